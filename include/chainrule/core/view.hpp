@@ -1,0 +1,102 @@
+/// \file
+/// `matrix_view`: a row-major matrix in somebody else's memory.
+///
+/// Rows are samples, columns are features: the [batch, features] of NumPy and PyTorch. The rows
+/// lie `stride` elements apart; within a row elements are adjacent.
+///
+///     float data[6] = {1, 2, 3, 4, 5, 6};
+///     chainrule::matrix_view<float> m{data, 2, 3};
+///     m(1, 0);            // 4
+///     m.middle_rows(1, 1);  // the second row, 1x3
+///
+/// See also backend/concept.hpp (`matrix<B>`, the view in a backend's memory).
+#ifndef CHAINRULE_CORE_VIEW_HPP
+#define CHAINRULE_CORE_VIEW_HPP
+
+#include <concepts>
+#include <string>
+#include <type_traits>
+
+#include "chainrule/core/error.hpp"
+#include "chainrule/core/shape.hpp"
+
+namespace chainrule {
+
+/// A row-major matrix of `T` that does not own its elements.
+///
+/// `Pointer` is what the backend addresses memory with: `T*` wherever addresses are plain, a
+/// handle with an offset where they are not (it needs `+ index_t` and conversion to the const
+/// pointer). A view of `const T` is made from a view of `T` implicitly.
+template <class T, class Pointer = T*>
+class matrix_view {
+ public:
+  using value_type = T;
+  using pointer = Pointer;
+
+  constexpr matrix_view() = default;
+
+  /// `rows` x `cols` elements at `data`; rows `stride` elements apart (`cols` if not given).
+  /// Throws shape_error if an extent is negative or the stride shorter than a row.
+  constexpr matrix_view(Pointer data, index_t rows, index_t cols, index_t stride)
+      : data_(data), rows_(rows), cols_(cols), stride_(stride) {
+    if (rows < 0 || cols < 0 || stride < cols)
+      throw shape_error(detail::concat("a matrix view needs extents of at least 0 and a stride of ",
+                                       "at least one row, got ", rows, "x", cols, " with stride ",
+                                       stride));
+  }
+  constexpr matrix_view(Pointer data, index_t rows, index_t cols)
+      : matrix_view(data, rows, cols, cols) {}
+
+  /// A view of `const T` of the same elements.
+  template <class U, class OtherPointer>
+  requires(
+      std::same_as<const U, T> && !std::same_as<U, T> &&
+      std::convertible_to<OtherPointer,
+                          Pointer>) constexpr matrix_view(const matrix_view<U, OtherPointer>&
+                                                              other)  // NOLINT: implicit by design
+      : data_(other.data()), rows_(other.rows()), cols_(other.cols()), stride_(other.stride()) {}
+
+  [[nodiscard]] constexpr Pointer data() const { return data_; }
+  [[nodiscard]] constexpr index_t rows() const { return rows_; }
+  [[nodiscard]] constexpr index_t cols() const { return cols_; }
+  [[nodiscard]] constexpr index_t stride() const { return stride_; }
+  [[nodiscard]] constexpr index_t size() const { return rows_ * cols_; }
+  [[nodiscard]] constexpr bool empty() const { return rows_ == 0 || cols_ == 0; }
+  [[nodiscard]] constexpr chainrule::shape shape() const { return {rows_, cols_}; }
+
+  /// Whether the elements lie one after another without gaps.
+  [[nodiscard]] constexpr bool contiguous() const { return stride_ == cols_ || rows_ <= 1; }
+
+  /// The element at row i, column j; not checked. Only where addresses are plain.
+  [[nodiscard]] constexpr T& operator()(index_t i,
+                                        index_t j) const requires std::is_pointer_v<Pointer> {
+    return data_[i * stride_ + j];
+  }
+
+  /// The rows [first, first + count). Throws shape_error if they are not all there.
+  [[nodiscard]] constexpr matrix_view middle_rows(index_t first, index_t count) const {
+    return block(first, 0, count, cols_);
+  }
+
+  /// The block of `rows` x `cols` elements whose first is (i, j). Throws shape_error if it does
+  /// not lie within the view.
+  [[nodiscard]] constexpr matrix_view block(index_t i, index_t j, index_t rows,
+                                            index_t cols) const {
+    if (i < 0 || j < 0 || rows < 0 || cols < 0 || i > rows_ - rows || j > cols_ - cols)
+      throw shape_error(detail::concat("the block of ", rows, "x", cols, " at (", i, ", ", j,
+                                       ") does not lie within a matrix of ", rows_, "x", cols_));
+    // An empty block may start past the end: do not form an address there.
+    const bool nothing = rows == 0 || cols == 0;
+    return matrix_view(nothing ? data_ : data_ + (i * stride_ + j), rows, cols, stride_);
+  }
+
+ private:
+  Pointer data_{};
+  index_t rows_ = 0;
+  index_t cols_ = 0;
+  index_t stride_ = 0;
+};
+
+}  // namespace chainrule
+
+#endif  // CHAINRULE_CORE_VIEW_HPP
