@@ -1,0 +1,209 @@
+/// \file
+/// Activation functions: one struct each, with one generic `operator()`.
+///
+/// Derivatives come from dual numbers; a functor states its own where that saves keeping the
+/// pre-activation, or where the expression has a kink that the function has not.
+///
+///     dense{784, 128, relu{}}
+///     be.map(gelu{}, y, x);
+///
+/// An activation of your own is written the same way, anywhere:
+///
+///     struct swish {
+///       auto operator()(auto x) const { return x / (1 + exp(-x)); }
+///     };
+///
+/// `name` (for summaries) and `gain` (for the choice of the initial weights) are optional.
+#ifndef CHAINRULE_POINTWISE_ACTIVATIONS_HPP
+#define CHAINRULE_POINTWISE_ACTIVATIONS_HPP
+
+#include <array>
+#include <string>
+#include <string_view>
+
+#include "chainrule/core/error.hpp"
+#include "chainrule/pointwise/derivative.hpp"
+
+namespace chainrule {
+
+/// Which rule keeps the variance of the signal through layers of this activation.
+enum class gain_class { linear, rectifier, self_normalizing };
+
+/// x
+struct identity {
+  static constexpr std::string_view name = "identity";
+  constexpr auto operator()(const auto& x) const { return x; }
+  constexpr auto derivative_from_output(const auto&) const { return 1; }
+};
+
+/// max(x, 0); its derivative at 0 is 0.
+struct relu {
+  static constexpr std::string_view name = "relu";
+  static constexpr gain_class gain = gain_class::rectifier;
+  constexpr auto operator()(const auto& x) const { return math::max(x, 0); }
+  constexpr auto derivative_from_output(const auto& y) const { return math::where(y > 0, 1, 0); }
+};
+
+/// x if x > 0, else slope x; 0 < slope < 1.
+struct leaky_relu {
+  static constexpr std::string_view name = "leaky_relu";
+  static constexpr gain_class gain = gain_class::rectifier;
+  double slope = 0.01;
+  constexpr auto operator()(const auto& x) const { return math::where(x > 0, x, slope * x); }
+  constexpr auto derivative_from_output(const auto& y) const {
+    return math::where(y > 0, 1, slope);
+  }
+};
+
+/// x if x > 0, else alpha (e^x - 1). Source: D. Clevert et al., ICLR 2016, eq. 15.
+struct elu : fn::elu {
+  static constexpr std::string_view name = "elu";
+  static constexpr gain_class gain = gain_class::rectifier;
+};
+
+/// lambda elu(x) with the fixed point mean 0, variance 1. Source: G. Klambauer et al., NIPS 2017,
+/// eq. 2.
+struct selu {
+  static constexpr std::string_view name = "selu";
+  static constexpr gain_class gain = gain_class::self_normalizing;
+  static constexpr double lambda = 1.0507009873554804934193349852946;
+  static constexpr double alpha = 1.6732632423543772848170429916717;
+  constexpr auto operator()(const auto& x) const { return lambda * fn::elu{alpha}(x); }
+  constexpr auto derivative_from_output(const auto& y) const {
+    return math::where(y > 0, lambda, y + lambda * alpha);
+  }
+};
+
+/// 1 / (1 + e^-x)
+struct sigmoid {
+  static constexpr std::string_view name = "sigmoid";
+  constexpr auto operator()(const auto& x) const { return math::sigmoid(x); }
+  constexpr auto derivative_from_output(const auto& y) const { return y * (1 - y); }
+};
+
+/// The hyperbolic tangent. With `using namespace chainrule` spell it `chainrule::tanh{}`: the C
+/// library has a function of that name.
+struct tanh {
+  static constexpr std::string_view name = "tanh";
+  constexpr auto operator()(const auto& x) const { return math::tanh(x); }
+  constexpr auto derivative_from_output(const auto& y) const { return 1 - y * y; }
+};
+
+/// log(1 + e^x)
+struct softplus {
+  static constexpr std::string_view name = "softplus";
+  static constexpr gain_class gain = gain_class::rectifier;
+  constexpr auto operator()(const auto& x) const { return math::softplus(x); }
+  // sigmoid(x) = 1 - e^-y, accurate also where y is tiny.
+  constexpr auto derivative_from_output(const auto& y) const { return -math::expm1(-y); }
+};
+
+/// x / (1 + |x|)
+struct softsign {
+  static constexpr std::string_view name = "softsign";
+  constexpr auto operator()(const auto& x) const { return x / (1 + math::abs(x)); }
+  constexpr auto derivative(const auto& x, const auto&) const {
+    return math::inv(math::sqr(1 + math::abs(x)));
+  }
+};
+
+/// x sigmoid(x), also called swish. Source: S. Elfwing et al., 2017, eq. 11.
+struct silu {
+  static constexpr std::string_view name = "silu";
+  static constexpr gain_class gain = gain_class::rectifier;
+  constexpr auto operator()(const auto& x) const { return x * math::sigmoid(x); }
+};
+
+/// x times the normal distribution function. Source: D. Hendrycks, K. Gimpel, 2016, section 2.
+struct gelu {
+  static constexpr std::string_view name = "gelu";
+  static constexpr gain_class gain = gain_class::rectifier;
+  constexpr auto operator()(const auto& x) const {
+    return 0.5 * x * (1 + math::erf(x * 0.70710678118654752440));
+  }
+};
+
+/// gelu by its tanh approximation, the form of GPT-2. Source: as gelu.
+struct gelu_tanh {
+  static constexpr std::string_view name = "gelu_tanh";
+  static constexpr gain_class gain = gain_class::rectifier;
+  constexpr auto operator()(const auto& x) const {
+    return 0.5 * x * (1 + math::tanh(0.79788456080286535588 * (x + 0.044715 * x * x * x)));
+  }
+};
+
+/// x tanh(softplus(x)). Source: D. Misra, 2019, eq. 1.
+struct mish {
+  static constexpr std::string_view name = "mish";
+  static constexpr gain_class gain = gain_class::rectifier;
+  constexpr auto operator()(const auto& x) const { return x * math::tanh(math::softplus(x)); }
+};
+
+/// x/6 + 1/2 limited to [0, 1]
+struct hard_sigmoid {
+  static constexpr std::string_view name = "hard_sigmoid";
+  constexpr auto operator()(const auto& x) const { return math::clamp(x / 6 + 0.5, 0, 1); }
+};
+
+/// x hard_sigmoid(x). Source: A. Howard et al., ICCV 2019, section 5.2.
+struct hard_swish {
+  static constexpr std::string_view name = "hard_swish";
+  static constexpr gain_class gain = gain_class::rectifier;
+  constexpr auto operator()(const auto& x) const { return x * hard_sigmoid{}(x); }
+};
+
+/// -1, 0 or 1: the perceptron's step. Its derivative is 0 everywhere, so nothing before it learns.
+struct sign {
+  static constexpr std::string_view name = "sign";
+  constexpr auto operator()(const auto& x) const { return math::sign(x); }
+  constexpr auto derivative_from_output(const auto&) const { return 0; }
+};
+
+/// The rule of initialisation that suits F.
+template <class F>
+[[nodiscard]] constexpr gain_class gain_of() {
+  if constexpr (requires { F::gain; })
+    return F::gain;
+  else
+    return gain_class::linear;
+}
+
+/// The name of F for summaries; "custom" if it has none.
+template <class F>
+[[nodiscard]] constexpr std::string_view name_of() {
+  if constexpr (requires { std::string_view(F::name); })
+    return F::name;
+  else
+    return "custom";
+}
+
+/// Calls `visit` with each activation in turn.
+template <class Visitor>
+constexpr void for_each_activation(Visitor&& visit) {
+  visit(identity{}), visit(relu{}), visit(leaky_relu{}), visit(elu{}), visit(selu{});
+  visit(sigmoid{}), visit(tanh{}), visit(softplus{}), visit(softsign{}), visit(silu{});
+  visit(gelu{}), visit(gelu_tanh{}), visit(mish{}), visit(hard_sigmoid{}), visit(hard_swish{});
+  visit(sign{});
+}
+
+/// Calls `visit` with the activation of that name: the run-time switch at a program's edge.
+/// Throws value_error, listing the names there are.
+template <class Visitor>
+void with_activation(std::string_view name, Visitor&& visit) {
+  bool found = false;
+  std::string names;
+  for_each_activation([&]<class F>(const F& f) {
+    if (F::name == name) {
+      found = true;
+      visit(f);
+    }
+    names += (names.empty() ? "" : ", ");
+    names += F::name;
+  });
+  if (!found)
+    throw value_error(detail::concat("there is no activation '", name, "'; choose one of ", names));
+}
+
+}  // namespace chainrule
+
+#endif  // CHAINRULE_POINTWISE_ACTIVATIONS_HPP

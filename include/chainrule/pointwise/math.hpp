@@ -1,0 +1,133 @@
+/// \file
+/// The number protocol: what a pointwise functor may be evaluated over.
+///
+/// A pointwise thing (an activation, a loss term, an optimizer rule) is one struct with one generic
+/// `operator()`. The library evaluates it over different number types:
+///
+///     float, double   the reference value                        (here)
+///     lane<T>         a SIMD packet, the CPU backend's unit      (backend/cpu/lane.hpp)
+///     dual<S>         value and derivative, over any of these    (pointwise/dual.hpp)
+///     symbol          text of a kernel for GPU backends          (joins with those backends)
+///
+/// A number type lives in `chainrule::math`, so that `exp(x)` finds the right function without a
+/// using-directive; it specialises `is_number`, overloads the operators and `evaluate(op, x...)`.
+///
+///     struct swish {
+///       auto operator()(auto x) const { return x / (1 + exp(-x)); }
+///     };
+///
+/// Such a functor cannot branch on a value: write `where(x > 0, a, b)`, max, min, abs or clamp.
+/// Constants in it are `double` (or int) and are rounded to the number's scalar when they meet it.
+/// See also pointwise/functional.hpp (every function there is), pointwise/activations.hpp.
+#ifndef CHAINRULE_POINTWISE_MATH_HPP
+#define CHAINRULE_POINTWISE_MATH_HPP
+
+#include <cmath>
+#include <concepts>
+#include <type_traits>
+
+namespace chainrule::math {
+
+/// Specialised to true by lane, dual and symbol.
+template <class X>
+inline constexpr bool is_number = false;
+
+/// A plain arithmetic value: the reference number type, and the type of constants.
+template <class X>
+concept constant = std::is_arithmetic_v<X>;
+
+/// A number type other than the plain ones.
+template <class X>
+concept abstract_number = is_number<std::remove_cvref_t<X>>;
+
+/// Anything that the functions below take.
+template <class X>
+concept number = constant<X> || abstract_number<X>;
+
+/// The number type in which A and B meet: a constant takes the type of the other side; where a
+/// dual number meets what it is made of, the dual number wins.
+template <class A, class B>
+struct common;
+template <class A, class B>
+requires(constant<A>&& constant<B>) struct common<A, B> {
+  using type = std::common_type_t<A, B>;
+};
+template <abstract_number A, constant B>
+struct common<A, B> {
+  using type = A;
+};
+template <constant A, abstract_number B>
+struct common<A, B> {
+  using type = B;
+};
+template <abstract_number A>
+struct common<A, A> {
+  using type = A;
+};
+template <class A, class B>
+using common_number = typename common<A, B>::type;
+
+/// `x` as an X: the same number, a constant rounded to X's scalar, or a number lifted to a dual.
+template <number X, number Y>
+[[nodiscard]] constexpr X convert(const Y& x) {
+  if constexpr (std::same_as<X, Y>)
+    return x;
+  else if constexpr (constant<X>)
+    return static_cast<X>(x);
+  else
+    return X(x);
+}
+
+/// Chooses a where the condition holds, b elsewhere; both are evaluated. The condition is what a
+/// comparison of numbers gives: bool, or a mask with one truth value per lane.
+template <class Condition, number A, number B>
+[[nodiscard]] constexpr auto where(const Condition& condition, const A& a, const B& b) {
+  if constexpr (constant<Condition>) {  // bool, or int: what | makes of two bools
+    using X = common_number<A, B>;
+    return condition ? convert<X>(a) : convert<X>(b);
+  } else if constexpr (constant<A> && constant<B>) {
+    using X = typename Condition::number_type;
+    return select(condition, convert<X>(a), convert<X>(b));
+  } else {
+    using X = common_number<A, B>;
+    return select(condition, convert<X>(a), convert<X>(b));
+  }
+}
+
+/// An operation of one argument: called with a constant it computes `Op::value`, with any other
+/// number type it is handed to that type's `evaluate`.
+template <class Op>
+struct unary {
+  template <number X>
+  [[nodiscard]] constexpr auto operator()(const X& x) const {
+    if constexpr (std::floating_point<X>)
+      return Op::value(x);
+    else if constexpr (constant<X>)
+      return Op::value(static_cast<double>(x));
+    else
+      return evaluate(static_cast<const Op&>(*this), x);
+  }
+};
+
+/// An operation of one argument whose `Op::value` is one expression for every number type.
+template <class Op>
+struct composite : unary<Op> {};
+
+/// An operation of two arguments, which meet in their common number type.
+template <class Op>
+struct binary {
+  template <number A, number B>
+  [[nodiscard]] constexpr auto operator()(const A& a, const B& b) const {
+    using X = common_number<A, B>;
+    if constexpr (std::floating_point<X>)
+      return Op::value(static_cast<X>(a), static_cast<X>(b));
+    else if constexpr (constant<X>)
+      return Op::value(static_cast<double>(a), static_cast<double>(b));
+    else
+      return evaluate(static_cast<const Op&>(*this), convert<X>(a), convert<X>(b));
+  }
+};
+
+}  // namespace chainrule::math
+
+#endif  // CHAINRULE_POINTWISE_MATH_HPP
