@@ -1,0 +1,53 @@
+# The targets that users link: chainrule::chainrule and, where their dependency is found, the
+# optional components. cmake/chainruleConfig.cmake.in declares the same names once installed.
+
+if(NOT TARGET Eigen3::Eigen)
+  # No version in the call: Eigen 5 does not count itself compatible with a request for 3.4.
+  find_package(Eigen3 QUIET NO_MODULE)
+  if(NOT Eigen3_FOUND)
+    message(FATAL_ERROR "chainrule needs Eigen 3.4 or newer, which was not found: install it "
+                        "(Debian and Ubuntu: libeigen3-dev) or set Eigen3_DIR.")
+  endif()
+  if(Eigen3_VERSION VERSION_LESS 3.4)
+    message(FATAL_ERROR "chainrule needs Eigen 3.4 or newer, found ${Eigen3_VERSION} "
+                        "in ${Eigen3_DIR}.")
+  endif()
+endif()
+find_package(Threads REQUIRED)
+
+add_library(chainrule INTERFACE)
+add_library(chainrule::chainrule ALIAS chainrule)
+target_compile_features(chainrule INTERFACE cxx_std_20)
+target_include_directories(chainrule INTERFACE
+  "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>"
+  "$<INSTALL_INTERFACE:include>")
+target_link_libraries(chainrule INTERFACE Eigen3::Eigen Threads::Threads)
+
+# zlib: reading gzip files.
+find_package(ZLIB QUIET)
+if(TARGET ZLIB::ZLIB)
+  add_library(chainrule_zlib INTERFACE)
+  add_library(chainrule::zlib ALIAS chainrule_zlib)
+  target_link_libraries(chainrule_zlib INTERFACE chainrule ZLIB::ZLIB)
+  target_compile_definitions(chainrule_zlib INTERFACE CHAINRULE_WITH_ZLIB)
+endif()
+
+# safetensors: saving and loading weights.
+if(NOT TARGET nlohmann_json::nlohmann_json)
+  find_package(nlohmann_json QUIET CONFIG)
+endif()
+if(TARGET nlohmann_json::nlohmann_json)
+  add_library(chainrule_safetensors INTERFACE)
+  add_library(chainrule::safetensors ALIAS chainrule_safetensors)
+  target_link_libraries(chainrule_safetensors INTERFACE chainrule nlohmann_json::nlohmann_json)
+endif()
+
+if(PROJECT_IS_TOP_LEVEL)
+  foreach(component IN ITEMS zlib safetensors)
+    if(TARGET chainrule::${component})
+      message(STATUS "chainrule::${component}: yes")
+    else()
+      message(STATUS "chainrule::${component}: no, its dependency was not found")
+    endif()
+  endforeach()
+endif()
