@@ -1,0 +1,141 @@
+/// \file
+/// What a backend is: a cheap handle whose type supplies memory and a handful of verbs.
+///
+/// Everything above this line of the library is written once, in terms of these verbs:
+///
+///     storage    be.template allocate<T>(n)             n elements, not initialised
+///     copy       be.upload(dst, host), be.download(host, src), be.copy(dst, src)
+///     gemm       be.gemm(c, a, transposed(b), {alpha, beta}, epilogue, operands...)
+///     map        be.map(f, out, in...)                  pointwise, with broadcast
+///     reduce     be.reduce(op, out, f, in...)           fused map-reduce
+///     random     be.random(out, seed, stream)           uniform in [0, 1), the same bits anywhere
+///     gather     be.gather(out, source, rows, f)        rows by index
+///     synchronize  waits until everything asked for is done
+///
+/// Verbs are queued in order; on a device they may return before they are done. All matrices are
+/// row-major views, rows are samples. Every verb checks shapes and throws shape_error.
+///
+/// A backend passes the suite in tests/conformance; richer verbs are detected where they exist.
+/// See also backend/cpu.hpp.
+#ifndef CHAINRULE_BACKEND_CONCEPT_HPP
+#define CHAINRULE_BACKEND_CONCEPT_HPP
+
+#include <concepts>
+#include <cstdint>
+#include <limits>
+#include <string>
+
+#include "chainrule/core/view.hpp"
+#include "chainrule/pointwise/functions.hpp"
+
+namespace chainrule {
+
+/// A matrix in B's memory, and one that is only read.
+template <class B>
+using matrix = typename B::matrix;
+template <class B>
+using const_matrix = typename B::const_matrix;
+template <class B>
+using scalar_t = typename B::scalar;
+
+/// The factors of c = alpha a b + beta c. With beta = 0, c is not read: NaN in it does not matter.
+struct gemm_scalars {
+  double alpha = 1;
+  double beta = 0;
+};
+
+/// A factor of a product, as it is or transposed.
+template <class View>
+struct gemm_operand {
+  View view;
+  bool is_transposed = false;
+
+  // NOLINTNEXTLINE: implicit by design, a plain matrix is a factor
+  gemm_operand(const View& v, bool t = false) : view(v), is_transposed(t) {}
+  /// A mutable matrix is a factor too.
+  template <std::convertible_to<View> Other>
+  requires(!std::same_as<Other, View>) gemm_operand(const Other& v)
+      : view(v) {}  // NOLINT: implicit by design
+  template <std::convertible_to<View> Other>
+  requires(!std::same_as<Other, View>)
+      gemm_operand(const gemm_operand<Other>& o)  // NOLINT: implicit by design
+      : view(o.view), is_transposed(o.is_transposed) {}
+
+  [[nodiscard]] index_t rows() const { return is_transposed ? view.cols() : view.rows(); }
+  [[nodiscard]] index_t cols() const { return is_transposed ? view.rows() : view.cols(); }
+};
+
+/// The transpose of `m`, as a factor of a product.
+template <class T, class P>
+[[nodiscard]] auto transposed(const matrix_view<T, P>& m) {
+  return gemm_operand<matrix_view<T, P>>(m, true);
+}
+
+// What reduce combines values with: an associative operation and its neutral element.
+
+/// The sum; of nothing it is 0.
+struct sum {
+  template <class T>
+  static constexpr T identity() {
+    return T(0);
+  }
+  constexpr auto operator()(const auto& a, const auto& b) const { return a + b; }
+};
+
+/// The largest; of nothing it is -infinity; NaN if one is NaN.
+struct maximum {
+  template <class T>
+  static constexpr T identity() {
+    return -std::numeric_limits<T>::infinity();
+  }
+  constexpr auto operator()(const auto& a, const auto& b) const {
+    return math::where((a > b) | (a != a), a, b);
+  }
+};
+
+/// The smallest; of nothing it is infinity; NaN if one is NaN.
+struct minimum {
+  template <class T>
+  static constexpr T identity() {
+    return std::numeric_limits<T>::infinity();
+  }
+  constexpr auto operator()(const auto& a, const auto& b) const {
+    return math::where((a < b) | (a != a), a, b);
+  }
+};
+
+// Epilogues of gemm: pointwise functors of the product and of operands that broadcast to it.
+
+/// c = f(product + bias); operand: bias, 1 x n.
+template <class F>
+struct add_bias_then {
+  F f{};
+  constexpr auto operator()(const auto& product, const auto& bias) const {
+    return f(product + bias);
+  }
+};
+
+/// Anything that has a backend's verbs.
+template <class B>
+concept backend = std::copyable<B> &&
+    requires(const B& be, matrix<B> m, const_matrix<B> c,
+             const typename B::template storage<std::int32_t>& rows,
+             matrix_view<scalar_t<B>> host) {
+  requires std::floating_point<scalar_t<B>>;
+  {be.template allocate<scalar_t<B>>(index_t{1})};
+  be.upload(m, host);
+  be.download(host, c);
+  be.copy(m, c);
+  be.gemm(m, c, transposed(c), gemm_scalars{});
+  be.gemm(m, c, c, gemm_scalars{}, add_bias_then<fn::sqr>{}, c);
+  be.map(fn::plus{}, m, c, c);
+  be.reduce(sum{}, m, fn::sqr{}, c);
+  be.random(m, std::uint64_t{0}, std::uint64_t{0});
+  be.gather(m, c, rows.view(), fn::affine{});
+  be.synchronize();
+  { be.name() } -> std::convertible_to<std::string>;
+};
+
+}  // namespace chainrule
+
+#endif  // CHAINRULE_BACKEND_CONCEPT_HPP

@@ -1,0 +1,333 @@
+/// \file
+/// `cpu`: the backend that runs on the processor, through Eigen.
+///
+///     chainrule::cpu be;                 // float, as many threads as processors
+///     chainrule::basic_cpu<double> d;    // the same in double, for checks
+///     chainrule::cpu two{2};             // a pool of its own with two threads
+///
+/// Handles are cheap to copy; copies share a pool of threads. Every verb is done when it returns,
+/// and gives the same bits for any number of threads. Handles may be used from several threads.
+#ifndef CHAINRULE_BACKEND_CPU_HPP
+#define CHAINRULE_BACKEND_CPU_HPP
+
+#include <cstdint>
+#include <cstring>
+#include <memory>
+
+#include "chainrule/backend/concept.hpp"
+#include "chainrule/backend/cpu/gemm.hpp"
+#include "chainrule/backend/cpu/map.hpp"
+#include "chainrule/backend/cpu/parallel.hpp"
+#include "chainrule/backend/cpu/storage.hpp"
+#include "chainrule/core/philox.hpp"
+
+namespace chainrule {
+
+template <class T>
+class basic_cpu {
+ public:
+  using scalar = T;
+  using matrix = matrix_view<T>;
+  using const_matrix = matrix_view<const T>;
+  template <class U>
+  using storage = cpu_storage<U>;
+  template <class U>
+  using rebind = basic_cpu<U>;
+
+  /// Views of this backend are plain host memory.
+  static constexpr bool host_memory = true;
+
+  /// Works with the pool that all handles made so share; its size is that of CHAINRULE_THREADS,
+  /// else the number of processors.
+  basic_cpu() : pool_(shared_pool()) {}
+  /// Works with a pool of its own of `threads` threads. Throws value_error below 1.
+  explicit basic_cpu(int threads) : pool_(std::make_shared<thread_pool>(threads)) {}
+  /// The same pool with another scalar.
+  template <class U>
+  explicit basic_cpu(const basic_cpu<U>& other) : pool_(other.pool()) {}
+
+  [[nodiscard]] int threads() const { return pool_->threads(); }
+  [[nodiscard]] const std::shared_ptr<thread_pool>& pool() const { return pool_; }
+
+  [[nodiscard]] std::string name() const { return "cpu"; }
+  /// The instruction sets that the pointwise and product kernels use.
+  [[nodiscard]] std::string instruction_set() const { return Eigen::SimdInstructionSetsInUse(); }
+
+  /// `size` elements, not initialised. Throws std::bad_alloc.
+  template <class U = T>
+  [[nodiscard]] storage<U> allocate(index_t size) const {
+    return storage<U>(size);
+  }
+
+  void synchronize() const {}
+
+  /// Copies `source` to `target`, of the same shape; the two must not overlap.
+  template <class U>
+  void copy(matrix_view<U> target, matrix_view<const U> source) const {
+    require_same("copy", target.shape(), source.shape());
+    if (target.empty()) return;
+    if (target.contiguous() && source.contiguous()) {
+      std::memcpy(target.data(), source.data(),
+                  static_cast<std::size_t>(target.size()) * sizeof(U));
+      return;
+    }
+    for (index_t i = 0; i < target.rows(); ++i)
+      std::memcpy(target.data() + i * target.stride(), source.data() + i * source.stride(),
+                  static_cast<std::size_t>(target.cols()) * sizeof(U));
+  }
+  void copy(matrix target, const_matrix source) const { copy<T>(target, source); }
+  /// Copies from host memory.
+  template <class U>
+  void upload(matrix_view<U> target, matrix_view<const U> host) const {
+    copy<U>(target, host);
+  }
+  void upload(matrix target, const_matrix host) const { copy<T>(target, host); }
+  /// Copies to host memory.
+  template <class U>
+  void download(matrix_view<U> host, matrix_view<const U> source) const {
+    copy<U>(host, source);
+  }
+  void download(matrix host, const_matrix source) const { copy<T>(host, source); }
+
+  /// out = f(in...), element by element; `out` has the shape of the whole, operands of extent 1 in
+  /// a direction are repeated along it. `out` may be one of the operands of its own shape, but may
+  /// not overlap others. Throws shape_error.
+  template <class F, class... In>
+  void map(const F& f, matrix out, const In&... in) const {
+    map(f, std::array<matrix, 1>{out}, in...);
+  }
+
+  /// The same with several results of one shape: f returns a std::tuple of as many.
+  template <class F, std::size_t Outs, class... In>
+  void map(const F& f, const std::array<matrix, Outs>& out, const In&... in) const {
+    const shape whole = out[0].shape();
+    for (const matrix& o : out) require_same("map", whole, o.shape());
+    std::array<detail::operand<T>, sizeof...(In)> operands{
+        detail::operand<T>::of(const_matrix(in), whole, "map")...};
+    if (whole.size() == 0) return;
+
+    // Where nothing has gaps and only single numbers repeat, the matrix is one long row.
+    const auto one_run = [&](const_matrix m) {
+      return m.contiguous() && (m.shape() == whole || m.size() == 1);
+    };
+    bool flat = (one_run(in) && ...);
+    for (const matrix& o : out) flat = flat && o.contiguous();
+    if (!flat)
+      return split(whole.rows, 1 + (grain - 1) / whole.cols, [&](index_t first, index_t last) {
+        detail::map_rows<T>(f, out, operands, first, last, whole.cols);
+      });
+    split(whole.size(), grain, [&](index_t first, index_t last) {
+      std::array<matrix, Outs> part{};
+      for (std::size_t o = 0; o < Outs; ++o)
+        part[o] = matrix(out[o].data() + first, 1, last - first);
+      auto shifted = operands;
+      for (auto& operand : shifted)
+        if (!operand.splat) operand.data += first;
+      detail::map_rows<T>(f, part, shifted, 0, 1, last - first);
+    });
+  }
+
+  /// out = the values f(in...) combined by `op` over every direction in which out has extent 1 and
+  /// the operands, broadcast to one shape, have more: 1 x n reduces the rows, n x 1 the columns,
+  /// 1 x 1 both. The order is fixed by the shape. Throws shape_error.
+  template <class Op, class F, class... In>
+  void reduce(const Op& op, matrix out, const F& f, const In&... in) const {
+    const shape whole = detail::broadcast_shape<T>(const_matrix(in)...);
+    std::array<detail::operand<T>, sizeof...(In)> operands{
+        detail::operand<T>::of(const_matrix(in), whole, "reduce")...};
+    const bool over_rows = out.rows() == 1 && whole.rows != 1;
+    const bool over_cols = out.cols() == 1 && whole.cols != 1;
+    if ((!over_rows && out.rows() != whole.rows) || (!over_cols && out.cols() != whole.cols))
+      throw shape_error(detail::concat("reduce: a result of ", to_string(out.shape()),
+                                       " cannot hold the reduction of ", to_string(whole),
+                                       "; each of its extents must be 1 or that of the operands"));
+    if (over_rows && over_cols) {
+      reduce_all(op, f, operands, whole, out.data());
+    } else if (over_cols) {
+      split(whole.rows, 1 + (grain - 1) / (whole.cols + 1), [&](index_t first, index_t last) {
+        detail::reduce_rows<T>(op, f, operands, first, last, whole.cols, out.data(), out.stride());
+      });
+    } else if (over_rows) {
+      // Cut by columns: each piece walks all rows, so that sums have one order.
+      constexpr index_t least = 16 * math::lane<T>::width;
+      const index_t by_work = 1 + (grain - 1) / (whole.rows + 1);
+      split(whole.cols, (by_work + least - 1) / least * least, [&](index_t first, index_t last) {
+        detail::reduce_columns<T>(op, f, operands, whole.rows, first, last, out.data());
+      });
+    } else {
+      map(f, out, in...);
+    }
+  }
+
+  /// c = epilogue(alpha a b + beta c, operands...), where a is m x k, b is k x n (either may be
+  /// `transposed`), c is m x n and the operands broadcast to it. With beta = 0, c is not read.
+  /// c may not overlap a or b, but may be an operand. Throws shape_error.
+  template <class Epilogue = fn::affine, class... In>
+  void gemm(matrix c, gemm_operand<const_matrix> a, gemm_operand<const_matrix> b,
+            gemm_scalars scalars = {}, const Epilogue& epilogue = {}, const In&... in) const {
+    const index_t m = a.rows();
+    const index_t k = a.cols();
+    const index_t n = b.cols();
+    if (b.rows() != k || c.rows() != m || c.cols() != n)
+      throw shape_error(detail::concat(
+          "gemm: a product of ", m, "x", k, " by ", b.rows(), "x", n, " into ",
+          to_string(c.shape()), "; the inner extents must agree and the result be ", m, "x", n));
+    const std::array<detail::operand<T>, sizeof...(In) + 1> operands{
+        detail::operand<T>::of(c, c.shape(), "gemm"),
+        detail::operand<T>::of(const_matrix(in), c.shape(), "gemm")...};
+    if (c.empty()) return;
+    constexpr bool has_epilogue = !std::same_as<Epilogue, fn::affine>;
+    const auto alpha = static_cast<T>(scalars.alpha);
+    const auto beta = static_cast<T>(scalars.beta);
+
+    const index_t blocks = detail::gemm_row_blocks(m, n, k);
+    pool_->for_each(blocks, [&](index_t block) {
+      const index_t first = m * block / blocks;
+      const index_t last = m * (block + 1) / blocks;
+      scale_rows(c, beta, first, last);
+      if (k > 0) add_product(c, alpha, a, b, first, last);
+      if constexpr (has_epilogue)
+        detail::map_rows<T>(epilogue, std::array<matrix, 1>{c}, operands, first, last, n);
+    });
+  }
+
+  /// Uniform numbers in [0, 1): element e of `out`, counted along the rows, is made of word e mod 4
+  /// of philox(seed, stream, e / 4) in float, of two words (e mod 2, e / 2) in double.
+  void random(matrix out, std::uint64_t seed, std::uint64_t stream) const {
+    constexpr index_t per_block = sizeof(T) == sizeof(float) ? 4 : 2;
+    const index_t cols = out.cols();
+    if (out.empty()) return;
+    split(out.rows(), 1 + (grain - 1) / cols, [&](index_t first, index_t last) {
+      std::array<std::uint32_t, 4> bits{};
+      index_t drawn = -1;  // the block that `bits` holds
+      for (index_t i = first; i < last; ++i)
+        for (index_t j = 0; j < cols; ++j) {
+          const index_t e = i * cols + j;
+          if (e / per_block != drawn) {
+            drawn = e / per_block;
+            bits = philox(seed, stream, static_cast<std::uint64_t>(drawn));
+          }
+          const auto word = static_cast<std::size_t>(e % per_block);
+          if constexpr (per_block == 4)
+            out(i, j) = to_unit_float(bits[word]);
+          else
+            out(i, j) = to_unit_double(bits[2 * word], bits[2 * word + 1]);
+        }
+    });
+  }
+
+  /// out(i, j) = f(source(rows(i), j)), where f acts on scalars of type T; `rows` is 1 x n, out is
+  /// n x source.cols(). The source may hold another type (uint8 pixels). Throws shape_error, and
+  /// value_error, before anything is written, if a row does not exist.
+  template <class U, class F = fn::affine>
+  void gather(matrix out, matrix_view<U> source, matrix_view<const std::int32_t> rows,
+              const F& f = {}) const {
+    if (rows.rows() != 1 || rows.cols() != out.rows() || source.cols() != out.cols())
+      throw shape_error(detail::concat("gather: ", to_string(rows.shape()), " rows of ",
+                                       to_string(source.shape()), " do not fill ",
+                                       to_string(out.shape())));
+    for (index_t i = 0; i < rows.cols(); ++i)
+      if (rows(0, i) < 0 || rows(0, i) >= source.rows())
+        throw value_error(
+            detail::concat("gather: row ", rows(0, i), " of a matrix of ", source.rows(), " rows"));
+    if (out.empty()) return;
+    split(out.rows(), 1 + (grain - 1) / out.cols(), [&](index_t first, index_t last) {
+      for (index_t i = first; i < last; ++i) {
+        const U* from = source.data() + rows(0, i) * source.stride();
+        T* to = out.data() + i * out.stride();
+        for (index_t j = 0; j < out.cols(); ++j) to[j] = static_cast<T>(f(static_cast<T>(from[j])));
+      }
+    });
+  }
+  template <class U, class F = fn::affine>
+  void gather(matrix out, matrix_view<U> source, matrix_view<std::int32_t> rows,
+              const F& f = {}) const {
+    gather(out, source, matrix_view<const std::int32_t>(rows), f);
+  }
+
+ private:
+  /// Elements that are worth a fork: a few microseconds of pointwise work.
+  static constexpr index_t grain = 8192;
+
+  static std::shared_ptr<thread_pool> shared_pool() {
+    static const auto pool = std::make_shared<thread_pool>(default_threads());
+    return pool;
+  }
+
+  static void require_same(const char* verb, shape expected, shape got) {
+    if (expected != got)
+      throw shape_error(detail::concat(verb, ": the shapes ", to_string(expected), " and ",
+                                       to_string(got), " differ"));
+  }
+
+  /// work(first, last) for the pieces of 0 ... count of `per_piece` each.
+  template <class Work>
+  void split(index_t count, index_t per_piece, Work&& work) const {
+    const index_t pieces = (count + per_piece - 1) / per_piece;
+    pool_->for_each(pieces, [&](index_t piece) {
+      const index_t first = piece * per_piece;
+      work(first, first + per_piece < count ? first + per_piece : count);
+    });
+  }
+
+  /// One partial result per run of at most `grain` elements of a row, added up in double.
+  template <class Op, class F, std::size_t Ins>
+  void reduce_all(const Op& op, const F& f, const std::array<detail::operand<T>, Ins>& operands,
+                  shape whole, T* out) const {
+    double total = Op::template identity<T>();
+    // Rows are taken in groups, whose partial results fit a buffer on the stack.
+    constexpr index_t group = 256;
+    std::array<T, static_cast<std::size_t>(group)> partial{};
+    for (index_t first = 0; first < whole.rows && whole.cols > 0; first += group) {
+      const index_t count = whole.rows - first < group ? whole.rows - first : group;
+      for (index_t j = 0; j < whole.cols; j += grain) {
+        const index_t width = whole.cols - j < grain ? whole.cols - j : grain;
+        auto shifted = operands;
+        for (auto& operand : shifted)
+          operand.data += first * operand.row_step + (operand.splat ? 0 : j);
+        split(count, 1 + (grain - 1) / width, [&](index_t begin, index_t end) {
+          detail::reduce_rows<T>(op, f, shifted, begin, end, width, partial.data(), 1);
+        });
+        for (index_t i = 0; i < count; ++i)
+          total = op(total, static_cast<double>(partial[static_cast<std::size_t>(i)]));
+      }
+    }
+    *out = static_cast<T>(total);
+  }
+
+  /// c *= beta for the rows [first, last); with beta = 0, c = 0 whatever it was.
+  static void scale_rows(matrix c, T beta, index_t first, index_t last) {
+    if (beta == T(1)) return;
+    for (index_t i = first; i < last; ++i)
+      for (index_t j = 0; j < c.cols(); ++j) c(i, j) = beta == T(0) ? T(0) : beta * c(i, j);
+  }
+
+  /// c += alpha a b for the rows [first, last) of c.
+  static void add_product(matrix c, T alpha, const gemm_operand<const_matrix>& a,
+                          const gemm_operand<const_matrix>& b, index_t first, index_t last) {
+    const index_t a_stride = a.view.stride();
+    const T* a_data = a.view.data() + (a.is_transposed ? first : first * a_stride);
+    const auto run = [&]<bool A, bool B>() {
+      detail::gemm_add<T, A, B>(last - first, c.cols(), a.cols(), alpha, a_data, a_stride,
+                                b.view.data(), b.view.stride(), c.data() + first * c.stride(),
+                                c.stride());
+    };
+    if (a.is_transposed)
+      b.is_transposed ? run.template operator()<true, true>()
+                      : run.template operator()<true, false>();
+    else
+      b.is_transposed ? run.template operator()<false, true>()
+                      : run.template operator()<false, false>();
+  }
+
+  std::shared_ptr<thread_pool> pool_;
+};
+
+/// The CPU in single precision.
+using cpu = basic_cpu<float>;
+
+static_assert(backend<cpu> && backend<basic_cpu<double>>);
+
+}  // namespace chainrule
+
+#endif  // CHAINRULE_BACKEND_CPU_HPP

@@ -1,0 +1,188 @@
+/// \file
+/// `thread_pool`: a fork and join over numbered pieces of work.
+///
+///     thread_pool pool{2};
+///     pool.for_each(8, [&](index_t piece) { ... });  // returns when all eight are done
+///
+/// Who runs a piece is left to chance; what a piece is must not be: callers cut work by its shape
+/// and never by the number of threads, so that results are the same to the bit for any number.
+/// A call from within a piece, and a call while another thread uses the pool, run serially.
+#ifndef CHAINRULE_BACKEND_CPU_PARALLEL_HPP
+#define CHAINRULE_BACKEND_CPU_PARALLEL_HPP
+
+#include <atomic>
+#include <cstdint>
+#include <cstdlib>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "chainrule/core/error.hpp"
+#include "chainrule/core/shape.hpp"
+
+namespace chainrule {
+
+class thread_pool {
+ public:
+  /// A pool in which `threads` threads work, the caller's included. Throws value_error below 1.
+  explicit thread_pool(int threads) {
+    if (threads < 1 || threads > max_threads)
+      throw value_error(detail::concat("the number of threads must be between 1 and ", max_threads,
+                                       ", got ", threads));
+    workers_.reserve(static_cast<std::size_t>(threads - 1));
+    for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { serve(); });
+  }
+
+  ~thread_pool() {
+    stopping_.store(true);
+    wake_.fetch_add(1);
+    wake_.notify_all();
+    for (std::thread& worker : workers_) worker.join();
+  }
+
+  thread_pool(const thread_pool&) = delete;
+  thread_pool& operator=(const thread_pool&) = delete;
+
+  [[nodiscard]] int threads() const { return static_cast<int>(workers_.size()) + 1; }
+
+  /// Runs work(0) ... work(count - 1), in any order and on any thread, and returns when all are
+  /// done. The first exception that a piece throws is thrown here, after the others have run.
+  template <class Work>
+  void for_each(index_t count, Work&& work) {
+    const auto serially = [&] {
+      for (index_t i = 0; i < count; ++i) work(i);
+    };
+    if (count <= 1 || workers_.empty() || inside_piece() || count > max_pieces) return serially();
+    const std::unique_lock lock(busy_, std::try_to_lock);
+    if (!lock.owns_lock()) return serially();
+
+    call_ = [](void* context, index_t i) {
+      (*static_cast<std::remove_reference_t<Work>*>(context))(i);
+    };
+    context_ = const_cast<void*>(static_cast<const void*>(std::addressof(work)));
+    done_.store(0, std::memory_order_relaxed);
+    generation_ = (generation_ + 1) & 0xffffffU;
+    ticket_.store(ticket{generation_, static_cast<std::uint32_t>(count), 0}.packed());
+    if (sleeping_.load() > 0) {
+      wake_.fetch_add(1);
+      wake_.notify_all();
+    }
+    while (run_one()) {
+    }
+    for (int spins = 0; done_.load(std::memory_order_acquire) != count; ++spins) pause(spins);
+    if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+  }
+
+ private:
+  static constexpr int max_threads = 1024;
+  static constexpr index_t max_pieces = (1 << 20) - 1;
+  static constexpr int spins_before_sleep = 2000;
+
+  /// Which job is on offer, how many pieces it has, and the next to be taken: one word, so that a
+  /// thread that comes late can never take a piece of a job that is over.
+  struct ticket {
+    std::uint32_t generation = 0;  // 24 bits
+    std::uint32_t count = 0;       // 20 bits
+    std::uint32_t next = 0;        // 20 bits
+
+    [[nodiscard]] std::uint64_t packed() const {
+      return std::uint64_t{generation} << 40U | std::uint64_t{count} << 20U | next;
+    }
+    static ticket unpacked(std::uint64_t word) {
+      return {static_cast<std::uint32_t>(word >> 40U),
+              static_cast<std::uint32_t>((word >> 20U) & 0xfffffU),
+              static_cast<std::uint32_t>(word & 0xfffffU)};
+    }
+  };
+
+  static bool& inside_piece() {
+    thread_local bool inside = false;
+    return inside;
+  }
+
+  static void pause(int spins) {
+    if (spins > 64 && spins % 64 == 0) std::this_thread::yield();
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#endif
+  }
+
+  /// Takes a piece and runs it; false if none is left. A piece that was taken keeps its job alive:
+  /// the caller waits for it, so call_ and context_ are stable until done_ is raised.
+  bool run_one() {
+    std::uint64_t word = ticket_.load();
+    ticket offer = ticket::unpacked(word);
+    do {
+      offer = ticket::unpacked(word);
+      if (offer.next >= offer.count) return false;
+    } while (!ticket_.compare_exchange_weak(word, word + 1));
+    inside_piece() = true;
+    try {
+      call_(context_, static_cast<index_t>(offer.next));
+    } catch (...) {
+      const std::lock_guard lock(failure_mutex_);
+      if (!failure_) failure_ = std::current_exception();
+    }
+    inside_piece() = false;
+    done_.fetch_add(1, std::memory_order_release);
+    return true;
+  }
+
+  void serve() {
+    int spins = 0;
+    while (!stopping_.load()) {
+      if (run_one()) {
+        spins = 0;
+        continue;
+      }
+      if (++spins < spins_before_sleep) {
+        pause(spins);
+        continue;
+      }
+      sleeping_.fetch_add(1);
+      const std::uint32_t seen = wake_.load();
+      const ticket offer = ticket::unpacked(ticket_.load());
+      if (offer.next >= offer.count && !stopping_.load()) wake_.wait(seen);
+      sleeping_.fetch_sub(1);
+      spins = 0;
+    }
+  }
+
+  std::atomic<std::uint64_t> ticket_{0};
+  std::atomic<index_t> done_{0};
+  std::atomic<std::uint32_t> wake_{0};
+  std::atomic<int> sleeping_{0};
+  std::atomic<bool> stopping_{false};
+  void (*call_)(void*, index_t) = nullptr;
+  void* context_ = nullptr;
+  std::uint32_t generation_ = 0;
+  std::exception_ptr failure_;
+  std::mutex failure_mutex_;
+  std::mutex busy_;
+  std::vector<std::thread> workers_;
+};
+
+/// The number of threads that CHAINRULE_THREADS asks for, else that of the processors. Throws
+/// value_error if the variable is not a number between 1 and 1024.
+[[nodiscard]] inline int default_threads() {
+  const char* text = std::getenv("CHAINRULE_THREADS");
+  if (text == nullptr || *text == '\0') {
+    const unsigned processors = std::thread::hardware_concurrency();
+    return processors == 0 ? 1 : static_cast<int>(processors < 1024 ? processors : 1024);
+  }
+  char* end = nullptr;
+  const long threads = std::strtol(text, &end, 10);
+  if (*end != '\0' || threads < 1 || threads > 1024)
+    throw value_error(detail::concat(
+        "the environment variable CHAINRULE_THREADS must be a number between 1 and 1024, got '",
+        text, "'"));
+  return static_cast<int>(threads);
+}
+
+}  // namespace chainrule
+
+#endif  // CHAINRULE_BACKEND_CPU_PARALLEL_HPP
