@@ -18,9 +18,7 @@ find_package(Threads REQUIRED)
 add_library(chainrule INTERFACE)
 add_library(chainrule::chainrule ALIAS chainrule)
 target_compile_features(chainrule INTERFACE cxx_std_20)
-target_include_directories(chainrule INTERFACE
-  "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>"
-  "$<INSTALL_INTERFACE:include>")
+target_include_directories(chainrule INTERFACE "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>")
 target_link_libraries(chainrule INTERFACE Eigen3::Eigen Threads::Threads)
 
 # zlib: reading gzip files.

@@ -1,0 +1,1 @@
+// Carries compiler flags; see compile_fail.cmake.

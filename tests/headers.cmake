@@ -1,0 +1,50 @@
+# Every header compiles alone, and twice in one file (its guard works); all of these files linked
+# together show functions that lack `inline`. Not optimised, for only the front end matters.
+
+file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}/include"
+     "${PROJECT_SOURCE_DIR}/include/chainrule/*.hpp")
+
+# The headers that cannot do without nlohmann_json, be it through others (those with zlib can).
+set(need_json)
+if(NOT TARGET chainrule::safetensors)
+  set(changed TRUE)
+  while(changed)
+    set(changed FALSE)
+    foreach(header IN LISTS headers)
+      if(NOT header IN_LIST need_json)
+        file(STRINGS "${PROJECT_SOURCE_DIR}/include/${header}" includes REGEX "^[ \t]*#[ \t]*include")
+        foreach(line IN LISTS includes)
+          if(line MATCHES "<nlohmann/"
+             OR (line MATCHES "[\"<](chainrule/[^\">]+)" AND CMAKE_MATCH_1 IN_LIST need_json))
+            list(APPEND need_json "${header}")
+            set(changed TRUE)
+            break()
+          endif()
+        endforeach()
+      endif()
+    endforeach()
+  endwhile()
+endif()
+
+set(folder "${CMAKE_CURRENT_BINARY_DIR}/headers")
+file(CONFIGURE OUTPUT "${folder}/main.cpp" CONTENT "int main() {}\n")
+set(files "${folder}/main.cpp")
+foreach(header IN LISTS headers)
+  if(header IN_LIST need_json)
+    message(STATUS "header check: skipped ${header}, nlohmann_json was not found")
+    continue()
+  endif()
+  string(REGEX REPLACE "\\.hpp$" ".cpp" file "${folder}/${header}")
+  file(CONFIGURE OUTPUT "${file}" CONTENT "#include \"${header}\"\n#include \"${header}\"\n")
+  list(APPEND files "${file}")
+endforeach()
+
+add_executable(header_check ${files})
+target_link_libraries(header_check PRIVATE chainrule::chainrule)
+foreach(component IN ITEMS zlib safetensors)
+  if(TARGET chainrule::${component})
+    target_link_libraries(header_check PRIVATE chainrule::${component})
+  endif()
+endforeach()
+chainrule_own_target(header_check)
+target_compile_options(header_check PRIVATE -O0 -g0)

@@ -1,0 +1,51 @@
+# Proves that check.cmake finds what it must find: small trees, one sin each.
+#
+#   cmake -D WORK=<scratch folder> -P self_test.cmake
+
+cmake_minimum_required(VERSION 3.22)
+
+set(check "${CMAKE_CURRENT_LIST_DIR}/check.cmake")
+
+# expect(<name> <"clean" or what the complaint must say> <header> <its text> ...)
+function(expect name wanted)
+  set(root "${WORK}/${name}")
+  file(REMOVE_RECURSE "${root}")
+  while(ARGN)
+    list(POP_FRONT ARGN header text)
+    file(WRITE "${root}/chainrule/${header}" "${text}\n")
+  endwhile()
+  execute_process(COMMAND "${CMAKE_COMMAND}" -D "ROOT=${root}" -P "${check}"
+                  RESULT_VARIABLE result OUTPUT_VARIABLE out ERROR_VARIABLE err)
+  string(APPEND out "${err}")
+  if(wanted STREQUAL "clean")
+    if(NOT result EQUAL 0)
+      message(FATAL_ERROR "${name}: expected no complaint, got\n${out}")
+    endif()
+    return()
+  endif()
+  string(REGEX REPLACE "[ \n]+" " " said "${out}")  # CMake wraps its messages
+  string(FIND "${said}" "${wanted}" found)
+  if(result EQUAL 0 OR found EQUAL -1)
+    message(FATAL_ERROR "${name}: expected the complaint \"${wanted}\", got (${result})\n${out}")
+  endif()
+endfunction()
+
+expect(good clean
+  chainrule.hpp "#include \"chainrule/train/trainer.hpp\""
+  version.hpp "#define V 1"
+  core/a.hpp "#include <vector>\n#include \"chainrule/version.hpp\"\n#include \"chainrule/core/b.hpp\""
+  layers/a.hpp "#include \"chainrule/ops/b.hpp\"\n#include \"chainrule/core/a.hpp\""
+  train/a.hpp "#include \"chainrule/losses/b.hpp\"\n#include \"chainrule/optim/b.hpp\""
+  testing/a.hpp "#include \"chainrule/train/a.hpp\"")
+expect(upward "core may not include ops" core/a.hpp "#include \"chainrule/ops/b.hpp\"")
+expect(angles "backend may not include memory" backend/cpu/a.hpp "#  include <chainrule/memory/b.hpp>")
+expect(sideways "losses may not include optim" losses/a.hpp "#include \"chainrule/optim/b.hpp\"")
+expect(sideways_back "optim may not include losses" optim/a.hpp "#include \"chainrule/losses/b.hpp\"")
+expect(data "data may not include memory" data/a.hpp "#include \"chainrule/memory/b.hpp\"")
+expect(io "io may not include network" io/a.hpp "#include \"chainrule/network/b.hpp\"")
+expect(testing_from_below "ops may not include testing" ops/a.hpp "#include \"chainrule/testing/b.hpp\"")
+expect(umbrella "only programs include that" train/a.hpp "#include \"chainrule/chainrule.hpp\"")
+expect(relative "write it from the root" core/a.hpp "#include \"../ops/b.hpp\"")
+expect(dots "write it from the root" core/a.hpp "#include <../ops/b.hpp>")
+expect(new_folder "has no place in the order" magic/a.hpp "#include <vector>")
+expect(empty "no headers" ../x.hpp "")
