@@ -107,7 +107,7 @@ class basic_cpu {
     if (whole.size() == 0) return;
 
     // Where nothing has gaps and only single numbers repeat, the matrix is one long row.
-    const auto one_run = [&](const_matrix m) {
+    [[maybe_unused]] const auto one_run = [&](const_matrix m) {
       return m.contiguous() && (m.shape() == whole || m.size() == 1);
     };
     bool flat = (one_run(in) && ...);

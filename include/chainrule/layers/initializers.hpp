@@ -1,0 +1,140 @@
+/// \file
+/// How parameters begin: a small value that says which rule, and fills a matrix by it.
+///
+///     dense{784, 128, relu{}}.weights(init::he_normal()).bias(init::constant(0.1))
+///
+/// Numbers are drawn in double on the host, from a stream per parameter, so that a network begins
+/// with the same weights on every backend. (They stand with the layers, not with the network,
+/// because a layer's spec carries them and includes go down only.)
+#ifndef CHAINRULE_LAYERS_INITIALIZERS_HPP
+#define CHAINRULE_LAYERS_INITIALIZERS_HPP
+
+#include <cmath>
+#include <vector>
+
+#include "chainrule/core/error.hpp"
+#include "chainrule/core/philox.hpp"
+#include "chainrule/core/view.hpp"
+
+namespace chainrule {
+
+/// A rule for the first values of a parameter. Made by the functions in namespace init.
+class initializer {
+ public:
+  enum class rule {
+    constant,        // a
+    uniform,         // in [a, b)
+    normal,          // mean a, standard deviation b
+    scaled_uniform,  // variance a / fan, where fan = (1 - b) inputs + b outputs
+    scaled_normal,
+    orthogonal,  // orthonormal rows or columns, times a
+  };
+
+  constexpr initializer(rule r, double a, double b = 0) : rule_(r), a_(a), b_(b) {}
+
+  /// Fills the matrix of a parameter with that many inputs and outputs per unit.
+  void fill(matrix_view<double> m, index_t inputs, index_t outputs, random_stream& random) const {
+    const double fan = (1 - b_) * static_cast<double>(inputs) + b_ * static_cast<double>(outputs);
+    const double deviation = std::sqrt(a_ / (fan > 0 ? fan : 1));
+    const auto each = [&](auto&& draw) {
+      for (index_t i = 0; i < m.rows(); ++i)
+        for (index_t j = 0; j < m.cols(); ++j) m(i, j) = draw();
+    };
+    switch (rule_) {
+      case rule::constant:
+        each([&] { return a_; });
+        break;
+      case rule::uniform:
+        each([&] { return random.uniform(a_, b_); });
+        break;
+      case rule::normal:
+        each([&] { return a_ + b_ * random.normal(); });
+        break;
+      case rule::scaled_uniform: {
+        const double limit = std::sqrt(3.0) * deviation;  // the variance of [-l, l] is l²/3
+        each([&] { return random.uniform(-limit, limit); });
+        break;
+      }
+      case rule::scaled_normal:
+        each([&] { return deviation * random.normal(); });
+        break;
+      case rule::orthogonal:
+        each([&] { return random.normal(); });
+        orthonormalize(m, random);
+        break;
+    }
+  }
+
+ private:
+  /// Makes the rows (or the columns, if they are fewer) orthonormal by Gram and Schmidt's process,
+  /// run twice per vector against rounding, and multiplies by a.
+  void orthonormalize(matrix_view<double> m, random_stream& random) const {
+    const bool by_rows = m.rows() <= m.cols();
+    const index_t vectors = by_rows ? m.rows() : m.cols();
+    const index_t length = by_rows ? m.cols() : m.rows();
+    const auto at = [&](index_t v, index_t i) -> double& { return by_rows ? m(v, i) : m(i, v); };
+    const auto dot = [&](index_t v, index_t w) {
+      double total = 0;
+      for (index_t i = 0; i < length; ++i) total += at(v, i) * at(w, i);
+      return total;
+    };
+    for (index_t v = 0; v < vectors; ++v) {
+      for (int pass = 0; pass < 2; ++pass)
+        for (index_t w = 0; w < v; ++w) {
+          const double along = dot(v, w);
+          for (index_t i = 0; i < length; ++i) at(v, i) -= along * at(w, i);
+        }
+      const double norm = std::sqrt(dot(v, v));
+      if (norm < 1e-8) {  // the draw lay in the span of those before it: draw again
+        for (index_t i = 0; i < length; ++i) at(v, i) = random.normal();
+        --v;
+        continue;
+      }
+      for (index_t i = 0; i < length; ++i) at(v, i) /= norm;
+    }
+    for (index_t i = 0; i < m.rows(); ++i)
+      for (index_t j = 0; j < m.cols(); ++j) m(i, j) *= a_;
+  }
+
+  rule rule_;
+  double a_;
+  double b_;
+};
+
+namespace init {
+
+[[nodiscard]] constexpr initializer zeros() { return {initializer::rule::constant, 0}; }
+[[nodiscard]] constexpr initializer constant(double value) {
+  return {initializer::rule::constant, value};
+}
+/// Uniform in [low, high).
+[[nodiscard]] constexpr initializer uniform(double low, double high) {
+  return {initializer::rule::uniform, low, high};
+}
+[[nodiscard]] constexpr initializer normal(double mean, double deviation) {
+  return {initializer::rule::normal, mean, deviation};
+}
+/// Variance 2 / (in + out), also called Xavier. Source: X. Glorot, Y. Bengio, AISTATS 2010, eq. 16.
+[[nodiscard]] constexpr initializer glorot_uniform() {
+  return {initializer::rule::scaled_uniform, 1, 0.5};
+}
+[[nodiscard]] constexpr initializer glorot_normal() {
+  return {initializer::rule::scaled_normal, 1, 0.5};
+}
+/// Variance 2 / in. Source: K. He et al., ICCV 2015, eq. 10.
+[[nodiscard]] constexpr initializer he_uniform() { return {initializer::rule::scaled_uniform, 2}; }
+[[nodiscard]] constexpr initializer he_normal() { return {initializer::rule::scaled_normal, 2}; }
+/// Variance 1 / in. Source: Y. LeCun et al., "Efficient BackProp", 1998, eq. 16.
+[[nodiscard]] constexpr initializer lecun_uniform() {
+  return {initializer::rule::scaled_uniform, 1};
+}
+[[nodiscard]] constexpr initializer lecun_normal() { return {initializer::rule::scaled_normal, 1}; }
+/// Orthonormal rows or columns, times `gain`. Source: A. Saxe et al., ICLR 2014.
+[[nodiscard]] constexpr initializer orthogonal(double gain = 1) {
+  return {initializer::rule::orthogonal, gain};
+}
+
+}  // namespace init
+}  // namespace chainrule
+
+#endif  // CHAINRULE_LAYERS_INITIALIZERS_HPP

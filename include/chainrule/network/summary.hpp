@@ -1,0 +1,55 @@
+/// \file
+/// The summary of a network as a table of text.
+///
+///     std::fputs(summary(net).c_str(), stdout);
+#ifndef CHAINRULE_NETWORK_SUMMARY_HPP
+#define CHAINRULE_NETWORK_SUMMARY_HPP
+
+#include <algorithm>
+#include <string>
+
+#include "chainrule/network/layer_stack.hpp"
+
+namespace chainrule {
+
+namespace detail {
+inline std::string padded_left(std::string text, std::size_t width) {
+  return text.size() < width ? std::string(width - text.size(), ' ') + text : text;
+}
+inline std::string padded_right(std::string text, std::size_t width) {
+  text.resize(std::max(text.size(), width), ' ');
+  return text;
+}
+/// 101770 as "101,770".
+inline std::string grouped(index_t number) {
+  std::string digits = std::to_string(number);
+  for (std::size_t i = digits.size(); i > 3; i -= 3) digits.insert(i - 3, ",");
+  return digits;
+}
+}  // namespace detail
+
+/// One line per layer (number, layer, output shape, parameters), then the total. `n` stands for the
+/// number of samples.
+template <class Network>
+[[nodiscard]] std::string summary(const Network& net) {
+  std::vector<layer_summary> lines = net.layers();
+  lines.insert(lines.begin(), {"input", net.inputs(), 0});
+  std::size_t widest = 5;
+  for (const layer_summary& l : lines) widest = std::max(widest, l.name.size());
+
+  const auto line = [&](const std::string& number, const std::string& name,
+                        const std::string& output, const std::string& parameters) {
+    return detail::padded_left(number, 3) + "  " + detail::padded_right(name, widest) + "  " +
+           detail::padded_right(output, 10) + "  " + detail::padded_left(parameters, 12) + "\n";
+  };
+  std::string table = line("", "layer", "output", "parameters");
+  for (std::size_t i = 0; i < lines.size(); ++i)
+    table += line(i == 0 ? "" : std::to_string(i - 1), lines[i].name,
+                  detail::concat("n x ", lines[i].outputs),
+                  i == 0 ? "" : detail::grouped(lines[i].parameters));
+  return table + line("", "total", "", detail::grouped(net.parameter_count()));
+}
+
+}  // namespace chainrule
+
+#endif  // CHAINRULE_NETWORK_SUMMARY_HPP

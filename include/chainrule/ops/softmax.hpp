@@ -1,0 +1,68 @@
+/// \file
+/// Row-wise operations on scores: softmax, log-sum-exp and argmax, with the maximum shifted out so
+/// that nothing overflows.
+///
+/// Shapes: x: n × c; columns of results per row: n × 1.
+#ifndef CHAINRULE_OPS_SOFTMAX_HPP
+#define CHAINRULE_OPS_SOFTMAX_HPP
+
+#include "chainrule/backend/concept.hpp"
+#include "chainrule/memory/tensor.hpp"
+#include "chainrule/pointwise/activations.hpp"
+
+namespace chainrule::ops {
+
+namespace terms {
+/// e^(x - max)
+struct shifted_exp {
+  constexpr auto operator()(const auto& x, const auto& max) const { return math::exp(x - max); }
+};
+/// e^(x - max) / sum
+struct normalized_exp {
+  constexpr auto operator()(const auto& x, const auto& max, const auto& sum) const {
+    return math::exp(x - max) / sum;
+  }
+};
+/// The column's number where x is the row's maximum, else infinity.
+struct column_of_maximum {
+  constexpr auto operator()(const auto& x, const auto& max, const auto& column) const {
+    return math::where(x == max, column, std::numeric_limits<double>::infinity());
+  }
+};
+}  // namespace terms
+
+/// max = the largest x of each row; sum = Σ e^(x - max), at least 1. Both assigned.
+template <backend B>
+void softmax_sums(const B& be, const_matrix<B> x, matrix<B> max, matrix<B> sum) {
+  be.reduce(maximum{}, max, identity{}, x);
+  be.reduce(chainrule::sum{}, sum, terms::shifted_exp{}, x, max);
+}
+
+/// y = e^x / Σ e^x in each row, assigned; y may be x. `max` and `sum` are n × 1 scratch.
+template <backend B>
+void softmax(const B& be, const_matrix<B> x, matrix<B> max, matrix<B> sum, matrix<B> y) {
+  softmax_sums(be, x, max, sum);
+  be.map(terms::normalized_exp{}, y, x, max, sum);
+}
+
+/// The number of the first largest element of each row, assigned to `winner` (n × 1, as scalars);
+/// infinity in a row with NaN. `columns` is the row 0, 1, ..., c - 1; `max` is n × 1 scratch.
+template <backend B>
+void argmax(const B& be, const_matrix<B> x, const_matrix<B> columns, matrix<B> max,
+            matrix<B> winner) {
+  be.reduce(maximum{}, max, identity{}, x);
+  be.reduce(minimum{}, winner, terms::column_of_maximum{}, x, max, columns);
+}
+
+/// The row 0, 1, ..., count - 1.
+template <backend B>
+[[nodiscard]] tensor<B> counting_row(const B& be, index_t count) {
+  std::vector<scalar_t<B>> host(static_cast<std::size_t>(count));
+  for (index_t j = 0; j < count; ++j)
+    host[static_cast<std::size_t>(j)] = static_cast<scalar_t<B>>(j);
+  return from_host(be, matrix_view<const scalar_t<B>>(host.data(), 1, count));
+}
+
+}  // namespace chainrule::ops
+
+#endif  // CHAINRULE_OPS_SOFTMAX_HPP
