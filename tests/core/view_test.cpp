@@ -163,6 +163,7 @@ TEST_CASE("a view works over handles that are not addresses") {
   const matrix_view<const float, const_handle> c = b;
   CHECK(c.data().offset == b.data().offset);
   CHECK(c.stride() == 8);
+  CHECK(c.block(1, 1, 1, 1).data().offset == b.data().offset + 8 + 1);
 }
 
 TEST_CASE("views work in constant expressions") {

@@ -1,4 +1,4 @@
-// Catch2's main, compiled once for all test executables: with version 2 it is text in this file,
-// with version 3 it comes from the library Catch2WithMain and this file is not built.
+// Catch2's main for versions of Catch2 that do not bring it along as a library (before 2.13.5),
+// compiled once for all test executables.
 #define CATCH_CONFIG_MAIN
 #include <catch2/catch.hpp>
