@@ -1,0 +1,58 @@
+/// \file
+/// What a loss is: it takes a network's outputs and targets, and gives the loss of each sample and
+/// the gradient of their mean.
+///
+///     loss_scratch<cpu> scratch(be, 64, 10);          // for up to 64 samples of 10 outputs
+///     softmax_cross_entropy{}(be, logits, labels, scale, losses, gradient, scratch);
+///
+/// Shapes: outputs: n × c; targets: n × c values, or n × 1 class numbers (as scalars) when c > 1;
+/// scale: 1 × 1, what the gradient is multiplied by (1/n for the mean over the batch); losses:
+/// n × 1, assigned, not scaled; gradient: n × c, assigned, not computed if it is empty.
+///
+/// The loss stays one number per sample until the host adds it up in double: nothing waits for the
+/// device within an epoch, and no order of addition depends on threads.
+#ifndef CHAINRULE_LOSSES_LOSS_HPP
+#define CHAINRULE_LOSSES_LOSS_HPP
+
+#include "chainrule/ops/softmax.hpp"
+
+namespace chainrule {
+
+/// What losses and metrics need beside their arguments, for up to `rows` samples.
+template <backend B>
+struct loss_scratch {
+  loss_scratch() = default;
+  loss_scratch(const B& be, index_t rows, index_t outputs)
+      : first(be, rows, 1),
+        second(be, rows, 1),
+        third(be, rows, 1),
+        columns(ops::counting_row(be, outputs)) {}
+
+  tensor<B> first, second, third;  // one number per sample each
+  tensor<B> columns;               // 0, 1, ..., outputs - 1
+};
+
+/// How the targets of a loss are given.
+enum class target_kind { values, classes };
+
+/// Classes if the targets are one number per sample and the outputs are several, else values.
+/// Throws shape_error, naming the loss, if they fit neither way.
+[[nodiscard]] inline target_kind kind_of_targets(const char* loss, shape outputs, shape targets) {
+  if (targets == outputs) return target_kind::values;
+  if (targets.rows == outputs.rows && targets.cols == 1) return target_kind::classes;
+  throw shape_error(detail::concat(loss, ": targets of ", to_string(targets),
+                                   " do not fit outputs of ", to_string(outputs),
+                                   "; give as many values, or one class number per sample"));
+}
+
+/// Anything that can be called as the header says.
+template <class L, class B>
+concept loss = requires(const L& l, const B& be, const_matrix<B> in, matrix<B> out,
+                        loss_scratch<B>& scratch) {
+  l(be, in, in, in, out, out, scratch);
+  { L::name } -> std::convertible_to<const char*>;
+};
+
+}  // namespace chainrule
+
+#endif  // CHAINRULE_LOSSES_LOSS_HPP

@@ -1,0 +1,82 @@
+/// \file
+/// Softmax with cross-entropy, from logits, as one loss: -Σ_j t_j log softmax(y)_j.
+///
+/// The maximum is shifted out, so logits of any size give finite losses and gradients. Targets are
+/// class numbers (n × 1) or distributions (n × c). With one output per sample there is nothing to
+/// choose from: use sigmoid_cross_entropy.
+#ifndef CHAINRULE_LOSSES_SOFTMAX_CROSS_ENTROPY_HPP
+#define CHAINRULE_LOSSES_SOFTMAX_CROSS_ENTROPY_HPP
+
+#include "chainrule/losses/loss.hpp"
+
+namespace chainrule {
+
+namespace terms {
+/// log softmax(y), kept as two differences: near saturation log_sum is small and must not drown in
+/// the maximum.
+constexpr auto minus_log_softmax(const auto& y, const auto& max, const auto& log_sum) {
+  return log_sum - (y - max);
+}
+/// -log softmax(y) at the class's own column, 0 elsewhere.
+struct class_cross_entropy {
+  constexpr auto operator()(const auto& y, const auto& max, const auto& log_sum, const auto& label,
+                            const auto& column) const {
+    return math::where(label == column, minus_log_softmax(y, max, log_sum), 0);
+  }
+};
+/// scale (softmax(y) - 1) at the class's own column, scale softmax(y) elsewhere.
+struct class_cross_entropy_slope {
+  constexpr auto operator()(const auto& y, const auto& max, const auto& sum, const auto& label,
+                            const auto& column, const auto& scale) const {
+    return scale * (math::exp(y - max) / sum - math::where(label == column, 1, 0));
+  }
+};
+/// -t log softmax(y), and 0 where t is 0.
+struct distribution_cross_entropy {
+  constexpr auto operator()(const auto& y, const auto& max, const auto& log_sum,
+                            const auto& t) const {
+    return math::where(t == 0, 0, t * minus_log_softmax(y, max, log_sum));
+  }
+};
+/// scale (softmax(y) Σ t - t)
+struct distribution_cross_entropy_slope {
+  constexpr auto operator()(const auto& y, const auto& max, const auto& sum, const auto& t,
+                            const auto& mass, const auto& scale) const {
+    return scale * (math::exp(y - max) / sum * mass - t);
+  }
+};
+}  // namespace terms
+
+struct softmax_cross_entropy {
+  static constexpr const char* name = "softmax cross-entropy";
+
+  template <backend B>
+  void operator()(const B& be, const_matrix<B> y, const_matrix<B> t, const_matrix<B> scale,
+                  matrix<B> losses, matrix<B> gradient, loss_scratch<B>& scratch) const {
+    const matrix<B> max = scratch.first.top_rows(y.rows());
+    const matrix<B> total = scratch.second.top_rows(y.rows());
+    const matrix<B> third = scratch.third.top_rows(y.rows());
+    const target_kind kind = kind_of_targets(name, y.shape(), t.shape());
+    if (y.cols() < 2)
+      throw shape_error(
+          "softmax cross-entropy needs at least 2 outputs per sample, got 1; use "
+          "sigmoid cross-entropy for one");
+    ops::softmax_sums(be, y, max, total);
+    be.map(fn::log{}, third, total);
+    if (kind == target_kind::classes) {
+      const const_matrix<B> columns = scratch.columns.view();
+      be.reduce(sum{}, losses, terms::class_cross_entropy{}, y, max, third, t, columns);
+      if (!gradient.empty())
+        be.map(terms::class_cross_entropy_slope{}, gradient, y, max, total, t, columns, scale);
+    } else {
+      be.reduce(sum{}, losses, terms::distribution_cross_entropy{}, y, max, third, t);
+      if (gradient.empty()) return;
+      be.reduce(sum{}, third, identity{}, t);
+      be.map(terms::distribution_cross_entropy_slope{}, gradient, y, max, total, t, third, scale);
+    }
+  }
+};
+
+}  // namespace chainrule
+
+#endif  // CHAINRULE_LOSSES_SOFTMAX_CROSS_ENTROPY_HPP

@@ -1,0 +1,222 @@
+/// \file
+/// Optimizer rules: small structs that turn a gradient into a step, composed by `chain`.
+///
+///     sgd{.rate = 0.1}
+///     chain(clip_by_norm{1.0}, weight_decay{1e-4}, momentum{.rate = 0.1, .decay = 0.9})
+///     chain(adam{.rate = 1e-3}, weight_decay{0.01})    // decay beside Adam's scaling: AdamW
+///
+/// A rule is a pointwise functor with state. In a chain, `direction` begins as the gradient, each
+/// rule changes it in turn, and the sum of it all is one map over the arena, w -= rate * direction:
+///
+///     static constexpr int slots;      // state per parameter, as arenas that begin at 0
+///     static constexpr int scalars;    // numbers that change from step to step
+///     X operator()(X direction, X w, std::array<X, slots>& state, std::array<X, scalars> s) const;
+///     void prepare(const step_info&, std::array<double, scalars>&) const;   // if scalars > 0
+///
+/// Exactly one rule of a chain has a `rate`.
+#ifndef CHAINRULE_OPTIM_RULES_HPP
+#define CHAINRULE_OPTIM_RULES_HPP
+
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <initializer_list>
+#include <tuple>
+
+#include "chainrule/memory/arena.hpp"
+#include "chainrule/optim/schedule.hpp"
+
+namespace chainrule {
+
+/// What a rule may know of a step when it prepares its scalars.
+struct step_info {
+  std::int64_t step = 0;     // counts updates from 0
+  role kind = role::weight;  // the region that is being updated
+};
+
+/// Plain gradient descent.
+struct sgd {
+  schedule rate = 0.01;
+
+  static constexpr std::size_t slots = 0;
+  static constexpr std::size_t scalars = 0;
+  template <class X>
+  constexpr X operator()(const X& direction, const X&, std::array<X, 0>&,
+                         const std::array<X, 0>&) const {
+    return direction;
+  }
+};
+
+/// Gradient descent with momentum: v = decay v + g, and the step is along v, or with `nesterov`
+/// along g + decay v. Source: I. Sutskever et al., ICML 2013, section 2.
+struct momentum {
+  schedule rate = 0.01;
+  double decay = 0.9;
+  bool nesterov = false;
+
+  static constexpr std::size_t slots = 1;
+  static constexpr std::size_t scalars = 0;
+  template <class X>
+  constexpr X operator()(const X& direction, const X&, std::array<X, 1>& state,
+                         const std::array<X, 0>&) const {
+    X& v = state[0];
+    v = decay * v + direction;
+    return nesterov ? direction + decay * v : v;
+  }
+};
+
+/// Adam. Source: D. Kingma, J. Ba, ICLR 2015, algorithm 1.
+struct adam {
+  schedule rate = 0.001;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+
+  static constexpr std::size_t slots = 2;
+  static constexpr std::size_t scalars = 2;
+  /// The corrections 1 / (1 - betaᵗ), where t counts steps (not tensors) from 1.
+  void prepare(const step_info& info, std::array<double, 2>& s) const {
+    const auto t = static_cast<double>(info.step + 1);
+    s = {1 / -std::expm1(t * std::log(beta1)), 1 / -std::expm1(t * std::log(beta2))};
+  }
+  template <class X>
+  constexpr X operator()(const X& g, const X&, std::array<X, 2>& state,
+                         const std::array<X, 2>& s) const {
+    auto& [m, v] = state;
+    m = beta1 * m + (1 - beta1) * g;
+    v = beta2 * v + (1 - beta2) * (g * g);
+    return m * s[0] / (math::sqrt(v * s[1]) + epsilon);
+  }
+};
+
+/// Adds lambda w to the direction: before a rule it is L2 regularisation, after one it is decay
+/// that the rule does not scale. Biases are left alone unless asked.
+struct weight_decay {
+  double lambda = 1e-4;
+  bool biases = false;
+
+  static constexpr std::size_t slots = 0;
+  static constexpr std::size_t scalars = 1;
+  void prepare(const step_info& info, std::array<double, 1>& s) const {
+    s[0] = info.kind == role::weight || biases ? lambda : 0;
+  }
+  template <class X>
+  constexpr X operator()(const X& direction, const X& w, std::array<X, 0>&,
+                         const std::array<X, 1>& s) const {
+    return direction + s[0] * w;
+  }
+};
+
+/// Limits each component to [-limit, limit].
+struct clip_by_value {
+  double limit = 1;
+
+  static constexpr std::size_t slots = 0;
+  static constexpr std::size_t scalars = 0;
+  template <class X>
+  constexpr X operator()(const X& direction, const X&, std::array<X, 0>&,
+                         const std::array<X, 0>&) const {
+    return math::convert<X>(math::clamp(direction, -limit, limit));
+  }
+};
+
+/// Scales the whole gradient, all layers together, to a norm of at most `limit`. It measures the
+/// gradient itself and so must be the first rule of its chain. Source: R. Pascanu et al., ICML
+/// 2013.
+struct clip_by_norm {
+  double limit = 1;
+
+  static constexpr bool measures_whole_gradient = true;
+  static constexpr std::size_t slots = 0;
+  static constexpr std::size_t scalars = 1;  // the factor, computed on the device
+  void prepare(const step_info&, std::array<double, 1>& s) const { s[0] = 1; }
+  /// From the sum of the squares: the factor.
+  [[nodiscard]] constexpr auto factor() const {
+    return [limit_ = limit](const auto& squares) {
+      return math::min(limit_ / math::sqrt(squares), 1);
+    };
+  }
+  template <class X>
+  constexpr X operator()(const X& direction, const X&, std::array<X, 0>&,
+                         const std::array<X, 1>& s) const {
+    return direction * s[0];
+  }
+};
+
+/// A rule that carries the learning rate.
+template <class Rule>
+concept has_rate = requires(const Rule& r) {
+  r.rate(std::int64_t{});
+};
+
+/// A rule that looks at the whole gradient before the step.
+template <class Rule>
+concept measures_gradient = requires {
+  requires Rule::measures_whole_gradient;
+};
+
+/// Rules one after another, as one rule.
+template <class... Rules>
+class chained {
+  static constexpr bool measures_first(std::initializer_list<bool> measures) {
+    bool later = false;
+    for (const bool* m = measures.begin() + 1; m < measures.end(); ++m) later = later || *m;
+    return !later;
+  }
+  static constexpr int rates = (0 + ... + (has_rate<Rules> ? 1 : 0));
+
+ public:
+  static_assert(rates == 1,
+                "chainrule: an optimizer needs exactly one rule with a learning rate (sgd, "
+                "momentum, adam); the others of its chain only change the direction");
+  static_assert(
+      measures_first({measures_gradient<Rules>...}),
+      "chainrule: a rule that measures the whole gradient (clip_by_norm) must be the first "
+      "of its chain");
+  static constexpr std::size_t slots = (std::size_t{0} + ... + Rules::slots);
+  static constexpr std::size_t scalars = (std::size_t{0} + ... + Rules::scalars);
+
+  constexpr explicit chained(const Rules&... rules) : rules_(rules...) {}
+
+  [[nodiscard]] const std::tuple<Rules...>& rules() const { return rules_; }
+
+  /// The learning rate at a step.
+  [[nodiscard]] double rate(std::int64_t step) const {
+    double r = 0;
+    const auto look = [&]<class Rule>(const Rule& rule) {
+      if constexpr (has_rate<Rule>) r = rule.rate(step);
+    };
+    std::apply([&](const auto&... rule) { (look(rule), ...); }, rules_);
+    return r;
+  }
+
+  /// The scalars of all rules, in order.
+  void prepare(const step_info& info, std::array<double, scalars>& all) const {
+    std::size_t at = 0;
+    const auto one = [&]<class Rule>(const Rule& rule) {
+      if constexpr (Rule::scalars > 0) {
+        std::array<double, Rule::scalars> s{};
+        rule.prepare(info, s);
+        for (const double x : s) all[at++] = x;
+      }
+    };
+    std::apply([&](const auto&... rule) { (one(rule), ...); }, rules_);
+  }
+
+ private:
+  std::tuple<Rules...> rules_;
+};
+
+template <class... Rules>
+[[nodiscard]] chained<Rules...> chain(const Rules&... rules) {
+  return chained<Rules...>(rules...);
+}
+/// A chain is a chain already.
+template <class... Rules>
+[[nodiscard]] chained<Rules...> chain(const chained<Rules...>& rules) {
+  return rules;
+}
+
+}  // namespace chainrule
+
+#endif  // CHAINRULE_OPTIM_RULES_HPP
