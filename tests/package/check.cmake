@@ -2,7 +2,7 @@
 # and pkg-config; added as a subdirectory; fetched. Each way builds and runs a small program.
 #
 #   cmake -D SOURCE=.. -D WORK=.. -D GENERATOR=.. -D COMPILER=.. -D FLAGS=.. -D VERSION=..
-#         -D ZLIB=<0|1> -D SAFETENSORS=<0|1> -P check.cmake
+#         -D ZLIB=<0|1> -P check.cmake
 
 cmake_minimum_required(VERSION 3.22)
 
@@ -54,8 +54,7 @@ endforeach()
 # consumer(<name> <option>...): configures, builds and runs the project in this folder.
 function(consumer name)
   run("${name}: configure" "${CMAKE_COMMAND}" -S "${here}/${name}" -B "${WORK}/${name}"
-      ${with_compiler} "-DVERSION=${VERSION}" "-DZLIB=${ZLIB}" "-DSAFETENSORS=${SAFETENSORS}"
-      ${ARGN})
+      ${with_compiler} "-DVERSION=${VERSION}" "-DZLIB=${ZLIB}" ${ARGN})
   run("${name}: build" "${CMAKE_COMMAND}" --build "${WORK}/${name}")
   run("${name}: run" "${WORK}/${name}/program" "${VERSION}")
 endfunction()
@@ -76,8 +75,6 @@ run_to_fail("no Eigen" "chainrule needs Eigen 3.4 or newer, which was not found"
   ${missing} -B "${WORK}/no_eigen" -DCMAKE_DISABLE_FIND_PACKAGE_Eigen3=ON)
 run_to_fail("no zlib" "the chainrule component zlib needs zlib"
   ${missing} -B "${WORK}/no_zlib" -DWANT=zlib -DCMAKE_DISABLE_FIND_PACKAGE_ZLIB=ON)
-run_to_fail("no json" "the chainrule component safetensors needs nlohmann_json"
-  ${missing} -B "${WORK}/no_json" -DWANT=safetensors -DCMAKE_DISABLE_FIND_PACKAGE_nlohmann_json=ON)
 run_to_fail("unknown component" "chainrule has no component \"onnx\""
   ${missing} -B "${WORK}/no_onnx" -DWANT=onnx)
 run_to_fail("another version" "compatible with requested version \"99\""
