@@ -8,6 +8,7 @@
 #define CHAINRULE_DATA_DIGIT_STROKES_HPP
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
 namespace chainrule::detail {
