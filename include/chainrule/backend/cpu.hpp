@@ -30,6 +30,8 @@ class basic_cpu {
   using matrix = matrix_view<T>;
   using const_matrix = matrix_view<const T>;
   template <class U>
+  using view = matrix_view<U>;
+  template <class U>
   using storage = cpu_storage<U>;
   template <class U>
   using rebind = basic_cpu<U>;
@@ -64,30 +66,21 @@ class basic_cpu {
   /// Copies `source` to `target`, of the same shape; the two must not overlap.
   template <class U>
   void copy(matrix_view<U> target, matrix_view<const U> source) const {
-    require_same("copy", target.shape(), source.shape());
-    if (target.empty()) return;
-    if (target.contiguous() && source.contiguous()) {
-      std::memcpy(target.data(), source.data(),
-                  static_cast<std::size_t>(target.size()) * sizeof(U));
-      return;
-    }
-    for (index_t i = 0; i < target.rows(); ++i)
-      std::memcpy(target.data() + i * target.stride(), source.data() + i * source.stride(),
-                  static_cast<std::size_t>(target.cols()) * sizeof(U));
+    copy_rows("copy", target, source);
   }
-  void copy(matrix target, const_matrix source) const { copy<T>(target, source); }
+  void copy(matrix target, const_matrix source) const { copy_rows("copy", target, source); }
   /// Copies from host memory.
   template <class U>
   void upload(matrix_view<U> target, matrix_view<const U> host) const {
-    copy<U>(target, host);
+    copy_rows("upload", target, host);
   }
-  void upload(matrix target, const_matrix host) const { copy<T>(target, host); }
+  void upload(matrix target, const_matrix host) const { copy_rows("upload", target, host); }
   /// Copies to host memory.
   template <class U>
   void download(matrix_view<U> host, matrix_view<const U> source) const {
-    copy<U>(host, source);
+    copy_rows("download", host, source);
   }
-  void download(matrix host, const_matrix source) const { copy<T>(host, source); }
+  void download(matrix host, const_matrix source) const { copy_rows("download", host, source); }
 
   /// out = f(in...), element by element; `out` has the shape of the whole, operands of extent 1 in
   /// a direction are repeated along it. `out` may be one of the operands of its own shape, but may
@@ -161,8 +154,8 @@ class basic_cpu {
 
   /// c = epilogue(alpha a b + beta c, operands...), where a is m x k, b is k x n (either may be
   /// `transposed`), c is m x n and the operands broadcast to it. With beta = 0, c is not read.
-  /// c may not overlap a or b, but may be an operand. Throws shape_error.
-  template <class Epilogue = fn::affine, class... In>
+  /// c may not overlap a, b or an operand. Throws shape_error.
+  template <class Epilogue = fn::identity, class... In>
   void gemm(matrix c, gemm_operand<const_matrix> a, gemm_operand<const_matrix> b,
             gemm_scalars scalars = {}, const Epilogue& epilogue = {}, const In&... in) const {
     const index_t m = a.rows();
@@ -176,7 +169,7 @@ class basic_cpu {
         detail::operand<T>::of(c, c.shape(), "gemm"),
         detail::operand<T>::of(const_matrix(in), c.shape(), "gemm")...};
     if (c.empty()) return;
-    constexpr bool has_epilogue = !std::same_as<Epilogue, fn::affine>;
+    constexpr bool has_epilogue = !std::same_as<Epilogue, fn::identity>;
     const auto alpha = static_cast<T>(scalars.alpha);
     const auto beta = static_cast<T>(scalars.beta);
 
@@ -219,7 +212,7 @@ class basic_cpu {
   /// out(i, j) = f(source(rows(i), j)), where f acts on scalars of type T; `rows` is 1 x n, out is
   /// n x source.cols(). The source may hold another type (uint8 pixels). Throws shape_error, and
   /// value_error, before anything is written, if a row does not exist.
-  template <class U, class F = fn::affine>
+  template <class U, class F = fn::identity>
   void gather(matrix out, matrix_view<U> source, matrix_view<const std::int32_t> rows,
               const F& f = {}) const {
     if (rows.rows() != 1 || rows.cols() != out.rows() || source.cols() != out.cols())
@@ -239,7 +232,7 @@ class basic_cpu {
       }
     });
   }
-  template <class U, class F = fn::affine>
+  template <class U, class F = fn::identity>
   void gather(matrix out, matrix_view<U> source, matrix_view<std::int32_t> rows,
               const F& f = {}) const {
     gather(out, source, matrix_view<const std::int32_t>(rows), f);
@@ -258,6 +251,20 @@ class basic_cpu {
     if (expected != got)
       throw shape_error(detail::concat(verb, ": the shapes ", to_string(expected), " and ",
                                        to_string(got), " differ"));
+  }
+
+  template <class U>
+  static void copy_rows(const char* verb, matrix_view<U> target, matrix_view<const U> source) {
+    require_same(verb, target.shape(), source.shape());
+    if (target.empty()) return;
+    if (target.contiguous() && source.contiguous()) {
+      std::memcpy(target.data(), source.data(),
+                  static_cast<std::size_t>(target.size()) * sizeof(U));
+      return;
+    }
+    for (index_t i = 0; i < target.rows(); ++i)
+      std::memcpy(target.data() + i * target.stride(), source.data() + i * source.stride(),
+                  static_cast<std::size_t>(target.cols()) * sizeof(U));
   }
 
   /// work(first, last) for the pieces of 0 ... count of `per_piece` each.

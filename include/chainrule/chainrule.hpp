@@ -1,0 +1,25 @@
+/// \file
+/// Everything that needs nothing but Eigen: layers, networks, losses, optimizers and training, with
+/// the CPU backend.
+///
+/// Included by name where they are wanted: io/safetensors.hpp (needs nlohmann_json).
+#ifndef CHAINRULE_CHAINRULE_HPP
+#define CHAINRULE_CHAINRULE_HPP
+
+#include "chainrule/backend/cpu.hpp"
+#include "chainrule/data/mnist.hpp"
+#include "chainrule/data/synthetic_digits.hpp"
+#include "chainrule/layers/activation.hpp"
+#include "chainrule/layers/dense.hpp"
+#include "chainrule/layers/dropout.hpp"
+#include "chainrule/losses/multiclass_hinge.hpp"
+#include "chainrule/losses/pointwise.hpp"
+#include "chainrule/losses/softmax_cross_entropy.hpp"
+#include "chainrule/network/network.hpp"
+#include "chainrule/network/sequential.hpp"
+#include "chainrule/network/summary.hpp"
+#include "chainrule/optim/optimizer.hpp"
+#include "chainrule/train/trainer.hpp"
+#include "chainrule/version.hpp"
+
+#endif  // CHAINRULE_CHAINRULE_HPP
