@@ -1,7 +1,7 @@
-// What the component zlib brings along.
+// The whole library from an install prefix, with what the component zlib brings along.
 #include <zlib.h>
 
-#include "chainrule/version.hpp"
+#include "chainrule/chainrule.hpp"
 
 #ifndef CHAINRULE_WITH_ZLIB
 #error "chainrule::zlib must define CHAINRULE_WITH_ZLIB"
