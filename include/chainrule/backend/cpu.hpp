@@ -138,7 +138,8 @@ class basic_cpu {
       reduce_all(op, f, operands, whole, out.data());
     } else if (over_cols) {
       split(whole.rows, 1 + (grain - 1) / (whole.cols + 1), [&](index_t first, index_t last) {
-        detail::reduce_rows<T>(op, f, operands, first, last, whole.cols, out.data(), out.stride());
+        detail::reduce_rows<T>(op, f, operands, first, last, 0, whole.cols, out.data(),
+                               out.stride());
       });
     } else if (over_rows) {
       // Cut by columns: each piece walks all rows, so that sums have one order.
@@ -277,27 +278,29 @@ class basic_cpu {
     });
   }
 
-  /// One partial result per run of at most `grain` elements of a row, added up in double.
+  /// One partial result per run of at most `grain` elements of a row, combined in double.
   template <class Op, class F, std::size_t Ins>
   void reduce_all(const Op& op, const F& f, const std::array<detail::operand<T>, Ins>& operands,
                   shape whole, T* out) const {
     double total = Op::template identity<T>();
-    // Rows are taken in groups, whose partial results fit a buffer on the stack.
+    // Partial results are collected in groups that fit a buffer on the stack.
     constexpr index_t group = 256;
     std::array<T, static_cast<std::size_t>(group)> partial{};
-    for (index_t first = 0; first < whole.rows && whole.cols > 0; first += group) {
-      const index_t count = whole.rows - first < group ? whole.rows - first : group;
-      for (index_t j = 0; j < whole.cols; j += grain) {
-        const index_t width = whole.cols - j < grain ? whole.cols - j : grain;
-        auto shifted = operands;
-        for (auto& operand : shifted)
-          operand.data += first * operand.row_step + (operand.splat ? 0 : j);
-        split(count, 1 + (grain - 1) / width, [&](index_t begin, index_t end) {
-          detail::reduce_rows<T>(op, f, shifted, begin, end, width, partial.data(), 1);
-        });
-        for (index_t i = 0; i < count; ++i)
-          total = op(total, static_cast<double>(partial[static_cast<std::size_t>(i)]));
-      }
+    const index_t runs_per_row = (whole.cols + grain - 1) / grain;
+    const index_t runs = whole.rows * runs_per_row;
+    for (index_t first = 0; first < runs; first += group) {
+      const index_t count = runs - first < group ? runs - first : group;
+      const index_t per_piece = 1 + (grain - 1) / (whole.cols < grain ? whole.cols : grain);
+      split(count, per_piece, [&](index_t begin, index_t end) {
+        for (index_t r = begin; r < end; ++r) {
+          const index_t row = (first + r) / runs_per_row;
+          const index_t from = (first + r) % runs_per_row * grain;
+          const index_t to = from + grain < whole.cols ? from + grain : whole.cols;
+          detail::reduce_rows<T>(op, f, operands, row, row + 1, from, to, partial.data() + r, 0);
+        }
+      });
+      for (index_t i = 0; i < count; ++i)
+        total = op(total, static_cast<double>(partial[static_cast<std::size_t>(i)]));
     }
     *out = static_cast<T>(total);
   }

@@ -26,6 +26,12 @@
 
 namespace chainrule {
 
+namespace detail {
+/// x as a factor beside a gate that is 0 for very negative x: their product at -infinity is then 0
+/// and not NaN.
+constexpr auto gated(const auto& x) { return math::max(x, -1e30); }
+}  // namespace detail
+
 /// Which rule keeps the variance of the signal through layers of this activation.
 enum class gain_class { linear, rectifier, self_normalizing };
 
@@ -101,7 +107,10 @@ struct softplus {
 /// x / (1 + |x|)
 struct softsign {
   static constexpr std::string_view name = "softsign";
-  constexpr auto operator()(const auto& x) const { return x / (1 + math::abs(x)); }
+  constexpr auto operator()(const auto& x) const {
+    const auto finite = math::clamp(x, -1e30, 1e30);  // infinity / infinity is NaN
+    return finite / (1 + math::abs(finite));
+  }
   constexpr auto derivative(const auto& x, const auto&) const {
     return math::inv(math::sqr(1 + math::abs(x)));
   }
@@ -111,7 +120,7 @@ struct softsign {
 struct silu {
   static constexpr std::string_view name = "silu";
   static constexpr gain_class gain = gain_class::rectifier;
-  constexpr auto operator()(const auto& x) const { return x * math::sigmoid(x); }
+  constexpr auto operator()(const auto& x) const { return detail::gated(x) * math::sigmoid(x); }
 };
 
 /// x times the normal distribution function. Source: D. Hendrycks, K. Gimpel, 2016, section 2.
@@ -119,7 +128,7 @@ struct gelu {
   static constexpr std::string_view name = "gelu";
   static constexpr gain_class gain = gain_class::rectifier;
   constexpr auto operator()(const auto& x) const {
-    return 0.5 * x * (1 + math::erf(x * 0.70710678118654752440));
+    return 0.5 * detail::gated(x) * (1 + math::erf(x * 0.70710678118654752440));
   }
 };
 
@@ -128,7 +137,10 @@ struct gelu_tanh {
   static constexpr std::string_view name = "gelu_tanh";
   static constexpr gain_class gain = gain_class::rectifier;
   constexpr auto operator()(const auto& x) const {
-    return 0.5 * x * (1 + math::tanh(0.79788456080286535588 * (x + 0.044715 * x * x * x)));
+    // Beyond 10 the tanh is 1 to the last digit; the cube would overflow.
+    const auto u = math::clamp(x, -10, 10);
+    const auto t = math::tanh(0.79788456080286535588 * (u + 0.044715 * u * u * u));
+    return 0.5 * detail::gated(x) * (1 + t);
   }
 };
 
@@ -136,7 +148,9 @@ struct gelu_tanh {
 struct mish {
   static constexpr std::string_view name = "mish";
   static constexpr gain_class gain = gain_class::rectifier;
-  constexpr auto operator()(const auto& x) const { return x * math::tanh(math::softplus(x)); }
+  constexpr auto operator()(const auto& x) const {
+    return detail::gated(x) * math::tanh(math::softplus(x));
+  }
 };
 
 /// x/6 + 1/2 limited to [0, 1]
@@ -149,7 +163,7 @@ struct hard_sigmoid {
 struct hard_swish {
   static constexpr std::string_view name = "hard_swish";
   static constexpr gain_class gain = gain_class::rectifier;
-  constexpr auto operator()(const auto& x) const { return x * hard_sigmoid{}(x); }
+  constexpr auto operator()(const auto& x) const { return detail::gated(x) * hard_sigmoid{}(x); }
 };
 
 /// -1, 0 or 1: the perceptron's step. Its derivative is 0 everywhere, so nothing before it learns.

@@ -206,6 +206,17 @@ constexpr dual<S> min(const C& c, const dual<S>& a) {
   return min(a, c);
 }
 
+namespace detail {
+/// Whether x is 0 and, for a dual, does not vary either.
+template <number X>
+constexpr auto vanishes(const X& x) {
+  if constexpr (requires { x.slope; })
+    return vanishes(x.value) & vanishes(x.slope);
+  else
+    return x == 0;
+}
+}  // namespace detail
+
 // ------------------------------------------------------------------ the rules of derivation
 // rule(op, x, y) is the derivative of y = op(x) at x. Accurate forms are preferred to short ones.
 // clang-format off
@@ -247,9 +258,10 @@ constexpr auto rule(fn::relu, const auto&, const auto& y) { return where(y > 0, 
 
 // rule(op, a, b, y, da, db) is the derivative of y = op(a, b) along (da, db).
 constexpr auto rule(fn::pow, const auto& a, const auto& b, const auto& y, const auto& da, const auto& db) {
-  // Where an argument does not vary its term is 0, even if the factor beside it is not finite
-  // (log of a negative base).
-  return where(da == 0, 0, b * pow(a, b - 1) * da) + where(db == 0, 0, y * log(a) * db);
+  // A term with a factor that is 0 throughout is 0, even if another factor is not finite (log of a
+  // base that is not positive).
+  using detail::vanishes;
+  return where(vanishes(da) | vanishes(b), 0, b * pow(a, b - 1) * da) + where(vanishes(db) | vanishes(y), 0, y * log(a) * db);
 }
 constexpr auto rule(fn::atan2, const auto& a, const auto& b, const auto&, const auto& da, const auto& db) {
   return (b * da - a * db) / (a * a + b * b);

@@ -409,6 +409,11 @@ struct relu : math::composite<relu> {
 
 // Arithmetic, and what is built from it.
 
+/// x
+struct identity {
+  constexpr auto operator()(const auto& x) const { return x; }
+};
+
 /// a + b
 struct plus {
   constexpr auto operator()(const auto& a, const auto& b) const { return a + b; }

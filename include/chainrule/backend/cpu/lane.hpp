@@ -6,6 +6,10 @@
 /// function, the scalar function runs lane by lane; where the target has no SIMD at all, a lane is
 /// one scalar. A lane's result does not depend on its place in the packet.
 ///
+/// Precision is a few units in the last place (tests/backend states them). Numbers below the
+/// smallest normal one are not resolved by exp (results are 0), sqrt (arguments are 0) and log
+/// (arguments are that number); the sign of a zero may be lost.
+///
 ///     auto x = math::lane<float>::load(p);
 ///     (x / (1 + exp(-x))).store(q);
 #ifndef CHAINRULE_BACKEND_CPU_LANE_HPP

@@ -101,76 +101,78 @@ template <class T, class... In>
   return whole;
 }
 
-/// Reduces f(in...) over the columns of the rows [first, last) into out[i].
-template <class T, class Op, class F, std::size_t Ins>
-void reduce_rows(const Op& op, const F& f, const std::array<operand<T>, Ins>& in, index_t first,
-                 index_t last, index_t cols, T* out, index_t out_step) {
+/// Runs of a row that are evaluated into a buffer on the stack before they are combined: short
+/// enough for the L1 cache, long enough to forget the call.
+inline constexpr index_t run_length = 512;
+
+/// Hands f(in...) of row i, columns [first, last), to use(values, first, count), run by run. The
+/// functor is compiled here only; what combines the values is the same for all functors.
+template <class T, class F, std::size_t Ins, class Use>
+void evaluate_runs(const F& f, const std::array<operand<T>, Ins>& in, index_t i, index_t first,
+                   index_t last, Use&& use) {
+  std::array<T, static_cast<std::size_t>(run_length)> values;
+  for (index_t j = first; j < last; j += run_length) {
+    const index_t count = last - j < run_length ? last - j : run_length;
+    auto row = in;
+    for (auto& o : row) o.data += i * o.row_step + (o.splat ? 0 : j);
+    map_rows<T>(f, std::array{matrix_view<T>(values.data(), 1, count)}, row, 0, 1, count);
+    use(values.data(), j, count);
+  }
+}
+
+/// op of `count` values, beginning from its neutral element, in one fixed order.
+template <class T, class Op>
+[[nodiscard]] T combine(const Op& op, const T* values, index_t count) {
   using X = math::lane<T>;
   constexpr index_t width = X::width;
-  [&]<std::size_t... I>(std::index_sequence<I...>) {
-    for (index_t i = first; i < last; ++i) {
-      const std::tuple row{row_reader<T>(in[I], i)...};
-      T total = Op::template identity<T>();
-      // Two accumulators: the chain of dependent additions is what limits the speed.
-      X a(total);
-      X b(total);
-      index_t j = 0;
-      for (; j + 2 * width <= cols; j += 2 * width) {
-        a = op(a, math::convert<X>(f(std::get<I>(row).at(j)...)));
-        b = op(b, math::convert<X>(f(std::get<I>(row).at(j + width)...)));
-      }
-      if (j + width <= cols) {
-        a = op(a, math::convert<X>(f(std::get<I>(row).at(j)...)));
-        j += width;
-      }
-      std::array<T, static_cast<std::size_t>(width)> lanes{};
-      math::convert<X>(op(a, b)).store(lanes.data());
-      for (const T x : lanes) total = static_cast<T>(op(total, x));
-      if (j < cols) {
-        math::convert<X>(f(std::get<I>(row).at(j, cols - j)...)).store(lanes.data());
-        for (index_t k = 0; k < cols - j; ++k)
-          total = static_cast<T>(op(total, lanes[static_cast<std::size_t>(k)]));
-      }
-      out[i * out_step] = total;
-    }
+  // Two accumulators: the chain of dependent operations is what limits the speed.
+  X a(Op::template identity<T>());
+  X b = a;
+  index_t j = 0;
+  for (; j + 2 * width <= count; j += 2 * width) {
+    a = op(a, X::load(values + j));
+    b = op(b, X::load(values + j + width));
   }
-  (std::make_index_sequence<Ins>{});
+  std::array<T, static_cast<std::size_t>(width)> lanes;
+  op(a, b).store(lanes.data());
+  T total = Op::template identity<T>();
+  for (const T x : lanes) total = static_cast<T>(op(total, x));
+  for (; j < count; ++j) total = static_cast<T>(op(total, values[j]));
+  return total;
+}
+
+/// out[j] = op(out[j], values[j])
+template <class T, class Op>
+void combine_each(const Op& op, const T* values, index_t count, T* out) {
+  using X = math::lane<T>;
+  index_t j = 0;
+  for (; j + X::width <= count; j += X::width)
+    op(X::load(out + j), X::load(values + j)).store(out + j);
+  for (; j < count; ++j) out[j] = static_cast<T>(op(out[j], values[j]));
+}
+
+/// Reduces f(in...) over the columns [begin, end) of the rows [first, last) into out[i].
+template <class T, class Op, class F, std::size_t Ins>
+void reduce_rows(const Op& op, const F& f, const std::array<operand<T>, Ins>& in, index_t first,
+                 index_t last, index_t begin, index_t end, T* out, index_t out_step) {
+  for (index_t i = first; i < last; ++i) {
+    T total = Op::template identity<T>();
+    evaluate_runs<T>(f, in, i, begin, end, [&](const T* values, index_t, index_t count) {
+      total = static_cast<T>(op(total, combine(op, values, count)));
+    });
+    out[i * out_step] = total;
+  }
 }
 
 /// Reduces f(in...) over all rows for the columns [first, last) into out[j].
 template <class T, class Op, class F, std::size_t Ins>
 void reduce_columns(const Op& op, const F& f, const std::array<operand<T>, Ins>& in, index_t rows,
                     index_t first, index_t last, T* out) {
-  using X = math::lane<T>;
-  constexpr index_t width = X::width;
-  constexpr index_t block = 4 * width;  // columns that are summed in registers together
-  [&]<std::size_t... I>(std::index_sequence<I...>) {
-    index_t j = first;
-    for (; j + block <= last; j += block) {
-      std::array<X, 4> total{X(Op::template identity<T>()), X(Op::template identity<T>()),
-                             X(Op::template identity<T>()), X(Op::template identity<T>())};
-      for (index_t i = 0; i < rows; ++i) {
-        const std::tuple row{row_reader<T>(in[I], i)...};
-        for (index_t k = 0; k < 4; ++k) {
-          X& t = total[static_cast<std::size_t>(k)];
-          t = op(t, math::convert<X>(f(std::get<I>(row).at(j + k * width)...)));
-        }
-      }
-      for (index_t k = 0; k < 4; ++k) total[static_cast<std::size_t>(k)].store(out + j + k * width);
-    }
-    for (; j < last; j += width) {
-      const index_t count = last - j < width ? last - j : width;
-      X total(Op::template identity<T>());
-      for (index_t i = 0; i < rows; ++i) {
-        const std::tuple row{row_reader<T>(in[I], i)...};
-        const X x = count == width ? math::convert<X>(f(std::get<I>(row).at(j)...))
-                                   : math::convert<X>(f(std::get<I>(row).at(j, count)...));
-        total = op(total, x);
-      }
-      total.store(out + j, count);
-    }
-  }
-  (std::make_index_sequence<Ins>{});
+  for (index_t j = first; j < last; ++j) out[j] = Op::template identity<T>();
+  for (index_t i = 0; i < rows; ++i)
+    evaluate_runs<T>(f, in, i, first, last, [&](const T* values, index_t j, index_t count) {
+      combine_each(op, values, count, out + j);
+    });
 }
 
 }  // namespace chainrule::detail

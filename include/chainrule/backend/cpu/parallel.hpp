@@ -17,6 +17,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -34,15 +35,16 @@ class thread_pool {
       throw value_error(detail::concat("the number of threads must be between 1 and ", max_threads,
                                        ", got ", threads));
     workers_.reserve(static_cast<std::size_t>(threads - 1));
-    for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { serve(); });
+    try {
+      for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { serve(); });
+    } catch (const std::system_error&) {
+      stop();
+      throw backend_error(detail::concat("the system allows only ", workers_.size() + 1, " of the ",
+                                         threads, " threads asked for"));
+    }
   }
 
-  ~thread_pool() {
-    stopping_.store(true);
-    wake_.fetch_add(1);
-    wake_.notify_all();
-    for (std::thread& worker : workers_) worker.join();
-  }
+  ~thread_pool() { stop(); }
 
   thread_pool(const thread_pool&) = delete;
   thread_pool& operator=(const thread_pool&) = delete;
@@ -53,28 +55,10 @@ class thread_pool {
   /// done. The first exception that a piece throws is thrown here, after the others have run.
   template <class Work>
   void for_each(index_t count, Work&& work) {
-    const auto serially = [&] {
-      for (index_t i = 0; i < count; ++i) work(i);
-    };
-    if (count <= 1 || workers_.empty() || inside_piece() || count > max_pieces) return serially();
-    const std::unique_lock lock(busy_, std::try_to_lock);
-    if (!lock.owns_lock()) return serially();
-
-    call_ = [](void* context, index_t i) {
-      (*static_cast<std::remove_reference_t<Work>*>(context))(i);
-    };
-    context_ = const_cast<void*>(static_cast<const void*>(std::addressof(work)));
-    done_.store(0, std::memory_order_relaxed);
-    generation_ = (generation_ + 1) & 0xffffffU;
-    ticket_.store(ticket{generation_, static_cast<std::uint32_t>(count), 0}.packed());
-    if (sleeping_.load() > 0) {
-      wake_.fetch_add(1);
-      wake_.notify_all();
-    }
-    while (run_one()) {
-    }
-    for (int spins = 0; done_.load(std::memory_order_acquire) != count; ++spins) pause(spins);
-    if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+    using Callable = std::remove_reference_t<Work>;
+    run(
+        count, [](void* context, index_t i) { (*static_cast<Callable*>(context))(i); },
+        const_cast<void*>(static_cast<const void*>(std::addressof(work))));
   }
 
  private:
@@ -104,11 +88,41 @@ class thread_pool {
     return inside;
   }
 
+  /// for_each, once for all kinds of work: it is called from many places.
+  void run(index_t count, void (*call)(void*, index_t), void* context) {
+    std::unique_lock<std::mutex> lock(busy_, std::defer_lock);
+    if (count <= 1 || workers_.empty() || inside_piece() || count > max_pieces ||
+        !lock.try_lock()) {
+      for (index_t i = 0; i < count; ++i) call(context, i);
+      return;
+    }
+    call_ = call;
+    context_ = context;
+    done_.store(0, std::memory_order_relaxed);
+    generation_ = (generation_ + 1) & 0xffffffU;
+    ticket_.store(ticket{generation_, static_cast<std::uint32_t>(count), 0}.packed());
+    if (sleeping_.load() > 0) {
+      wake_.fetch_add(1);
+      wake_.notify_all();
+    }
+    while (run_one()) {
+    }
+    for (int spins = 0; done_.load(std::memory_order_acquire) != count; ++spins) pause(spins);
+    if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+  }
+
   static void pause(int spins) {
     if (spins > 64 && spins % 64 == 0) std::this_thread::yield();
 #if defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();
 #endif
+  }
+
+  void stop() {
+    stopping_.store(true);
+    wake_.fetch_add(1);
+    wake_.notify_all();
+    for (std::thread& worker : workers_) worker.join();
   }
 
   /// Takes a piece and runs it; false if none is left. A piece that was taken keeps its job alive:

@@ -1,0 +1,141 @@
+// Reductions over rows, columns and all, exactly: sum, maximum and minimum of integers.
+#include "conformance/backends.hpp"
+#include "conformance/framed.hpp"
+#include "support/catch.hpp"
+
+using namespace conformance;
+using chainrule::maximum;
+using chainrule::minimum;
+using chainrule::sum;
+namespace fn = chainrule::fn;
+
+namespace {
+
+const shape wholes[] = {{1, 1},     {1, 17},    {17, 1},  {17, 17},   {1, 1025}, {1025, 1},
+                        {17, 1025}, {1025, 17}, {300, 2}, {3, 20000}, {1025, 33}};
+
+std::array<shape, 4> results_of(shape s) { return {shape{1, 1}, {1, s.cols}, {s.rows, 1}, s}; }
+
+/// The reduction of `term(i, j)` to `result`, one after the other.
+template <class T, class Op, class Term>
+host_matrix<T> reduced(const Op& op, shape whole, shape result, const Term& term) {
+  host_matrix<T> r(result, Op::template identity<T>());
+  for (index_t i = 0; i < whole.rows; ++i)
+    for (index_t j = 0; j < whole.cols; ++j) {
+      T& x = r(result.rows == 1 ? 0 : i, result.cols == 1 ? 0 : j);
+      x = static_cast<T>(op(x, static_cast<T>(term(i, j))));
+    }
+  return r;
+}
+
+}  // namespace
+
+TEMPLATE_LIST_TEST_CASE("reduce integers in every direction", "[conformance][reduce]", backends) {
+  using T = scalar_t<TestType>;
+  const TestType be{};
+  const auto check = [&](const auto& op) {
+    for (const shape s : wholes)
+      for (const shape r : results_of(s))
+        for (const layout l : {packed, strided}) {
+          INFO(to_string(s) << " to " << to_string(r) << (l == packed ? " packed" : " strided"));
+          const auto a = integers<T>(s, 1);
+          const framed<TestType> x(be, a, l);
+          const framed<TestType> out(be, unset<T>(r), l);
+          be.reduce(op, out.view(), fn::identity{}, x.view());
+          CHECK(out.differs(reduced<T>(op, s, r, a)) == "");
+          CHECK(x.differs(a) == "");
+        }
+  };
+  check(sum{});
+  check(maximum{});
+  check(minimum{});
+}
+
+TEMPLATE_LIST_TEST_CASE("the largest and the smallest may stand anywhere", "[conformance][reduce]",
+                        backends) {
+  using T = scalar_t<TestType>;
+  const TestType be{};
+  for (const index_t n : {1, 2, 17, 40})
+    for (index_t place = 0; place < n; ++place) {
+      CAPTURE(n, place);
+      // Values of one sign only: the neutral element must not win.
+      host_matrix<T> a({1, n}, T(-5));
+      host_matrix<T> b({n, 1}, T(5));
+      a(0, place) = -2;
+      b(place, 0) = 2;
+      const framed<TestType> x(be, a, packed);
+      const framed<TestType> y(be, b, strided);
+      const framed<TestType> most(be, unset<T>({1, 1}), packed);
+      const framed<TestType> least(be, unset<T>({1, 1}), packed);
+      be.reduce(maximum{}, most.view(), fn::identity{}, x.view());
+      be.reduce(minimum{}, least.view(), fn::identity{}, y.view());
+      CHECK(most.differs([](index_t, index_t) { return -2; }) == "");
+      CHECK(least.differs([](index_t, index_t) { return 2; }) == "");
+    }
+}
+
+TEMPLATE_LIST_TEST_CASE("maximum and minimum carry NaN from anywhere", "[conformance][reduce]",
+                        backends) {
+  using T = scalar_t<TestType>;
+  const TestType be{};
+  const auto nan = std::numeric_limits<T>::quiet_NaN();
+  const shape s{5, 19};
+  for (index_t row : {0, 2, 4})
+    for (index_t place = 0; place < s.cols; ++place) {
+      CAPTURE(row, place);
+      auto a = integers<T>(s, 2);
+      a(row, place) = nan;
+      const framed<TestType> x(be, a, strided);
+      for (const shape r : results_of(s)) {
+        const framed<TestType> most(be, integers<T>(r, 3), packed);
+        const framed<TestType> least(be, integers<T>(r, 3), packed);
+        be.reduce(maximum{}, most.view(), fn::identity{}, x.view());
+        be.reduce(minimum{}, least.view(), fn::identity{}, x.view());
+        CHECK(most.differs(reduced<T>(maximum{}, s, r, a)) == "");
+        CHECK(least.differs(reduced<T>(minimum{}, s, r, a)) == "");
+      }
+    }
+}
+
+TEMPLATE_LIST_TEST_CASE("reduce of nothing is the neutral element", "[conformance][reduce]",
+                        backends) {
+  using T = scalar_t<TestType>;
+  constexpr T infinity = std::numeric_limits<T>::infinity();
+  const TestType be{};
+  const struct {
+    shape whole, result;
+  } cases[] = {{{0, 17}, {1, 17}}, {{17, 0}, {17, 1}}, {{0, 17}, {1, 1}}, {{17, 0}, {1, 1}},
+               {{0, 0}, {1, 1}},   {{0, 1}, {1, 1}},   {{1, 0}, {1, 1}},  {{0, 17}, {0, 1}},
+               {{17, 0}, {1, 0}},  {{0, 17}, {0, 17}}};
+  for (const auto& [whole, result] : cases) {
+    INFO(to_string(whole) << " to " << to_string(result));
+    const framed<TestType> x(be, host_matrix<T>(whole), strided);
+    const auto of = [&, r = result](const auto& op) {
+      framed<TestType> out(be, unset<T>(r), strided);
+      be.reduce(op, out.view(), fn::identity{}, x.view());
+      return out;
+    };
+    CHECK(of(sum{}).differs([](index_t, index_t) { return T(0); }) == "");
+    CHECK(of(maximum{}).differs([&](index_t, index_t) { return -infinity; }) == "");
+    CHECK(of(minimum{}).differs([&](index_t, index_t) { return infinity; }) == "");
+  }
+}
+
+TEMPLATE_LIST_TEST_CASE("reduce names the shapes that do not fit", "[conformance][reduce]",
+                        backends) {
+  using T = scalar_t<TestType>;
+  using chainrule::shape_error;
+  const TestType be{};
+  const framed<TestType> x(be, integers<T>({2, 3}, 4), packed);
+  const framed<TestType> y(be, integers<T>({3, 2}, 5), packed);
+  const framed<TestType> two(be, integers<T>({1, 2}, 6), packed);
+  CHECK(
+      says(complaint<shape_error>([&] { be.reduce(sum{}, two.view(), fn::identity{}, x.view()); }),
+           "reduce", "1x2", "2x3"));
+  CHECK(
+      says(complaint<shape_error>([&] { be.reduce(sum{}, x.view(), fn::identity{}, two.view()); }),
+           "reduce", "2x3", "1x2"));
+  CHECK(says(
+      complaint<shape_error>([&] { be.reduce(sum{}, two.view(), fn::plus{}, x.view(), y.view()); }),
+      "reduce", "2x3", "3x2"));
+}
