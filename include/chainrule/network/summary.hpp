@@ -8,25 +8,10 @@
 #include <algorithm>
 #include <string>
 
+#include "chainrule/core/text.hpp"
 #include "chainrule/network/layer_stack.hpp"
 
 namespace chainrule {
-
-namespace detail {
-inline std::string padded_left(std::string text, std::size_t width) {
-  return text.size() < width ? std::string(width - text.size(), ' ') + text : text;
-}
-inline std::string padded_right(std::string text, std::size_t width) {
-  text.resize(std::max(text.size(), width), ' ');
-  return text;
-}
-/// 101770 as "101,770".
-inline std::string grouped(index_t number) {
-  std::string digits = std::to_string(number);
-  for (std::size_t i = digits.size(); i > 3; i -= 3) digits.insert(i - 3, ",");
-  return digits;
-}
-}  // namespace detail
 
 /// One line per layer (number, layer, output shape, parameters), then the total. `n` stands for the
 /// number of samples.

@@ -1,0 +1,93 @@
+/// \file
+/// Saving and loading the weights of a network as a safetensors file.
+///
+///     save_weights(net, "digits.safetensors");
+///     load_weights(net, "digits.safetensors");
+///
+/// Tensors are named like the parameters ("0.weight": inputs × outputs, "0.bias": 1 × outputs), so
+/// Python's safetensors package reads the file too. What is saved is written to a temporary file,
+/// synchronised and renamed; what fails to load leaves the network as it was.
+#ifndef CHAINRULE_IO_WEIGHTS_HPP
+#define CHAINRULE_IO_WEIGHTS_HPP
+
+#include <map>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "chainrule/io/safetensors.hpp"
+#include "chainrule/memory/tensor.hpp"
+
+namespace chainrule {
+
+namespace detail {
+
+/// The layers in words, which a file carries: "784, dense + relu 128, dense 10".
+template <class Network>
+[[nodiscard]] std::string layers_in_words(const Network& net) {
+  std::string words = std::to_string(net.inputs());
+  for (const auto& l : net.layers()) words += concat(", ", l.name, " ", l.outputs);
+  return words;
+}
+
+inline constexpr const char* layers_key = "layers";
+
+}  // namespace detail
+
+/// Writes all parameters of `net`, with metadata of your own beside the library's. Throws io_error
+/// if the file cannot be written; the old file, if there was one, is then untouched.
+template <class Network>
+void save_weights(const Network& net, const std::string& path,
+                  std::map<std::string, std::string> metadata = {}) {
+  using T = typename Network::backend_type::scalar;
+  std::vector<std::vector<T>> values;
+  std::vector<tensor_to_save> tensors;
+  for (const auto& p : net.parameter_list()) {
+    values.push_back(to_host(net.backend(), net.parameters()[p.place]));
+    tensors.push_back({p.name,
+                       sizeof(T) == 4 ? "F32" : "F64",
+                       {p.place.rows, p.place.cols},
+                       std::as_bytes(std::span(values.back()))});
+  }
+  metadata.emplace(detail::layers_key, detail::layers_in_words(net));
+  save_safetensors(path, tensors, metadata);
+}
+
+/// Reads all parameters of `net` from a file that holds just these, of these shapes, and returns
+/// the file's metadata. Throws io_error if it cannot be read and format_error, naming what differs,
+/// if it is damaged or another network's; the network is then unchanged.
+template <class Network>
+std::map<std::string, std::string> load_weights(Network& net, const std::string& path,
+                                                load_safetensors_options options = {}) {
+  using B = typename Network::backend_type;
+  using T = typename B::scalar;
+  const safetensors_file file = load_safetensors(path, options);
+  std::vector<tensor_expectation> expected;
+  for (const auto& p : net.parameter_list())
+    expected.push_back({p.name, {p.place.rows, p.place.cols}});
+  require_same_tensors(file, expected);
+  const auto layers = file.metadata().find(detail::layers_key);
+  const std::string own = detail::layers_in_words(net);
+  if (layers != file.metadata().end() && layers->second != own)
+    throw format_error(detail::concat(path, ": these are the weights of the layers '",
+                                      layers->second, "', this network has '", own, "'"));
+
+  std::vector<std::vector<T>> values;
+  for (const tensor_expectation& e : expected) {
+    values.emplace_back(static_cast<std::size_t>(e.shape[0] * e.shape[1]));
+    file.copy_to(e.name, e.shape, std::span(values.back()));
+  }
+  std::size_t next = 0;
+  for (const auto& p : net.parameter_list()) {
+    const std::vector<T>& v = values[next++];
+    net.backend().upload(net.parameters()[p.place],
+                         matrix_view<const T>(v.data(), p.place.rows, p.place.cols));
+  }
+  net.backend().synchronize();  // the host's copies are about to go
+  return file.metadata();
+}
+
+}  // namespace chainrule
+
+#endif  // CHAINRULE_IO_WEIGHTS_HPP

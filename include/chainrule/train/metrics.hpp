@@ -1,0 +1,107 @@
+/// \file
+/// `confusion_matrix`: how often which class was taken for which.
+///
+///     confusion_matrix confusion(labels, t.classify(test), 10);
+///     std::fputs(to_string(confusion).c_str(), stdout);
+///     confusion.recall(3);
+#ifndef CHAINRULE_TRAIN_METRICS_HPP
+#define CHAINRULE_TRAIN_METRICS_HPP
+
+#include <algorithm>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "chainrule/core/error.hpp"
+#include "chainrule/core/shape.hpp"
+#include "chainrule/core/text.hpp"
+
+namespace chainrule {
+
+class confusion_matrix {
+ public:
+  /// Counts predictions against labels. A prediction outside 0, ..., classes - 1 (a network that
+  /// gave NaN) is nobody's: it lowers recall and accuracy. Throws shape_error if the counts differ,
+  /// value_error for a label outside the classes.
+  template <class Labels>
+  confusion_matrix(const Labels& labels, const std::vector<int>& predictions, int classes)
+      : classes_(classes), counts_(static_cast<std::size_t>(classes) * (cols())) {
+    if (labels.size() != predictions.size())
+      throw shape_error(detail::concat(predictions.size(), " predictions cannot be held against ",
+                                       labels.size(), " labels"));
+    for (std::size_t i = 0; i < predictions.size(); ++i) {
+      const auto label = static_cast<int>(labels[i]);
+      if (label < 0 || label >= classes)
+        throw value_error(detail::concat("the label of sample ", i, " is ", label,
+                                         ", expected 0 to ", classes - 1));
+      const bool none = predictions[i] < 0 || predictions[i] >= classes;
+      ++counts_[place(label, none ? classes : predictions[i])];
+    }
+  }
+
+  [[nodiscard]] int classes() const { return classes_; }
+  /// How often `label` was taken for `prediction`; prediction = classes(): for nothing.
+  [[nodiscard]] index_t count(int label, int prediction) const {
+    return counts_[place(label, prediction)];
+  }
+  /// Of what was taken for class c, the fraction that is; NaN if nothing was.
+  [[nodiscard]] double precision(int c) const {
+    index_t taken = 0;
+    for (int label = 0; label < classes_; ++label) taken += count(label, c);
+    return ratio(count(c, c), taken);
+  }
+  /// Of class c, the fraction that was found; NaN if there was none.
+  [[nodiscard]] double recall(int c) const {
+    index_t there = 0;
+    for (int p = 0; p <= classes_; ++p) there += count(c, p);
+    return ratio(count(c, c), there);
+  }
+  /// The fraction that was right; NaN of nothing.
+  [[nodiscard]] double accuracy() const {
+    index_t right = 0;
+    index_t all = 0;
+    for (int c = 0; c < classes_; ++c) right += count(c, c);
+    for (const index_t n : counts_) all += n;
+    return ratio(right, all);
+  }
+
+ private:
+  [[nodiscard]] std::size_t cols() const { return static_cast<std::size_t>(classes_) + 1; }
+  [[nodiscard]] std::size_t place(int label, int prediction) const {
+    return static_cast<std::size_t>(label) * cols() + static_cast<std::size_t>(prediction);
+  }
+  static double ratio(index_t part, index_t whole) {
+    return whole == 0 ? std::numeric_limits<double>::quiet_NaN()
+                      : static_cast<double>(part) / static_cast<double>(whole);
+  }
+
+  int classes_;
+  std::vector<index_t> counts_;  // label by prediction; the last column: none
+};
+
+/// A table: a row per label with its recall, a column per prediction with its precision. What was
+/// taken for nothing is not shown.
+[[nodiscard]] inline std::string to_string(const confusion_matrix& m) {
+  index_t largest = 0;
+  for (int l = 0; l < m.classes(); ++l)
+    for (int p = 0; p < m.classes(); ++p) largest = std::max(largest, m.count(l, p));
+  const std::size_t width = std::max<std::size_t>(5, std::to_string(largest).size() + 1);
+  const auto cell = [&](const std::string& text) { return detail::padded_left(text, width); };
+
+  std::string table = "label \\ predicted\n     ";
+  for (int p = 0; p < m.classes(); ++p) table += cell(std::to_string(p));
+  table += "   recall\n";
+  for (int l = 0; l < m.classes(); ++l) {
+    table += detail::padded_left(std::to_string(l), 5);
+    for (int p = 0; p < m.classes(); ++p)
+      table += cell(m.count(l, p) == 0 ? "." : std::to_string(m.count(l, p)));
+    table += detail::format("   %6.4f\n", m.recall(l));
+  }
+  table += "prec.";
+  for (int p = 0; p < m.classes(); ++p) table += cell(detail::format("%.2f", m.precision(p)));
+  return table + detail::format("   %6.4f accuracy\n", m.accuracy());
+}
+
+}  // namespace chainrule
+
+#endif  // CHAINRULE_TRAIN_METRICS_HPP

@@ -1,0 +1,100 @@
+/// \file
+/// `progress`: shows how a training goes. On a terminal a line with a bar that is redrawn a few
+/// times per second; everywhere, one plain line per epoch.
+///
+///     progress show;
+///     t.fit(train, {.observers = {&show}});
+///
+/// Colour is used on a terminal unless the environment variable NO_COLOR is set (no-color.org).
+#ifndef CHAINRULE_TRAIN_PROGRESS_HPP
+#define CHAINRULE_TRAIN_PROGRESS_HPP
+
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+#include <unistd.h>
+
+#include "chainrule/core/text.hpp"
+#include "chainrule/train/history.hpp"
+
+namespace chainrule {
+
+class progress final : public fit_observer {
+ public:
+  /// Writes to `out`.
+  explicit progress(std::FILE* out = stdout)
+      : progress(out, ::isatty(::fileno(out)) == 1, no_color()) {}
+  /// The same with the decision made by the caller.
+  progress(std::FILE* out, bool terminal, bool plain)
+      : out_(out), terminal_(terminal), color_(terminal && !plain) {}
+
+  void on_batch(const batch_report& r) override {
+    epochs_ = r.epochs;
+    if (!terminal_) return;
+    if (r.epoch == drawn_epoch_ && r.seconds < drawn_at_ + seconds_between_draws) return;
+    drawn_epoch_ = r.epoch;
+    drawn_at_ = r.seconds;
+    std::fputs(line(r).c_str(), out_);
+    std::fflush(out_);
+  }
+
+  void on_epoch(const epoch_record& r) override {
+    if (terminal_) std::fputs(clear_line, out_);
+    std::fputs(line(r).c_str(), out_);
+    std::fflush(out_);
+  }
+
+ private:
+  static constexpr double seconds_between_draws = 0.1;
+  static constexpr const char* clear_line = "\r\033[K";
+
+  static bool no_color() {
+    const char* set = std::getenv("NO_COLOR");
+    return set != nullptr && *set != '\0';
+  }
+
+  static std::string in_words(const figures& f) {
+    return detail::format("loss %.4f", f.loss) +
+           (f.has_accuracy() ? detail::format("  accuracy %.4f", f.accuracy) : "");
+  }
+
+  /// "epoch 3/10 [#####     ] 35,000 samples/s  loss 0.1  accuracy 0.9  12 s left"
+  [[nodiscard]] std::string line(const batch_report& r) const {
+    constexpr int width = 24;
+    const double part = static_cast<double>(r.samples_done) / static_cast<double>(r.samples);
+    const auto filled = static_cast<std::size_t>(part * width);
+    const double speed = r.seconds > 0 ? static_cast<double>(r.samples_done) / r.seconds : 0;
+    const double left = static_cast<double>(r.samples - r.samples_done) +
+                        static_cast<double>(r.epochs - r.epoch) * static_cast<double>(r.samples);
+    std::string text = clear_line;
+    text += detail::format("epoch %d/%d ", r.epoch, r.epochs);
+    text += color_ ? "\033[32m" : "";
+    text += "[" + std::string(filled, '#') + std::string(width - filled, ' ') + "]";
+    text += color_ ? "\033[0m " : " ";
+    text += detail::format("%.0f samples/s  ", speed) + in_words(r.so_far());
+    if (speed > 0) text += detail::format("  %.0f s left", left / speed);
+    return text;
+  }
+
+  /// "epoch  3/10  loss 0.1  accuracy 0.9  validation loss ...  1.2 s  50000 samples/s"
+  [[nodiscard]] std::string line(const epoch_record& r) const {
+    std::string text = detail::format("epoch %2d/%d  ", r.epoch, epochs_) + in_words(r.training);
+    if (r.validation.loss == r.validation.loss) text += "  validation " + in_words(r.validation);
+    text += detail::format("  %.2f s", r.seconds);
+    if (r.seconds > 0)
+      text += detail::format("  %.0f samples/s", static_cast<double>(r.samples) / r.seconds);
+    return text + "\n";
+  }
+
+  std::FILE* out_;
+  bool terminal_;
+  bool color_;
+  int epochs_ = 0;
+  int drawn_epoch_ = 0;
+  double drawn_at_ = 0;
+};
+
+}  // namespace chainrule
+
+#endif  // CHAINRULE_TRAIN_PROGRESS_HPP
