@@ -1,0 +1,254 @@
+/// \file
+/// `check_gradients`: backward against finite differences, element by element, for the parameters
+/// of a network and for its input.
+///
+///     network net{basic_cpu<double>{}, dense{5, 4, gelu{}}, my_layer{}, dense{4, 3}};
+///     auto report = check_gradients(net, softmax_cross_entropy{}, x.view(), labels.view());
+///     std::puts(to_string(report).c_str());
+///     // gradients agree: worst relative error 2.1e-09 at 0.weight(3, 1), analytic 0.0312 ...
+///     if (!report.passed()) return 1;
+///
+/// Works in double, on any backend that has it, through upload and download only. Put a layer of
+/// your own between two others: its gradient with respect to its input is then checked as well.
+#ifndef CHAINRULE_TESTING_GRADIENT_CHECK_HPP
+#define CHAINRULE_TESTING_GRADIENT_CHECK_HPP
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "chainrule/layers/layer.hpp"
+#include "chainrule/losses/loss.hpp"
+#include "chainrule/network/workspace.hpp"
+
+namespace chainrule {
+
+struct gradient_check_options {
+  /// The largest relative error that passes.
+  double tolerance = 1e-6;
+  /// The relative error of an analytic gradient a and a numeric one b is
+  /// |a - b| / max(|a|, |b|, floor * max(1, |loss|)): below the floor rounding in the loss, about
+  /// epsilon |loss| / h = 4e-11 |loss|, is all that a difference shows.
+  double floor = 1e-3;
+  /// Every pass draws the numbers of this seed and step, so that dropout drops the same elements.
+  phase pass = phase::train(0, 0);
+  /// Whether the gradient with respect to the input is checked too.
+  bool input = true;
+  /// Whether a parameter, or the input, may have a gradient of nothing but zeros. It proves little:
+  /// a dead layer looks the same.
+  bool allow_zero = false;
+};
+
+/// What check_gradients found.
+struct gradient_report {
+  double worst = 0;       // the largest relative error; infinity where nothing was written
+  std::string parameter;  // where it is: "0.weight" or "input",
+  index_t row = 0;        // and the element
+  index_t col = 0;
+  double analytic = 0;  // by backward
+  double numeric = 0;   // by differences
+  index_t compared = 0;
+  index_t skipped = 0;  // left out because the loss has a kink there
+  std::string zero;     // the first parameter (or "input") with nothing but zeros, if there is one
+  gradient_check_options options;
+
+  /// At most a quarter of the elements may lie at kinks: a check must not pass by looking away.
+  [[nodiscard]] bool passed() const {
+    return worst <= options.tolerance && compared > 0 && skipped <= compared / 3 &&
+           (zero.empty() || options.allow_zero);
+  }
+};
+
+/// The report as one line.
+[[nodiscard]] inline std::string to_string(const gradient_report& r) {
+  const std::string counts =
+      detail::concat("; ", r.compared, " compared, ", r.skipped, " left out at kinks");
+  const std::string element = detail::concat(r.parameter, "(", r.row, ", ", r.col, ")");
+  if (std::isnan(r.analytic))
+    return detail::concat("gradients differ: backward did not write ", element,
+                          ", or wrote NaN; by differences it is ", r.numeric, counts);
+  const std::string worst =
+      detail::concat("worst relative error ", r.worst, " at ", element, ", analytic ", r.analytic,
+                     ", numeric ", r.numeric, counts);
+  if (!(r.worst <= r.options.tolerance))
+    return detail::concat("gradients differ by more than ", r.options.tolerance, ": ", worst);
+  if (!r.zero.empty() && !r.options.allow_zero)
+    return detail::concat("nothing is proven: every gradient of ", r.zero, " is 0", counts);
+  if (!r.passed())
+    return "nothing is proven: too many elements lie at kinks, check at another point" + counts;
+  return "gradients agree: " + worst;
+}
+
+namespace detail {
+
+template <class Network, class Loss>
+class gradient_checker {
+  using B = typename Network::backend_type;
+  static_assert(std::same_as<scalar_t<B>, double>,
+                "chainrule: gradients are checked in double; build the network over "
+                "basic_cpu<double>, or over your backend's rebind<double>");
+
+ public:
+  gradient_checker(Network& net, const Loss& loss, const_matrix<B> x, const_matrix<B> targets,
+                   const gradient_check_options& options)
+      : net_(net),
+        be_(net.backend()),
+        loss_(loss),
+        targets_(targets),
+        x_(be_, x.rows(), x.cols()),
+        losses_(be_, x.rows(), 1),
+        scale_(be_, 1, 1),
+        pass_(net.make_workspace(x.rows(), true)),
+        scratch_(be_, x.rows(), net.outputs()) {
+    report_.options = options;
+    be_.copy(x_.view(), x);
+    put(scale_.view(), 0, 0, 1 / static_cast<double>(x.rows()));
+  }
+
+  gradient_report run() {
+    arena<B> gradients = net_.make_gradients();
+    tensor<B> input_gradient(be_, x_.rows(), x_.cols());
+    differentiate(gradients, input_gradient);
+    at_point_ = value();
+    if (at_point_ != value() && !std::isnan(at_point_))
+      throw value_error(
+          "the loss of one seed and step differs between two passes; layers may draw random "
+          "numbers from the seed and step of the phase only");
+
+    for (const parameter& p : net_.parameter_list())
+      compare(p.name, net_.parameters()[p.place], gradients[p.place]);
+    if (report_.options.input) compare("input", x_.view(), input_gradient.view());
+    return report_;
+  }
+
+ private:
+  /// What was never written stays NaN, and so does what was added to instead of assigned.
+  void unset(matrix<B> m) {
+    const std::vector<double> nan(static_cast<std::size_t>(m.size()),
+                                  std::numeric_limits<double>::quiet_NaN());
+    be_.upload(m, matrix_view<const double>(nan.data(), m.rows(), m.cols()));
+    be_.synchronize();
+  }
+  void put(matrix<B> m, index_t i, index_t j, double value) {
+    be_.upload(m.block(i, j, 1, 1), matrix_view<const double>(&value, 1, 1));
+    be_.synchronize();
+  }
+
+  void forward(bool with_gradient) {
+    const const_matrix<B> y = net_.forward(x_.view(), pass_, report_.options.pass);
+    matrix<B> gradient{};
+    if (with_gradient) {
+      gradient = pass_.output_gradient();
+      unset(gradient);
+    }
+    unset(losses_.view());
+    loss_(be_, y, targets_, scale_.view(), losses_.view(), gradient, scratch_);
+  }
+
+  /// The mean loss of the batch.
+  [[nodiscard]] double value() {
+    forward(false);
+    double total = 0;
+    for (const double l : to_host(be_, const_matrix<B>(losses_.view()))) total += l;
+    return total / static_cast<double>(x_.rows());
+  }
+
+  void differentiate(arena<B>& gradients, tensor<B>& input_gradient) {
+    unset(gradients.all());
+    unset(input_gradient.view());
+    forward(true);
+    if (report_.options.input)
+      net_.backward(x_.view(), pass_, gradients, input_gradient.view());
+    else
+      net_.backward(x_.view(), pass_, gradients);
+  }
+
+  void compare(const std::string& name, matrix<B> values, const_matrix<B> gradient) {
+    const std::vector<double> points = to_host(be_, const_matrix<B>(values));
+    const std::vector<double> analytic = to_host(be_, gradient);
+    bool zero = true;
+    for (index_t i = 0; i < values.rows(); ++i)
+      for (index_t j = 0; j < values.cols(); ++j) {
+        const auto e = static_cast<std::size_t>(i * values.cols() + j);
+        const double numeric = compare_element(name, values, i, j, points[e], analytic[e]);
+        zero = zero && analytic[e] == 0 && numeric == 0;
+      }
+    if (zero && !points.empty() && report_.zero.empty()) report_.zero = name;
+  }
+
+  /// Compares one derivative; returns what it is by differences.
+  double compare_element(const std::string& name, matrix<B> values, index_t i, index_t j,
+                         double point, double analytic) {
+    // The truncation error grows with h², the rounding error with 1/h: they balance about here.
+    const double h =
+        std::cbrt(std::numeric_limits<double>::epsilon()) * std::max(1.0, std::fabs(point));
+    const double right = point + h;  // rounded: divide by the steps that were really made
+    const double left = point - h;
+    put(values, i, j, right);
+    const double at_right = value();
+    put(values, i, j, left);
+    const double at_left = value();
+    put(values, i, j, point);
+
+    const double numeric = (at_right - at_left) / (right - left);
+    const double off = std::fabs(analytic - numeric);
+    double error = off / std::max({std::fabs(analytic), std::fabs(numeric),
+                                   report_.options.floor * std::max(1.0, std::fabs(at_point_))});
+    if (std::isnan(error)) error = std::numeric_limits<double>::infinity();
+    if (error > report_.options.tolerance) {
+      // A kink within the step: the slope on one side differs from that on the other by as much
+      // as (twice) what is to be explained, for the analytic one is that of one of the two sides.
+      const double jump =
+          (at_right - at_point_) / (right - point) - (at_point_ - at_left) / (point - left);
+      if (off <= 0.6 * std::fabs(jump)) {
+        ++report_.skipped;
+        return numeric;
+      }
+    }
+    if (report_.compared++ == 0 || error > report_.worst) {
+      report_.worst = error;
+      report_.parameter = name;
+      report_.row = i;
+      report_.col = j;
+      report_.analytic = analytic;
+      report_.numeric = numeric;
+    }
+    return numeric;
+  }
+
+  Network& net_;
+  B be_;
+  const Loss& loss_;
+  const_matrix<B> targets_;
+  tensor<B> x_;
+  tensor<B> losses_;
+  tensor<B> scale_;
+  workspace<B> pass_;
+  loss_scratch<B> scratch_;
+  double at_point_ = 0;
+  gradient_report report_;
+};
+
+}  // namespace detail
+
+/// Compares every element that backward writes, with respect to all parameters and the input, with
+/// a central difference of the mean loss over the batch, in the step h = cbrt(epsilon) max(1, |v|)
+/// for an element of value v.
+///
+/// x: n × inputs; targets: as the loss takes them. Elements where the loss has a kink (the
+/// differences to the two sides disagree) are left out and counted. The parameters are changed one
+/// by one and put back. Throws value_error if the loss is not a function of parameters, input, seed
+/// and step, and whatever the network and the loss throw.
+template <class Network, class Loss>
+[[nodiscard]] gradient_report check_gradients(Network& net, const Loss& loss,
+                                              const_matrix<typename Network::backend_type> x,
+                                              const_matrix<typename Network::backend_type> targets,
+                                              const gradient_check_options& options = {}) {
+  return detail::gradient_checker<Network, Loss>(net, loss, x, targets, options).run();
+}
+
+}  // namespace chainrule
+
+#endif  // CHAINRULE_TESTING_GRADIENT_CHECK_HPP
