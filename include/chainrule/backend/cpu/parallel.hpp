@@ -88,12 +88,25 @@ class thread_pool {
     return inside;
   }
 
+  /// The pieces in turn; as in parallel, one that throws does not keep the others from running.
+  static void run_serially(index_t count, void (*call)(void*, index_t), void* context) {
+    std::exception_ptr failure;
+    for (index_t i = 0; i < count; ++i) {
+      try {
+        call(context, i);
+      } catch (...) {
+        if (!failure) failure = std::current_exception();
+      }
+    }
+    if (failure) std::rethrow_exception(failure);
+  }
+
   /// for_each, once for all kinds of work: it is called from many places.
   void run(index_t count, void (*call)(void*, index_t), void* context) {
     std::unique_lock<std::mutex> lock(busy_, std::defer_lock);
     if (count <= 1 || workers_.empty() || inside_piece() || count > max_pieces ||
         !lock.try_lock()) {
-      for (index_t i = 0; i < count; ++i) call(context, i);
+      run_serially(count, call, context);
       return;
     }
     call_ = call;
