@@ -7,11 +7,16 @@
 ///
 /// Each epoch sees every sample exactly once, in a new order drawn from the seed. Batches are
 /// averaged; the last one is whatever is left and is averaged over its own size.
+///
+/// Where loss and optimizer are chosen at run time, hold a `basic_trainer<Network>`: it is all of
+/// the above but the two steps that depend on that choice, each behind one virtual call. (It is
+/// also why a program with four combinations compiles the training loop once.)
 #ifndef CHAINRULE_TRAIN_TRAINER_HPP
 #define CHAINRULE_TRAIN_TRAINER_HPP
 
 #include <chrono>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "chainrule/data/sampler.hpp"
@@ -22,6 +27,18 @@
 
 namespace chainrule {
 
+/// Somebody who decides in which order an epoch visits the samples, where `fit` is not to draw it.
+class epoch_order {
+ public:
+  epoch_order() = default;
+  epoch_order(const epoch_order&) = delete;
+  epoch_order& operator=(const epoch_order&) = delete;
+  virtual ~epoch_order() = default;
+
+  /// The order of the next epoch: assigns each of 0, ..., order.size() - 1 exactly once.
+  virtual void draw(std::span<std::int32_t> order) = 0;
+};
+
 /// How `fit` goes about it.
 template <backend B>
 struct fit_options {
@@ -30,8 +47,12 @@ struct fit_options {
   std::uint64_t seed = 0;  // of the order of samples, and of layers that draw (dropout)
   const dataset<B>* validation = nullptr;
   std::vector<fit_observer*> observers{};
-  /// Divide the gradient of a short last batch by the full batch's size, as some texts' programs
-  /// do (that batch then counts for less). Off: by its own size.
+  epoch_order* order = nullptr;  // draws the order of samples in the seed's place
+  /// Samples that fill no batch join the last full one, as in some texts' programs. Off: they are
+  /// a short batch of their own.
+  bool merge_last_batch = false;
+  /// Divide the gradient of a last batch of another size by `batch`, as some texts' programs do
+  /// (a short batch then counts for less, a merged one for more). Off: by its own size.
   bool divide_by_full_batch = false;
 };
 
@@ -44,24 +65,19 @@ struct equals {
 };
 }  // namespace detail
 
-template <class Network, class Loss, class Rules>
-class trainer {
+/// Training of a network, whatever the loss and the optimizer.
+template <class Network>
+class basic_trainer {
  public:
   using B = typename Network::backend_type;
-  using chain_type = decltype(chain(std::declval<const Rules&>()));
-  static_assert(loss<Loss, B>, "chainrule: this is not a loss (losses/loss.hpp)");
 
-  /// Trains `net`, which must outlive the trainer. `rules` is a rule or a chain of rules.
-  trainer(Network& net, const Loss& l, const Rules& rules)
-      : net_(net),
-        loss_(l),
-        be_(net.backend()),
-        gradients_(net.make_gradients()),
-        optimizer_(net.backend(), net.parameters().plan(), chain(rules)),
-        scale_(net.backend(), 1, 1) {}
+  basic_trainer(const basic_trainer&) = delete;
+  basic_trainer& operator=(const basic_trainer&) = delete;
+  virtual ~basic_trainer() = default;
 
   /// Runs the epochs, unless the loss diverges or an observer asks to stop. Throws shape_error or
-  /// value_error if the data does not fit the network or an option is out of range.
+  /// value_error if the data does not fit the network, an option is out of range or an order given
+  /// is not one.
   history fit(const dataset<B>& data, const fit_options<B>& options = {}) {
     require_fits(data);
     if (options.validation != nullptr) require_fits(*options.validation);
@@ -71,7 +87,8 @@ class trainer {
                          "sample, got ", options.epochs, " and ", options.batch));
     if (data.count() == 0) throw value_error("there are no samples to train on");
     const index_t batch = options.batch < data.count() ? options.batch : data.count();
-    prepare(batch, data);
+    const index_t merged = options.merge_last_batch ? data.count() % batch : 0;
+    prepare(batch + merged, data);
     const sampler order(data.count(), options.seed);
     std::vector<std::int32_t> host_order(static_cast<std::size_t>(data.count()));
     const auto device_order = be_.template allocate<std::int32_t>(data.count());
@@ -79,14 +96,20 @@ class trainer {
 
     history h;
     for (int epoch = 1; epoch <= options.epochs; ++epoch) {
-      order.shuffle(epochs_done_++, host_order);
+      if (options.order == nullptr)
+        order.shuffle(epochs_done_, host_order);
+      else
+        draw(*options.order, host_order);
+      ++epochs_done_;
       be_.upload(order_view, matrix_view<const std::int32_t>(host_order.data(), 1, data.count()));
       const auto start = std::chrono::steady_clock::now();
       const auto seconds = [&] {
         return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
       };
       index_t done = 0;
-      for (const auto [first, n] : batch_range(data.count(), batch)) {
+      for (const auto [first, size] : batch_range(data.count() - merged, batch)) {
+        const bool last = first + size + merged == data.count();
+        const index_t n = last ? size + merged : size;
         data.gather(order_view.block(0, first, 1, n), inputs_.top_rows(n), targets_.top_rows(n));
         step(n, first, options.divide_by_full_batch ? options.batch : n, options.seed);
         done += n;
@@ -96,7 +119,7 @@ class trainer {
                                   data.count(),
                                   seconds(),
                                   [](const void* self, index_t count) {
-                                    return static_cast<const trainer*>(self)->mean(count);
+                                    return static_cast<const basic_trainer*>(self)->mean(count);
                                   },
                                   this};
         for (fit_observer* o : options.observers) o->on_batch(report);
@@ -104,7 +127,7 @@ class trainer {
         if (!h.message.empty()) break;
       }
       be_.synchronize();
-      epoch_record record{epoch, mean(done), {}, seconds(), optimizer_.rate(), done};
+      epoch_record record{epoch, mean(done), {}, seconds(), rate(), done};
       if (options.validation != nullptr) record.validation = evaluate(*options.validation);
       h.epochs.push_back(record);
       for (fit_observer* o : options.observers) o->on_epoch(record);
@@ -135,28 +158,43 @@ class trainer {
     return classes;
   }
 
-  /// One step on the samples in hand: forward, loss, backward, update.
-  void step(index_t n, index_t first, index_t divisor, std::uint64_t seed) {
-    const const_matrix<B> x = inputs_.top_rows(n);
-    const const_matrix<B> t = targets_.top_rows(n);
-    set_scale(divisor);
-    const const_matrix<B> y =
-        net_.forward(x, pass_, phase::train(seed, static_cast<std::uint64_t>(optimizer_.step())));
-    loss_(be_, y, t, const_matrix<B>(scale_.view()), losses_.view().middle_rows(first, n),
-          pass_.output_gradient(), scratch_);
-    count_correct(y, t, correct_.view(), first);
-    net_.backward(x, pass_, gradients_);
-    optimizer_.update(net_.parameters(), gradients_);
-  }
+  /// Assigns the loss of each sample to `losses` and the gradient of their mean to `gradient`,
+  /// unless that is empty: see losses/loss.hpp.
+  virtual void apply_loss(const_matrix<B> y, const_matrix<B> t, const_matrix<B> scale,
+                          matrix<B> losses, matrix<B> gradient, loss_scratch<B>& scratch) const = 0;
+  /// Takes one step of the optimizer along `gradients`.
+  virtual void update(arena<B>& parameters, const arena<B>& gradients) = 0;
+  /// The updates that were made, and the learning rate of the next.
+  [[nodiscard]] virtual std::int64_t steps() const = 0;
+  [[nodiscard]] virtual double rate() const = 0;
 
   [[nodiscard]] Network& net() { return net_; }
-  [[nodiscard]] auto& optimizer_state() { return optimizer_; }
   [[nodiscard]] const arena<B>& gradients() const { return gradients_; }
+
+ protected:
+  explicit basic_trainer(Network& net)
+      : net_(net),
+        be_(net.backend()),
+        gradients_(net.make_gradients()),
+        scale_(net.backend(), 1, 1) {}
 
  private:
   struct outcome {
     std::vector<scalar_t<B>> losses, winners, labels;
   };
+
+  /// One step on the first n samples in hand: forward, loss, backward, update.
+  void step(index_t n, index_t first, index_t divisor, std::uint64_t seed) {
+    const const_matrix<B> x = inputs_.top_rows(n);
+    const const_matrix<B> t = targets_.top_rows(n);
+    const const_matrix<B> y =
+        net_.forward(x, pass_, phase::train(seed, static_cast<std::uint64_t>(steps())));
+    apply_loss(y, t, scale_for(divisor), losses_.view().middle_rows(first, n),
+               pass_.output_gradient(), scratch_);
+    count_correct(y, t, first);
+    net_.backward(x, pass_, gradients_);
+    update(net_.parameters(), gradients_);
+  }
 
   void require_fits(const dataset<B>& data) const {
     if (data.features() != net_.inputs())
@@ -170,6 +208,22 @@ class trainer {
       throw shape_error(detail::concat("the network has ", net_.outputs(),
                                        " outputs, the samples have ", data.target_cols(),
                                        " targets"));
+  }
+
+  /// Assigns the order that somebody else draws. A sample that is missing, or there twice, is an
+  /// error: an epoch sees each exactly once.
+  static void draw(epoch_order& from, std::span<std::int32_t> order) {
+    std::vector<bool> seen(order.size());
+    from.draw(order);
+    for (const std::int32_t sample : order) {
+      if (sample < 0 || static_cast<std::size_t>(sample) >= order.size())
+        throw value_error(detail::concat("the order of an epoch names sample ", sample,
+                                         ", expected 0 to ", order.size() - 1));
+      if (seen[static_cast<std::size_t>(sample)])
+        throw value_error(detail::concat("the order of an epoch names sample ", sample,
+                                         " twice; it must name each exactly once"));
+      seen[static_cast<std::size_t>(sample)] = true;
+    }
   }
 
   /// Buffers for batches of that size over that data; kept from fit to fit where they fit.
@@ -187,18 +241,19 @@ class trainer {
     }
   }
 
-  void set_scale(index_t divisor) {
-    if (divisor == divisor_) return;
-    be_.map(fn::fill{1.0 / static_cast<double>(divisor)}, scale_.view());
+  /// 1 / divisor, in the backend's memory.
+  const_matrix<B> scale_for(index_t divisor) {
+    if (divisor != divisor_) be_.map(fn::fill{1.0 / static_cast<double>(divisor)}, scale_.view());
     divisor_ = divisor;
+    return scale_.view();
   }
 
-  void count_correct(const_matrix<B> y, const_matrix<B> t, matrix<B> correct, index_t first) {
+  void count_correct(const_matrix<B> y, const_matrix<B> t, index_t first) {
     if (!counts_correct_) return;
     const matrix<B> max = scratch_.first.top_rows(y.rows());
     const matrix<B> winner = scratch_.second.top_rows(y.rows());
     ops::argmax(be_, y, const_matrix<B>(scratch_.columns.view()), max, winner);
-    be_.map(detail::equals{}, correct.middle_rows(first, y.rows()), winner, t);
+    be_.map(detail::equals{}, correct_.view().middle_rows(first, y.rows()), winner, t);
   }
 
   /// The figures of the first `count` samples of the epoch.
@@ -251,8 +306,8 @@ class trainer {
       data.gather(order.view().block(0, first, 1, n), inputs.top_rows(n), targets.top_rows(n));
       const const_matrix<B> y = net_.forward(inputs.top_rows(n), pass);
       if (with_losses)
-        loss_(be_, y, const_matrix<B>(targets.top_rows(n)), const_matrix<B>(scale.view()),
-              losses.view().middle_rows(first, n), matrix<B>{}, scratch);
+        apply_loss(y, targets.top_rows(n), scale.view(), losses.view().middle_rows(first, n),
+                   matrix<B>{}, scratch);
       if (classes)
         ops::argmax(be_, y, const_matrix<B>(scratch.columns.view()), scratch.first.top_rows(n),
                     winners.view().middle_rows(first, n));
@@ -274,10 +329,8 @@ class trainer {
   }
 
   Network& net_;
-  Loss loss_;
   B be_;
   arena<B> gradients_;
-  optimizer<B, chain_type> optimizer_;
   workspace<B> pass_;
   loss_scratch<B> scratch_;
   tensor<B> inputs_, targets_;  // the batch
@@ -286,6 +339,40 @@ class trainer {
   index_t divisor_ = 0;         // what scale_ holds
   bool counts_correct_ = false;
   std::uint64_t epochs_done_ = 0;  // over all calls of fit: each epoch has an order of its own
+};
+
+/// Training of a network with one loss and one optimizer.
+template <class Network, class Loss, class Rules>
+class trainer final : public basic_trainer<Network> {
+ public:
+  using B = typename Network::backend_type;
+  using chain_type = decltype(chain(std::declval<const Rules&>()));
+  static_assert(loss<Loss, B>, "chainrule: this is not a loss (losses/loss.hpp)");
+
+  /// Trains `net`, which must outlive the trainer. `rules` is a rule or a chain of rules.
+  trainer(Network& net, const Loss& l, const Rules& rules)
+      : basic_trainer<Network>(net),
+        be_(net.backend()),
+        loss_(l),
+        optimizer_(net.backend(), net.parameters().plan(), chain(rules)) {}
+
+  void apply_loss(const_matrix<B> y, const_matrix<B> t, const_matrix<B> scale, matrix<B> losses,
+                  matrix<B> gradient, loss_scratch<B>& scratch) const override {
+    loss_(be_, y, t, scale, losses, gradient, scratch);
+  }
+  void update(arena<B>& parameters, const arena<B>& gradients) override {
+    optimizer_.update(parameters, gradients);
+  }
+  [[nodiscard]] std::int64_t steps() const override { return optimizer_.step(); }
+  [[nodiscard]] double rate() const override { return optimizer_.rate(); }
+
+  /// The optimizer with its state.
+  [[nodiscard]] optimizer<B, chain_type>& rules() { return optimizer_; }
+
+ private:
+  B be_;
+  Loss loss_;
+  optimizer<B, chain_type> optimizer_;
 };
 
 }  // namespace chainrule
