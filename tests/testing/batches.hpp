@@ -32,6 +32,9 @@ struct with_double<std::tuple<Bs...>> {
 using backends = conformance::backends;
 using double_backends = with_double<backends>::type;
 
+inline constexpr double inf = std::numeric_limits<double>::infinity();
+inline constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
+
 /// The machine epsilon of a backend's scalar.
 template <class B>
 inline constexpr double epsilon = std::numeric_limits<scalar_t<B>>::epsilon();
@@ -116,10 +119,10 @@ struct evaluated {
 template <class B, class Loss>
 [[nodiscard]] evaluated<B> evaluate(const B& be, const Loss& loss, const tensor<B>& y,
                                     const tensor<B>& targets, double factor = 1) {
-  const double nan = std::numeric_limits<double>::quiet_NaN();
-  tensor<B> losses = numbers(be, y.rows(), 1, std::vector<double>(std::size_t(y.rows()), nan));
-  tensor<B> gradient =
-      numbers(be, y.rows(), y.cols(), std::vector<double>(std::size_t(y.rows() * y.cols()), nan));
+  tensor<B> losses =
+      numbers(be, y.rows(), 1, std::vector<double>(std::size_t(y.rows()), not_a_number));
+  tensor<B> gradient = numbers(be, y.rows(), y.cols(),
+                               std::vector<double>(std::size_t(y.rows() * y.cols()), not_a_number));
   const tensor<B> scale = numbers(be, 1, 1, {factor});
   loss_scratch<B> scratch(be, y.rows(), y.cols());
   loss(be, y.view(), targets.view(), scale.view(), losses.view(), gradient.view(), scratch);

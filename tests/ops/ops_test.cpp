@@ -1,0 +1,137 @@
+// The operations that layers and losses are made of, beside plain loops.
+#include "chainrule/ops/dropout.hpp"
+#include "chainrule/ops/linear.hpp"
+#include "chainrule/ops/softmax.hpp"
+#include "support/catch.hpp"
+#include "testing/batches.hpp"
+
+using namespace batches;
+
+TEMPLATE_LIST_TEST_CASE("linear's vector-Jacobian product assigns all three gradients", "[ops]",
+                        backends) {
+  const TestType be;
+  // h = W x has dh/dx = W and dL/dW = delta x^T; in rows: dx = dz W^T, dW = x^T dz. Integers:
+  // exact.
+  const tensor<TestType> x = numbers(be, 2, 3, {1, 2, 3, 4, 5, 6});
+  const tensor<TestType> w = numbers(be, 3, 2, {1, -1, 2, 0, -3, 1});
+  const tensor<TestType> dz = numbers(be, 2, 2, {1, 10, -2, 3});
+  tensor<TestType> dw = numbers(be, 3, 2, std::vector<double>(6, not_a_number));
+  tensor<TestType> db = numbers(be, 1, 2, {not_a_number, not_a_number});
+  tensor<TestType> dx = numbers(be, 2, 3, std::vector<double>(6, not_a_number));
+  ops::linear_vjp(be, x.view(), w.view(), dz.view(), dw.view(), db.view(), dx.view());
+  CHECK(doubles(be, dw) == std::vector<double>{-7, 22, -8, 35, -9, 48});
+  CHECK(doubles(be, db) == std::vector<double>{-1, 13});
+  CHECK(doubles(be, dx) == std::vector<double>{-9, 2, 7, -5, -4, 9});
+
+  // Without dx the others are the same.
+  dw = numbers(be, 3, 2, std::vector<double>(6, not_a_number));
+  ops::linear_vjp(be, x.view(), w.view(), dz.view(), dw.view(), db.view(), {});
+  CHECK(doubles(be, dw) == std::vector<double>{-7, 22, -8, 35, -9, 48});
+}
+
+TEMPLATE_LIST_TEST_CASE("softmax beside a loop in double", "[ops]", backends) {
+  const TestType be;
+  for (const index_t cols : {1, 2, 7, 64, 131}) {
+    const tensor<TestType> x = uniform(be, 5, cols, 3, -20, 20);
+    tensor<TestType> max(be, 5, 1);
+    tensor<TestType> sum(be, 5, 1);
+    tensor<TestType> y(be, 5, cols);
+    ops::softmax(be, x.view(), max.view(), sum.view(), y.view());
+    const auto in = doubles(be, x);
+    const auto out = doubles(be, y);
+    double worst = 0;
+    for (std::size_t i = 0; i < 5; ++i) {
+      const auto width = static_cast<std::size_t>(cols);
+      double total = 0;
+      double given = 0;
+      for (std::size_t j = 0; j < width; ++j) {
+        total += std::exp(in[i * width + j]);
+        given += out[i * width + j];
+      }
+      for (std::size_t j = 0; j < width; ++j)
+        worst =
+            std::max(worst, std::fabs(out[i * width + j] - std::exp(in[i * width + j]) / total));
+      CHECK(std::fabs(given - 1) <= static_cast<double>(cols + 8) * epsilon<TestType>);
+    }
+    // x - max is exact to one rounding of up to 40, the exponential's argument.
+    CHECK(worst <= (40.0 + 16 + static_cast<double>(cols)) * epsilon<TestType>);
+
+    // In place.
+    tensor<TestType> same(be, 5, cols);
+    be.copy(same.view(), x.view());
+    ops::softmax(be, const_matrix<TestType>(same.view()), max.view(), sum.view(), same.view());
+    CHECK(same_bits(doubles(be, same), out));
+  }
+}
+
+TEMPLATE_LIST_TEST_CASE("softmax of huge scores is finite", "[ops]", backends) {
+  const TestType be;
+  const tensor<TestType> x = numbers(be, 3, 3, {1e5, -1e5, 0, 1e30, 1e30, -1e30, -1e5, -1e5, -1e5});
+  tensor<TestType> max(be, 3, 1);
+  tensor<TestType> sum(be, 3, 1);
+  tensor<TestType> y(be, 3, 3);
+  ops::softmax(be, x.view(), max.view(), sum.view(), y.view());
+  const double third = static_cast<double>(scalar_t<TestType>(1) / scalar_t<TestType>(3));
+  CHECK(distance(doubles(be, y), std::vector<double>{1, 0, 0, 0.5, 0.5, 0, third, third, third}) <=
+        epsilon<TestType>);
+}
+
+TEMPLATE_LIST_TEST_CASE("argmax is the first of the largest, and no class where there is NaN",
+                        "[ops]", backends) {
+  const TestType be;
+  const tensor<TestType> x = numbers(be, 6, 5,
+                                     {1,
+                                      3,
+                                      2,
+                                      3,
+                                      0,  //
+                                      7,
+                                      7,
+                                      7,
+                                      7,
+                                      7,  //
+                                      -5,
+                                      -4,
+                                      -3,
+                                      -2,
+                                      -1,  //
+                                      not_a_number,
+                                      1,
+                                      2,
+                                      3,
+                                      4,  //
+                                      0,
+                                      1,
+                                      2,
+                                      3,
+                                      not_a_number,  //
+                                      -inf,
+                                      -inf,
+                                      -inf,
+                                      -inf,
+                                      -inf});
+  const tensor<TestType> columns = ops::counting_row(be, 5);
+  tensor<TestType> max(be, 6, 1);
+  tensor<TestType> winner(be, 6, 1);
+  ops::argmax(be, x.view(), columns.view(), max.view(), winner.view());
+  CHECK(doubles(be, winner) == std::vector<double>{1, 0, 4, inf, inf, 0});
+}
+
+TEMPLATE_LIST_TEST_CASE("dropout's gradient flows where the forward pass did", "[ops]", backends) {
+  const TestType be;
+  const tensor<TestType> ones = numbers(be, 9, 13, std::vector<double>(117, 1));
+  tensor<TestType> u(be, 9, 13);
+  tensor<TestType> y(be, 9, 13);
+  tensor<TestType> dx(be, 9, 13);
+  ops::dropout(be, 0.25, 1, 2, ones.view(), u.view(), y.view());
+  ops::dropout_vjp(be, 0.25, const_matrix<TestType>(u.view()), ones.view(), dx.view());
+  CHECK(same_bits(doubles(be, dx), doubles(be, y)));
+  const auto drawn = doubles(be, u);
+  const auto out = doubles(be, y);
+  for (std::size_t i = 0; i < drawn.size(); ++i) CHECK((out[i] == 0) == (drawn[i] < 0.25));
+
+  // In place.
+  be.copy(dx.view(), ones.view());
+  ops::dropout(be, 0.25, 1, 2, const_matrix<TestType>(dx.view()), u.view(), dx.view());
+  CHECK(same_bits(doubles(be, dx), out));
+}
