@@ -93,31 +93,8 @@ class basic_cpu {
   /// The same with several results of one shape: f returns a std::tuple of as many.
   template <class F, std::size_t Outs, class... In>
   void map(const F& f, const std::array<matrix, Outs>& out, const In&... in) const {
-    const shape whole = out[0].shape();
-    for (const matrix& o : out) require_same("map", whole, o.shape());
-    std::array<detail::operand<T>, sizeof...(In)> operands{
-        detail::operand<T>::of(const_matrix(in), whole, "map")...};
-    if (whole.size() == 0) return;
-
-    // Where nothing has gaps and only single numbers repeat, the matrix is one long row.
-    [[maybe_unused]] const auto one_run = [&](const_matrix m) {
-      return m.contiguous() && (m.shape() == whole || m.size() == 1);
-    };
-    bool flat = (one_run(in) && ...);
-    for (const matrix& o : out) flat = flat && o.contiguous();
-    if (!flat)
-      return split(whole.rows, 1 + (grain - 1) / whole.cols, [&](index_t first, index_t last) {
-        detail::map_rows<T>(f, out, operands, first, last, whole.cols);
-      });
-    split(whole.size(), grain, [&](index_t first, index_t last) {
-      std::array<matrix, Outs> part{};
-      for (std::size_t o = 0; o < Outs; ++o)
-        part[o] = matrix(out[o].data() + first, 1, last - first);
-      auto shifted = operands;
-      for (auto& operand : shifted)
-        if (!operand.splat) operand.data += first;
-      detail::map_rows<T>(f, part, shifted, 0, 1, last - first);
-    });
+    static_assert(Outs > 0, "chainrule: map needs at least one result");
+    run_map(detail::pointwise_call<T>("map", f, out[0].shape(), out, const_matrix(in)...));
   }
 
   /// out = the values f(in...) combined by `op` over every direction in which out has extent 1 and
@@ -125,32 +102,12 @@ class basic_cpu {
   /// 1 x 1 both. The order is fixed by the shape. Throws shape_error.
   template <class Op, class F, class... In>
   void reduce(const Op& op, matrix out, const F& f, const In&... in) const {
+    static_assert(sizeof...(In) > 0, "chainrule: reduce needs at least one operand");
     const shape whole = detail::broadcast_shape<T>(const_matrix(in)...);
-    std::array<detail::operand<T>, sizeof...(In)> operands{
-        detail::operand<T>::of(const_matrix(in), whole, "reduce")...};
-    const bool over_rows = out.rows() == 1 && whole.rows != 1;
-    const bool over_cols = out.cols() == 1 && whole.cols != 1;
-    if ((!over_rows && out.rows() != whole.rows) || (!over_cols && out.cols() != whole.cols))
-      throw shape_error(detail::concat("reduce: a result of ", to_string(out.shape()),
-                                       " cannot hold the reduction of ", to_string(whole),
-                                       "; each of its extents must be 1 or that of the operands"));
-    if (over_rows && over_cols) {
-      reduce_all(op, f, operands, whole, out.data());
-    } else if (over_cols) {
-      split(whole.rows, 1 + (grain - 1) / (whole.cols + 1), [&](index_t first, index_t last) {
-        detail::reduce_rows<T>(op, f, operands, first, last, 0, whole.cols, out.data(),
-                               out.stride());
-      });
-    } else if (over_rows) {
-      // Cut by columns: each piece walks all rows, so that sums have one order.
-      constexpr index_t least = 16 * math::lane<T>::width;
-      const index_t by_work = 1 + (grain - 1) / (whole.rows + 1);
-      split(whole.cols, (by_work + least - 1) / least * least, [&](index_t first, index_t last) {
-        detail::reduce_columns<T>(op, f, operands, whole.rows, first, last, out.data());
-      });
-    } else {
-      map(f, out, in...);
-    }
+    if (out.shape() == whole) return map(f, out, in...);  // nothing to combine
+    run_reduce(op, out,
+               detail::pointwise_call<T>("reduce", f, whole, std::array<matrix, 0>{},
+                                         const_matrix(in)...));
   }
 
   /// c = epilogue(alpha a b + beta c, operands...), where a is m x k, b is k x n (either may be
@@ -159,30 +116,15 @@ class basic_cpu {
   template <class Epilogue = fn::identity, class... In>
   void gemm(matrix c, gemm_operand<const_matrix> a, gemm_operand<const_matrix> b,
             gemm_scalars scalars = {}, const Epilogue& epilogue = {}, const In&... in) const {
-    const index_t m = a.rows();
-    const index_t k = a.cols();
-    const index_t n = b.cols();
-    if (b.rows() != k || c.rows() != m || c.cols() != n)
-      throw shape_error(detail::concat(
-          "gemm: a product of ", m, "x", k, " by ", b.rows(), "x", n, " into ",
-          to_string(c.shape()), "; the inner extents must agree and the result be ", m, "x", n));
-    const std::array<detail::operand<T>, sizeof...(In) + 1> operands{
-        detail::operand<T>::of(c, c.shape(), "gemm"),
-        detail::operand<T>::of(const_matrix(in), c.shape(), "gemm")...};
-    if (c.empty()) return;
-    constexpr bool has_epilogue = !std::same_as<Epilogue, fn::identity>;
-    const auto alpha = static_cast<T>(scalars.alpha);
-    const auto beta = static_cast<T>(scalars.beta);
-
-    const index_t blocks = detail::gemm_row_blocks(m, n, k);
-    pool_->for_each(blocks, [&](index_t block) {
-      const index_t first = m * block / blocks;
-      const index_t last = m * (block + 1) / blocks;
-      scale_rows(c, beta, first, last);
-      if (k > 0) add_product(c, alpha, a, b, first, last);
-      if constexpr (has_epilogue)
-        detail::map_rows<T>(epilogue, std::array<matrix, 1>{c}, operands, first, last, n);
-    });
+    if (b.rows() != a.cols() || c.rows() != a.rows() || c.cols() != b.cols())
+      refuse_product(c, a, b);
+    if constexpr (std::same_as<Epilogue, fn::identity>) {
+      multiply(c, a, b, scalars, nullptr);
+    } else {
+      const detail::pointwise_call<T> call("gemm", epilogue, c.shape(), std::array<matrix, 1>{c},
+                                           const_matrix(c), const_matrix(in)...);
+      multiply(c, a, b, scalars, &call);
+    }
   }
 
   /// Uniform numbers in [0, 1): element e of `out`, counted along the rows, is made of word e mod 4
@@ -278,10 +220,48 @@ class basic_cpu {
     });
   }
 
+  void run_map(detail::pointwise_call<T> call) const {
+    call.flatten();
+    const shape whole = call.whole();
+    if (whole.size() == 0) return;
+    if (whole.rows == 1)
+      split(whole.cols, grain, [&](index_t first, index_t last) { call.run(0, first, last); });
+    else
+      split(whole.rows, 1 + (grain - 1) / whole.cols, [&](index_t first, index_t last) {
+        for (index_t i = first; i < last; ++i) call.run(i, 0, whole.cols);
+      });
+  }
+
+  template <class Op>
+  void run_reduce(const Op& op, matrix out, const detail::pointwise_call<T>& call) const {
+    const shape whole = call.whole();
+    const bool over_rows = out.rows() == 1 && whole.rows != 1;
+    const bool over_cols = out.cols() == 1 && whole.cols != 1;
+    if ((!over_rows && out.rows() != whole.rows) || (!over_cols && out.cols() != whole.cols))
+      throw shape_error(detail::concat("reduce: a result of ", to_string(out.shape()),
+                                       " cannot hold the reduction of ", to_string(whole),
+                                       "; each of its extents must be 1 or that of the operands"));
+    if (out.size() == 1) {
+      reduce_all(op, call, out.data());
+    } else if (out.cols() != 1) {
+      // Cut by columns: each piece walks all rows, so that sums have one order.
+      constexpr index_t least = 16 * math::lane<T>::width;
+      const index_t by_work = 1 + (grain - 1) / (whole.rows + 1);
+      split(whole.cols, (by_work + least - 1) / least * least, [&](index_t first, index_t last) {
+        detail::reduce_columns(op, call, first, last, out.data());
+      });
+    } else {
+      split(whole.rows, 1 + (grain - 1) / (whole.cols + 1), [&](index_t first, index_t last) {
+        for (index_t i = first; i < last; ++i)
+          out(i, 0) = detail::reduce_row(op, call, i, 0, whole.cols);
+      });
+    }
+  }
+
   /// One partial result per run of at most `grain` elements of a row, combined in double.
-  template <class Op, class F, std::size_t Ins>
-  void reduce_all(const Op& op, const F& f, const std::array<detail::operand<T>, Ins>& operands,
-                  shape whole, T* out) const {
+  template <class Op>
+  void reduce_all(const Op& op, const detail::pointwise_call<T>& call, T* out) const {
+    const shape whole = call.whole();
     double total = Op::template identity<T>();
     // Partial results are collected in groups that fit a buffer on the stack.
     constexpr index_t group = 256;
@@ -293,16 +273,42 @@ class basic_cpu {
       const index_t per_piece = 1 + (grain - 1) / (whole.cols < grain ? whole.cols : grain);
       split(count, per_piece, [&](index_t begin, index_t end) {
         for (index_t r = begin; r < end; ++r) {
-          const index_t row = (first + r) / runs_per_row;
           const index_t from = (first + r) % runs_per_row * grain;
           const index_t to = from + grain < whole.cols ? from + grain : whole.cols;
-          detail::reduce_rows<T>(op, f, operands, row, row + 1, from, to, partial.data() + r, 0);
+          partial[static_cast<std::size_t>(r)] =
+              detail::reduce_row(op, call, (first + r) / runs_per_row, from, to);
         }
       });
       for (index_t i = 0; i < count; ++i)
         total = op(total, static_cast<double>(partial[static_cast<std::size_t>(i)]));
     }
     *out = static_cast<T>(total);
+  }
+
+  [[noreturn]] static void refuse_product(matrix c, const gemm_operand<const_matrix>& a,
+                                          const gemm_operand<const_matrix>& b) {
+    throw shape_error(detail::concat("gemm: a product of ", a.rows(), "x", a.cols(), " by ",
+                                     b.rows(), "x", b.cols(), " into ", to_string(c.shape()),
+                                     "; the inner extents must agree and the result be ", a.rows(),
+                                     "x", b.cols()));
+  }
+
+  /// c = alpha a b + beta c, and the epilogue (if any) on each block of rows while it is in cache.
+  void multiply(matrix c, const gemm_operand<const_matrix>& a, const gemm_operand<const_matrix>& b,
+                gemm_scalars scalars, const detail::pointwise_call<T>* epilogue) const {
+    if (c.empty()) return;
+    const auto alpha = static_cast<T>(scalars.alpha);
+    const auto beta = static_cast<T>(scalars.beta);
+    const index_t m = c.rows();
+    const index_t blocks = detail::gemm_row_blocks(m, c.cols(), a.cols());
+    pool_->for_each(blocks, [&](index_t block) {
+      const index_t first = m * block / blocks;
+      const index_t last = m * (block + 1) / blocks;
+      scale_rows(c, beta, first, last);
+      if (a.cols() > 0) add_product(c, alpha, a, b, first, last);
+      if (epilogue != nullptr)
+        for (index_t i = first; i < last; ++i) epilogue->run(i, 0, c.cols());
+    });
   }
 
   /// c *= beta for the rows [first, last); with beta = 0, c = 0 whatever it was.

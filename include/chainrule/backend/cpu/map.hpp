@@ -1,6 +1,11 @@
 /// \file
 /// The CPU's pointwise engine: map with broadcast, and map-reduce, over row-major matrices.
 ///
+/// A functor is compiled once for each number of operands and results, into a kernel that runs
+/// along a part of one row; behind that, its type is forgotten. All that surrounds the kernel
+/// (broadcast, strides, cutting work for threads, reduction, the epilogue of gemm) is compiled once
+/// per scalar. So a new functor costs one small loop of machine code.
+///
 /// An operand of extent 1 in a direction is repeated along it, as in NumPy. A row is walked lane by
 /// lane; what is left at its end goes through the same lanes, padded, so that an element's result
 /// does not depend on where it stands.
@@ -18,40 +23,11 @@
 
 namespace chainrule::detail {
 
-/// A matrix that is read as if it had the shape of the whole operation.
+/// A part of one row of an operand; `splat`: one element, repeated.
 template <class T>
-struct operand {
+struct run_operand {
   const T* data = nullptr;
-  index_t row_step = 0;  // 0: every row is the first
-  bool splat = false;    // one element per row, repeated along it
-
-  /// Throws shape_error, naming the verb, if `m` cannot be repeated to `whole`.
-  static operand of(matrix_view<const T> m, shape whole, const char* verb) {
-    if ((m.rows() != whole.rows && m.rows() != 1) || (m.cols() != whole.cols && m.cols() != 1))
-      throw shape_error(concat(verb, ": an operand of ", to_string(m.shape()),
-                               " does not broadcast to ", to_string(whole)));
-    const bool one = m.rows() == 1 && m.cols() == 1;
-    return {m.data(), m.rows() == 1 ? 0 : m.stride(), one || (m.cols() == 1 && whole.cols != 1)};
-  }
-};
-
-/// One row of an operand: lanes from anywhere in it.
-template <class T>
-struct row_reader {
-  const T* data;
-  bool splat;
-  math::lane<T> repeated;
-
-  row_reader(const operand<T>& o, index_t row)
-      : data(o.data + row * o.row_step),
-        splat(o.splat),
-        repeated(o.splat ? math::lane<T>(*data) : math::lane<T>(0)) {}
-  [[nodiscard]] math::lane<T> at(index_t j) const {
-    return splat ? repeated : math::lane<T>::load(data + j);
-  }
-  [[nodiscard]] math::lane<T> at(index_t j, index_t count) const {
-    return splat ? repeated : math::lane<T>::load(data + j, count);
-  }
+  bool splat = false;
 };
 
 /// What a functor returned, as a tuple of lanes: one value or a std::tuple of them.
@@ -64,29 +40,120 @@ auto as_lanes(const Result& result) {
     return std::apply([](const auto&... r) { return std::tuple(math::convert<X>(r)...); }, result);
 }
 
-/// Writes f(in...) to `out` for the rows [first, last) of `cols` elements.
+/// The kernel of a functor: out[o][j] = f(in[0][j], in[1][j], ...) for the `count` elements of a
+/// run. The results of a lane are stored after all its operands are loaded, so that the two may be
+/// the same memory.
 template <class T, class F, std::size_t Outs, std::size_t Ins>
-void map_rows(const F& f, const std::array<matrix_view<T>, Outs>& out,
-              const std::array<operand<T>, Ins>& in, index_t first, index_t last, index_t cols) {
-  constexpr index_t width = math::lane<T>::width;
+void run_kernel(const void* functor, const run_operand<T>* in, T* const* out, index_t count) {
+  using X = math::lane<T>;
+  constexpr index_t width = X::width;
+  const F& f = *static_cast<const F*>(functor);
   [&]<std::size_t... O, std::size_t... I>(std::index_sequence<O...>, std::index_sequence<I...>) {
-    for (index_t i = first; i < last; ++i) {
-      const std::tuple row{row_reader<T>(in[I], i)...};
-      const std::array<T*, Outs> target{(out[O].data() + i * out[O].stride())...};
-      index_t j = 0;
-      for (; j + width <= cols; j += width) {
-        const auto result = as_lanes<T>(f(std::get<I>(row).at(j)...));
-        (std::get<O>(result).store(target[O] + j), ...);
-      }
-      if (j < cols) {
-        const index_t rest = cols - j;
-        const auto result = as_lanes<T>(f(std::get<I>(row).at(j, rest)...));
-        (std::get<O>(result).store(target[O] + j, rest), ...);
-      }
+    [[maybe_unused]] const std::array<X, Ins> repeated{X(in[I].splat ? *in[I].data : T(0))...};
+    index_t j = 0;
+    for (; j + width <= count; j += width) {
+      const auto result = as_lanes<T>(f((in[I].splat ? repeated[I] : X::load(in[I].data + j))...));
+      (std::get<O>(result).store(out[O] + j), ...);
+    }
+    if (j < count) {
+      const index_t rest = count - j;
+      const auto result =
+          as_lanes<T>(f((in[I].splat ? repeated[I] : X::load(in[I].data + j, rest))...));
+      (std::get<O>(result).store(out[O] + j, rest), ...);
     }
   }
   (std::make_index_sequence<Outs>{}, std::make_index_sequence<Ins>{});
 }
+
+/// A matrix that is read as if it had the shape of the whole operation.
+template <class T>
+struct operand {
+  const T* data = nullptr;
+  index_t row_step = 0;  // 0: every row is the first
+  bool splat = false;    // one element per row, repeated along it
+  bool one_run = false;  // no gaps and no repeats but of a single number
+};
+
+/// A functor with its operands and results, its type forgotten.
+template <class T>
+class pointwise_call {
+ public:
+  static constexpr std::size_t most_operands = 16;
+  static constexpr std::size_t most_results = 8;
+
+  /// f(in...) over the shape `whole`; the functor must outlive the call. Throws shape_error, naming
+  /// the verb, if an operand cannot be repeated to that shape or a result has another.
+  template <class F, std::size_t Outs, class... In>
+  pointwise_call(const char* verb, const F& f, shape whole,
+                 const std::array<matrix_view<T>, Outs>& out, const In&... in)
+      : functor_(&f),
+        kernel_(run_kernel < T, F, Outs == 0 ? 1 : Outs, sizeof...(In) >),
+        whole_(whole),
+        operands_(sizeof...(In)),
+        results_(Outs) {
+    static_assert(sizeof...(In) <= most_operands && Outs <= most_results,
+                  "chainrule: a pointwise functor takes at most 16 operands and gives at most 8 "
+                  "results");
+    std::size_t next = 0;
+    (add_operand(verb, in, next++), ...);
+    for (std::size_t o = 0; o < Outs; ++o) add_result(verb, out[o], o);
+  }
+
+  [[nodiscard]] shape whole() const { return whole_; }
+
+  /// Takes the matrix as one long row, if it has neither gaps nor repeats.
+  void flatten() {
+    bool flat = true;
+    for (std::size_t i = 0; i < operands_; ++i) flat = flat && in_[i].one_run;
+    for (std::size_t o = 0; o < results_; ++o) flat = flat && out_[o].contiguous();
+    if (flat) whole_ = {1, whole_.size()};
+  }
+
+  /// Computes row i, columns [first, last), into the results.
+  void run(index_t i, index_t first, index_t last) const {
+    std::array<T*, most_results> target;
+    for (std::size_t o = 0; o < results_; ++o)
+      target[o] = out_[o].data() + (i * out_[o].stride() + first);
+    run_to(target.data(), i, first, last);
+  }
+
+  /// Computes row i, columns [first, last), into a buffer.
+  void run_into(T* values, index_t i, index_t first, index_t last) const {
+    run_to(&values, i, first, last);
+  }
+
+ private:
+  void add_operand(const char* verb, matrix_view<const T> m, std::size_t i) {
+    if ((m.rows() != whole_.rows && m.rows() != 1) || (m.cols() != whole_.cols && m.cols() != 1))
+      throw shape_error(concat(verb, ": an operand of ", to_string(m.shape()),
+                               " does not broadcast to ", to_string(whole_)));
+    const bool one = m.rows() == 1 && m.cols() == 1;
+    in_[i] = {m.data(), m.rows() == 1 ? 0 : m.stride(), one || (m.cols() == 1 && whole_.cols != 1),
+              one || (m.shape() == whole_ && m.contiguous())};
+  }
+
+  void add_result(const char* verb, matrix_view<T> m, std::size_t o) {
+    if (m.shape() != whole_)
+      throw shape_error(concat(verb, ": the shapes ", to_string(whole_), " and ",
+                               to_string(m.shape()), " of two results differ"));
+    out_[o] = m;
+  }
+
+  void run_to(T* const* out, index_t i, index_t first, index_t last) const {
+    std::array<run_operand<T>, most_operands> in;
+    for (std::size_t k = 0; k < operands_; ++k)
+      in[k] = {in_[k].data + (i * in_[k].row_step + (in_[k].splat ? 0 : first)), in_[k].splat};
+    kernel_(functor_, in.data(), out, last - first);
+  }
+
+  const void* functor_;
+  void (*kernel_)(const void*, const run_operand<T>*, T* const*, index_t);
+  shape whole_;
+  std::size_t operands_;
+  std::size_t results_;
+  std::array<operand<T>, most_operands> in_;
+  std::array<matrix_view<T>, most_results> out_;
+};
 
 /// The larger extent of the operands in each direction: the shape they are broadcast to.
 template <class T, class... In>
@@ -105,17 +172,14 @@ template <class T, class... In>
 /// enough for the L1 cache, long enough to forget the call.
 inline constexpr index_t run_length = 512;
 
-/// Hands f(in...) of row i, columns [first, last), to use(values, first, count), run by run. The
-/// functor is compiled here only; what combines the values is the same for all functors.
-template <class T, class F, std::size_t Ins, class Use>
-void evaluate_runs(const F& f, const std::array<operand<T>, Ins>& in, index_t i, index_t first,
-                   index_t last, Use&& use) {
+/// Hands the values of row i, columns [first, last), to use(values, first, count), run by run.
+template <class T, class Use>
+void evaluate_runs(const pointwise_call<T>& call, index_t i, index_t first, index_t last,
+                   Use&& use) {
   std::array<T, static_cast<std::size_t>(run_length)> values;
   for (index_t j = first; j < last; j += run_length) {
     const index_t count = last - j < run_length ? last - j : run_length;
-    auto row = in;
-    for (auto& o : row) o.data += i * o.row_step + (o.splat ? 0 : j);
-    map_rows<T>(f, std::array{matrix_view<T>(values.data(), 1, count)}, row, 0, 1, count);
+    call.run_into(values.data(), i, j, j + count);
     use(values.data(), j, count);
   }
 }
@@ -151,26 +215,24 @@ void combine_each(const Op& op, const T* values, index_t count, T* out) {
   for (; j < count; ++j) out[j] = static_cast<T>(op(out[j], values[j]));
 }
 
-/// Reduces f(in...) over the columns [begin, end) of the rows [first, last) into out[i].
-template <class T, class Op, class F, std::size_t Ins>
-void reduce_rows(const Op& op, const F& f, const std::array<operand<T>, Ins>& in, index_t first,
-                 index_t last, index_t begin, index_t end, T* out, index_t out_step) {
-  for (index_t i = first; i < last; ++i) {
-    T total = Op::template identity<T>();
-    evaluate_runs<T>(f, in, i, begin, end, [&](const T* values, index_t, index_t count) {
-      total = static_cast<T>(op(total, combine(op, values, count)));
-    });
-    out[i * out_step] = total;
-  }
+/// The reduction of row i, columns [first, last).
+template <class T, class Op>
+[[nodiscard]] T reduce_row(const Op& op, const pointwise_call<T>& call, index_t i, index_t first,
+                           index_t last) {
+  T total = Op::template identity<T>();
+  evaluate_runs(call, i, first, last, [&](const T* values, index_t, index_t count) {
+    total = static_cast<T>(op(total, combine(op, values, count)));
+  });
+  return total;
 }
 
-/// Reduces f(in...) over all rows for the columns [first, last) into out[j].
-template <class T, class Op, class F, std::size_t Ins>
-void reduce_columns(const Op& op, const F& f, const std::array<operand<T>, Ins>& in, index_t rows,
-                    index_t first, index_t last, T* out) {
+/// The reduction of all rows, columns [first, last), into out[j].
+template <class T, class Op>
+void reduce_columns(const Op& op, const pointwise_call<T>& call, index_t first, index_t last,
+                    T* out) {
   for (index_t j = first; j < last; ++j) out[j] = Op::template identity<T>();
-  for (index_t i = 0; i < rows; ++i)
-    evaluate_runs<T>(f, in, i, first, last, [&](const T* values, index_t j, index_t count) {
+  for (index_t i = 0; i < call.whole().rows; ++i)
+    evaluate_runs(call, i, first, last, [&](const T* values, index_t j, index_t count) {
       combine_each(op, values, count, out + j);
     });
 }
