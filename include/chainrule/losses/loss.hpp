@@ -7,7 +7,8 @@
 ///
 /// Shapes: outputs: n × c; targets: n × c values, or n × 1 class numbers (as scalars) when c > 1;
 /// scale: 1 × 1, what the gradient is multiplied by (1/n for the mean over the batch); losses:
-/// n × 1, assigned, not scaled; gradient: n × c, assigned, not computed if it is empty.
+/// n × 1, assigned, not scaled; gradient: n × c, assigned, not computed if it is empty. NaN among a
+/// sample's outputs, and a class number that is none of 0 ... c - 1, make its loss NaN.
 ///
 /// The loss stays one number per sample until the host adds it up in double: nothing waits for the
 /// device within an epoch, and no order of addition depends on threads.
@@ -43,6 +44,25 @@ enum class target_kind { values, classes };
   throw shape_error(detail::concat(loss, ": targets of ", to_string(targets),
                                    " do not fit outputs of ", to_string(outputs),
                                    "; give as many values, or one class number per sample"));
+}
+
+namespace terms {
+/// The loss if the label is one of the numbers 0 ... last, else NaN.
+struct loss_of_known_class {
+  constexpr auto operator()(const auto& loss, const auto& label, const auto& last) const {
+    return math::where((label >= 0) & (label <= last) & (math::floor(label) == label), loss,
+                       std::numeric_limits<double>::quiet_NaN());
+  }
+};
+}  // namespace terms
+
+/// Makes the losses of samples whose class does not exist NaN: no column matches such a label, and
+/// their loss would look like that of a perfect answer. `columns` is 0, 1, ..., c - 1.
+template <backend B>
+void reject_unknown_classes(const B& be, const_matrix<B> labels, const_matrix<B> columns,
+                            matrix<B> losses) {
+  be.map(terms::loss_of_known_class{}, losses, losses, labels,
+         columns.block(0, columns.cols() - 1, 1, 1));
 }
 
 /// Anything that can be called as the header says.

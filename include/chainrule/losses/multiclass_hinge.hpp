@@ -58,6 +58,7 @@ struct multiclass_hinge {
     const const_matrix<B> columns = scratch.columns.view();
     be.reduce(sum{}, own, terms::score_of_class{}, y, t, columns);
     be.reduce(sum{}, losses, terms::class_hinge{margin}, y, own, t, columns);
+    reject_unknown_classes(be, t, columns, losses);
     if (gradient.empty()) return;
     be.reduce(sum{}, violations, terms::class_violation{margin}, y, own, t, columns);
     be.map(terms::class_hinge_slope{margin}, gradient, y, own, violations, t, columns, scale);

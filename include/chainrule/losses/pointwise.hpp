@@ -84,6 +84,7 @@ struct pointwise_loss {
     be.reduce(sum{}, losses,
               detail::with_class_target<detail::weighted_term<Term>>{value, hit, miss}, y, t,
               columns);
+    reject_unknown_classes(be, t, columns, losses);
     if (!gradient.empty())
       be.map(detail::with_class_target<detail::weighted_slope<Term>>{slope, hit, miss}, gradient, y,
              t, columns, scale);

@@ -66,6 +66,7 @@ struct softmax_cross_entropy {
     if (kind == target_kind::classes) {
       const const_matrix<B> columns = scratch.columns.view();
       be.reduce(sum{}, losses, terms::class_cross_entropy{}, y, max, third, t, columns);
+      reject_unknown_classes(be, t, columns, losses);
       if (!gradient.empty())
         be.map(terms::class_cross_entropy_slope{}, gradient, y, max, total, t, columns, scale);
     } else {
