@@ -40,7 +40,7 @@ elif [ -z "${CXX:-}" ]; then
   command -v c++ >/dev/null || command -v g++ >/dev/null || missing="$missing g++"
 fi
 if command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; then
-  for package in libeigen3-dev catch2 zlib1g-dev nlohmann-json3-dev libcli11-dev libbenchmark-dev
+  for package in libeigen3-dev catch2 zlib1g-dev libcli11-dev libbenchmark-dev
   do
     case $(dpkg-query -W -f '${Status}' "$package" 2>/dev/null) in
       *' installed') ;;
@@ -63,7 +63,7 @@ if command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; then
   fi
 else
   say "needs a C++20 compiler, CMake 3.22, make or ninja, Eigen 3.4, Catch2 and, for all parts," \
-      "zlib, nlohmann_json, CLI11 and Google Benchmark"
+      "zlib, CLI11 and Google Benchmark"
   if [ -n "$missing" ]; then
     say "not found:$missing (installing packages is known here for Debian and Ubuntu only)"
     exit 1
