@@ -103,9 +103,7 @@ class layer_stack {
     if (x.cols() != inputs())
       throw shape_error(detail::concat("the network expects ", inputs(),
                                        " features, the samples have ", x.cols()));
-    if (p.training && !pass.training())
-      throw shape_error("a pass of training needs a workspace made with training = true");
-    pass.begin(x.rows());
+    pass.begin(x.rows(), depth(), p.training);
     const_matrix<B> input = x;
     self().each_layer([&](index_t i, const auto& l) {
       const matrix<B> output = pass.output(i);
@@ -116,9 +114,15 @@ class layer_stack {
   }
 
   /// From pass.output_gradient(), which it overwrites, assigns dL/dparameters to `gradients` and,
-  /// if wanted, dL/dx to `input_gradient` (n × inputs). `x` and `pass` are those of the forward.
+  /// if wanted, dL/dx to `input_gradient` (n × inputs). `x` and `pass` are those of the forward,
+  /// which was one in training. Throws shape_error.
   void backward(const_matrix<B> x, workspace<B>& pass, arena<B>& gradients,
                 matrix<B> input_gradient = {}) const {
+    pass.require_forward(x.rows());
+    if (gradients.all().size() != parameters_.all().size())
+      throw shape_error(detail::concat("the gradients have room for ", gradients.all().size(),
+                                       " numbers, the parameters are ", parameters_.all().size(),
+                                       "; use make_gradients() of this network"));
     self().each_layer_reversed([&](index_t i, const auto& l) {
       const matrix<B> dx = i == 0 ? input_gradient : pass.delta(i, l.inputs());
       const const_matrix<B> input = i == 0 ? x : const_matrix<B>(pass.output(i - 1));

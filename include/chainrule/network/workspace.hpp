@@ -57,11 +57,28 @@ class workspace {
   }
 
   // For networks: the buffers of layer i in the pass under way.
-  void begin(index_t rows) {
+  void begin(index_t rows, index_t layers, bool in_training) {
+    if (layers != static_cast<index_t>(outputs_.size()))
+      throw shape_error(detail::concat("the workspace was made by another network, of ",
+                                       outputs_.size(), " layers instead of ", layers));
+    if (in_training && !training_)
+      throw shape_error("a pass of training needs a workspace made with training = true");
     if (rows > capacity_)
       throw shape_error(detail::concat("a pass of ", rows, " samples does not fit a workspace for ",
                                        capacity_, "; make a larger one or pass fewer at a time"));
     rows_ = rows;
+    in_training_ = in_training;
+  }
+  /// Throws shape_error unless the pass that ran last was one in training, of as many samples.
+  void require_forward(index_t rows) const {
+    if (!in_training_)
+      throw shape_error(
+          "backward needs what a forward pass in training keeps; give forward the phase "
+          "phase::train(seed, step)");
+    if (rows != rows_)
+      throw shape_error(detail::concat("backward with ", rows,
+                                       " samples follows a forward pass of ", rows_,
+                                       "; give it those of the forward"));
   }
   [[nodiscard]] matrix<B> output(index_t i) {
     return outputs_[static_cast<std::size_t>(i)].top_rows(rows_);
@@ -78,7 +95,8 @@ class workspace {
  private:
   index_t capacity_ = 0;
   index_t rows_ = 0;
-  bool training_ = false;
+  bool training_ = false;     // there is room for what a backward pass needs
+  bool in_training_ = false;  // and the pass that ran last kept it
   std::vector<tensor<B>> outputs_;
   std::vector<tensor<B>> kept_;
   std::array<tensor<B>, 2> deltas_;
