@@ -220,7 +220,7 @@ class basic_cpu {
     });
   }
 
-  void run_map(detail::pointwise_call<T> call) const {
+  [[gnu::noinline]] void run_map(detail::pointwise_call<T>&& call) const {
     call.flatten();
     const shape whole = call.whole();
     if (whole.size() == 0) return;
@@ -285,8 +285,8 @@ class basic_cpu {
     *out = static_cast<T>(total);
   }
 
-  [[noreturn]] static void refuse_product(matrix c, const gemm_operand<const_matrix>& a,
-                                          const gemm_operand<const_matrix>& b) {
+  [[noreturn, gnu::cold, gnu::noinline]] static void refuse_product(
+      matrix c, const gemm_operand<const_matrix>& a, const gemm_operand<const_matrix>& b) {
     throw shape_error(detail::concat("gemm: a product of ", a.rows(), "x", a.cols(), " by ",
                                      b.rows(), "x", b.cols(), " into ", to_string(c.shape()),
                                      "; the inner extents must agree and the result be ", a.rows(),
@@ -294,8 +294,9 @@ class basic_cpu {
   }
 
   /// c = alpha a b + beta c, and the epilogue (if any) on each block of rows while it is in cache.
-  void multiply(matrix c, const gemm_operand<const_matrix>& a, const gemm_operand<const_matrix>& b,
-                gemm_scalars scalars, const detail::pointwise_call<T>* epilogue) const {
+  [[gnu::noinline]] void multiply(matrix c, const gemm_operand<const_matrix>& a,
+                                  const gemm_operand<const_matrix>& b, gemm_scalars scalars,
+                                  const detail::pointwise_call<T>* epilogue) const {
     if (c.empty()) return;
     const auto alpha = static_cast<T>(scalars.alpha);
     const auto beta = static_cast<T>(scalars.beta);

@@ -13,6 +13,7 @@
 #define CHAINRULE_CORE_ERROR_HPP
 
 #include <concepts>
+#include <cstddef>
 #include <cstdio>
 #include <stdexcept>
 #include <string>
@@ -58,21 +59,67 @@ class backend_error : public error {
 
 namespace detail {
 
-inline void append(std::string& out, std::string_view text) { out += text; }
-inline void append(std::string& out, char c) { out += c; }
-inline void append(std::string& out, std::integral auto value) { out += std::to_string(value); }
-inline void append(std::string& out, std::floating_point auto value) {
-  char digits[32];
-  std::snprintf(digits, sizeof digits, "%g", static_cast<double>(value));
-  out += digits;
+/// A part of a message: text, or a number that is written in decimal.
+class message_part {
+ public:
+  message_part(std::string_view text) : text_(text) {}             // NOLINT: implicit
+  message_part(const char* text) : text_(text) {}                  // NOLINT: implicit
+  message_part(const std::string& text) : text_(text) {}           // NOLINT: implicit
+  message_part(char c) : kind_(kind::character), character_(c) {}  // NOLINT: implicit
+  message_part(std::signed_integral auto value)                    // NOLINT: implicit
+      : kind_(kind::integer), integer_(value) {}
+  message_part(std::unsigned_integral auto value)  // NOLINT: implicit
+      : kind_(kind::natural), natural_(value) {}
+  message_part(std::floating_point auto value)  // NOLINT: implicit
+      : kind_(kind::real), real_(static_cast<double>(value)) {}
+
+  void append_to(std::string& out) const {
+    char digits[32];
+    switch (kind_) {
+      case kind::text:
+        out += text_;
+        break;
+      case kind::character:
+        out += character_;
+        break;
+      case kind::integer:
+        out += std::to_string(integer_);
+        break;
+      case kind::natural:
+        out += std::to_string(natural_);
+        break;
+      case kind::real:
+        std::snprintf(digits, sizeof digits, "%g", real_);
+        out += digits;
+        break;
+    }
+  }
+
+ private:
+  enum class kind : unsigned char { text, character, integer, natural, real };
+
+  kind kind_ = kind::text;
+  std::string_view text_;
+  union {
+    char character_;
+    long long integer_;
+    unsigned long long natural_;
+    double real_ = 0;
+  };
+};
+
+[[nodiscard, gnu::noinline]] inline std::string join(const message_part* parts, std::size_t count) {
+  std::string out;
+  for (std::size_t i = 0; i < count; ++i) parts[i].append_to(out);
+  return out;
 }
 
-/// The arguments as one text: strings as they are, numbers in decimal.
+/// The arguments as one text: strings as they are, numbers in decimal. Messages are everywhere and
+/// rarely made, so a call is kept small: it lists its parts, and one function joins them.
 template <class... Args>
 [[nodiscard]] std::string concat(const Args&... args) {
-  std::string out;
-  (append(out, args), ...);
-  return out;
+  const message_part parts[] = {message_part(args)..., message_part("")};
+  return join(parts, sizeof...(Args));
 }
 
 }  // namespace detail

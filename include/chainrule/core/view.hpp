@@ -39,10 +39,7 @@ class matrix_view {
   /// Throws shape_error if an extent is negative or the stride shorter than a row.
   constexpr matrix_view(Pointer data, index_t rows, index_t cols, index_t stride)
       : data_(data), rows_(rows), cols_(cols), stride_(stride) {
-    if (rows < 0 || cols < 0 || stride < cols)
-      throw shape_error(detail::concat("a matrix view needs extents of at least 0 and a stride of ",
-                                       "at least one row, got ", rows, "x", cols, " with stride ",
-                                       stride));
+    if (rows < 0 || cols < 0 || stride < cols) refuse(rows, cols, stride);
   }
   constexpr matrix_view(Pointer data, index_t rows, index_t cols)
       : matrix_view(data, rows, cols, cols) {}
@@ -91,6 +88,14 @@ class matrix_view {
   }
 
  private:
+  // Out of the way of the constructor, which is everywhere.
+  [[noreturn, gnu::cold, gnu::noinline]] static void refuse(index_t rows, index_t cols,
+                                                            index_t stride) {
+    throw shape_error(detail::concat("a matrix view needs extents of at least 0 and a stride of ",
+                                     "at least one row, got ", rows, "x", cols, " with stride ",
+                                     stride));
+  }
+
   Pointer data_{};
   index_t rows_ = 0;
   index_t cols_ = 0;

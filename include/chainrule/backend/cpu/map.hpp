@@ -88,15 +88,12 @@ class pointwise_call {
                  const std::array<matrix_view<T>, Outs>& out, const In&... in)
       : functor_(&f),
         kernel_(run_kernel < T, F, Outs == 0 ? 1 : Outs, sizeof...(In) >),
-        whole_(whole),
-        operands_(sizeof...(In)),
-        results_(Outs) {
+        whole_(whole) {
     static_assert(sizeof...(In) <= most_operands && Outs <= most_results,
                   "chainrule: a pointwise functor takes at most 16 operands and gives at most 8 "
                   "results");
-    std::size_t next = 0;
-    (add_operand(verb, in, next++), ...);
-    for (std::size_t o = 0; o < Outs; ++o) add_result(verb, out[o], o);
+    const std::array<matrix_view<const T>, sizeof...(In)> operands{in...};
+    connect(verb, operands.data(), operands.size(), out.data(), out.size());
   }
 
   [[nodiscard]] shape whole() const { return whole_; }
@@ -123,20 +120,28 @@ class pointwise_call {
   }
 
  private:
-  void add_operand(const char* verb, matrix_view<const T> m, std::size_t i) {
-    if ((m.rows() != whole_.rows && m.rows() != 1) || (m.cols() != whole_.cols && m.cols() != 1))
-      throw shape_error(concat(verb, ": an operand of ", to_string(m.shape()),
-                               " does not broadcast to ", to_string(whole_)));
-    const bool one = m.rows() == 1 && m.cols() == 1;
-    in_[i] = {m.data(), m.rows() == 1 ? 0 : m.stride(), one || (m.cols() == 1 && whole_.cols != 1),
-              one || (m.shape() == whole_ && m.contiguous())};
-  }
-
-  void add_result(const char* verb, matrix_view<T> m, std::size_t o) {
-    if (m.shape() != whole_)
-      throw shape_error(concat(verb, ": the shapes ", to_string(whole_), " and ",
-                               to_string(m.shape()), " of two results differ"));
-    out_[o] = m;
+  // Not inlined: it would be the larger part of every call of a verb.
+  [[gnu::noinline]] void connect(const char* verb, const matrix_view<const T>* in,
+                                 std::size_t operands, const matrix_view<T>* out,
+                                 std::size_t results) {
+    operands_ = operands;
+    results_ = results;
+    for (std::size_t i = 0; i < operands; ++i) {
+      const matrix_view<const T>& m = in[i];
+      if ((m.rows() != whole_.rows && m.rows() != 1) || (m.cols() != whole_.cols && m.cols() != 1))
+        throw shape_error(concat(verb, ": an operand of ", to_string(m.shape()),
+                                 " does not broadcast to ", to_string(whole_)));
+      const bool one = m.rows() == 1 && m.cols() == 1;
+      in_[i] = {m.data(), m.rows() == 1 ? 0 : m.stride(),
+                one || (m.cols() == 1 && whole_.cols != 1),
+                one || (m.shape() == whole_ && m.contiguous())};
+    }
+    for (std::size_t o = 0; o < results; ++o) {
+      if (out[o].shape() != whole_)
+        throw shape_error(concat(verb, ": the shapes ", to_string(whole_), " and ",
+                                 to_string(out[o].shape()), " of two results differ"));
+      out_[o] = out[o];
+    }
   }
 
   void run_to(T* const* out, index_t i, index_t first, index_t last) const {
@@ -149,8 +154,8 @@ class pointwise_call {
   const void* functor_;
   void (*kernel_)(const void*, const run_operand<T>*, T* const*, index_t);
   shape whole_;
-  std::size_t operands_;
-  std::size_t results_;
+  std::size_t operands_ = 0;
+  std::size_t results_ = 0;
   std::array<operand<T>, most_operands> in_;
   std::array<matrix_view<T>, most_results> out_;
 };

@@ -1,0 +1,71 @@
+#include "options.hpp"
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+
+// Built apart from the rest: a parser of command lines costs as much to compile as a network.
+
+options read_options(int argc, char** argv) {
+  options o;
+  CLI::App app{"Trains a network to read handwritten digits and shows how well it does."};
+  app.add_option("--data", o.data,
+                 "folder with the four IDX files, plain or .gz; without it, "
+                 "synthetic digits are drawn")
+      ->type_name("DIR");
+  app.add_option("--hidden", o.hidden, "widths of the hidden layers; 0 for none")
+      ->delimiter(',')
+      ->type_name("N,N,...")
+      ->check(CLI::Range(0, 65536))
+      ->capture_default_str();
+  app.add_option("--activation", o.activation, "of the hidden layers: relu, tanh, gelu, ...")
+      ->capture_default_str();
+  app.add_option("--loss", o.loss, "softmax (cross-entropy) or mse")
+      ->check(CLI::IsMember({"softmax", "mse"}))
+      ->capture_default_str();
+  app.add_option("--optimizer", o.optimizer, "sgd (with momentum) or adam")
+      ->check(CLI::IsMember({"sgd", "adam"}))
+      ->capture_default_str();
+  const auto* epochs = app.add_option("--epochs", o.epochs, "times that all samples are seen")
+                           ->check(CLI::Range(0, 1000000))
+                           ->capture_default_str();
+  app.add_option("--batch", o.batch, "samples per step")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  app.add_option("--rate", o.rate, "learning rate; without it 0.05 for sgd, 0.001 for adam")
+      ->type_name("X")
+      ->check(CLI::Range(0.0, 1e6));
+  app.add_option("--momentum", o.momentum, "of sgd")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  app.add_option("--weight-decay", o.weight_decay, "L2 regularisation of the weights")
+      ->check(CLI::Range(0.0, 1e3))
+      ->capture_default_str();
+  app.add_option("--dropout", o.dropout, "probability behind each hidden layer")
+      ->check(CLI::Range(0.0, 0.99))
+      ->capture_default_str();
+  app.add_option("--seed", o.seed, "of weights, order and dropout: the same seed, the same result")
+      ->capture_default_str();
+  app.add_option("--threads", o.threads, "the result does not depend on it")
+      ->check(CLI::Range(1, 1024));
+  app.add_option("--validation", o.validation, "fraction of the training samples to hold out")
+      ->type_name("FRACTION")
+      ->check(CLI::Range(0.0, 0.9))
+      ->capture_default_str();
+  app.add_option("--save", o.save, "write the weights there (safetensors)")->type_name("FILE");
+  app.add_option("--load", o.load,
+                 "begin with these weights; without --epochs they are only judged")
+      ->type_name("FILE");
+  app.add_option("--predict", o.predict, "draw this test image and what it is taken for")
+      ->type_name("IMAGE_INDEX")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--log", o.log, "write the figures of each epoch there (CSV)")->type_name("FILE");
+  app.add_flag("--quick", o.quick, "few samples and epochs: shows that it works, in a second");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    std::exit(app.exit(e));
+  }
+  if (epochs->count() == 0 && (o.quick || !o.load.empty())) o.epochs = o.load.empty() ? 3 : 0;
+  if (o.hidden == std::vector<int>{0}) o.hidden.clear();
+  return o;
+}
