@@ -1,0 +1,125 @@
+// A step of training (forward, loss, backward, update) asks for no memory once it has run.
+#include "network/allocations.hpp"
+
+#include <memory>
+
+#include "chainrule/layers/activation.hpp"
+#include "chainrule/layers/dense.hpp"
+#include "chainrule/layers/dropout.hpp"
+#include "chainrule/losses/softmax_cross_entropy.hpp"
+#include "chainrule/network/network.hpp"
+#include "chainrule/network/sequential.hpp"
+#include "chainrule/optim/optimizer.hpp"
+#include "support/catch.hpp"
+#include "testing/batches.hpp"
+
+using namespace batches;
+
+namespace {
+
+/// How often the heap is asked while `work` runs.
+template <class Work>
+long during(Work&& work) {
+  const long before = allocations::count.load();
+  work();
+  return allocations::count.load() - before;
+}
+
+/// A step as large as takes every path: products in several blocks, maps in several pieces.
+constexpr index_t batch = 96;
+constexpr index_t features = 100;
+constexpr index_t hidden = 150;
+
+template <class Network>
+long later_steps(Network& net, int warm_up, int steps) {
+  const auto& be = net.backend();
+  optimizer opt(be, net.parameters().plan(),
+                chain(clip_by_norm{1}, weight_decay{1e-4}, adam{.rate = cosine(0.01, 100)}));
+  stepper step(net, softmax_cross_entropy{}, batch);
+  const auto x = uniform(be, batch, features, 1);
+  const auto t = labels(be, batch, 10);
+  std::uint64_t number = 0;
+  const auto run = [&](index_t rows) {
+    step.run(net, x.view().middle_rows(0, rows), t.view().middle_rows(0, rows),
+             phase::train(1, number++));
+    opt.update(net.parameters(), step.gradients);
+  };
+  // Once for each size of batch: products of other extents may be packed in other blocks.
+  for (int i = 0; i < warm_up; ++i) run(batch), run(batch / 2 + 1);
+  return during([&] {
+    for (int i = 0; i < steps; ++i) run(i % 3 == 2 ? batch / 2 + 1 : batch);
+  });
+}
+
+}  // namespace
+
+TEST_CASE("the counter sees every way to ask for memory", "[network][allocation]") {
+  if (!allocations::counted) return;
+  // What is asked for must escape: compilers may leave out a pair of new and delete.
+  const void* volatile escaped = nullptr;
+  const auto use = [&escaped](const void* p) { escaped = p; };
+  CHECK(during([] {}) == 0);
+  CHECK(escaped == nullptr);
+  CHECK(during([&] { use(std::vector<int>(3).data()); }) > 0);
+  CHECK(during([&] { use(std::make_unique<double[]>(5).get()); }) > 0);
+  CHECK(during([&] {
+          void* p = ::operator new(1, std::nothrow);
+          use(p);
+          ::operator delete(p);
+        }) > 0);
+  struct alignas(64) wide {
+    double values[8];
+  };
+  CHECK(during([&] { use(std::make_unique<wide>().get()); }) > 0);
+  CHECK(during([&] { use(tensor<cpu>(cpu{}, 1, 1).view().data()); }) > 0);
+#if defined(__GLIBC__)
+  CHECK(during([&] {
+          void* p = std::malloc(10);
+          use(p);
+          std::free(p);
+        }) > 0);
+  CHECK(during([&] {
+          void* p = std::aligned_alloc(64, 64);
+          use(p);
+          std::free(p);
+        }) > 0);
+  CHECK(during([&] {
+          void* p = nullptr;
+          use(posix_memalign(&p, 64, 64) == 0 ? p : nullptr);
+          std::free(p);
+        }) > 0);
+#endif
+}
+
+TEMPLATE_TEST_CASE("a step allocates nothing after the first", "[network][allocation]", float,
+                   double) {
+  using B = basic_cpu<TestType>;
+  const B be{1};
+  network stat{be, dense{features, hidden, gelu{}}, dropout{0.1}, activation{relu{}},
+               dense{hidden, 10}};
+  CHECK(later_steps(stat, 1, 12) == 0);
+  sequential<B> dyn{
+      be, {dense{features, hidden, gelu{}}, dropout{0.1}, activation{relu{}}, dense{hidden, 10}}};
+  CHECK(later_steps(dyn, 1, 12) == 0);
+}
+
+TEST_CASE("with several threads the number of allocations does not grow with the steps",
+          "[network][allocation]") {
+  // A worker makes its packing buffers when it first gets a piece, and chance decides when that is:
+  // a few at most for each, however many steps there are.
+  const cpu be{3};
+  network net{be, dense{features, hidden, relu{}}, dense{hidden, 10}};
+  const long asked = later_steps(net, 5, 300);
+  CHECK(asked <= 3 * 2 * 8);
+}
+
+TEST_CASE("inference in a workspace allocates nothing after the first", "[network][allocation]") {
+  const cpu be{1};
+  const network net{be, dense{features, hidden, gelu{}}, dropout{0.1}, dense{hidden, 10}};
+  auto pass = net.make_workspace(batch);
+  const auto x = uniform(be, batch, features, 1);
+  net.forward(x.view(), pass);
+  CHECK(during([&] {
+          for (int i = 0; i < 5; ++i) net.forward(x.view(), pass);
+        }) == 0);
+}
