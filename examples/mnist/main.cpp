@@ -32,11 +32,11 @@ classifier make_network(const cpu& be, const options& o, const labelled_images& 
   std::vector<layer_spec<cpu>> layers;
   index_t width = images.features();
   for (const int next : o.hidden) {
-    with_activation(o.activation, [&](auto f) { layers.emplace_back(dense{width, next, f}); });
-    if (o.dropout > 0) layers.emplace_back(dropout{o.dropout});
+    with_activation(o.activation, [&](auto f) { layers.push_back(dense{width, next, f}); });
+    if (o.dropout > 0) layers.push_back(dropout{o.dropout});
     width = next;
   }
-  layers.emplace_back(dense{width, images.classes});
+  layers.push_back(dense{width, images.classes});
   classifier net{be, layers};
   net.initialize(o.seed);
   return net;

@@ -20,7 +20,9 @@
 #include <vector>
 
 #include "chainrule/data/sampler.hpp"
+#include "chainrule/layers/layer.hpp"
 #include "chainrule/losses/loss.hpp"
+#include "chainrule/network/workspace.hpp"
 #include "chainrule/optim/optimizer.hpp"
 #include "chainrule/train/dataset.hpp"
 #include "chainrule/train/history.hpp"
