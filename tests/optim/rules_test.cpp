@@ -330,3 +330,14 @@ TEST_CASE("a network of weights only, or of biases only, is updated too", "[opti
                    std::vector<double>{-0.5, -0.5, -0.5}) <= 4 * epsilon<basic_cpu<double>>);
   }
 }
+
+TEST_CASE("an optimizer refuses arenas of another plan", "[optim]") {
+  const cpu be;
+  const layout l;
+  arena_plan other;
+  other.add(role::weight, 20, 20);
+  arena<cpu> w(be, l.plan);
+  const arena<cpu> g(be, other);
+  optimizer opt(be, l.plan, chain(adam{}));
+  CHECK_THROWS_AS(opt.update(w, g), shape_error);
+}

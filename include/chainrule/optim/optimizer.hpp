@@ -63,11 +63,11 @@ class optimizer {
     for (auto& s : scalars_) s = tensor<B>(be, 1, static_cast<index_t>(host_[0].size()));
   }
 
-  /// One step: parameters -= rate * direction. Throws nothing of its own.
+  /// One step: parameters -= rate * direction. Throws shape_error if an arena is of another plan.
   void update(arena<B>& parameters, const arena<B>& gradients) {
+    for (const role kind : roles) upload_scalars(kind);
+    measure(gradients);
     for (const role kind : roles) {
-      upload_scalars(kind);
-      measure(gradients, kind);
       const matrix<B> w = parameters.region(kind);
       if (w.empty()) continue;
       apply(w, gradients.region(kind), kind, std::make_index_sequence<slots>{},
@@ -102,12 +102,12 @@ class optimizer {
     return scalars_[static_cast<std::size_t>(kind)].view().block(0, static_cast<index_t>(i), 1, 1);
   }
 
-  /// Fills in the scalar of a rule that measures the whole gradient.
-  void measure(const arena<B>& gradients, role kind) {
+  /// Fills in the scalar of a rule that measures the whole gradient, for all regions at once.
+  void measure(const arena<B>& gradients) {
     const auto& first = std::get<0>(rules_.rules());
     if constexpr (measures_gradient<std::remove_cvref_t<decltype(first)>>) {
       be_.reduce(sum{}, squares_.view(), fn::sqr{}, gradients.all());
-      be_.map(first.factor(), scalar(kind, 1), squares_.view());
+      for (const role kind : roles) be_.map(first.factor(), scalar(kind, 1), squares_.view());
     }
   }
 
