@@ -13,7 +13,8 @@ using namespace batches;
 
 using B = basic_cpu<double>;
 
-namespace {
+// Not an unnamed namespace: clang would call members that only concepts look at unused.
+namespace faults {
 
 /// How the layer below is broken.
 enum class fault {
@@ -83,6 +84,12 @@ struct drifting {
     if (!gradient.empty()) be.map(fn::fill{1}, gradient);
   }
 };
+
+}  // namespace faults
+
+using namespace faults;
+
+namespace {
 
 gradient_report check(fault kind, index_t position = 1, gradient_check_options options = {}) {
   const B be;
