@@ -136,13 +136,13 @@ constexpr dual<S>& operator/=(dual<S>& a, const B& b) {
 }
 
 namespace detail {
-/// The value of a dual, anything else as it is.
-template <class X>
-constexpr const auto& value_of(const X& x) {
+/// What takes part in a comparison with an Other: the value of a dual, a constant rounded as above.
+template <class Other, class X>
+constexpr auto comparand(const X& x) {
   if constexpr (requires { x.slope; })
     return x.value;
   else
-    return x;
+    return round_to<decltype(Other::value)>(x);
 }
 template <class A, class B>
 concept dual_comparison = number<A> && number<B> &&(
@@ -153,32 +153,32 @@ concept dual_comparison = number<A> && number<B> &&(
 template <class A, class B>
 requires detail::dual_comparison<A, B>
 constexpr auto operator<(const A& a, const B& b) {
-  return detail::value_of(a) < detail::value_of(b);
+  return detail::comparand<B>(a) < detail::comparand<A>(b);
 }
 template <class A, class B>
 requires detail::dual_comparison<A, B>
 constexpr auto operator>(const A& a, const B& b) {
-  return detail::value_of(a) > detail::value_of(b);
+  return detail::comparand<B>(a) > detail::comparand<A>(b);
 }
 template <class A, class B>
 requires detail::dual_comparison<A, B>
 constexpr auto operator<=(const A& a, const B& b) {
-  return detail::value_of(a) <= detail::value_of(b);
+  return detail::comparand<B>(a) <= detail::comparand<A>(b);
 }
 template <class A, class B>
 requires detail::dual_comparison<A, B>
 constexpr auto operator>=(const A& a, const B& b) {
-  return detail::value_of(a) >= detail::value_of(b);
+  return detail::comparand<B>(a) >= detail::comparand<A>(b);
 }
 template <class A, class B>
 requires detail::dual_comparison<A, B>
 constexpr auto operator==(const A& a, const B& b) {
-  return detail::value_of(a) == detail::value_of(b);
+  return detail::comparand<B>(a) == detail::comparand<A>(b);
 }
 template <class A, class B>
 requires detail::dual_comparison<A, B>
 constexpr auto operator!=(const A& a, const B& b) {
-  return detail::value_of(a) != detail::value_of(b);
+  return detail::comparand<B>(a) != detail::comparand<A>(b);
 }
 
 template <class Mask, class S>
@@ -290,7 +290,7 @@ constexpr auto rule(fn::min, const auto& a, const auto& b, const auto&, const au
 template <class Op, class S>
 constexpr dual<S> evaluate(const Op& op, const dual<S>& x) {
   const S y = convert<S>(op(x.value));
-  return {y, convert<S>(rule(op, x.value, y) * x.slope)};
+  return {y, convert<S>(rule(op, x.value, y)) * x.slope};
 }
 
 /// The chain rule for two arguments.
