@@ -8,34 +8,35 @@
 #ifndef CHAINRULE_LAYERS_ACTIVATION_HPP
 #define CHAINRULE_LAYERS_ACTIVATION_HPP
 
+#include "chainrule/layers/bound_activation.hpp"
 #include "chainrule/layers/layer.hpp"
 #include "chainrule/pointwise/activations.hpp"
 
 namespace chainrule {
 
-template <backend B, class F>
+template <backend B>
 class activation_layer {
  public:
-  activation_layer(index_t features, const F& f) : features_(features), f_(f) {}
+  activation_layer(index_t features, const bound_activation<B>& f) : features_(features), f_(f) {}
 
   [[nodiscard]] index_t inputs() const { return features_; }
   [[nodiscard]] index_t outputs() const { return features_; }
   [[nodiscard]] index_t kept() const { return 0; }  // x and y are at hand anyway
-  [[nodiscard]] std::string name() const { return std::string(name_of<F>()); }
+  [[nodiscard]] std::string name() const { return f_.name(); }
 
   void forward(const B& be, const arena<B>&, const_matrix<B> x, matrix<B> y, matrix<B>,
                const phase&) const {
-    be.map(f_, y, x);
+    f_.apply(be, x, y);
   }
 
   void backward(const B& be, const arena<B>&, arena<B>&, const_matrix<B> x, const_matrix<B> y,
                 const_matrix<B>, matrix<B> dy, matrix<B> dx) const {
-    if (!dx.empty()) be.map(backward_of<F>{f_}, dx, dy, derivable_from_output<F> ? y : x);
+    if (!dx.empty()) f_.backward(be, dy, f_.from_output() ? y : x, dx);
   }
 
  private:
   index_t features_;
-  F f_;
+  bound_activation<B> f_;
 };
 
 template <class F>
@@ -51,8 +52,8 @@ class activation {
   [[nodiscard]] constexpr index_t inputs() const { return dynamic; }
 
   template <backend B>
-  [[nodiscard]] activation_layer<B, F> bind(index_t inputs, parameter_plan&) const {
-    return {inputs, f_};
+  [[nodiscard]] activation_layer<B> bind(index_t inputs, parameter_plan&) const {
+    return {inputs, bound_activation<B>(f_)};
   }
 
  private:

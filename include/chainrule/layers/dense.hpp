@@ -10,40 +10,41 @@
 #ifndef CHAINRULE_LAYERS_DENSE_HPP
 #define CHAINRULE_LAYERS_DENSE_HPP
 
+#include "chainrule/layers/bound_activation.hpp"
 #include "chainrule/layers/layer.hpp"
 #include "chainrule/ops/linear.hpp"
 
 namespace chainrule {
 
-template <backend B, class F>
+template <backend B>
 class dense_layer {
  public:
-  dense_layer(index_t inputs, index_t outputs, const F& f, slice weight, slice bias)
+  dense_layer(index_t inputs, index_t outputs, const bound_activation<B>& f, slice weight,
+              slice bias)
       : inputs_(inputs), outputs_(outputs), f_(f), weight_(weight), bias_(bias) {}
 
   [[nodiscard]] index_t inputs() const { return inputs_; }
   [[nodiscard]] index_t outputs() const { return outputs_; }
   /// The pre-activation is kept only if the activation's derivative needs it.
-  [[nodiscard]] index_t kept() const { return derivable_from_output<F> ? 0 : outputs_; }
+  [[nodiscard]] index_t kept() const { return f_.from_output() ? 0 : outputs_; }
   [[nodiscard]] std::string name() const {
-    return std::same_as<F, identity> ? "dense" : detail::concat("dense + ", name_of<F>());
+    return f_.is_identity() ? "dense" : "dense + " + f_.name();
   }
 
   void forward(const B& be, const arena<B>& parameters, const_matrix<B> x, matrix<B> y,
                matrix<B> kept, const phase& p) const {
-    if (derivable_from_output<F> || !p.training) {
-      ops::linear(be, x, parameters[weight_], parameters[bias_], y, f_);
+    if (f_.from_output() || !p.training) {
+      f_.linear(be, x, parameters[weight_], parameters[bias_], y);
     } else {
       ops::linear(be, x, parameters[weight_], parameters[bias_], kept);
-      be.map(f_, y, kept);
+      f_.apply(be, kept, y);
     }
   }
 
   void backward(const B& be, const arena<B>& parameters, arena<B>& gradients, const_matrix<B> x,
                 const_matrix<B> y, const_matrix<B> kept, matrix<B> dy, matrix<B> dx) const {
     const matrix<B> dz = dy;  // in place
-    if constexpr (!std::same_as<F, identity>)
-      be.map(backward_of<F>{f_}, dz, dy, derivable_from_output<F> ? y : kept);
+    if (!f_.is_identity()) f_.backward(be, dy, f_.from_output() ? y : kept, dz);
     ops::linear_vjp(be, x, parameters[weight_], const_matrix<B>(dz), gradients[weight_],
                     gradients[bias_], dx);
   }
@@ -51,7 +52,7 @@ class dense_layer {
  private:
   index_t inputs_;
   index_t outputs_;
-  F f_;
+  bound_activation<B> f_;
   slice weight_;
   slice bias_;
 };
@@ -93,10 +94,10 @@ class dense {
   [[nodiscard]] constexpr index_t inputs() const { return inputs_; }
 
   template <backend B>
-  [[nodiscard]] dense_layer<B, F> bind(index_t inputs, parameter_plan& plan) const {
+  [[nodiscard]] dense_layer<B> bind(index_t inputs, parameter_plan& plan) const {
     const slice w = plan.add(role::weight, inputs, outputs_, weights_, inputs, outputs_);
     const slice b = plan.add(role::bias, 1, outputs_, bias_, inputs, outputs_);
-    return {inputs, outputs_, f_, w, b};
+    return {inputs, outputs_, bound_activation<B>(f_), w, b};
   }
 
  private:

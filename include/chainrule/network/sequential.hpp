@@ -61,14 +61,21 @@ class erased_layer final : public any_layer<B> {
 };
 }  // namespace detail
 
-/// Any spec, ready to be bound over backend B. Cheap to copy.
+/// Any spec, ready to be bound over backend B.
 template <backend B>
 class layer_spec {
  public:
   template <class Spec>
   requires(!std::same_as<Spec, layer_spec>)
       layer_spec(const Spec& spec)  // NOLINT: implicit, so that lists of specs read well
-      : holder_(std::make_shared<const holder<Spec>>(spec)) {}
+      : holder_(new holder<Spec>(spec)) {}
+  layer_spec(const layer_spec& other) : holder_(other.holder_->clone()) {}
+  layer_spec(layer_spec&&) noexcept = default;
+  layer_spec& operator=(layer_spec other) noexcept {
+    holder_ = std::move(other.holder_);
+    return *this;
+  }
+  ~layer_spec() = default;
 
   [[nodiscard]] std::unique_ptr<any_layer<B>> bind_behind(index_t features,
                                                           const std::string& previous,
@@ -86,6 +93,7 @@ class layer_spec {
     [[nodiscard]] virtual std::unique_ptr<any_layer<B>> bind_behind(index_t, const std::string&,
                                                                     parameter_plan&) const = 0;
     [[nodiscard]] virtual std::string name() const = 0;
+    [[nodiscard]] virtual concept_* clone() const = 0;
   };
   template <class Spec>
   struct holder final : concept_ {
@@ -97,10 +105,12 @@ class layer_spec {
       return std::make_unique<detail::erased_layer<B, decltype(bound)>>(std::move(bound));
     }
     [[nodiscard]] std::string name() const override { return Spec::name; }
+    [[nodiscard]] concept_* clone() const override { return new holder(spec); }
     Spec spec;
   };
 
-  std::shared_ptr<const concept_> holder_;
+  // Plain ownership, copied by cloning: a shared pointer would cost its machinery for every spec.
+  std::unique_ptr<const concept_> holder_;
 };
 
 template <backend B>
