@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <limits>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 
 #include "chainrule/backend/cpu/lane.hpp"
@@ -78,6 +79,8 @@ struct operand {
 template <class T>
 class pointwise_call {
  public:
+  template <class>
+  using as_lane = math::lane<T>;
   static constexpr std::size_t most_operands = 16;
   static constexpr std::size_t most_results = 8;
 
@@ -89,6 +92,10 @@ class pointwise_call {
       : functor_(&f),
         kernel_(run_kernel < T, F, Outs == 0 ? 1 : Outs, sizeof...(In) >),
         whole_(whole) {
+    static_assert(
+        std::is_invocable_v<const F&, as_lane<In>...>,
+        "chainrule: a pointwise functor takes one argument per operand, each of any number "
+        "type; write auto operator()(auto x) const");
     static_assert(sizeof...(In) <= most_operands && Outs <= most_results,
                   "chainrule: a pointwise functor takes at most 16 operands and gives at most 8 "
                   "results");

@@ -1,0 +1,15 @@
+// expect: chainrule: a pointwise functor takes one argument per operand, each of any number type
+#include "chainrule/backend/cpu.hpp"
+
+struct square {
+#ifdef CHAINRULE_CONTROL
+  auto operator()(auto x) const { return x * x; }
+#else
+  float operator()(float x) const { return x * x; }
+#endif
+};
+
+void apply(const chainrule::cpu& be, chainrule::matrix_view<float> y,
+           chainrule::matrix_view<const float> x) {
+  be.map(square{}, y, x);
+}
