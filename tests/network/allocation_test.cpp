@@ -1,6 +1,4 @@
 // A step of training (forward, loss, backward, update) asks for no memory once it has run.
-#include "network/allocations.hpp"
-
 #include <memory>
 
 #include "chainrule/layers/activation.hpp"
@@ -12,6 +10,9 @@
 #include "chainrule/optim/optimizer.hpp"
 #include "support/catch.hpp"
 #include "testing/batches.hpp"
+
+// Last: clang's header of vector types declares one of these functions without noexcept.
+#include "network/allocations.hpp"
 
 using namespace batches;
 
