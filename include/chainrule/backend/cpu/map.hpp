@@ -31,14 +31,21 @@ struct run_operand {
   bool splat = false;
 };
 
-/// What a functor returned, as a tuple of lanes: one value or a std::tuple of them.
-template <class T, class Result>
-auto as_lanes(const Result& result) {
+/// Writes what a functor returned, one value or a std::tuple of them, to out[0][j], out[1][j], ...
+template <class T, std::size_t Outs, class Result, class... Count>
+void store_results(const Result& result, T* const* out, index_t j, Count... count) {
   using X = math::lane<T>;
-  if constexpr (math::number<Result>)
-    return std::tuple(math::convert<X>(result));
-  else
-    return std::apply([](const auto&... r) { return std::tuple(math::convert<X>(r)...); }, result);
+  if constexpr (math::number<Result>) {
+    static_assert(Outs == 1, "chainrule: this functor gives one result, more are asked for");
+    math::convert<X>(result).store(out[0] + j, count...);
+  } else {
+    static_assert(std::tuple_size_v<Result> == Outs,
+                  "chainrule: this functor gives another number of results than are asked for");
+    [&]<std::size_t... O>(std::index_sequence<O...>) {
+      (math::convert<X>(std::get<O>(result)).store(out[O] + j, count...), ...);
+    }
+    (std::make_index_sequence<Outs>{});
+  }
 }
 
 /// The kernel of a functor: out[o][j] = f(in[0][j], in[1][j], ...) for the `count` elements of a
@@ -49,21 +56,16 @@ void run_kernel(const void* functor, const run_operand<T>* in, T* const* out, in
   using X = math::lane<T>;
   constexpr index_t width = X::width;
   const F& f = *static_cast<const F*>(functor);
-  [&]<std::size_t... O, std::size_t... I>(std::index_sequence<O...>, std::index_sequence<I...>) {
+  [&]<std::size_t... I>(std::index_sequence<I...>) {
     [[maybe_unused]] const std::array<X, Ins> repeated{X(in[I].splat ? *in[I].data : T(0))...};
     index_t j = 0;
-    for (; j + width <= count; j += width) {
-      const auto result = as_lanes<T>(f((in[I].splat ? repeated[I] : X::load(in[I].data + j))...));
-      (std::get<O>(result).store(out[O] + j), ...);
-    }
-    if (j < count) {
-      const index_t rest = count - j;
-      const auto result =
-          as_lanes<T>(f((in[I].splat ? repeated[I] : X::load(in[I].data + j, rest))...));
-      (std::get<O>(result).store(out[O] + j, rest), ...);
-    }
+    for (; j + width <= count; j += width)
+      store_results<T, Outs>(f((in[I].splat ? repeated[I] : X::load(in[I].data + j))...), out, j);
+    if (const index_t rest = count - j; rest > 0)
+      store_results<T, Outs>(f((in[I].splat ? repeated[I] : X::load(in[I].data + j, rest))...), out,
+                             j, rest);
   }
-  (std::make_index_sequence<Outs>{}, std::make_index_sequence<Ins>{});
+  (std::make_index_sequence<Ins>{});
 }
 
 /// A matrix that is read as if it had the shape of the whole operation.
