@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "chainrule/io/atomic_file.hpp"
 #include "chainrule/io/safetensors.hpp"
 #include "chainrule/memory/tensor.hpp"
 
@@ -52,6 +53,12 @@ void save_weights(const Network& net, const std::string& path,
   }
   metadata.emplace(detail::layers_key, detail::layers_in_words(net));
   save_safetensors(path, tensors, metadata);
+}
+
+/// Throws io_error if no file can be made at `path` now: to be asked before an hour of training
+/// whose result is to be saved there. What is there stays untouched.
+inline void require_can_save(const std::string& path) {
+  const detail::temporary_file made_and_removed(detail::find_write_target(path), path);
 }
 
 /// Reads all parameters of `net` from a file that holds just these, of these shapes, and returns

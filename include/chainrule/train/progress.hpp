@@ -9,11 +9,13 @@
 #ifndef CHAINRULE_TRAIN_PROGRESS_HPP
 #define CHAINRULE_TRAIN_PROGRESS_HPP
 
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
-
-#include <unistd.h>
 
 #include "chainrule/core/text.hpp"
 #include "chainrule/train/history.hpp"
@@ -47,6 +49,8 @@ class progress final : public fit_observer {
 
  private:
   static constexpr double seconds_between_draws = 0.1;
+  static constexpr std::size_t widest_bar = 24;
+  static constexpr std::size_t least_bar = 4;  // a smaller one says nothing and is left out
   static constexpr const char* clear_line = "\r\033[K";
 
   static bool no_color() {
@@ -59,22 +63,31 @@ class progress final : public fit_observer {
            (f.has_accuracy() ? detail::format("  accuracy %.4f", f.accuracy) : "");
   }
 
-  /// "epoch 3/10 [#####     ] 35,000 samples/s  loss 0.1  accuracy 0.9  12 s left"
+  /// The columns of the terminal, or what they usually are.
+  [[nodiscard]] std::size_t columns() const {
+    struct winsize size = {};
+    const bool known = ::ioctl(::fileno(out_), TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+    return known ? size.ws_col : 80;
+  }
+
+  /// "epoch 3/10 [#####     ] 35000 samples/s  loss 0.1  accuracy 0.9  12 s left", within one line
+  /// of the terminal: a longer one would wrap, and only its last line could be redrawn.
   [[nodiscard]] std::string line(const batch_report& r) const {
-    constexpr int width = 24;
-    const double part = static_cast<double>(r.samples_done) / static_cast<double>(r.samples);
-    const auto filled = static_cast<std::size_t>(part * width);
     const double speed = r.seconds > 0 ? static_cast<double>(r.samples_done) / r.seconds : 0;
     const double left = static_cast<double>(r.samples - r.samples_done) +
                         static_cast<double>(r.epochs - r.epoch) * static_cast<double>(r.samples);
-    std::string text = clear_line;
-    text += detail::format("epoch %d/%d ", r.epoch, r.epochs);
-    text += color_ ? "\033[32m" : "";
-    text += "[" + std::string(filled, '#') + std::string(width - filled, ' ') + "]";
-    text += color_ ? "\033[0m " : " ";
-    text += detail::format("%.0f samples/s  ", speed) + in_words(r.so_far());
-    if (speed > 0) text += detail::format("  %.0f s left", left / speed);
-    return text;
+    const std::string head = detail::format("epoch %d/%d ", r.epoch, r.epochs);
+    std::string tail = detail::format(" %.0f samples/s  ", speed) + in_words(r.so_far());
+    if (speed > 0) tail += detail::format("  %.0f s left", left / speed);
+
+    const std::size_t all = columns() - 1;  // a full line moves the cursor in some terminals
+    if (head.size() + tail.size() + 2 + least_bar > all)
+      return clear_line + (head + tail).substr(0, all);
+    const std::size_t width = std::min(widest_bar, all - head.size() - tail.size() - 2);
+    const auto filled =
+        static_cast<std::size_t>(r.samples_done) * width / static_cast<std::size_t>(r.samples);
+    return clear_line + head + (color_ ? "\033[32m" : "") + "[" + std::string(filled, '#') +
+           std::string(width - filled, ' ') + "]" + (color_ ? "\033[0m" : "") + tail;
   }
 
   /// "epoch  3/10  loss 0.1  accuracy 0.9  validation loss ...  1.2 s  50000 samples/s"

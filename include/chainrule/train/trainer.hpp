@@ -15,6 +15,7 @@
 #define CHAINRULE_TRAIN_TRAINER_HPP
 
 #include <chrono>
+#include <cmath>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -129,12 +130,12 @@ class basic_trainer {
         if (!h.message.empty()) break;
       }
       be_.synchronize();
-      epoch_record record{epoch, mean(done), {}, seconds(), rate(), done};
+      epoch_record record{epoch, mean(done), {}, seconds(), last_rate_, done};
       if (options.validation != nullptr) record.validation = evaluate(*options.validation);
       h.epochs.push_back(record);
       for (fit_observer* o : options.observers) o->on_epoch(record);
       look_for_reason(options, h);
-      if (h.message.empty() && !std::isfinite(record.training.loss)) {
+      if (!std::isfinite(record.training.loss)) {  // whatever else there was
         h.reason = stop_reason::diverged;
         h.message = "the loss is no longer finite; a smaller learning rate may help";
       }
@@ -150,8 +151,13 @@ class basic_trainer {
     return summarize(o.losses, o.winners, o.labels);
   }
 
-  /// The class with the largest output for each sample.
+  /// The class with the largest output for each sample; -1 where an output is NaN. Throws
+  /// value_error if the samples have no classes or the network has a single output.
   [[nodiscard]] std::vector<int> classify(const dataset<B>& data) const {
+    if (data.classes() == 0 || net_.outputs() == 1)
+      throw value_error(
+          "only samples with classes can be classified, and only by a network with "
+          "an output for each class");
     const outcome o = run(data, false);
     std::vector<int> classes;
     classes.reserve(o.winners.size());
@@ -195,6 +201,7 @@ class basic_trainer {
                pass_.output_gradient(), scratch_);
     count_correct(y, t, first);
     net_.backward(x, pass_, gradients_);
+    last_rate_ = rate();
     update(net_.parameters(), gradients_);
   }
 
@@ -339,6 +346,7 @@ class basic_trainer {
   tensor<B> losses_, correct_;  // one number per sample of the epoch
   tensor<B> scale_;             // 1 / batch size
   index_t divisor_ = 0;         // what scale_ holds
+  double last_rate_ = 0;        // of the step that was made last
   bool counts_correct_ = false;
   std::uint64_t epochs_done_ = 0;  // over all calls of fit: each epoch has an order of its own
 };
