@@ -24,8 +24,9 @@ inline void draw_image(chainrule::matrix_view<const std::uint8_t> image) {
 /// A bar per class, up to 40 characters long.
 inline void draw_probabilities(std::span<const float> probabilities) {
   for (std::size_t c = 0; c < probabilities.size(); ++c) {
-    const auto length = static_cast<std::size_t>(probabilities[c] * 40 + 0.5F);
-    std::printf("  %zu %6.2f %% %s\n", c, static_cast<double>(probabilities[c]) * 100,
+    const float p = probabilities[c];
+    const auto length = p >= 0 && p <= 1 ? static_cast<std::size_t>(p * 40 + 0.5F) : 0;
+    std::printf("  %zu %6.2f %% %s\n", c, static_cast<double>(p) * 100,
                 std::string(length, '#').c_str());
   }
 }

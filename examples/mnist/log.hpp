@@ -20,6 +20,7 @@ class csv_log final : public chainrule::fit_observer {
     file_ = std::fopen(path.c_str(), "w");
     if (file_ == nullptr) fail();
     std::fputs("epoch,loss,accuracy,validation_loss,validation_accuracy,seconds,rate\n", file_);
+    flush();
   }
   ~csv_log() override {
     if (file_ != nullptr) std::fclose(file_);
@@ -29,10 +30,13 @@ class csv_log final : public chainrule::fit_observer {
     if (file_ == nullptr) return;
     std::fprintf(file_, "%d,%.9g,%.9g,%.9g,%.9g,%.3f,%.9g\n", r.epoch, r.training.loss,
                  r.training.accuracy, r.validation.loss, r.validation.accuracy, r.seconds, r.rate);
-    if (std::fflush(file_) != 0) fail();
+    flush();
   }
 
  private:
+  void flush() const {
+    if (std::fflush(file_) != 0) fail();
+  }
   [[noreturn]] void fail() const {
     throw chainrule::io_error(path_ + ": cannot write the log: " + std::strerror(errno));
   }
