@@ -72,28 +72,37 @@ class initializer {
     const bool by_rows = m.rows() <= m.cols();
     const index_t vectors = by_rows ? m.rows() : m.cols();
     const index_t length = by_rows ? m.cols() : m.rows();
-    const auto at = [&](index_t v, index_t i) -> double& { return by_rows ? m(v, i) : m(i, v); };
-    const auto dot = [&](index_t v, index_t w) {
+    const auto element = [&](index_t v, index_t i) -> double& {
+      return by_rows ? m(v, i) : m(i, v);
+    };
+    // Each vector in one piece: along the columns of a tall matrix it takes ten times as long.
+    std::vector<double> packed(static_cast<std::size_t>(vectors * length));
+    const auto vector = [&](index_t v) { return packed.data() + v * length; };
+    for (index_t v = 0; v < vectors; ++v)
+      for (index_t i = 0; i < length; ++i) vector(v)[i] = element(v, i);
+
+    const auto dot = [length](const double* a, const double* b) {
       double total = 0;
-      for (index_t i = 0; i < length; ++i) total += at(v, i) * at(w, i);
+      for (index_t i = 0; i < length; ++i) total += a[i] * b[i];
       return total;
     };
     for (index_t v = 0; v < vectors; ++v) {
+      double* const x = vector(v);
       for (int pass = 0; pass < 2; ++pass)
         for (index_t w = 0; w < v; ++w) {
-          const double along = dot(v, w);
-          for (index_t i = 0; i < length; ++i) at(v, i) -= along * at(w, i);
+          const double along = dot(x, vector(w));
+          for (index_t i = 0; i < length; ++i) x[i] -= along * vector(w)[i];
         }
-      const double norm = std::sqrt(dot(v, v));
+      const double norm = std::sqrt(dot(x, x));
       if (norm < 1e-8) {  // the draw lay in the span of those before it: draw again
-        for (index_t i = 0; i < length; ++i) at(v, i) = random.normal();
+        for (index_t i = 0; i < length; ++i) x[i] = random.normal();
         --v;
         continue;
       }
-      for (index_t i = 0; i < length; ++i) at(v, i) /= norm;
+      for (index_t i = 0; i < length; ++i) x[i] /= norm;
     }
-    for (index_t i = 0; i < m.rows(); ++i)
-      for (index_t j = 0; j < m.cols(); ++j) m(i, j) *= a_;
+    for (index_t v = 0; v < vectors; ++v)
+      for (index_t i = 0; i < length; ++i) element(v, i) = a_ * vector(v)[i];
   }
 
   rule rule_;
