@@ -47,6 +47,9 @@ TEST_CASE("dual numbers and constants meet on either side") {
   CHECK((x > 2 && 2 < x && x >= 3 && x <= 3 && x == 3 && x != 4 && x == x));
   CHECK(is(math::where(x > 2, x, 0), 3, 1));
   CHECK(is(math::where(x < 2, x, 7), 7, 0));
+  CHECK(is(math::where((x > 2) & (x < 4), x, 7), 3, 1));
+  CHECK(is(math::where((x > 4) | (x < 3), x, 7), 7, 0));
+  CHECK(is(math::where(!(x > 4), x, 7), 3, 1));
 }
 
 TEST_CASE("a float's dual stays a float's") {

@@ -144,6 +144,14 @@ constexpr auto comparand(const X& x) {
   else
     return round_to<decltype(Other::value)>(x);
 }
+/// A bool as a truth value that & and | join; masks do that themselves.
+template <class Result>
+constexpr auto verdict(const Result& result) {
+  if constexpr (std::same_as<Result, bool>)
+    return truth{result};
+  else
+    return result;
+}
 template <class A, class B>
 concept dual_comparison = number<A> && number<B> &&(
     requires(A a) { a.slope; } || requires(B b) { b.slope; });
@@ -153,32 +161,32 @@ concept dual_comparison = number<A> && number<B> &&(
 template <class A, class B>
 requires detail::dual_comparison<A, B>
 constexpr auto operator<(const A& a, const B& b) {
-  return detail::comparand<B>(a) < detail::comparand<A>(b);
+  return detail::verdict(detail::comparand<B>(a) < detail::comparand<A>(b));
 }
 template <class A, class B>
 requires detail::dual_comparison<A, B>
 constexpr auto operator>(const A& a, const B& b) {
-  return detail::comparand<B>(a) > detail::comparand<A>(b);
+  return detail::verdict(detail::comparand<B>(a) > detail::comparand<A>(b));
 }
 template <class A, class B>
 requires detail::dual_comparison<A, B>
 constexpr auto operator<=(const A& a, const B& b) {
-  return detail::comparand<B>(a) <= detail::comparand<A>(b);
+  return detail::verdict(detail::comparand<B>(a) <= detail::comparand<A>(b));
 }
 template <class A, class B>
 requires detail::dual_comparison<A, B>
 constexpr auto operator>=(const A& a, const B& b) {
-  return detail::comparand<B>(a) >= detail::comparand<A>(b);
+  return detail::verdict(detail::comparand<B>(a) >= detail::comparand<A>(b));
 }
 template <class A, class B>
 requires detail::dual_comparison<A, B>
 constexpr auto operator==(const A& a, const B& b) {
-  return detail::comparand<B>(a) == detail::comparand<A>(b);
+  return detail::verdict(detail::comparand<B>(a) == detail::comparand<A>(b));
 }
 template <class A, class B>
 requires detail::dual_comparison<A, B>
 constexpr auto operator!=(const A& a, const B& b) {
-  return detail::comparand<B>(a) != detail::comparand<A>(b);
+  return detail::verdict(detail::comparand<B>(a) != detail::comparand<A>(b));
 }
 
 template <class Mask, class S>
@@ -213,7 +221,7 @@ constexpr auto vanishes(const X& x) {
   if constexpr (requires { x.slope; })
     return vanishes(x.value) & vanishes(x.slope);
   else
-    return x == 0;
+    return verdict(x == 0);
 }
 }  // namespace detail
 

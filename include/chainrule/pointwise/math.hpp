@@ -78,11 +78,21 @@ template <number X, number Y>
     return X(x);
 }
 
+/// What comparing duals of plain numbers gives: a bool that conditions may join with & and |, as
+/// they join masks, without a compiler's warning that && was meant.
+struct truth {
+  bool holds = false;
+  constexpr operator bool() const { return holds; }  // NOLINT: implicit by design
+  friend constexpr truth operator&(truth a, truth b) { return {a.holds && b.holds}; }
+  friend constexpr truth operator|(truth a, truth b) { return {a.holds || b.holds}; }
+};
+
 /// Chooses a where the condition holds, b elsewhere; both are evaluated. The condition is what a
 /// comparison of numbers gives: bool, or a mask with one truth value per lane.
 template <class Condition, number A, number B>
 [[nodiscard]] constexpr auto where(const Condition& condition, const A& a, const B& b) {
-  if constexpr (constant<Condition>) {  // bool, or int: what | makes of two bools
+  // bool, or int, which is what | makes of two bools
+  if constexpr (constant<Condition> || std::same_as<Condition, truth>) {
     using X = common_number<A, B>;
     return condition ? convert<X>(a) : convert<X>(b);
   } else if constexpr (constant<A> && constant<B>) {
