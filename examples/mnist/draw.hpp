@@ -9,6 +9,9 @@
 #include <string>
 
 #include "chainrule/core/view.hpp"
+#include "chainrule/data/images.hpp"
+#include "chainrule/ops/softmax.hpp"
+#include "model.hpp"
 
 /// Two pixels of a column become one character, so that the picture keeps its proportions.
 inline void draw_image(chainrule::matrix_view<const std::uint8_t> image) {
@@ -29,6 +32,22 @@ inline void draw_probabilities(std::span<const float> probabilities) {
     std::printf("  %zu %6.2f %% %s\n", c, static_cast<double>(p) * 100,
                 std::string(length, '#').c_str());
   }
+}
+
+/// Test image number i, and how sure the network is of each class.
+inline void draw_prediction(const classifier& net, const chainrule::labelled_images& images,
+                            int i) {
+  using namespace chainrule;
+  const cpu& be = net.backend();
+  tensor<cpu> pixels(be, 1, images.features());
+  const std::int32_t row = i;
+  be.gather(pixels.view(), images.view(), matrix_view<const std::int32_t>(&row, 1, 1),
+            fn::affine{1.0 / 255});
+  tensor<cpu> y = net.predict(pixels.view()), max(be, 1, 1), sum(be, 1, 1);
+  ops::softmax(be, const_matrix<cpu>(y.view()), max.view(), sum.view(), y.view());
+  std::printf("test image %d, a %d:\n", i, images.labels[static_cast<std::size_t>(i)]);
+  draw_image(images.image(i));
+  draw_probabilities(to_host(be, const_matrix<cpu>(y.view())));
 }
 
 #endif  // CHAINRULE_EXAMPLES_MNIST_DRAW_HPP

@@ -1,0 +1,42 @@
+// Built apart from main.cpp: every activation, loss and optimizer that can be asked for is compiled
+// here, and the two files together take a machine with two cores half the time.
+
+#include "model.hpp"
+
+#include <algorithm>
+
+#include "chainrule/layers/dense.hpp"
+#include "chainrule/layers/dropout.hpp"
+#include "chainrule/losses/pointwise.hpp"
+#include "chainrule/losses/softmax_cross_entropy.hpp"
+
+using namespace chainrule;
+
+classifier make_network(const cpu& be, const options& o, index_t pixels, index_t classes) {
+  std::vector<layer_spec<cpu>> layers;
+  index_t width = pixels;
+  for (const int next : o.hidden) {
+    with_activation(o.activation, [&](auto f) { layers.push_back(dense{width, next, f}); });
+    if (o.dropout > 0) layers.push_back(dropout{o.dropout});
+    width = next;
+  }
+  layers.push_back(dense{width, classes});
+  classifier net{be, layers};
+  net.initialize(o.seed);
+  return net;
+}
+
+std::unique_ptr<basic_trainer<classifier>> make_trainer(classifier& net, const options& o,
+                                                        index_t samples) {
+  using any_trainer = std::unique_ptr<basic_trainer<classifier>>;
+  // The rate falls to 0 over all epochs, along half a cosine.
+  const weight_decay decay{o.weight_decay};
+  const double first_rate = o.rate.value_or(o.optimizer == "adam" ? 0.001 : 0.05);
+  const auto steps = o.epochs * batch_range(samples, o.batch).size();
+  const schedule rate = cosine(first_rate, std::max<index_t>(steps, 1));
+  const auto with_loss = [&](auto loss) {
+    if (o.optimizer == "adam") return any_trainer(new trainer(net, loss, chain(decay, adam{rate})));
+    return any_trainer(new trainer(net, loss, chain(decay, momentum{rate, o.momentum})));
+  };
+  return o.loss == "mse" ? with_loss(mean_squared_error{}) : with_loss(softmax_cross_entropy{});
+}

@@ -1,0 +1,25 @@
+/// \file
+/// The network of `mnist`, and how it is trained.
+#ifndef CHAINRULE_EXAMPLES_MNIST_MODEL_HPP
+#define CHAINRULE_EXAMPLES_MNIST_MODEL_HPP
+
+#include <memory>
+
+#include "chainrule/backend/cpu.hpp"
+#include "chainrule/network/sequential.hpp"
+#include "chainrule/train/trainer.hpp"
+#include "options.hpp"
+
+/// A chain of layers that the command line decides on.
+using classifier = chainrule::sequential<chainrule::cpu>;
+
+/// Dense layers as wide as the options say, one behind the other.
+classifier make_network(const chainrule::cpu& be, const options& o, chainrule::index_t pixels,
+                        chainrule::index_t classes);
+
+/// Training with the loss and the optimizer that the options name.
+std::unique_ptr<chainrule::basic_trainer<classifier>> make_trainer(classifier& net,
+                                                                   const options& o,
+                                                                   chainrule::index_t samples);
+
+#endif  // CHAINRULE_EXAMPLES_MNIST_MODEL_HPP
