@@ -1,4 +1,6 @@
 // Broadcast: an operand of extent 1 in a direction is repeated along it.
+#include <array>
+
 #include "conformance/backends.hpp"
 #include "conformance/framed.hpp"
 #include "support/catch.hpp"

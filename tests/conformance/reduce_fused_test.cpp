@@ -1,4 +1,6 @@
 // Map-reduce: functors of one to three operands fused into the reduction, and its precision.
+#include <array>
+
 #include "chainrule/pointwise/functions.hpp"
 #include "conformance/backends.hpp"
 #include "conformance/framed.hpp"

@@ -1,4 +1,6 @@
 // Reductions over rows, columns and all, exactly: sum, maximum and minimum of integers.
+#include <array>
+
 #include "conformance/backends.hpp"
 #include "conformance/framed.hpp"
 #include "support/catch.hpp"
