@@ -7,7 +7,7 @@
 ///     float, double   the reference value                        (here)
 ///     lane<T>         a SIMD packet, the CPU backend's unit      (backend/cpu/lane.hpp)
 ///     dual<S>         value and derivative, over any of these    (pointwise/dual.hpp)
-///     symbol          text of a kernel for GPU backends          (joins with those backends)
+///     symbol          the text of a kernel, for GPU backends     (pointwise/symbol.hpp)
 ///
 /// A number type lives in `chainrule::math`, so that `exp(x)` finds the right function without a
 /// using-directive; it specialises `is_number`, overloads the operators and `evaluate(op, x...)`.

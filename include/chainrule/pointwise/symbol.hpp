@@ -1,0 +1,329 @@
+/// \file
+/// `symbol`: the number type that writes down what a functor does.
+///
+/// A generic functor that is run over symbols, once, leaves a list of operations; printed for a
+/// scalar, that list is a piece of C that is valid in CUDA C++ and in OpenCL C. `dual<symbol>`
+/// gives the text of a derivative in the same way. Equal operations are written down once.
+///
+///     trace t = trace_of<1>(silu{});  // one operand
+///     t.print<float>();   // "const real v1 = ...;" lines over x0; t.result(0) names the result
+///
+/// Constants keep double precision until they are printed. A functor cannot branch on a symbol:
+/// `if (x > 0)` does not compile, and the message says what to write.
+#ifndef CHAINRULE_POINTWISE_SYMBOL_HPP
+#define CHAINRULE_POINTWISE_SYMBOL_HPP
+
+#include <bit>
+#include <concepts>
+#include <cstdint>
+#include <cstdio>
+#include <map>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "chainrule/core/error.hpp"
+#include "chainrule/core/shape.hpp"
+#include "chainrule/pointwise/dual.hpp"
+
+namespace chainrule {
+
+namespace math {
+struct symbol;
+struct symbol_mask;
+}  // namespace math
+
+/// The operations of a functor, in an order in which they can be carried out.
+class trace {
+ public:
+  enum class kind : std::uint8_t { operand, constant, infix, prefix, call, choice };
+
+  /// One operation: its text (an operator or the name of a function) and the operations whose
+  /// results it takes.
+  struct operation {
+    kind what = kind::constant;
+    std::string text;
+    int a = -1;
+    int b = -1;
+    int c = -1;
+    double value = 0;       // of a constant
+    bool is_truth = false;  // a truth value, not a number
+
+    using key_type = std::tuple<kind, std::string, int, int, int, std::uint64_t>;
+    [[nodiscard]] key_type key() const {
+      return {what, text, a, b, c, std::bit_cast<std::uint64_t>(value)};
+    }
+  };
+
+  /// The number of an operation with these parts: that of an equal one if there is one.
+  int add(const operation& o) {
+    const auto [place, is_new] = numbers_.emplace(o.key(), static_cast<int>(operations_.size()));
+    if (is_new) operations_.push_back(o);
+    return place->second;
+  }
+
+  /// Declares the result that comes next.
+  void add_result(int number) { results_.push_back(number); }
+
+  [[nodiscard]] const std::vector<operation>& operations() const { return operations_; }
+  [[nodiscard]] std::size_t results() const { return results_.size(); }
+  /// The variable that holds a result.
+  [[nodiscard]] std::string result(std::size_t i) const { return variable(results_.at(i)); }
+
+  /// A line per operation that the results need: "const real v3 = v1 * v2;". The operands are
+  /// called x0, x1, ...; `real` is the scalar's name in the kernel, and the functions beyond those
+  /// of C are in the prelude of the backend.
+  template <std::floating_point T>
+  [[nodiscard]] std::string print(const std::string& indent = "  ") const {
+    std::vector<bool> needed(operations_.size());
+    for (const int r : results_) needed[static_cast<std::size_t>(r)] = true;
+    for (std::size_t i = operations_.size(); i-- > 0;)
+      if (needed[i])
+        for (const int from : {operations_[i].a, operations_[i].b, operations_[i].c})
+          if (from >= 0) needed[static_cast<std::size_t>(from)] = true;
+    std::string text;
+    for (std::size_t i = 0; i < operations_.size(); ++i)
+      if (needed[i])
+        text += indent + (operations_[i].is_truth ? "const int " : "const real ") +
+                variable(static_cast<int>(i)) + " = " + expression<T>(operations_[i]) + ";\n";
+    return text;
+  }
+
+  /// The trace that is being written, on this thread.
+  static trace& current() {
+    if (writing() == nullptr)
+      throw value_error("a symbol was made outside of a trace; use trace_of(functor, operands)");
+    return *writing();
+  }
+
+  /// Makes `t` the trace that is being written while it lives.
+  class scope {
+   public:
+    explicit scope(trace& t) : before_(std::exchange(writing(), &t)) {}
+    ~scope() { writing() = before_; }
+    scope(const scope&) = delete;
+    scope& operator=(const scope&) = delete;
+
+   private:
+    trace* before_;
+  };
+
+ private:
+  static trace*& writing() {
+    thread_local trace* t = nullptr;
+    return t;
+  }
+
+  static std::string variable(int number) { return "v" + std::to_string(number); }
+
+  /// The constant, rounded to T and exact from there: in hexadecimal.
+  template <std::floating_point T>
+  static std::string literal(double value) {
+    const T rounded = static_cast<T>(value);
+    if (rounded != rounded) return "cr_nan";
+    if (rounded - rounded != 0) return rounded > 0 ? "cr_infinity" : "(-cr_infinity)";
+    char text[48];
+    std::snprintf(text, sizeof text, "(%a%s)", static_cast<double>(rounded),
+                  sizeof(T) == sizeof(float) ? "f" : "");
+    return text;
+  }
+
+  template <std::floating_point T>
+  static std::string expression(const operation& o) {
+    switch (o.what) {
+      case kind::operand:
+        return o.text;
+      case kind::constant:
+        return literal<T>(o.value);
+      case kind::infix:
+        return variable(o.a) + " " + o.text + " " + variable(o.b);
+      case kind::prefix:
+        return o.text + variable(o.a);
+      case kind::call:
+        return o.text + "(" + variable(o.a) + (o.b < 0 ? "" : ", " + variable(o.b)) + ")";
+      case kind::choice:
+        return variable(o.a) + " ? " + variable(o.b) + " : " + variable(o.c);
+    }
+    return {};
+  }
+
+  std::vector<operation> operations_;
+  std::vector<int> results_;
+  std::map<operation::key_type, int> numbers_;
+};
+
+namespace math {
+
+/// A truth value that is not known yet: what comparing symbols gives.
+struct symbol_mask {
+  using number_type = symbol;
+  int number = -1;
+
+  friend symbol_mask operator&(symbol_mask a, symbol_mask b) { return join("&&", a, b); }
+  friend symbol_mask operator|(symbol_mask a, symbol_mask b) { return join("||", a, b); }
+  friend symbol_mask operator!(symbol_mask a) {
+    return {trace::current().add({trace::kind::prefix, "!", a.number, -1, -1, 0, true})};
+  }
+
+  /// Not a bool: it is only known where the kernel runs.
+  template <class Bool>
+  requires std::same_as<Bool, bool>
+  explicit operator Bool() const {
+    static_assert(
+        !std::same_as<Bool, bool>,
+        "chainrule: a pointwise functor cannot branch on a value (if, ?:, &&, ||); write "
+        "where(condition, a, b), max, min, abs or clamp, and join conditions with & or |");
+    return false;
+  }
+
+ private:
+  static symbol_mask join(const char* op, symbol_mask a, symbol_mask b) {
+    return {trace::current().add({trace::kind::infix, op, a.number, b.number, -1, 0, true})};
+  }
+};
+
+/// A number that is not known yet: the result of an operation of the trace that is being written.
+struct symbol {
+  int number = -1;
+
+  symbol() = default;
+  struct from_number {};
+  symbol(int n, from_number) : number(n) {}
+  template <constant C>
+  explicit symbol(C c)
+      : number(trace::current().add(
+            {trace::kind::constant, "", -1, -1, -1, static_cast<double>(c), false})) {}
+
+  friend symbol operator-(symbol a) {
+    return {trace::current().add({trace::kind::prefix, "-", a.number}), from_number{}};
+  }
+};
+
+template <>
+inline constexpr bool is_number<symbol> = true;
+
+/// A symbol beside a symbol or a constant.
+template <class A, class B>
+concept symbol_pair = (std::same_as<A, symbol> && (std::same_as<B, symbol> || constant<B>)) ||
+                      (constant<A> && std::same_as<B, symbol>);
+
+namespace detail {
+template <class A, class B>
+int infix(const char* op, const A& a, const B& b, bool is_truth) {
+  return trace::current().add({trace::kind::infix, op, convert<symbol>(a).number,
+                               convert<symbol>(b).number, -1, 0, is_truth});
+}
+/// The name of a function in kernels: C's, or that of the backends' prelude.
+template <class Op>
+std::string function_name() {
+  if constexpr (std::same_as<Op, fn::abs>) return "fabs";
+  if constexpr (std::same_as<Op, fn::sign>) return "cr_sign";
+  if constexpr (std::same_as<Op, fn::max>) return "cr_max";
+  if constexpr (std::same_as<Op, fn::min>) return "cr_min";
+  return Op::name;
+}
+}  // namespace detail
+
+template <class A, class B>
+requires symbol_pair<A, B> symbol operator+(const A& a, const B& b) {
+  return {detail::infix("+", a, b, false), symbol::from_number{}};
+}
+template <class A, class B>
+requires symbol_pair<A, B> symbol operator-(const A& a, const B& b) {
+  return {detail::infix("-", a, b, false), symbol::from_number{}};
+}
+template <class A, class B>
+requires symbol_pair<A, B> symbol operator*(const A& a, const B& b) {
+  return {detail::infix("*", a, b, false), symbol::from_number{}};
+}
+template <class A, class B>
+requires symbol_pair<A, B> symbol operator/(const A& a, const B& b) {
+  return {detail::infix("/", a, b, false), symbol::from_number{}};
+}
+template <class A, class B>
+requires symbol_pair<A, B> symbol_mask operator<(const A& a, const B& b) {
+  return {detail::infix("<", a, b, true)};
+}
+template <class A, class B>
+requires symbol_pair<A, B> symbol_mask operator<=(const A& a, const B& b) {
+  return {detail::infix("<=", a, b, true)};
+}
+template <class A, class B>
+requires symbol_pair<A, B> symbol_mask operator>(const A& a, const B& b) {
+  return {detail::infix(">", a, b, true)};
+}
+template <class A, class B>
+requires symbol_pair<A, B> symbol_mask operator>=(const A& a, const B& b) {
+  return {detail::infix(">=", a, b, true)};
+}
+template <class A, class B>
+requires symbol_pair<A, B> symbol_mask operator==(const A& a, const B& b) {
+  return {detail::infix("==", a, b, true)};
+}
+template <class A, class B>
+requires symbol_pair<A, B> symbol_mask operator!=(const A& a, const B& b) {
+  return {detail::infix("!=", a, b, true)};
+}
+
+template <class B>
+symbol& operator+=(symbol& a, const B& b) {
+  return a = a + b;
+}
+template <class B>
+symbol& operator-=(symbol& a, const B& b) {
+  return a = a - b;
+}
+template <class B>
+symbol& operator*=(symbol& a, const B& b) {
+  return a = a * b;
+}
+template <class B>
+symbol& operator/=(symbol& a, const B& b) {
+  return a = a / b;
+}
+
+inline symbol select(symbol_mask mask, symbol a, symbol b) {
+  return {trace::current().add({trace::kind::choice, "", mask.number, a.number, b.number}),
+          symbol::from_number{}};
+}
+
+template <class Op>
+symbol evaluate(const Op&, symbol x) {
+  if constexpr (std::derived_from<Op, composite<Op>>)
+    return Op::value(x);
+  else
+    return {trace::current().add({trace::kind::call, detail::function_name<Op>(), x.number}),
+            symbol::from_number{}};
+}
+template <class Op>
+symbol evaluate(const Op&, symbol a, symbol b) {
+  return {
+      trace::current().add({trace::kind::call, detail::function_name<Op>(), a.number, b.number}),
+      symbol::from_number{}};
+}
+
+}  // namespace math
+
+/// Runs `f` over as many symbols as it has operands, x0, x1, ...; its results (one, or a
+/// std::tuple) are those of the trace.
+template <std::size_t Operands, class F>
+[[nodiscard]] trace trace_of(const F& f) {
+  trace t;
+  const trace::scope writing(t);
+  const auto result = [&]<std::size_t... I>(std::index_sequence<I...>) {
+    return f(math::symbol(t.add({trace::kind::operand, "x" + std::to_string(I)}),
+                          math::symbol::from_number{})...);
+  }
+  (std::make_index_sequence<Operands>{});
+  const auto add = [&](const auto& r) { t.add_result(math::convert<math::symbol>(r).number); };
+  if constexpr (math::number<std::remove_cvref_t<decltype(result)>>)
+    add(result);
+  else
+    std::apply([&](const auto&... r) { (add(r), ...); }, result);
+  return t;
+}
+
+}  // namespace chainrule
+
+#endif  // CHAINRULE_POINTWISE_SYMBOL_HPP
