@@ -53,12 +53,17 @@ struct update_kernel<chained<Rules...>> {
 
 template <backend B, class Chain>
 class optimizer {
+  static_assert(Chain::is_complete,
+                "chainrule: an optimizer needs exactly one rule with a learning rate (sgd, "
+                "momentum, adam); the others of its chain only change the direction");
+
  public:
   static constexpr std::size_t slots = Chain::slots;
 
-  /// State for arenas of that plan, all 0.
-  optimizer(const B& be, const arena_plan& plan, const Chain& rules)
-      : be_(be), rules_(rules), squares_(be, 1, 1) {
+  /// State for arenas of that plan, all 0. `rules` is a rule or a chain of rules.
+  template <class Rules>
+  optimizer(const B& be, const arena_plan& plan, const Rules& rules)
+      : be_(be), rules_(chain(rules)), squares_(be, 1, 1) {
     for (auto& s : state_) s = arena<B>(be, plan);
     for (auto& s : scalars_) s = tensor<B>(be, 1, static_cast<index_t>(host_[0].size()));
   }
@@ -127,6 +132,11 @@ class optimizer {
   tensor<B> squares_;
   std::int64_t step_ = 0;
 };
+
+/// A rule without a chain is a chain of one.
+template <backend B, class Rules>
+optimizer(const B&, const arena_plan&, const Rules&)
+    -> optimizer<B, decltype(chain(std::declval<const Rules&>()))>;
 
 }  // namespace chainrule
 

@@ -13,7 +13,9 @@
 ///     X operator()(X direction, X w, std::array<X, slots>& state, std::array<X, scalars> s) const;
 ///     void prepare(const step_info&, std::array<double, scalars>&) const;   // if scalars > 0
 ///
-/// Exactly one rule of a chain has a `rate`.
+/// Exactly one rule of a chain has a `rate`. A rule whose constants have limits has a member
+/// `void check() const` that throws value_error; it is called when the rule becomes part of a
+/// chain.
 #ifndef CHAINRULE_OPTIM_RULES_HPP
 #define CHAINRULE_OPTIM_RULES_HPP
 
@@ -33,6 +35,13 @@ struct step_info {
   std::int64_t step = 0;     // counts updates from 0
   role kind = role::weight;  // the region that is being updated
 };
+
+namespace detail {
+/// Throws value_error unless `holds`: "momentum: the decay must be at least 0 and below 1, got 2".
+inline void require_constant(bool holds, const char* rule, const char* what, double got) {
+  if (!holds) throw value_error(concat(rule, ": ", what, ", got ", got));
+}
+}  // namespace detail
 
 /// Plain gradient descent.
 struct sgd {
@@ -54,6 +63,10 @@ struct momentum {
   double decay = 0.9;
   bool nesterov = false;
 
+  void check() const {
+    detail::require_constant(decay >= 0 && decay <= 1, "momentum",
+                             "the decay must be between 0 and 1", decay);
+  }
   static constexpr std::size_t slots = 1;
   static constexpr std::size_t scalars = 0;
   template <class X>
@@ -72,6 +85,13 @@ struct adam {
   double beta2 = 0.999;
   double epsilon = 1e-8;
 
+  void check() const {
+    detail::require_constant(beta1 >= 0 && beta1 < 1, "adam",
+                             "beta1 must be at least 0 and below 1", beta1);
+    detail::require_constant(beta2 >= 0 && beta2 < 1, "adam",
+                             "beta2 must be at least 0 and below 1", beta2);
+    detail::require_constant(epsilon > 0, "adam", "epsilon must be above 0", epsilon);
+  }
   static constexpr std::size_t slots = 2;
   static constexpr std::size_t scalars = 2;
   /// The corrections 1 / (1 - betaᵗ), where t counts steps (not tensors) from 1.
@@ -95,6 +115,9 @@ struct weight_decay {
   double lambda = 1e-4;
   bool biases = false;
 
+  void check() const {
+    detail::require_constant(lambda >= 0, "weight decay", "lambda must be at least 0", lambda);
+  }
   static constexpr std::size_t slots = 0;
   static constexpr std::size_t scalars = 1;
   void prepare(const step_info& info, std::array<double, 1>& s) const {
@@ -111,6 +134,9 @@ struct weight_decay {
 struct clip_by_value {
   double limit = 1;
 
+  void check() const {
+    detail::require_constant(limit > 0, "clip by value", "the limit must be above 0", limit);
+  }
   static constexpr std::size_t slots = 0;
   static constexpr std::size_t scalars = 0;
   template <class X>
@@ -126,6 +152,9 @@ struct clip_by_value {
 struct clip_by_norm {
   double limit = 1;
 
+  void check() const {
+    detail::require_constant(limit > 0, "clip by norm", "the limit must be above 0", limit);
+  }
   static constexpr bool measures_whole_gradient = true;
   static constexpr std::size_t slots = 0;
   static constexpr std::size_t scalars = 1;  // the factor, computed on the device
@@ -166,17 +195,20 @@ class chained {
   static constexpr int rates = (0 + ... + (has_rate<Rules> ? 1 : 0));
 
  public:
-  static_assert(rates == 1,
+  static_assert(rates <= 1,
                 "chainrule: an optimizer needs exactly one rule with a learning rate (sgd, "
-                "momentum, adam); the others of its chain only change the direction");
+                "momentum, adam), this chain has several");
   static_assert(
       measures_first({measures_gradient<Rules>...}),
       "chainrule: a rule that measures the whole gradient (clip_by_norm) must be the first "
       "of its chain");
+  /// Whether a rule has a learning rate: a chain without one can only be a part of another.
+  static constexpr bool is_complete = rates == 1;
   static constexpr std::size_t slots = (std::size_t{0} + ... + Rules::slots);
   static constexpr std::size_t scalars = (std::size_t{0} + ... + Rules::scalars);
 
-  constexpr explicit chained(const Rules&... rules) : rules_(rules...) {}
+  /// Throws value_error if a constant of a rule is out of range.
+  explicit chained(const Rules&... rules) : rules_(rules...) { (check(rules), ...); }
 
   [[nodiscard]] const std::tuple<Rules...>& rules() const { return rules_; }
 
@@ -204,17 +236,30 @@ class chained {
   }
 
  private:
+  template <class Rule>
+  static void check(const Rule& rule) {
+    if constexpr (requires { rule.check(); }) rule.check();
+  }
+
   std::tuple<Rules...> rules_;
 };
 
-template <class... Rules>
-[[nodiscard]] chained<Rules...> chain(const Rules&... rules) {
-  return chained<Rules...>(rules...);
+namespace detail {
+template <class Rule>
+std::tuple<Rule> rules_of(const Rule& rule) {
+  return {rule};
 }
-/// A chain is a chain already.
 template <class... Rules>
-[[nodiscard]] chained<Rules...> chain(const chained<Rules...>& rules) {
-  return rules;
+std::tuple<Rules...> rules_of(const chained<Rules...>& rules) {
+  return rules.rules();
+}
+}  // namespace detail
+
+/// The rules, and those of the chains among them, as one chain.
+template <class... Parts>
+[[nodiscard]] auto chain(const Parts&... parts) {
+  return std::apply([](const auto&... rules) { return chained(rules...); },
+                    std::tuple_cat(detail::rules_of(parts)...));
 }
 
 }  // namespace chainrule
