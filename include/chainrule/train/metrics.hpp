@@ -79,14 +79,20 @@ class confusion_matrix {
   std::vector<index_t> counts_;  // label by prediction; the last column: none
 };
 
-/// A table: a row per label with its recall, a column per prediction with its precision. What was
-/// taken for nothing is not shown.
+/// A table: a row per label with its recall, a column per prediction with its precision; "-" where
+/// there was nothing to count. What was taken for nothing is not shown.
 [[nodiscard]] inline std::string to_string(const confusion_matrix& m) {
   index_t largest = 0;
   for (int l = 0; l < m.classes(); ++l)
     for (int p = 0; p < m.classes(); ++p) largest = std::max(largest, m.count(l, p));
   const std::size_t width = std::max<std::size_t>(5, std::to_string(largest).size() + 1);
   const auto cell = [&](const std::string& text) { return detail::padded_left(text, width); };
+  const auto fraction = [](const char* pattern, double x) {
+    return x == x ? detail::format(pattern, x) : std::string("-");
+  };
+  const auto margin = [&](double x) {
+    return "   " + detail::padded_left(fraction("%6.4f", x), 6);
+  };
 
   std::string table = "label \\ predicted\n     ";
   for (int p = 0; p < m.classes(); ++p) table += cell(std::to_string(p));
@@ -95,11 +101,11 @@ class confusion_matrix {
     table += detail::padded_left(std::to_string(l), 5);
     for (int p = 0; p < m.classes(); ++p)
       table += cell(m.count(l, p) == 0 ? "." : std::to_string(m.count(l, p)));
-    table += detail::format("   %6.4f\n", m.recall(l));
+    table += margin(m.recall(l)) + "\n";
   }
   table += "prec.";
-  for (int p = 0; p < m.classes(); ++p) table += cell(detail::format("%.2f", m.precision(p)));
-  return table + detail::format("   %6.4f accuracy\n", m.accuracy());
+  for (int p = 0; p < m.classes(); ++p) table += cell(fraction("%.2f", m.precision(p)));
+  return table + margin(m.accuracy()) + " accuracy\n";
 }
 
 }  // namespace chainrule
