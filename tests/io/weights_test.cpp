@@ -1,0 +1,191 @@
+// The weights of networks in files.
+#include "chainrule/io/weights.hpp"
+
+#include "chainrule/layers/dense.hpp"
+#include "chainrule/layers/dropout.hpp"
+#include "chainrule/network/network.hpp"
+#include "chainrule/network/sequential.hpp"
+#include "io/scratch.hpp"
+#include "support/catch.hpp"
+#include "testing/batches.hpp"
+
+using namespace batches;
+
+namespace {
+
+template <class T, class F = relu>
+auto make_net(std::uint64_t seed, index_t hidden = 5, F f = {}) {
+  network net{basic_cpu<T>{1}, dense{7, hidden, f}, dropout{0.5}, dense{hidden, 3}};
+  net.initialize(seed);
+  return net;
+}
+
+template <class Network>
+auto bits(const Network& net) {
+  using B = typename Network::backend_type;
+  return to_host(net.backend(), const_matrix<B>(net.parameters().all()));
+}
+
+/// What is said when the file is loaded into `net`, which must not change.
+template <class Network>
+std::string refusal(Network net, const std::string& path) {
+  const auto before = bits(net);
+  const std::string message = scratch::message_of<error>([&] { load_weights(net, path); });
+  CHECK(same_bits(bits(net), before));
+  return message;
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("what was saved is what is loaded, to the bit", "", float, double) {
+  const scratch::folder folder;
+  const std::string path = folder / "net.safetensors";
+  auto saved = make_net<TestType>(1);
+  saved.values("0.bias")(0, 2) = TestType(0.125);  // biases begin as zeros
+  save_weights(saved, path);
+  auto loaded = make_net<TestType>(2);
+  REQUIRE(!same_bits(bits(loaded), bits(saved)));
+  load_weights(loaded, path);
+  CHECK(same_bits(bits(loaded), bits(saved)));
+  CHECK(folder.count() == 1);  // no temporary files
+
+  // A network of the same layers that was put together at run time is the same network.
+  using B = basic_cpu<TestType>;
+  const std::vector<layer_spec<B>> layers = {dense{7, 5, relu{}}, dropout{0.5}, dense{5, 3}};
+  sequential<B> dynamic_net{B{1}, layers};
+  load_weights(dynamic_net, path);
+  CHECK(same_bits(bits(dynamic_net), bits(saved)));
+}
+
+TEST_CASE("from float to double is exact, from double to float rounds") {
+  const scratch::folder folder;
+  const auto narrow = make_net<float>(1);
+  auto wide = make_net<double>(2);
+  save_weights(narrow, folder / "narrow");
+  load_weights(wide, folder / "narrow");
+  const auto from = bits(narrow);
+  const auto to = bits(wide);
+  REQUIRE(from.size() == to.size());
+  for (std::size_t i = 0; i < to.size(); ++i) CHECK(to[i] == static_cast<double>(from[i]));
+
+  const auto source = make_net<double>(3);
+  auto target = make_net<float>(4);
+  save_weights(source, folder / "wide");
+  load_weights(target, folder / "wide");
+  const auto exact = bits(source);
+  const auto rounded = bits(target);
+  for (std::size_t i = 0; i < exact.size(); ++i) CHECK(rounded[i] == static_cast<float>(exact[i]));
+}
+
+TEST_CASE("the file names what it holds, and carries what it is given") {
+  const scratch::folder folder;
+  const std::string path = folder / "net";
+  auto net = make_net<float>(1);
+  save_weights(net, path, {{"trained on", "digits"}});
+  const auto metadata = load_weights(net, path);
+  CHECK(metadata.at("trained on") == "digits");
+  CHECK(metadata.at("layers") == "7, dense + relu 5, dropout 0.5 5, dense 3");
+  const safetensors_file file = load_safetensors(path);
+  CHECK(file.tensors().size() == 4);
+  CHECK(file.tensor("0.weight").shape == std::vector<index_t>{7, 5});
+  CHECK(file.tensor("0.bias").shape == std::vector<index_t>{1, 5});
+  CHECK(file.tensor("2.weight").dtype == "F32");
+  // Row-major, as documented.
+  std::vector<float> weights(35);
+  file.copy_to("0.weight", {7, 5}, std::span(weights));
+  CHECK(weights[1 * 5 + 3] == net.values("0.weight")(1, 3));
+}
+
+TEST_CASE("another network's weights are refused, and nothing is changed") {
+  const scratch::folder folder;
+  const std::string path = folder / "net";
+  save_weights(make_net<float>(1), path);
+  CHECK(refusal(make_net<float>(2, 6), path) ==
+        path + ": tensor '0.weight' has the shape [7, 5], expected [7, 6]");
+  CHECK(refusal(make_net<float>(2, 5, chainrule::tanh{}), path) ==
+        path +
+            ": these are the weights of the layers '7, dense + relu 5, dropout 0.5 5, dense 3'," +
+            " this network has '7, dense + tanh 5, dropout 0.5 5, dense 3'");
+  network shallow{cpu{1}, dense{7, 5, relu{}}};
+  CHECK(refusal(std::move(shallow), path) ==
+        path + ": tensor '2.weight' with the shape [5, 3] is not expected");
+  network deep{cpu{1}, dense{7, 5, relu{}}, dropout{0.5}, dense{5, 3}, dense{3, 3}};
+  CHECK(refusal(std::move(deep), path) ==
+        path + ": tensor '3.weight' is missing, expected with the shape [3, 3]");
+}
+
+TEST_CASE("tensors of another dtype are refused") {
+  const scratch::folder folder;
+  const std::string path = folder / "net";
+  network net{cpu{1}, dense{2, 1}};
+  const std::vector<std::int32_t> whole = {1, 2, 3};
+  const auto bytes = std::as_bytes(std::span(whole));
+  save_safetensors(path, std::vector<tensor_to_save>{{"0.weight", "I32", {2, 1}, bytes.first(8)},
+                                                     {"0.bias", "I32", {1, 1}, bytes.last(4)}});
+  CHECK(refusal(std::move(net), path) ==
+        path + ": tensor '0.weight' has the dtype I32, expected F32 or F64");
+}
+
+TEST_CASE("files of other programs are read where that is asked for") {
+  const scratch::folder folder;
+  const std::string path = folder / "net";
+  const std::string header = R"({"0.weight":{"dtype":"F32","shape":[2,1],"data_offsets":[0,8]},)"
+                             R"("0.bias":{"dtype":"F32","shape":[1,1],"data_offsets":[8,12]}})";
+  const float values[3] = {1.5F, -2, 0.25F};
+  std::string content(8, '\0');
+  content[0] = static_cast<char>(header.size());
+  content += header;
+  content.append(reinterpret_cast<const char*>(values), sizeof values);
+  scratch::write(path, content);
+  network net{cpu{1}, dense{2, 1}};
+  CHECK(scratch::contains(scratch::message_of<format_error>([&] { load_weights(net, path); }),
+                          "the file has no checksums"));
+  load_weights(net, path, {.require_checksums = false});
+  CHECK(net.values("0.weight")(0, 0) == 1.5F);
+  CHECK(net.values("0.weight")(1, 0) == -2);
+  CHECK(net.values("0.bias")(0, 0) == 0.25F);
+}
+
+TEST_CASE("damage anywhere is refused, and nothing is changed") {
+  const scratch::folder folder;
+  const std::string path = folder / "net";
+  save_weights(make_net<float>(1), path);
+  const std::string good = scratch::read(path);
+  auto net = make_net<float>(2);
+  const auto before = bits(net);
+  for (std::size_t i = 0; i < good.size(); i += 3) {
+    std::string bad = good;
+    bad[i] = static_cast<char>(bad[i] ^ 4);
+    std::remove(path.c_str());  // truncating in place makes some file systems wait for a disk
+    scratch::write(path, bad);
+    CAPTURE(i);
+    REQUIRE(!scratch::message_of<format_error>([&] { load_weights(net, path); }).empty());
+    REQUIRE(same_bits(bits(net), before));
+  }
+  scratch::write(path, good.substr(0, good.size() - 1));
+  CHECK(!refusal(make_net<float>(2), path).empty());
+  CHECK(scratch::contains(refusal(make_net<float>(2), folder / "nothing"), "cannot read"));
+  scratch::write(path, good);
+  load_weights(net, path);
+  CHECK(!same_bits(bits(net), before));
+}
+
+TEST_CASE("it can be asked beforehand whether a file can be written") {
+  const scratch::folder folder;
+  const std::string path = folder / "net";
+  require_can_save(path);
+  CHECK(folder.count() == 0);  // it leaves nothing
+  save_weights(make_net<float>(1), path);
+  const std::string content = scratch::read(path);
+  require_can_save(path);
+  CHECK(scratch::read(path) == content);
+  CHECK(folder.count() == 1);
+
+  const auto complaint_on = [](const std::string& where) {
+    return scratch::message_of<io_error>([&] { require_can_save(where); });
+  };
+  CHECK(complaint_on(folder / "none/net") ==
+        "cannot write '" + (folder / "none/net") + "': No such file or directory");
+  CHECK(complaint_on(folder.path()) ==
+        "cannot write '" + folder.path() + "': it exists and is not a regular file");
+}

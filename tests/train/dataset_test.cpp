@@ -1,0 +1,119 @@
+// Samples and targets: what a batch gathers, and what does not go together.
+#include "chainrule/train/dataset.hpp"
+
+#include "support/catch.hpp"
+#include "testing/batches.hpp"
+
+using namespace batches;
+
+namespace {
+
+/// The samples of those numbers and their targets.
+template <class B>
+struct gathered {
+  gathered(const B& be, const dataset<B>& data, const std::vector<std::int32_t>& numbers)
+      : x_(be, static_cast<index_t>(numbers.size()), data.features()),
+        t_(be, static_cast<index_t>(numbers.size()), data.target_cols()) {
+    const auto count = static_cast<index_t>(numbers.size());
+    const auto order = be.template allocate<std::int32_t>(count);
+    be.upload(order.view(), matrix_view<const std::int32_t>(numbers.data(), 1, count));
+    data.gather(order.view(), x_.view(), t_.view());
+    inputs = doubles(be, x_);
+    targets = doubles(be, t_);
+  }
+  std::vector<double> inputs;
+  std::vector<double> targets;
+
+ private:
+  tensor<B> x_, t_;
+};
+
+const std::vector<double> six = {1, 2, 3, 4, 5, 6};
+
+template <class T>
+matrix_view<const T> view(const std::vector<T>& v, index_t rows, index_t cols) {
+  return {v.data(), rows, cols};
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("images: bytes are scaled when they are gathered", "", float, double) {
+  using B = basic_cpu<TestType>;
+  const B be(1);
+  const labelled_images images{"test", 3, 1, 2, 4, {0, 255, 51, 102, 255, 153}, {3, 0, 1}};
+  const dataset<B> data(be, images);
+  CHECK(data.count() == 3);
+  CHECK(data.features() == 2);
+  CHECK(data.classes() == 4);
+  CHECK(data.target_cols() == 1);
+  CHECK(doubles(be, data.targets()) == std::vector<double>{3, 0, 1});
+  const gathered<B> batch(be, data, {2, 0, 2});
+  CHECK(batch.targets == std::vector<double>{1, 3, 1});
+  const std::vector<double> expected = {1, 0.6, 0, 1, 1, 0.6};
+  CHECK(distance(batch.inputs, expected) <= 2 * epsilon<B>);
+
+  const dataset<B> raw(be, images, 1);
+  CHECK(gathered<B>(be, raw, {1}).inputs == std::vector<double>{51, 102});
+}
+
+TEST_CASE("numbers with classes, and with values") {
+  using B = basic_cpu<double>;
+  const B be(1);
+  const dataset<B> classes(be, view(six, 3, 2), std::vector<std::uint8_t>{1, 0, 1}, 2, 10);
+  CHECK(gathered<B>(be, classes, {1, 2}).inputs == std::vector<double>{30, 40, 50, 60});
+  CHECK(gathered<B>(be, classes, {1, 2}).targets == std::vector<double>{0, 1});
+
+  const dataset<B> values(be, view(six, 2, 3), view(six, 2, 2));
+  CHECK(values.classes() == 0);
+  CHECK(values.target_cols() == 2);
+  CHECK(gathered<B>(be, values, {1}).inputs == std::vector<double>{4, 5, 6});
+  CHECK(gathered<B>(be, values, {1, 0}).targets == std::vector<double>{3, 4, 1, 2});
+
+  const std::vector<std::uint8_t> bytes = {0, 1, 2, 3};
+  const dataset<B> from_bytes(be, view(bytes, 2, 2), view(six, 2, 1), 0.5);
+  CHECK(gathered<B>(be, from_bytes, {1}).inputs == std::vector<double>{1, 1.5});
+}
+
+TEST_CASE("rows of a larger matrix are samples too") {
+  using B = basic_cpu<double>;
+  const B be(1);
+  // Columns 1 and 2 of a 2 x 3 matrix; the targets are column 0.
+  const dataset<B> data(be, view(six, 2, 3).block(0, 1, 2, 2), view(six, 2, 3).block(0, 0, 2, 1));
+  CHECK(gathered<B>(be, data, {1, 0}).inputs == std::vector<double>{5, 6, 2, 3});
+  CHECK(gathered<B>(be, data, {1, 0}).targets == std::vector<double>{4, 1});
+}
+
+TEST_CASE("the targets are the data set's own, the inputs are not copied") {
+  using B = basic_cpu<double>;
+  const B be(1);
+  std::vector<double> x = six;
+  std::vector<double> t = {7, 8};
+  const dataset<B> data(be, view(x, 2, 3), view(t, 2, 1));
+  x[0] = 100;
+  t[0] = 100;
+  CHECK(gathered<B>(be, data, {0}).inputs == std::vector<double>{100, 2, 3});
+  CHECK(gathered<B>(be, data, {0}).targets == std::vector<double>{7});
+}
+
+TEST_CASE("what does not go together is refused") {
+  using B = basic_cpu<double>;
+  const B be(1);
+  const auto with_labels = [&](const std::vector<int>& labels, int classes) {
+    return [&be, labels, classes] { dataset<B>(be, view(six, 3, 2), labels, classes); };
+  };
+  CHECK(complaint<shape_error>(with_labels({0, 1}, 2)) ==
+        "a data set needs one label per sample, got 2 labels for 3 samples");
+  CHECK(complaint<value_error>(with_labels({0, 1, 2}, 2)) ==
+        "the label of sample 2 is 2, expected 0 to 1");
+  CHECK(complaint<value_error>(with_labels({0, -1, 1}, 2)) ==
+        "the label of sample 1 is -1, expected 0 to 1");
+  CHECK(complaint<shape_error>([&] { dataset<B>(be, view(six, 3, 2), view(six, 2, 1)); }) ==
+        "a data set needs one row of targets per sample, got 2 rows for 3 samples");
+  const labelled_images wrong{"test", 1, 1, 1, 3, {0}, {3}};
+  CHECK(complaint<value_error>([&] { dataset<B>(be, wrong); }) ==
+        "the label of sample 0 is 3, expected 0 to 2");
+
+  const dataset<B> empty(be, view(six, 0, 3), std::vector<int>{}, 2);
+  CHECK(empty.count() == 0);
+  CHECK(empty.features() == 3);
+}

@@ -1,0 +1,349 @@
+// What fit reports, when it stops, what it refuses; evaluate and classify.
+#include <array>
+#include <string>
+
+#include "chainrule/losses/softmax_cross_entropy.hpp"
+#include "network/allocations.hpp"
+#include "support/catch.hpp"
+#include "train/numbered.hpp"
+
+using namespace training;
+
+namespace {
+
+/// Writes down what it hears; asks to stop after so many batches or epochs (never if 0).
+class listener final : public fit_observer {
+ public:
+  explicit listener(std::size_t stop_after_batches = 0, std::size_t stop_after_epochs = 0)
+      : stop_after_batches_(stop_after_batches), stop_after_epochs_(stop_after_epochs) {}
+
+  void on_batch(const batch_report& r) override {
+    batches.push_back(r);
+    losses.push_back(r.so_far().loss);
+  }
+  void on_epoch(const epoch_record& r) override { epochs.push_back(r); }
+  [[nodiscard]] std::string_view reason_to_stop() const override {
+    if (stop_after_batches_ > 0 && batches.size() >= stop_after_batches_) return "enough batches";
+    if (stop_after_epochs_ > 0 && epochs.size() >= stop_after_epochs_) return "enough epochs";
+    return {};
+  }
+
+  std::vector<batch_report> batches;
+  std::vector<double> losses;
+  std::vector<epoch_record> epochs;
+
+ private:
+  std::size_t stop_after_batches_;
+  std::size_t stop_after_epochs_;
+};
+
+/// Three classes; sample i has class i mod 3, and the output of its class is `right` where
+/// i < correct, else that of the class after it.
+class classes {
+ public:
+  explicit classes(int count, int correct, int number_of_classes = 3)
+      : classes_(number_of_classes) {
+    for (int i = 0; i < count; ++i) {
+      labels_.push_back(i % 3);
+      for (int c = 0; c < 3; ++c) x_.push_back(c == (i < correct ? i : i + 1) % 3 ? 2 : 0);
+    }
+  }
+  [[nodiscard]] dataset<be64> data() const {
+    return {be64{1}, matrix_view<const double>(x_.data(), index_t(labels_.size()), 3), labels_,
+            classes_};
+  }
+  [[nodiscard]] const std::vector<int>& labels() const { return labels_; }
+
+ private:
+  int classes_;
+  std::vector<int> labels_;
+  std::vector<double> x_;
+};
+
+/// A network that gives its three inputs back.
+auto mirror() {
+  network net{be64{1}, dense{3, 3}};
+  for (index_t i = 0; i < 3; ++i)
+    for (index_t j = 0; j < 3; ++j) net.values("0.weight")(i, j) = i == j ? 1 : 0;
+  return net;
+}
+
+template <class Network>
+std::vector<double> bits(const Network& net) {
+  return doubles(net.backend(), const_matrix<be64>(net.parameters().all()));
+}
+
+}  // namespace
+
+TEST_CASE("the history has the figures of each epoch") {
+  const numbered all(10);
+  const auto data = all.data();
+  auto net = line();
+  std::vector<seen_batch> seen;
+  const auto falling = [](std::int64_t step) { return 1.0 / static_cast<double>(1 + step); };
+  trainer t{net, recording_loss{&seen}, sgd{.rate = falling}};
+  const history h = t.fit(data, {.epochs = 3, .batch = 4});
+  CHECK(h.reason == stop_reason::finished);
+  CHECK(h.message == "all epochs are done");
+  REQUIRE(h.epochs.size() == 3);
+  for (int e = 0; e < 3; ++e) {
+    const epoch_record& r = h.epochs[static_cast<std::size_t>(e)];
+    CHECK(r.epoch == e + 1);
+    CHECK(r.training.loss == 4.5);  // of 0, 1, ..., 9
+    CHECK(!r.training.has_accuracy());
+    CHECK(std::isnan(r.validation.loss));
+    CHECK(std::isnan(r.validation.accuracy));
+    CHECK(r.samples == 10);
+    CHECK(r.seconds >= 0);
+    CHECK(r.rate == falling(3 * e + 2));  // of the last of the epoch's three steps
+  }
+  CHECK(t.rate() == falling(9));
+}
+
+TEST_CASE("accuracy and validation figures by hand") {
+  const classes train(10, 6);
+  const classes held_out(300, 99);  // more than are evaluated at a time
+  const auto data = train.data();
+  const auto validation = held_out.data();
+  auto net = mirror();
+  trainer t{net, softmax_cross_entropy{}, sgd{0}};  // learns nothing: the figures stay
+  const history h = t.fit(data, {.epochs = 2, .batch = 4, .validation = &validation});
+  // Softmax of (2, 0, 0): a sample that is right costs log(1 + 2 e^-2), else 2 more.
+  const double right = std::log(1 + 2 * std::exp(-2.0));
+  for (const epoch_record& r : h.epochs) {
+    CHECK(r.training.accuracy == 0.6);
+    CHECK(std::fabs(r.training.loss - (right + 2 * 0.4)) <= 20 * epsilon<be64>);
+    CHECK(r.validation.accuracy == 0.33);
+    CHECK(std::fabs(r.validation.loss - (right + 2 * 0.67)) <= 300 * epsilon<be64>);
+  }
+  const figures again = t.evaluate(validation);
+  CHECK(again.loss == h.epochs[1].validation.loss);
+  CHECK(again.accuracy == 0.33);
+}
+
+TEST_CASE("observers hear of every batch and epoch") {
+  const numbered all(10);
+  auto net = line();
+  std::vector<seen_batch> seen;
+  trainer t{net, recording_loss{&seen}, sgd{0}};
+  listener a;
+  listener b;
+  t.fit(all.data(), {.epochs = 2, .batch = 4, .observers = {&a, &b}});
+  REQUIRE(a.batches.size() == 6);
+  CHECK(b.batches.size() == 6);
+  const std::array<index_t, 6> done{4, 8, 10, 4, 8, 10};
+  double total = 0;
+  for (std::size_t i = 0; i < 6; ++i) {
+    const batch_report& r = a.batches[i];
+    CHECK(r.epoch == (i < 3 ? 1 : 2));
+    CHECK(r.epochs == 2);
+    CHECK(r.samples == 10);
+    CHECK(r.samples_done == done[i]);
+    CHECK(r.seconds >= 0);
+    if (i % 3 == 0) total = 0;
+    for (const double loss : seen[i].targets) total += loss;
+    CHECK(a.losses[i] == total / static_cast<double>(done[i]));  // sums of whole numbers are exact
+  }
+  REQUIRE(a.epochs.size() == 2);
+  CHECK(a.epochs[1].epoch == 2);
+}
+
+TEST_CASE("an observer stops the training after a batch or after an epoch") {
+  const numbered all(10);
+  const auto data = all.data();
+  auto net = line();
+  std::vector<seen_batch> seen;
+  trainer t{net, recording_loss{&seen}, sgd{0}};
+  SECTION("in the middle of an epoch") {
+    listener stop(5, 0);
+    const history h =
+        t.fit(data, {.epochs = 9, .batch = 4, .validation = &data, .observers = {&stop}});
+    CHECK(h.reason == stop_reason::asked);
+    CHECK(h.message == "enough batches");
+    REQUIRE(h.epochs.size() == 2);
+    CHECK(h.epochs[1].samples == 8);
+    double total = 0;
+    for (const std::size_t i : {3, 4})  // the batches of the second epoch that were run
+      for (const double loss : seen.at(i + 1).targets) total += loss;
+    CHECK(h.epochs[1].training.loss == total / 8);
+    CHECK(h.epochs[1].validation.loss == 4.5);
+    CHECK(t.steps() == 5);
+  }
+  SECTION("at the end of an epoch") {
+    listener stop(0, 2);
+    listener other;
+    const history h = t.fit(data, {.epochs = 9, .observers = {&other, &stop}});
+    CHECK(h.reason == stop_reason::asked);
+    CHECK(h.message == "enough epochs");
+    CHECK(h.epochs.size() == 2);
+    CHECK(other.epochs.size() == 2);
+  }
+}
+
+TEST_CASE("early stopping counts the epochs without a lower loss") {
+  const auto after = [](int patience, const std::vector<double>& validation, double training = 1) {
+    early_stopping stop(patience);
+    std::size_t epochs = 0;
+    for (const double loss : validation) {
+      epoch_record r;
+      r.training.loss = training;
+      r.validation.loss = loss;
+      ++epochs;
+      stop.on_epoch(r);
+      if (!stop.reason_to_stop().empty()) return epochs;
+    }
+    return std::size_t{0};
+  };
+  CHECK(after(2, {3, 2, 1, 1.5, 0.5, 0.6, 0.5}) == 7);  // as low as before is not lower
+  CHECK(after(1, {3, 2, 2}) == 3);
+  CHECK(after(1, {3, 2, 1}) == 0);
+  CHECK(after(2, {3, 2, inf, inf}) == 4);
+  // Without validation figures, the training loss counts.
+  CHECK(after(2, {not_a_number, not_a_number, not_a_number, not_a_number}) == 3);
+
+  const numbered all(10);
+  auto net = line();
+  std::vector<seen_batch> seen;
+  trainer t{net, recording_loss{&seen}, sgd{0}};
+  early_stopping stop(3);
+  const history h = t.fit(all.data(), {.epochs = 50, .observers = {&stop}});
+  CHECK(h.reason == stop_reason::asked);
+  CHECK(h.message == "the loss stopped falling");
+  CHECK(h.epochs.size() == 4);
+}
+
+TEST_CASE("a loss that is not finite ends the training, with the reason") {
+  const numbered all(10);
+  const auto data = all.data();
+  SECTION("by itself") {
+    auto net = line();
+    trainer t{net, quadratic_cost{}, sgd{1}};  // steps that overshoot a thousandfold
+    const history h = t.fit(data, {.epochs = 500, .batch = 1});
+    CHECK(h.reason == stop_reason::diverged);
+    CHECK(h.message == "the loss is no longer finite; a smaller learning rate may help");
+    CHECK(h.epochs.size() < 500);
+    CHECK(!std::isfinite(h.epochs.back().training.loss));
+  }
+  SECTION("also if somebody asks to stop at the same time") {
+    auto net = line(not_a_number);
+    trainer t{net, quadratic_cost{}, sgd{0}};
+    listener stop(1, 0);
+    const history h = t.fit(data, {.epochs = 5, .batch = 4, .observers = {&stop}});
+    CHECK(h.reason == stop_reason::diverged);
+    CHECK(h.epochs.size() == 1);
+    CHECK(h.epochs[0].samples == 4);
+  }
+}
+
+TEST_CASE("evaluation changes nothing") {
+  const classes train(40, 10);
+  const auto data = train.data();
+  const auto parameters = [&](bool evaluating) {
+    auto net = mirror();
+    trainer t{net, softmax_cross_entropy{}, momentum{.rate = 0.1}};
+    t.fit(data, {.epochs = 2, .batch = 7});
+    if (evaluating) {
+      const auto before = bits(net);
+      (void)t.evaluate(data);
+      (void)t.classify(data);
+      CHECK(same_bits(bits(net), before));
+      CHECK(t.steps() == 12);
+    }
+    t.fit(data, {.epochs = 1, .batch = 7, .validation = evaluating ? &data : nullptr});
+    return bits(net);
+  };
+  CHECK(same_bits(parameters(true), parameters(false)));
+}
+
+TEST_CASE("classify names the largest output, the first of equals, and -1 for NaN") {
+  const std::vector<double> x = {1, 2, 3, /**/ 5,    5,   1, /**/ 0,  not_a_number, 1, /**/
+                                 0, 0, 0, /**/ -inf, inf, 0, /**/ -3, -1,           -2};
+  const std::vector<int> labels(6, 0);
+  const dataset<be64> data(be64{1}, matrix_view<const double>(x.data(), 6, 3), labels, 3);
+  auto net = mirror();
+  net.values("0.weight")(0, 1) = 0;
+  trainer t{net, softmax_cross_entropy{}, sgd{0}};
+  // Through a product with zeros, an infinity makes NaN of its whole row.
+  CHECK(t.classify(data) == std::vector<int>{2, 0, -1, 0, -1, 1});
+  const figures f = t.evaluate(data);
+  CHECK(f.accuracy == 2.0 / 6);  // NaN is not right
+  CHECK(std::isnan(f.loss));
+
+  const classes many(700, 400);
+  const std::vector<int> all = t.classify(many.data());
+  REQUIRE(all.size() == 700);
+  for (std::size_t i = 0; i < 700; ++i) CHECK(all[i] == (many.labels()[i] + (i < 400 ? 0 : 1)) % 3);
+}
+
+TEST_CASE("what does not fit is refused before anything is done") {
+  auto net = mirror();
+  std::vector<seen_batch> seen;
+  trainer t{net, recording_loss{&seen}, sgd{0}};
+  const auto before = bits(net);
+  const classes three(6, 6);
+  const auto good = three.data();
+  const auto refusal = [&]<class E>(const E&, const dataset<be64>& data,
+                                    const fit_options<be64>& options = {}) {
+    return complaint<E>([&] { t.fit(data, options); });
+  };
+  const shape_error shapes("");
+  const value_error values("");
+
+  const numbered narrow(6);
+  const auto one_feature = narrow.data();
+  CHECK(refusal(shapes, one_feature) == "the network expects 3 features, the samples have 1");
+  CHECK(refusal(shapes, good, {.validation = &one_feature}) ==
+        "the network expects 3 features, the samples have 1");
+  const classes four(6, 6, 4);
+  CHECK(refusal(shapes, four.data()) ==
+        "the network has 3 outputs, too few for samples of 4 classes");
+  const std::vector<double> six(18);
+  const matrix_view<const double> x(six.data(), 6, 3);
+  const dataset<be64> two_targets(be64{1}, x, matrix_view<const double>(six.data(), 6, 2));
+  CHECK(refusal(shapes, two_targets) == "the network has 3 outputs, the samples have 2 targets");
+  CHECK(refusal(values, good, {.batch = 0}) ==
+        "training needs at least 0 epochs and batches of at least 1 sample, got 10 and 0");
+  CHECK(refusal(values, good, {.epochs = -1}) ==
+        "training needs at least 0 epochs and batches of at least 1 sample, got -1 and 64");
+  const dataset<be64> nothing(be64{1}, matrix_view<const double>(six.data(), 0, 3),
+                              std::vector<int>{}, 3);
+  CHECK(refusal(values, nothing) == "there are no samples to train on");
+  CHECK(complaint<shape_error>([&] { (void)t.evaluate(one_feature); }) ==
+        "the network expects 3 features, the samples have 1");
+  const dataset<be64> no_classes(be64{1}, x, x);
+  CHECK(complaint<value_error>([&] { (void)t.classify(no_classes); }) ==
+        "only samples with classes can be classified, and only by a network with an output for "
+        "each class");
+
+  CHECK(seen.empty());
+  CHECK(t.steps() == 0);
+  CHECK(same_bits(bits(net), before));
+
+  // Nothing to do is no error.
+  CHECK(t.fit(good, {.epochs = 0}).epochs.empty());
+  const figures none = t.evaluate(nothing);
+  CHECK(std::isnan(none.loss));
+  CHECK(!none.has_accuracy());
+  CHECK(t.classify(nothing).empty());
+}
+
+TEST_CASE("a step of training allocates nothing after the first") {
+  class counter final : public fit_observer {
+   public:
+    void on_batch(const batch_report&) override {
+      if (batches < counts.size()) counts[batches++] = allocations::count;
+    }
+    std::array<long, 30> counts{};
+    std::size_t batches = 0;
+  };
+  const classes train(60, 30);
+  const auto data = train.data();
+  network net{be64{2}, dense{3, 40, relu{}}, dense{40, 3}};
+  trainer t{net, softmax_cross_entropy{}, chain(weight_decay{1e-4}, adam{})};
+  counter c;
+  t.fit(data, {.epochs = 2, .batch = 7, .observers = {&c}});
+  REQUIRE(c.batches == 18);
+  for (std::size_t i = 2; i < 9; ++i) CHECK(c.counts[i] == c.counts[1]);    // the first epoch
+  for (std::size_t i = 10; i < 18; ++i) CHECK(c.counts[i] == c.counts[9]);  // the second
+  if (allocations::counted) CHECK(c.counts[0] > 0);
+}

@@ -1,0 +1,80 @@
+// The confusion matrix, by hand.
+#include "chainrule/train/metrics.hpp"
+
+#include <cmath>
+#include <cstdint>
+
+#include "support/catch.hpp"
+
+using chainrule::confusion_matrix;
+
+namespace {
+/// Class 0: 3 right, 1 taken for 1. Class 1: 1 right, 1 taken for 0, 2 for 2. Class 2: never there.
+/// Class 3: one for nothing (NaN), one for a class that does not exist.
+const std::vector<int> labels = {0, 0, 0, 0, 1, 1, 1, 1, 3, 3};
+const std::vector<int> predictions = {0, 0, 0, 1, 1, 0, 2, 2, -1, 9};
+}  // namespace
+
+TEST_CASE("counts, precision, recall and accuracy") {
+  const confusion_matrix m(labels, predictions, 4);
+  CHECK(m.classes() == 4);
+  CHECK(m.count(0, 0) == 3);
+  CHECK(m.count(0, 1) == 1);
+  CHECK(m.count(1, 0) == 1);
+  CHECK(m.count(1, 1) == 1);
+  CHECK(m.count(1, 2) == 2);
+  CHECK(m.count(3, 3) == 0);
+  CHECK(m.count(3, 4) == 2);  // taken for nothing
+  CHECK(m.precision(0) == 3.0 / 4);
+  CHECK(m.precision(1) == 1.0 / 2);
+  CHECK(m.precision(2) == 0);
+  CHECK(std::isnan(m.precision(3)));  // nothing was taken for it
+  CHECK(m.recall(0) == 3.0 / 4);
+  CHECK(m.recall(1) == 1.0 / 4);
+  CHECK(std::isnan(m.recall(2)));  // it was not there
+  CHECK(m.recall(3) == 0);
+  CHECK(m.accuracy() == 4.0 / 10);
+}
+
+TEST_CASE("labels as bytes; nothing at all") {
+  const std::vector<std::uint8_t> bytes(labels.begin(), labels.end());
+  CHECK(confusion_matrix(bytes, predictions, 4).accuracy() == 0.4);
+  CHECK(std::isnan(confusion_matrix(std::vector<int>{}, {}, 3).accuracy()));
+}
+
+TEST_CASE("as a table") {
+  const confusion_matrix m(labels, predictions, 4);
+  CHECK(to_string(m) ==
+        "label \\ predicted\n"
+        "         0    1    2    3   recall\n"
+        "    0    3    1    .    .   0.7500\n"
+        "    1    1    1    2    .   0.2500\n"
+        "    2    .    .    .    .        -\n"
+        "    3    .    .    .    .   0.0000\n"
+        "prec. 0.75 0.50 0.00    -   0.4000 accuracy\n");
+}
+
+TEST_CASE("large counts keep the columns apart") {
+  const std::vector<int> many(123456, 1);
+  const std::string table = to_string(confusion_matrix(many, many, 2));
+  CHECK(table ==
+        "label \\ predicted\n"
+        "           0      1   recall\n"
+        "    0      .      .        -\n"
+        "    1      . 123456   1.0000\n"
+        "prec.      -   1.00   1.0000 accuracy\n");
+}
+
+TEST_CASE("labels that do not fit are refused") {
+  const auto message = [](const std::vector<int>& l, const std::vector<int>& p) {
+    try {
+      const confusion_matrix m(l, p, 3);
+    } catch (const chainrule::error& e) {
+      return std::string(e.what());
+    }
+    return std::string();
+  };
+  CHECK(message({0, 1}, {0}) == "1 predictions cannot be held against 2 labels");
+  CHECK(message({0, 3}, {0, 0}) == "the label of sample 1 is 3, expected 0 to 2");
+  CHECK(message({-1}, {0}) == "the label of sample 0 is -1, expected 0 to 2");
+}
