@@ -58,7 +58,7 @@ TEST_CASE("a network with a hidden layer learns exclusive or") {
   const cpu be(1);
   const dataset<cpu> data(be, matrix_view<const float>(x.data(), 4, 2),
                           matrix_view<const float>(t.data(), 4, 1));
-  for (const std::uint64_t seed : {1, 2, 3}) {
+  for (const std::uint64_t seed : {1U, 2U, 3U}) {
     network net{be, dense{2, 8, chainrule::tanh{}}, dense{8, 1}};
     net.initialize(seed);
     trainer trainer{net, quadratic_cost{}, momentum{.rate = 0.1}};
