@@ -293,41 +293,28 @@ class basic_cpu {
                                      "x", b.cols()));
   }
 
-  /// c = alpha a b + beta c, and the epilogue (if any) on each block of rows while it is in cache.
+  /// c = alpha a b + beta c, and the epilogue (if any) on each block while it is in cache.
   [[gnu::noinline]] void multiply(matrix c, const gemm_operand<const_matrix>& a,
                                   const gemm_operand<const_matrix>& b, gemm_scalars scalars,
                                   const detail::pointwise_call<T>* epilogue) const {
     if (c.empty()) return;
-    const auto alpha = static_cast<T>(scalars.alpha);
     const auto beta = static_cast<T>(scalars.beta);
-    const index_t m = c.rows();
-    const index_t blocks = detail::gemm_row_blocks(m, c.cols(), a.cols());
-    pool_->for_each(blocks, [&](index_t block) {
-      const index_t first = m * block / blocks;
-      const index_t last = m * (block + 1) / blocks;
-      scale_rows(c, beta, first, last);
-      if (a.cols() > 0) add_product(c, alpha, a, b, first, last);
+    const auto begin = [&](index_t first, index_t last, index_t left, index_t right) {
+      scale(c.block(first, left, last - first, right - left), beta);
+    };
+    const auto end = [&](index_t first, index_t last, index_t left, index_t right) {
       if (epilogue != nullptr)
-        for (index_t i = first; i < last; ++i) epilogue->run(i, 0, c.cols());
-    });
-  }
-
-  /// c *= beta for the rows [first, last); with beta = 0, c = 0 whatever it was.
-  static void scale_rows(matrix c, T beta, index_t first, index_t last) {
-    if (beta == T(1)) return;
-    for (index_t i = first; i < last; ++i)
-      for (index_t j = 0; j < c.cols(); ++j) c(i, j) = beta == T(0) ? T(0) : beta * c(i, j);
-  }
-
-  /// c += alpha a b for the rows [first, last) of c.
-  static void add_product(matrix c, T alpha, const gemm_operand<const_matrix>& a,
-                          const gemm_operand<const_matrix>& b, index_t first, index_t last) {
-    const index_t a_stride = a.view.stride();
-    const T* a_data = a.view.data() + (a.is_transposed ? first : first * a_stride);
+        for (index_t i = first; i < last; ++i) epilogue->run(i, left, right);
+    };
+    if (a.cols() == 0) {
+      begin(0, c.rows(), 0, c.cols());
+      end(0, c.rows(), 0, c.cols());
+      return;
+    }
     const auto run = [&]<bool A, bool B>() {
-      detail::gemm_add<T, A, B>(last - first, c.cols(), a.cols(), alpha, a_data, a_stride,
-                                b.view.data(), b.view.stride(), c.data() + first * c.stride(),
-                                c.stride());
+      detail::gemm_add<T, A, B>(*pool_, c.rows(), c.cols(), a.cols(), static_cast<T>(scalars.alpha),
+                                a.view.data(), a.view.stride(), b.view.data(), b.view.stride(),
+                                c.data(), c.stride(), begin, end);
     };
     if (a.is_transposed)
       b.is_transposed ? run.template operator()<true, true>()
@@ -335,6 +322,19 @@ class basic_cpu {
     else
       b.is_transposed ? run.template operator()<false, true>()
                       : run.template operator()<false, false>();
+  }
+
+  /// c *= beta; with beta = 0, c = 0 whatever it was.
+  static void scale(matrix c, T beta) {
+    if (beta == T(1)) return;
+    if (c.contiguous()) c = matrix(c.data(), 1, c.size());
+    for (index_t i = 0; i < c.rows(); ++i) {
+      T* const row = c.data() + i * c.stride();
+      if (beta == T(0))
+        std::memset(row, 0, static_cast<std::size_t>(c.cols()) * sizeof(T));
+      else
+        for (index_t j = 0; j < c.cols(); ++j) row[j] *= beta;
+    }
   }
 
   std::shared_ptr<thread_pool> pool_;

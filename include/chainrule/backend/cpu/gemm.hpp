@@ -2,69 +2,117 @@
 /// The CPU's matrix product: Eigen's kernel on blocks of rows, with the epilogue applied to each
 /// block while it is in the cache.
 ///
-/// The cut into blocks follows from the shapes alone, so the bits do not depend on the number of
-/// threads; packing buffers are kept per thread, so that a call allocates nothing once they are
-/// large enough. Eigen's product kernels are named in this file only.
+/// Eigen's own driver packs both factors anew for each product, so blocks that call it would each
+/// pack the whole of b. Here b is packed once, in pieces, and then every block of rows packs its
+/// part of a and multiplies. The cuts follow from the shapes alone, so the bits do not depend on
+/// the number of threads. The packed factors live in a buffer of the calling thread, so a call
+/// allocates nothing once that is large enough. Eigen's product kernels are named in this file
+/// only.
 #ifndef CHAINRULE_BACKEND_CPU_GEMM_HPP
 #define CHAINRULE_BACKEND_CPU_GEMM_HPP
 
 #include <Eigen/Core>
 
+#include "chainrule/backend/cpu/parallel.hpp"
 #include "chainrule/backend/cpu/storage.hpp"
 #include "chainrule/core/view.hpp"
 
 namespace chainrule::detail {
 
-/// Eigen's plan of cache blocks for one product, with buffers of ours instead of its own.
-template <class T>
-class gemm_blocking : public Eigen::internal::level3_blocking<T, T> {
- public:
-  /// For a column-major product of m x k by k x n.
-  gemm_blocking(index_t m, index_t n, index_t k) {
-    this->m_mc = m;
-    this->m_nc = n;
-    this->m_kc = k;
-    Eigen::internal::computeProductBlockingSizes<T, T, 1>(this->m_kc, this->m_mc, this->m_nc,
-                                                          index_t{1});
-    const index_t left = this->m_mc * this->m_kc;
-    const index_t right = this->m_kc * this->m_nc;
-    // Both halves begin on a cache line.
-    const index_t start = (left + 31) / 32 * 32;
-    thread_local cpu_storage<T> buffer;
-    if (buffer.size() < start + right) buffer = cpu_storage<T>(start + right);
-    this->m_blockA = buffer.data();
-    this->m_blockB = buffer.data() + start;
-  }
-};
-
-/// c += alpha op(a) op(b) for row-major matrices, on the calling thread; a and b are given by their
-/// first element, stride and whether they are transposed.
-template <class T, bool TransposedA, bool TransposedB>
-void gemm_add(index_t m, index_t n, index_t k, T alpha, const T* a, index_t a_stride, const T* b,
-              index_t b_stride, T* c, index_t c_stride) {
-  // Eigen's kernel is column-major: c' = op(b)' op(a)', where row-major storage is a transpose
-  // already.
-  constexpr int left_order = TransposedB ? Eigen::RowMajor : Eigen::ColMajor;
-  constexpr int right_order = TransposedA ? Eigen::RowMajor : Eigen::ColMajor;
-  gemm_blocking<T> blocking(n, m, k);
-  Eigen::internal::general_matrix_matrix_product<index_t, T, left_order, false, T, right_order,
-                                                 false, Eigen::ColMajor, 1>::run(n, m, k, b,
-                                                                                 b_stride, a,
-                                                                                 a_stride, c, 1,
-                                                                                 c_stride, alpha,
-                                                                                 blocking, nullptr);
+/// How many rows of c make a block: such that a fork pays (a quarter of a million multiplications)
+/// and a pass over the packed b as well, but few enough for many threads and for the cache.
+[[nodiscard]] inline index_t gemm_rows_per_block(index_t m, index_t n, index_t k) {
+  constexpr index_t work_per_block = 1 << 18;
+  constexpr index_t least = 16;
+  constexpr index_t most = 128;
+  constexpr index_t most_blocks = 16;
+  const index_t by_work = work_per_block / n / k + 1;
+  const index_t by_blocks = (m + most_blocks - 1) / most_blocks;
+  index_t rows = by_work > by_blocks ? by_work : by_blocks;
+  rows = rows < least ? least : (rows > most ? most : rows);
+  return rows < m ? rows : m;
 }
 
-/// How many blocks the m rows of a product are cut into: as many as give each about a quarter of a
-/// million multiplications, so that a fork pays, but none lower than a few register tiles.
-[[nodiscard]] inline index_t gemm_row_blocks(index_t m, index_t n, index_t k) {
-  constexpr index_t work_per_block = 1 << 18;
-  constexpr index_t least_rows = 16;
-  constexpr index_t most_blocks = 16;
-  const index_t by_work = m * n / work_per_block * k + m * n % work_per_block * k / work_per_block;
-  const index_t by_rows = m / least_rows;
-  const index_t blocks = by_work < by_rows ? by_work : by_rows;
-  return blocks < 1 ? 1 : (blocks > most_blocks ? most_blocks : blocks);
+/// At least `size` elements that belong to the calling thread until it asks again.
+template <class T>
+[[nodiscard]] T* gemm_buffer(index_t size) {
+  thread_local cpu_storage<T> buffer;
+  if (buffer.size() < size) buffer = cpu_storage<T>(size);
+  return buffer.data();
+}
+
+/// c += alpha op(a) op(b) for row-major matrices, on a pool's threads; a and b are given by their
+/// first element, stride and whether they are transposed. For each block of c, `begin` is called
+/// before anything is added to it and `end` when it is done, as begin(first_row, last_row,
+/// first_column, last_column); both on the thread that computes the block.
+template <class T, bool TransposedA, bool TransposedB, class Begin, class End>
+void gemm_add(thread_pool& pool, index_t m, index_t n, index_t k, T alpha, const T* a,
+              index_t a_stride, const T* b, index_t b_stride, T* c, index_t c_stride,
+              const Begin& begin, const End& end) {
+  // Eigen's kernel is column-major: c' = op(b)' op(a)', where row-major storage is a transpose
+  // already. So Eigen's left factor is b, its rows are the columns of c.
+  namespace eigen = Eigen::internal;
+  constexpr int left_order = TransposedB ? Eigen::RowMajor : Eigen::ColMajor;
+  constexpr int right_order = TransposedA ? Eigen::RowMajor : Eigen::ColMajor;
+  using traits = eigen::gebp_traits<T, T>;
+  using left_mapper = eigen::const_blas_data_mapper<T, index_t, left_order>;
+  using right_mapper = eigen::const_blas_data_mapper<T, index_t, right_order>;
+  using result_mapper = eigen::blas_data_mapper<T, index_t, Eigen::ColMajor>;
+  eigen::gemm_pack_lhs<T, index_t, left_mapper, traits::mr, traits::LhsProgress,
+                       typename traits::LhsPacket4Packing, left_order>
+      pack_left;
+  eigen::gemm_pack_rhs<T, index_t, right_mapper, traits::nr, right_order> pack_right;
+  eigen::gebp_kernel<T, T, index_t, result_mapper, traits::mr, traits::nr, false, false> multiply;
+  const left_mapper left(b, b_stride);
+  const right_mapper right(a, a_stride);
+  const result_mapper result(c, c_stride);
+
+  // The cut: `depth` of k at a time, as the L1 cache wants it; of that, `columns` of b, packed,
+  // fill half of the L2 cache; `rows` of a are packed at a time and multiplied in blocks.
+  const auto up_to_multiple = [](index_t x, index_t of) { return (x + of - 1) / of * of; };
+  index_t depth = k;
+  index_t columns = n;
+  index_t rows = m;
+  eigen::computeProductBlockingSizes<T, T, 1>(depth, columns, rows, index_t{1});
+  const index_t half_cache = Eigen::l2CacheSize() / static_cast<index_t>(2 * sizeof(T));
+  columns = up_to_multiple(half_cache / depth + 1, traits::mr);
+  if (columns > n) columns = n;
+  constexpr index_t tile = 2 * traits::nr;  // the kernel takes so many rows at a time, or half
+  const index_t rows_per_block = up_to_multiple(gemm_rows_per_block(m, n, k), tile);
+  rows = up_to_multiple(half_cache / depth + 1, rows_per_block);
+  if (rows > m) rows = up_to_multiple(m, rows_per_block);
+  constexpr index_t elements_per_piece = 1 << 15;
+  const index_t columns_per_piece = up_to_multiple(elements_per_piece / depth + 1, traits::mr);
+
+  const index_t left_size = up_to_multiple(columns * depth, 32);  // the rest begins a cache line
+  T* const packed_left = gemm_buffer<T>(left_size + rows * depth);
+  T* const packed_right = packed_left + left_size;
+
+  for (index_t i = 0; i < m; i += rows) {
+    const index_t height = m - i < rows ? m - i : rows;
+    for (index_t p = 0; p < k; p += depth) {
+      const index_t length = k - p < depth ? k - p : depth;
+      for (index_t j = 0; j < n; j += columns) {
+        const index_t width = n - j < columns ? n - j : columns;
+        pool.for_each((width + columns_per_piece - 1) / columns_per_piece, [&](index_t piece) {
+          const index_t first = piece * columns_per_piece;
+          const index_t count =
+              width - first < columns_per_piece ? width - first : columns_per_piece;
+          pack_left(packed_left + first * length, left.getSubMapper(j + first, p), length, count);
+        });
+        pool.for_each((height + rows_per_block - 1) / rows_per_block, [&](index_t block) {
+          const index_t offset = block * rows_per_block;
+          const index_t count = height - offset < rows_per_block ? height - offset : rows_per_block;
+          const index_t first = i + offset;
+          T* const packed = packed_right + offset * depth;
+          if (p == 0) begin(first, first + count, j, j + width);
+          if (j == 0) pack_right(packed, right.getSubMapper(p, first), length, count);
+          multiply(result.getSubMapper(j, first), packed_left, packed, width, length, count, alpha);
+          if (p + depth >= k) end(first, first + count, j, j + width);
+        });
+      }
+    }
+  }
 }
 
 }  // namespace chainrule::detail
