@@ -1,0 +1,23 @@
+# Every page of documentation is a test docs.<page>: its code compiles (check.cmake says how).
+
+set(docs_includes
+    "$<FILTER:$<TARGET_PROPERTY:chainrule_test_support,INTERFACE_INCLUDE_DIRECTORIES>,EXCLUDE,^/usr/include$>")
+string(REGEX REPLACE " +" "|" docs_flags "${CMAKE_CXX_FLAGS}")
+string(JOIN "|" docs_flags ${docs_flags} "${CMAKE_CXX20_STANDARD_COMPILE_OPTION}"
+  "$<$<BOOL:${docs_includes}>:-isystem$<JOIN:${docs_includes},|-isystem>>")
+
+file(GLOB pages CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/*.md" "${PROJECT_SOURCE_DIR}/docs/*.md")
+foreach(page IN LISTS pages)
+  get_filename_component(name "${page}" NAME_WE)
+  add_test(NAME docs.${name}
+           COMMAND "${CMAKE_COMMAND}" -D "PAGE=${page}" -D "WORK=${CMAKE_CURRENT_BINARY_DIR}/docs/${name}"
+                   -D "COMPILER=${CMAKE_CXX_COMPILER}" -D "FLAGS=${docs_flags}"
+                   -P "${CMAKE_CURRENT_LIST_DIR}/check.cmake")
+  set_tests_properties(docs.${name} PROPERTIES LABELS docs TIMEOUT 300)
+endforeach()
+
+add_test(NAME docs.self_test
+         COMMAND "${CMAKE_COMMAND}" -D "WORK=${CMAKE_CURRENT_BINARY_DIR}/docs/self_test"
+                 -D "COMPILER=${CMAKE_CXX_COMPILER}" -D "FLAGS=${docs_flags}"
+                 -P "${CMAKE_CURRENT_LIST_DIR}/self_test.cmake")
+set_tests_properties(docs.self_test PROPERTIES LABELS docs TIMEOUT 300)

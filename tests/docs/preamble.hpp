@@ -1,0 +1,37 @@
+/// \file
+/// What the fragments of code in README.md and docs/ may take for granted: everything is included,
+/// and the names that texts use without declaring them again are there. Nothing of it is defined:
+/// the pages are compiled and never linked. See check.cmake.
+#ifndef CHAINRULE_TESTS_DOCS_PREAMBLE_HPP
+#define CHAINRULE_TESTS_DOCS_PREAMBLE_HPP
+
+#include <cstdint>
+#include <cstdio>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "chainrule/chainrule.hpp"
+#include "chainrule/io/weights.hpp"
+#include "chainrule/testing/gradient_check.hpp"
+#include "chainrule/train/interrupt.hpp"
+#include "chainrule/train/metrics.hpp"
+#include "chainrule/train/progress.hpp"
+
+using namespace chainrule;
+
+namespace page {
+
+/// The network of most examples: digits of 28 x 28 pixels.
+using digit_network = network<cpu, dense<dynamic, dynamic, relu>, dense<>>;
+
+extern const cpu be;
+extern digit_network net;
+extern const labelled_images images;                // 28 x 28
+extern const dataset<cpu> train, validation, test;  // of such images
+extern trainer<digit_network, softmax_cross_entropy, momentum> t;
+extern tensor<cpu> x, y;  // n x 784, n x 10
+
+}  // namespace page
+
+#endif  // CHAINRULE_TESTS_DOCS_PREAMBLE_HPP
