@@ -167,11 +167,13 @@ class basic_cpu {
         throw value_error(
             detail::concat("gather: row ", rows(0, i), " of a matrix of ", source.rows(), " rows"));
     if (out.empty()) return;
+    // Rows lie anywhere: those to come are asked for while this one is converted.
+    constexpr index_t ahead = 4;
+    const auto row = [&](index_t i) { return source.data() + rows(0, i) * source.stride(); };
     split(out.rows(), 1 + (grain - 1) / out.cols(), [&](index_t first, index_t last) {
       for (index_t i = first; i < last; ++i) {
-        const U* from = source.data() + rows(0, i) * source.stride();
-        T* to = out.data() + i * out.stride();
-        for (index_t j = 0; j < out.cols(); ++j) to[j] = static_cast<T>(f(static_cast<T>(from[j])));
+        if (i + ahead < out.rows()) detail::prefetch(row(i + ahead), out.cols());
+        detail::convert_run(f, row(i), out.data() + i * out.stride(), out.cols());
       }
     });
   }

@@ -13,7 +13,9 @@
 #define CHAINRULE_BACKEND_CPU_MAP_HPP
 
 #include <array>
+#include <concepts>
 #include <cstddef>
+#include <cstring>
 #include <limits>
 #include <tuple>
 #include <type_traits>
@@ -196,6 +198,41 @@ void evaluate_runs(const pointwise_call<T>& call, index_t i, index_t first, inde
     call.run_into(values.data(), i, j, j + count);
     use(values.data(), j, count);
   }
+}
+
+/// to[j] = f(from[j]), where f acts on numbers of type T.
+template <class T, class U, class F>
+void convert_run(const F& f, const U* from, T* to, index_t count) {
+  if constexpr (std::same_as<U, T> && std::same_as<F, fn::identity>) {
+    std::memcpy(to, from, static_cast<std::size_t>(count) * sizeof(T));
+  } else if constexpr (std::same_as<U, T>) {
+    const run_operand<T> in{from, false};
+    run_kernel<T, F, 1, 1>(&f, &in, &to, count);
+  } else {
+    constexpr index_t step = 16;  // compilers vectorise a loop of known length also at -O2
+    std::array<T, static_cast<std::size_t>(run_length)> values;
+    const run_operand<T> in{values.data(), false};
+    while (count > 0) {
+      const index_t n = count < run_length ? count : run_length;
+      index_t j = 0;
+      for (; j + step <= n; j += step)
+        for (index_t k = 0; k < step; ++k)
+          values[static_cast<std::size_t>(j + k)] = static_cast<T>(from[j + k]);
+      for (; j < n; ++j) values[static_cast<std::size_t>(j)] = static_cast<T>(from[j]);
+      run_kernel<T, F, 1, 1>(&f, &in, &to, n);
+      from += n;
+      to += n;
+      count -= n;
+    }
+  }
+}
+
+/// Asks for the beginning of a row that will be read soon; the processor follows by itself.
+template <class U>
+void prefetch(const U* row, index_t count) {
+  constexpr index_t line = 64 / static_cast<index_t>(sizeof(U));
+  constexpr index_t most = 16 * line;
+  for (index_t j = 0; j < count && j < most; j += line) __builtin_prefetch(row + j);
 }
 
 /// op of `count` values, beginning from its neutral element, in one fixed order.
