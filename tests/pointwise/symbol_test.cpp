@@ -17,9 +17,9 @@ using chainrule::trace;
 
 double call(const std::string& name, double a, double b) {
   static const std::map<std::string, double (*)(double)> unary{
-      {"exp", std::exp},   {"expm1", std::expm1}, {"log", std::log},   {"log1p", std::log1p},
-      {"tanh", std::tanh}, {"erf", std::erf},     {"fabs", std::fabs}, {"sin", std::sin},
-      {"cos", std::cos},   {"sqrt", std::sqrt}};
+      {"exp", std::exp},      {"expm1", std::expm1}, {"log", std::log},   {"log1p", std::log1p},
+      {"cr_tanh", std::tanh}, {"erf", std::erf},     {"fabs", std::fabs}, {"sin", std::sin},
+      {"cos", std::cos},      {"sqrt", std::sqrt}};
   if (const auto found = unary.find(name); found != unary.end()) return found->second(a);
   if (name == "cr_sign") return chainrule::fn::sign{}(a);
   if (name == "cr_max") return chainrule::fn::max{}(a, b);

@@ -221,6 +221,7 @@ std::string function_name() {
   if constexpr (std::same_as<Op, fn::sign>) return "cr_sign";
   if constexpr (std::same_as<Op, fn::max>) return "cr_max";
   if constexpr (std::same_as<Op, fn::min>) return "cr_min";
+  if constexpr (std::same_as<Op, fn::tanh>) return "cr_tanh";
   return Op::name;
 }
 }  // namespace detail
