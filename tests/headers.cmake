@@ -4,6 +4,11 @@
 file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}/include"
      "${PROJECT_SOURCE_DIR}/include/chainrule/*.hpp")
 
+if(NOT TARGET chainrule::opencl)
+  message(STATUS "header check: skipped the headers of the OpenCL backend, OpenCL was not found")
+  list(FILTER headers EXCLUDE REGEX "backend/opencl")
+endif()
+
 set(folder "${CMAKE_CURRENT_BINARY_DIR}/headers")
 file(CONFIGURE OUTPUT "${folder}/main.cpp" CONTENT "int main() {}\n")
 set(files "${folder}/main.cpp")
@@ -15,8 +20,10 @@ endforeach()
 
 add_executable(header_check ${files})
 target_link_libraries(header_check PRIVATE chainrule::chainrule)
-if(TARGET chainrule::zlib)
-  target_link_libraries(header_check PRIVATE chainrule::zlib)
-endif()
+foreach(component IN ITEMS zlib opencl)
+  if(TARGET chainrule::${component})
+    target_link_libraries(header_check PRIVATE chainrule::${component})
+  endif()
+endforeach()
 chainrule_own_target(header_check)
 target_compile_options(header_check PRIVATE -O0 -g0)

@@ -34,7 +34,8 @@ cd "$root"
 . cmake/prepare.sh
 if [ "$preset" = clang ]; then compiler=clang++; fi
 prepare "a C++20 compiler, CMake 3.22, make or ninja, Eigen 3.4, Catch2 and, for all parts, zlib, \
-CLI11 and Google Benchmark" libeigen3-dev catch2 zlib1g-dev libcli11-dev libbenchmark-dev || exit 1
+CLI11, Google Benchmark, the OpenCL headers and loader and a driver such as PoCL" libeigen3-dev \
+  catch2 zlib1g-dev libcli11-dev libbenchmark-dev ocl-icd-opencl-dev pocl-opencl-icd || exit 1
 jobs=$(job_count)
 
 # --- configure, build, test --------------------------------------------------------------------

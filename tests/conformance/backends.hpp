@@ -8,16 +8,20 @@
 
 #include <tuple>
 
+#ifdef CHAINRULE_TEST_OPENCL
+#include "chainrule/backend/opencl.hpp"
+#else
 #include "chainrule/backend/cpu.hpp"
+#endif
 
 namespace conformance {
 
-// clang-format off
-using backends = std::tuple<
-    chainrule::basic_cpu<float>,
-    chainrule::basic_cpu<double>
->;
-// clang-format on
+// Each list makes test programs of its own, so that one that has no device can be skipped.
+#ifdef CHAINRULE_TEST_OPENCL
+using backends = std::tuple<chainrule::basic_opencl<float>, chainrule::basic_opencl<double>>;
+#else
+using backends = std::tuple<chainrule::basic_cpu<float>, chainrule::basic_cpu<double>>;
+#endif
 
 }  // namespace conformance
 

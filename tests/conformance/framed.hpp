@@ -27,6 +27,12 @@ using chainrule::matrix_view;
 using chainrule::scalar_t;
 using chainrule::shape;
 
+/// Whether a backend's memory is the host's, so that it can look into it.
+template <class B>
+inline constexpr bool host_memory = requires {
+  requires B::host_memory;
+};
+
 /// A row-major matrix of the host's.
 template <class T>
 struct host_matrix {

@@ -1,6 +1,7 @@
 // What a dense layer and an activation layer compute; float beside double; samples do not see each
 // other.
 #include "chainrule/layers/dense.hpp"
+#include "chainrule/backend/cpu.hpp"
 
 #include "chainrule/layers/activation.hpp"
 #include "chainrule/layers/dropout.hpp"

@@ -1,5 +1,6 @@
 // First values: moments and ranges, orthonormality, and that they follow from the seed alone.
 #include "chainrule/layers/initializers.hpp"
+#include "chainrule/backend/cpu.hpp"
 
 #include "chainrule/layers/dense.hpp"
 #include "chainrule/network/sequential.hpp"

@@ -1,5 +1,6 @@
 // Every loss beside a plain loop in double written from its formula: values, gradients (a central
 // difference of the same loop), targets as values, classes and distributions.
+#include "chainrule/backend/cpu.hpp"
 #include "chainrule/losses/multiclass_hinge.hpp"
 #include "chainrule/losses/pointwise.hpp"
 #include "chainrule/losses/softmax_cross_entropy.hpp"

@@ -1,0 +1,17 @@
+// Catch2's main for tests on an OpenCL device: without one they are skipped, and it says why.
+
+#define CATCH_CONFIG_RUNNER
+#include <cstdio>
+
+#include "chainrule/backend/opencl.hpp"
+#include "support/catch.hpp"
+
+int main(int argc, char** argv) {
+  try {
+    std::printf("on %s\n", chainrule::opencl{}.device_name().c_str());
+  } catch (const chainrule::backend_error& e) {
+    std::printf("skipped: %s\n", e.what());
+    return 77;
+  }
+  return Catch::Session().run(argc, argv);
+}
