@@ -66,15 +66,17 @@ class thread_pool {
   static constexpr index_t max_pieces = (1 << 20) - 1;
   static constexpr int spins_before_sleep = 2000;
 
-  /// Which job is on offer, how many pieces it has, and the next to be taken: one word, so that a
-  /// thread that comes late can never take a piece of a job that is over.
+  /// Which job is on offer and the pieces that are left of it, [next, end): one word, so that a
+  /// thread that comes late can never take a piece of a job that is over. The caller takes from the
+  /// front and workers from the back, so that in one job after the other a thread meets the same
+  /// part of the data, which its cache still holds.
   struct ticket {
     std::uint32_t generation = 0;  // 24 bits
-    std::uint32_t count = 0;       // 20 bits
+    std::uint32_t end = 0;         // 20 bits
     std::uint32_t next = 0;        // 20 bits
 
     [[nodiscard]] std::uint64_t packed() const {
-      return std::uint64_t{generation} << 40U | std::uint64_t{count} << 20U | next;
+      return std::uint64_t{generation} << 40U | std::uint64_t{end} << 20U | next;
     }
     static ticket unpacked(std::uint64_t word) {
       return {static_cast<std::uint32_t>(word >> 40U),
@@ -118,7 +120,7 @@ class thread_pool {
       wake_.fetch_add(1);
       wake_.notify_all();
     }
-    while (run_one()) {
+    while (run_one(true)) {
     }
     for (int spins = 0; done_.load(std::memory_order_acquire) != count; ++spins) pause(spins);
     if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
@@ -138,18 +140,21 @@ class thread_pool {
     for (std::thread& worker : workers_) worker.join();
   }
 
-  /// Takes a piece and runs it; false if none is left. A piece that was taken keeps its job alive:
-  /// the caller waits for it, so call_ and context_ are stable until done_ is raised.
-  bool run_one() {
+  /// Takes the first or the last piece and runs it; false if none is left. A piece that was taken
+  /// keeps its job alive: the caller waits for it, so call_ and context_ are stable until done_ is
+  /// raised.
+  bool run_one(bool from_front) {
     std::uint64_t word = ticket_.load();
-    ticket offer = ticket::unpacked(word);
+    index_t piece = 0;
+    ticket left;
     do {
-      offer = ticket::unpacked(word);
-      if (offer.next >= offer.count) return false;
-    } while (!ticket_.compare_exchange_weak(word, word + 1));
+      left = ticket::unpacked(word);
+      if (left.next >= left.end) return false;
+      piece = from_front ? left.next++ : --left.end;
+    } while (!ticket_.compare_exchange_weak(word, left.packed()));
     inside_piece() = true;
     try {
-      call_(context_, static_cast<index_t>(offer.next));
+      call_(context_, piece);
     } catch (...) {
       const std::lock_guard lock(failure_mutex_);
       if (!failure_) failure_ = std::current_exception();
@@ -162,7 +167,7 @@ class thread_pool {
   void serve() {
     int spins = 0;
     while (!stopping_.load()) {
-      if (run_one()) {
+      if (run_one(false)) {
         spins = 0;
         continue;
       }
@@ -172,8 +177,8 @@ class thread_pool {
       }
       sleeping_.fetch_add(1);
       const std::uint32_t seen = wake_.load();
-      const ticket offer = ticket::unpacked(ticket_.load());
-      if (offer.next >= offer.count && !stopping_.load()) wake_.wait(seen);
+      const ticket left = ticket::unpacked(ticket_.load());
+      if (left.next >= left.end && !stopping_.load()) wake_.wait(seen);
       sleeping_.fetch_sub(1);
       spins = 0;
     }
