@@ -1,7 +1,8 @@
 # The areas whose tests run over a list of backends, once more over OpenCL. Where the machine has no
 # OpenCL device the program says so and ctest lists the test as skipped.
 
-set(opencl_areas conformance layers losses)
+set(opencl_areas conformance layers losses training)
+set(files_of_training opencl/training_test.cpp)
 
 if(NOT TARGET chainrule::opencl)
   message(STATUS "tests: the OpenCL headers and loader were not found, so opencl.* are skipped")

@@ -271,6 +271,7 @@ class opencl_runtime {
     clGetProgramBuildInfo(program, device_, CL_PROGRAM_BUILD_LOG, 0, nullptr, &size);
     std::string log(size, '\0');
     clGetProgramBuildInfo(program, device_, CL_PROGRAM_BUILD_LOG, size, log.data(), nullptr);
+    while (!log.empty() && log.back() == '\0') log.pop_back();  // it ends a C string
     std::string message = detail::concat("OpenCL: a kernel does not build on ", device_name(), " (",
                                          device::opencl_error_name(code), ")\n", log, "\n");
     std::size_t number = 1;
