@@ -2,8 +2,8 @@
 /// Everything that needs nothing but Eigen: layers, networks, losses, optimizers and training, with
 /// the CPU backend.
 ///
-/// Included by name where they are wanted: io/weights.hpp, train/progress.hpp, train/metrics.hpp,
-/// train/interrupt.hpp, testing/gradient_check.hpp.
+/// Included by name where they are wanted: backend/opencl.hpp, io/weights.hpp, train/progress.hpp,
+/// train/metrics.hpp, train/interrupt.hpp, testing/gradient_check.hpp.
 #ifndef CHAINRULE_CHAINRULE_HPP
 #define CHAINRULE_CHAINRULE_HPP
 
