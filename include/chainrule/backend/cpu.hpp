@@ -15,6 +15,7 @@
 #include <memory>
 
 #include "chainrule/backend/concept.hpp"
+#include "chainrule/backend/contract.hpp"
 #include "chainrule/backend/cpu/gemm.hpp"
 #include "chainrule/backend/cpu/map.hpp"
 #include "chainrule/backend/cpu/parallel.hpp"
@@ -103,7 +104,7 @@ class basic_cpu {
   template <class Op, class F, class... In>
   void reduce(const Op& op, matrix out, const F& f, const In&... in) const {
     static_assert(sizeof...(In) > 0, "chainrule: reduce needs at least one operand");
-    const shape whole = detail::broadcast_shape<T>(const_matrix(in)...);
+    const shape whole = contract::broadcast(const_matrix(in).shape()...);
     if (out.shape() == whole) return map(f, out, in...);  // nothing to combine
     run_reduce(op, out,
                detail::pointwise_call<T>("reduce", f, whole, std::array<matrix, 0>{},
@@ -116,8 +117,7 @@ class basic_cpu {
   template <class Epilogue = fn::identity, class... In>
   void gemm(matrix c, gemm_operand<const_matrix> a, gemm_operand<const_matrix> b,
             gemm_scalars scalars = {}, const Epilogue& epilogue = {}, const In&... in) const {
-    if (b.rows() != a.cols() || c.rows() != a.rows() || c.cols() != b.cols())
-      refuse_product(c, a, b);
+    contract::product(c.shape(), {a.rows(), a.cols()}, {b.rows(), b.cols()});
     if constexpr (std::same_as<Epilogue, fn::identity>) {
       multiply(c, a, b, scalars, nullptr);
     } else {
@@ -158,10 +158,7 @@ class basic_cpu {
   template <class U, class F = fn::identity>
   void gather(matrix out, matrix_view<U> source, matrix_view<const std::int32_t> rows,
               const F& f = {}) const {
-    if (rows.rows() != 1 || rows.cols() != out.rows() || source.cols() != out.cols())
-      throw shape_error(detail::concat("gather: ", to_string(rows.shape()), " rows of ",
-                                       to_string(source.shape()), " do not fill ",
-                                       to_string(out.shape())));
+    contract::gathers(out.shape(), source.shape(), rows.shape());
     for (index_t i = 0; i < rows.cols(); ++i)
       if (rows(0, i) < 0 || rows(0, i) >= source.rows())
         throw value_error(
@@ -192,15 +189,9 @@ class basic_cpu {
     return pool;
   }
 
-  static void require_same(const char* verb, shape expected, shape got) {
-    if (expected != got)
-      throw shape_error(detail::concat(verb, ": the shapes ", to_string(expected), " and ",
-                                       to_string(got), " differ"));
-  }
-
   template <class U>
   static void copy_rows(const char* verb, matrix_view<U> target, matrix_view<const U> source) {
-    require_same(verb, target.shape(), source.shape());
+    contract::same_shape(verb, target.shape(), source.shape());
     if (target.empty()) return;
     if (target.contiguous() && source.contiguous()) {
       std::memcpy(target.data(), source.data(),
@@ -237,12 +228,7 @@ class basic_cpu {
   template <class Op>
   void run_reduce(const Op& op, matrix out, const detail::pointwise_call<T>& call) const {
     const shape whole = call.whole();
-    const bool over_rows = out.rows() == 1 && whole.rows != 1;
-    const bool over_cols = out.cols() == 1 && whole.cols != 1;
-    if ((!over_rows && out.rows() != whole.rows) || (!over_cols && out.cols() != whole.cols))
-      throw shape_error(detail::concat("reduce: a result of ", to_string(out.shape()),
-                                       " cannot hold the reduction of ", to_string(whole),
-                                       "; each of its extents must be 1 or that of the operands"));
+    contract::reduces(out.shape(), whole);
     if (out.size() == 1) {
       reduce_all(op, call, out.data());
     } else if (out.cols() != 1) {
@@ -285,14 +271,6 @@ class basic_cpu {
         total = op(total, static_cast<double>(partial[static_cast<std::size_t>(i)]));
     }
     *out = static_cast<T>(total);
-  }
-
-  [[noreturn, gnu::cold, gnu::noinline]] static void refuse_product(
-      matrix c, const gemm_operand<const_matrix>& a, const gemm_operand<const_matrix>& b) {
-    throw shape_error(detail::concat("gemm: a product of ", a.rows(), "x", a.cols(), " by ",
-                                     b.rows(), "x", b.cols(), " into ", to_string(c.shape()),
-                                     "; the inner extents must agree and the result be ", a.rows(),
-                                     "x", b.cols()));
   }
 
   /// c = alpha a b + beta c, and the epilogue (if any) on each block while it is in cache.

@@ -104,6 +104,15 @@ template <class Condition, number A, number B>
   }
 }
 
+/// What a mask answers when it is asked for one truth value: a sentence of the compiler's.
+template <class Bool>
+bool refuse_to_branch() {
+  static_assert(!std::same_as<Bool, bool>,
+                "chainrule: a pointwise functor cannot branch on a value (if, ?:, &&, ||); write "
+                "where(condition, a, b), max, min, abs or clamp, and join conditions with & or |");
+  return false;
+}
+
 /// An operation of one argument: called with a constant it computes `Op::value`, with any other
 /// number type it is handed to that type's `evaluate`.
 template <class Op>

@@ -169,13 +169,7 @@ struct symbol_mask {
   /// Not a bool: it is only known where the kernel runs.
   template <class Bool>
   requires std::same_as<Bool, bool>
-  explicit operator Bool() const {
-    static_assert(
-        !std::same_as<Bool, bool>,
-        "chainrule: a pointwise functor cannot branch on a value (if, ?:, &&, ||); write "
-        "where(condition, a, b), max, min, abs or clamp, and join conditions with & or |");
-    return false;
-  }
+  explicit operator Bool() const { return refuse_to_branch<Bool>(); }
 
  private:
   static symbol_mask join(const char* op, symbol_mask a, symbol_mask b) {

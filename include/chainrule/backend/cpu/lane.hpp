@@ -52,13 +52,7 @@ struct lane_mask {
   /// Lanes may differ, so there is no one answer: not a bool.
   template <class Bool>
   requires std::same_as<Bool, bool>
-  explicit operator Bool() const {
-    static_assert(
-        !std::same_as<Bool, bool>,
-        "chainrule: a pointwise functor cannot branch on a value (if, ?:, &&, ||); write "
-        "where(condition, a, b), max, min, abs or clamp, and join conditions with & or |");
-    return false;
-  }
+  explicit operator Bool() const { return refuse_to_branch<Bool>(); }
 };
 
 /// `width` numbers of type T that go through every operation together.

@@ -21,6 +21,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "chainrule/backend/contract.hpp"
 #include "chainrule/backend/cpu/lane.hpp"
 #include "chainrule/core/view.hpp"
 
@@ -139,18 +140,14 @@ class pointwise_call {
     results_ = results;
     for (std::size_t i = 0; i < operands; ++i) {
       const matrix_view<const T>& m = in[i];
-      if ((m.rows() != whole_.rows && m.rows() != 1) || (m.cols() != whole_.cols && m.cols() != 1))
-        throw shape_error(concat(verb, ": an operand of ", to_string(m.shape()),
-                                 " does not broadcast to ", to_string(whole_)));
+      contract::broadcasts(verb, m.shape(), whole_);
       const bool one = m.rows() == 1 && m.cols() == 1;
       in_[i] = {m.data(), m.rows() == 1 ? 0 : m.stride(),
                 one || (m.cols() == 1 && whole_.cols != 1),
                 one || (m.shape() == whole_ && m.contiguous())};
     }
     for (std::size_t o = 0; o < results; ++o) {
-      if (out[o].shape() != whole_)
-        throw shape_error(concat(verb, ": the shapes ", to_string(whole_), " and ",
-                                 to_string(out[o].shape()), " of two results differ"));
+      contract::same_shape(verb, whole_, out[o].shape());
       out_[o] = out[o];
     }
   }
@@ -170,19 +167,6 @@ class pointwise_call {
   std::array<operand<T>, most_operands> in_;
   std::array<matrix_view<T>, most_results> out_;
 };
-
-/// The larger extent of the operands in each direction: the shape they are broadcast to.
-template <class T, class... In>
-[[nodiscard]] constexpr shape broadcast_shape(const matrix_view<const T>& first,
-                                              const In&... more) {
-  shape whole = first.shape();
-  [[maybe_unused]] const auto widen = [&](shape s) {
-    if (whole.rows == 1) whole.rows = s.rows;
-    if (whole.cols == 1) whole.cols = s.cols;
-  };
-  (widen(more.shape()), ...);
-  return whole;
-}
 
 /// Runs of a row that are evaluated into a buffer on the stack before they are combined: short
 /// enough for the L1 cache, long enough to forget the call.

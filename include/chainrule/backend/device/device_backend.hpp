@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "chainrule/backend/concept.hpp"
+#include "chainrule/backend/contract.hpp"
 #include "chainrule/backend/device/kernels.hpp"
 
 namespace chainrule {
@@ -102,7 +103,7 @@ class device_backend {
 
   template <class U>
   void upload(view<U> target, matrix_view<const U> host) const {
-    require_same("upload", target.shape(), host.shape());
+    contract::same_shape("upload", target.shape(), host.shape());
     if (target.empty()) return;
     state_->runtime->write(target.data().buffer, rectangle_of(target), host.data(),
                            bytes<U>(host.stride()), bytes<U>(host.cols()),
@@ -112,7 +113,7 @@ class device_backend {
 
   template <class U>
   void download(matrix_view<U> host, view<const U> source) const {
-    require_same("download", host.shape(), source.shape());
+    contract::same_shape("download", host.shape(), source.shape());
     if (host.empty()) return;
     state_->runtime->read(host.data(), bytes<U>(host.stride()), source.data().buffer,
                           rectangle_of(source), bytes<U>(host.cols()),
@@ -121,7 +122,7 @@ class device_backend {
   void download(matrix_view<T> host, const_matrix source) const { download<T>(host, source); }
 
   void copy(matrix target, const_matrix source) const {
-    require_same("copy", target.shape(), source.shape());
+    contract::same_shape("copy", target.shape(), source.shape());
     map(fn::identity{}, target, source);
   }
 
@@ -132,7 +133,7 @@ class device_backend {
   template <class F, std::size_t Outs, class... In>
   void map(const F& f, const std::array<matrix, Outs>& out, const In&... in) const {
     const shape whole = out[0].shape();
-    for (const matrix& o : out) require_same("map", whole, o.shape());
+    for (const matrix& o : out) contract::same_shape("map", whole, o.shape());
     arguments a;
     a.integers(whole.rows, whole.cols);
     for (const matrix& o : out) a.target(o);
@@ -147,14 +148,9 @@ class device_backend {
   template <class Op, class F, class... In>
   void reduce(const Op& op, matrix out, const F& f, const In&... in) const {
     static_assert(sizeof...(In) > 0, "chainrule: reduce needs at least one operand");
-    const shape whole = broadcast_shape(const_matrix(in)...);
-    (require_broadcast("reduce", in.shape(), whole), ...);
-    const bool over_rows = out.rows() == 1 && whole.rows != 1;
-    const bool over_cols = out.cols() == 1 && whole.cols != 1;
-    if ((!over_rows && out.rows() != whole.rows) || (!over_cols && out.cols() != whole.cols))
-      throw shape_error(detail::concat("reduce: a result of ", to_string(out.shape()),
-                                       " cannot hold the reduction of ", to_string(whole),
-                                       "; each of its extents must be 1 or that of the operands"));
+    const shape whole = contract::broadcast(const_matrix(in).shape()...);
+    (contract::broadcasts("reduce", in.shape(), whole), ...);
+    contract::reduces(out.shape(), whole);
     if (out.shape() == whole) return map(f, out, in...);
     if (out.size() == 1) return reduce_all(op, out, f, whole, in...);
     reduce_by(out.cols() == 1 ? device::walk::row : device::walk::column, op, out, f, whole, in...);
@@ -163,11 +159,7 @@ class device_backend {
   template <class Epilogue = fn::identity, class... In>
   void gemm(matrix c, gemm_operand<const_matrix> a, gemm_operand<const_matrix> b,
             gemm_scalars scalars = {}, const Epilogue& epilogue = {}, const In&... in) const {
-    if (b.rows() != a.cols() || c.rows() != a.rows() || c.cols() != b.cols())
-      throw shape_error(detail::concat("gemm: a product of ", a.rows(), "x", a.cols(), " by ",
-                                       b.rows(), "x", b.cols(), " into ", to_string(c.shape()),
-                                       "; the inner extents must agree and the result be ",
-                                       a.rows(), "x", b.cols()));
+    contract::product(c.shape(), {a.rows(), a.cols()}, {b.rows(), b.cols()});
     arguments list;
     list.integers(c.rows(), c.cols(), a.cols());
     list.number(static_cast<T>(scalars.alpha));
@@ -201,10 +193,7 @@ class device_backend {
   /// numbers.
   template <class U, class F = fn::identity>
   void gather(matrix out, view<U> source, view<const std::int32_t> rows, const F& f = {}) const {
-    if (rows.rows() != 1 || rows.cols() != out.rows() || source.cols() != out.cols())
-      throw shape_error(detail::concat("gather: ", to_string(rows.shape()), " rows of ",
-                                       to_string(source.shape()), " do not fill ",
-                                       to_string(out.shape())));
+    contract::gathers(out.shape(), source.shape(), rows.shape());
     if (out.empty()) return;
     arguments a;
     a.integers(out.rows(), out.cols());
@@ -253,7 +242,7 @@ class device_backend {
       f.is_transposed ? integers(1, f.view.stride()) : integers(f.view.stride(), 1);
     }
     void operand(const char* verb, const const_matrix& m, shape whole) {
-      require_broadcast(verb, m.shape(), whole);
+      contract::broadcasts(verb, m.shape(), whole);
       buffer(m.data());
       integers(m.rows() == 1 ? 0 : m.stride(), m.cols() == 1 && whole.cols != 1 ? 0 : 1);
     }
@@ -282,18 +271,6 @@ class device_backend {
                                          " has no double precision; use float"));
   }
 
-  static void require_same(const char* verb, shape expected, shape got) {
-    if (expected != got)
-      throw shape_error(detail::concat(verb, ": the shapes ", to_string(expected), " and ",
-                                       to_string(got), " differ"));
-  }
-
-  static void require_broadcast(const char* verb, shape s, shape whole) {
-    if ((s.rows != whole.rows && s.rows != 1) || (s.cols != whole.cols && s.cols != 1))
-      throw shape_error(detail::concat(verb, ": an operand of ", to_string(s),
-                                       " does not broadcast to ", to_string(whole)));
-  }
-
   template <class U>
   static std::size_t bytes(index_t elements) {
     return static_cast<std::size_t>(elements) * sizeof(U);
@@ -301,17 +278,6 @@ class device_backend {
   template <class U>
   static auto rectangle_of(const view<U>& m) {
     return typename Runtime::rectangle{bytes<U>(m.data().offset), bytes<U>(m.stride())};
-  }
-
-  template <class... In>
-  static shape broadcast_shape(const In&... in) {
-    shape whole{1, 1};
-    const auto widen = [&](shape s) {
-      if (whole.rows == 1) whole.rows = s.rows;
-      if (whole.cols == 1) whole.cols = s.cols;
-    };
-    (widen(in.shape()), ...);
-    return whole;
   }
 
   /// The kernel of a verb for a functor. Its text is made and built once per type and constants

@@ -1,0 +1,64 @@
+/// \file
+/// The shapes that verbs demand, checked in one place, so that every backend refuses the same calls
+/// with the same sentences.
+#ifndef CHAINRULE_BACKEND_CONTRACT_HPP
+#define CHAINRULE_BACKEND_CONTRACT_HPP
+
+#include "chainrule/core/error.hpp"
+#include "chainrule/core/shape.hpp"
+
+namespace chainrule::contract {
+
+/// Throws shape_error, naming the verb, unless the shapes are one.
+inline void same_shape(const char* verb, shape expected, shape got) {
+  if (expected != got)
+    throw shape_error(detail::concat(verb, ": the shapes ", to_string(expected), " and ",
+                                     to_string(got), " differ"));
+}
+
+/// Throws shape_error unless an operand can be repeated to the shape of the whole.
+inline void broadcasts(const char* verb, shape operand, shape whole) {
+  if ((operand.rows != whole.rows && operand.rows != 1) ||
+      (operand.cols != whole.cols && operand.cols != 1))
+    throw shape_error(detail::concat(verb, ": an operand of ", to_string(operand),
+                                     " does not broadcast to ", to_string(whole)));
+}
+
+/// The shape that operands are broadcast to: an extent of 1 gives way to that of the next.
+template <class... Shapes>
+[[nodiscard]] constexpr shape broadcast(shape first, Shapes... more) {
+  [[maybe_unused]] const auto widen = [&](shape s) {
+    if (first.rows == 1) first.rows = s.rows;
+    if (first.cols == 1) first.cols = s.cols;
+  };
+  (widen(more), ...);
+  return first;
+}
+
+/// Throws shape_error unless a result can hold the reduction of the whole.
+inline void reduces(shape result, shape whole) {
+  if ((result.rows != 1 && result.rows != whole.rows) ||
+      (result.cols != 1 && result.cols != whole.cols))
+    throw shape_error(detail::concat("reduce: a result of ", to_string(result),
+                                     " cannot hold the reduction of ", to_string(whole),
+                                     "; each of its extents must be 1 or that of the operands"));
+}
+
+/// Throws shape_error unless c can be the product of a and b, as they are after transposition.
+inline void product(shape c, shape a, shape b) {
+  if (b.rows != a.cols || c.rows != a.rows || c.cols != b.cols)
+    throw shape_error(detail::concat(
+        "gemm: a product of ", to_string(a), " by ", to_string(b), " into ", to_string(c),
+        "; the inner extents must agree and the result be ", a.rows, "x", b.cols));
+}
+
+/// Throws shape_error unless `rows` (1 x n) of a source fill a result of n rows.
+inline void gathers(shape result, shape source, shape rows) {
+  if (rows.rows != 1 || rows.cols != result.rows || source.cols != result.cols)
+    throw shape_error(detail::concat("gather: ", to_string(rows), " rows of ", to_string(source),
+                                     " do not fill ", to_string(result)));
+}
+
+}  // namespace chainrule::contract
+
+#endif  // CHAINRULE_BACKEND_CONTRACT_HPP
