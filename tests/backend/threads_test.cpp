@@ -78,7 +78,8 @@ std::vector<T> all_verbs(const basic_cpu<T>& be) {
   keep(total);
 
   std::vector<std::int32_t> indices;
-  for (std::int32_t i = 0; i < rows; ++i) indices.push_back(i * 7 % rows);
+  for (std::int32_t i = 0; i < rows; ++i)
+    indices.push_back(static_cast<std::int32_t>(i * 7 % rows));
   be.gather(e.view, a.view, matrix_view<const std::int32_t>(indices.data(), 1, rows),
             fn::affine{0.3, 0.1});
   keep(e);
