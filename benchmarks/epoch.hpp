@@ -1,0 +1,152 @@
+/// \file
+/// `epoch_contest`: chainrule and plain Eigen train the same net on the same batches, and must
+/// learn the same.
+#ifndef CHAINRULE_BENCHMARKS_EPOCH_HPP
+#define CHAINRULE_BENCHMARKS_EPOCH_HPP
+
+#include <cmath>
+#include <memory>
+
+#include "contest.hpp"
+#include "nets.hpp"
+
+/// What the epochs of one contender came to.
+struct progress {
+  std::string name;
+  double first_loss = 0;  // of the first epoch
+  double loss = 0;        // of the last
+  double accuracy = 0;
+  int epochs = 0;
+
+  void record(double l, double a) {
+    if (epochs++ == 0) first_loss = l;
+    loss = l;
+    accuracy = a;
+  }
+};
+
+inline constexpr std::uint64_t order_seed = 7;
+
+/// The contest of one net, with all that its contenders need. `add_eigen` comes first: it is what
+/// the others are compared with.
+class epoch_contest {
+ public:
+  /// `images` must outlive the contest.
+  epoch_contest(const net_shape& s, const chainrule::labelled_images& images,
+                const std::string& prefix = "epoch/")
+      : shape_(s), images_(images), contest_(prefix + s.name) {}
+  epoch_contest(const epoch_contest&) = delete;
+  epoch_contest& operator=(const epoch_contest&) = delete;
+
+  contest& contenders() { return contest_; }
+
+  /// Prints what was learned; false if something is wrong.
+  [[nodiscard]] bool check() const {
+    bool fine = true;
+    for (const auto& p : progress_) {
+      if (p->epochs == 0) continue;
+      // Rounding differs, and training amplifies it: the first epoch's mean is still close.
+      const double difference = std::abs(p->first_loss / progress_[0]->first_loss - 1);
+      // Ten bits' parity takes thousands of epochs: there the loss must fall, no more.
+      const bool images = shape_.extents[0] == 784;
+      const bool learned = p->loss < p->first_loss && (!images || p->accuracy >= 0.75);
+      const bool agrees = difference < 0.01;
+      std::printf("%s  %-20s %2d epochs: loss %.5f, then %.5f, training accuracy %.4f%s%s\n",
+                  shape_.name, p->name.c_str(), p->epochs, p->first_loss, p->loss, p->accuracy,
+                  learned ? "" : "  DID NOT LEARN", agrees ? "" : "  DIFFERS FROM THE FIRST");
+      fine = fine && learned && agrees;
+    }
+    return fine;
+  }
+
+  progress* new_progress(const std::string& name) {
+    progress_.push_back(std::make_unique<progress>());
+    progress_.back()->name = name;
+    return progress_.back().get();
+  }
+
+  /// The net in plain Eigen with the first weights of the library's: in x out by rows are out x in
+  /// by columns.
+  [[nodiscard]] std::shared_ptr<plain_eigen> first_weights() const {
+    auto net = std::make_shared<plain_eigen>(shape_.extents, shape_.hidden, shape_.loss,
+                                             shape_.batch, shape_.rate);
+    with_network(shape_, 1, [&](const auto& made, const auto&) {
+      for (std::size_t i = 0; i < net->layers().size(); ++i) {
+        auto& l = net->layers()[i];
+        const auto values = made.values(chainrule::detail::concat(i, ".weight"));
+        l.w = Eigen::Map<const Eigen::MatrixXf>(values.data(), l.w.rows(), l.w.cols());
+      }
+    });
+    return net;
+  }
+
+  void add_eigen(const std::string& name) {
+    const auto net = first_weights();
+    progress* p = new_progress(name);
+    auto order =
+        std::make_shared<std::vector<std::int32_t>>(static_cast<std::size_t>(images_.count));
+    const chainrule::sampler sampler(images_.count, order_seed);
+    contest_.add(name, [this, net, p, order, sampler] {
+      sampler.shuffle(static_cast<std::uint64_t>(p->epochs), *order);
+      net->epoch(images_.pixels, images_.labels, *order);
+      p->record(net->loss(), net->accuracy());
+    });
+  }
+
+  void add_chainrule(int threads) {
+    with_network(shape_, threads, [&]<class Network, class Loss>(Network made, const Loss& loss) {
+      using namespace chainrule;
+      struct all {
+        Network net;
+        dataset<cpu> data;
+        trainer<Network, Loss, sgd> t;
+        all(Network n, const labelled_images& images, const Loss& l, float rate)
+            : net(std::move(n)),
+              data(net.backend(), images),
+              t(net, l, sgd{static_cast<double>(rate)}) {}
+      };
+      const std::string name =
+          detail::concat("chainrule, ", threads, threads == 1 ? " thread" : " threads");
+      progress* p = new_progress(name);
+      auto run = std::make_shared<all>(std::move(made), images_, loss, shape_.rate);
+      contest_.add(name, [this, run, p] {
+        const history h =
+            run->t.fit(run->data, {.epochs = 1, .batch = shape_.batch, .seed = order_seed});
+        p->record(h.epochs[0].training.loss, h.epochs[0].training.accuracy);
+      });
+    });
+  }
+
+  /// Eigen's products of a step alone, as often as there are steps.
+  void add_products() {
+    struct buffers {
+      Eigen::MatrixXf w, x, y, dw, dx;
+    };
+    auto layers = std::make_shared<std::vector<buffers>>();
+    for (std::size_t i = 1; i < shape_.extents.size(); ++i) {
+      const int in = shape_.extents[i - 1];
+      const int out = shape_.extents[i];
+      layers->push_back({Eigen::MatrixXf::Random(out, in),
+                         Eigen::MatrixXf::Random(in, shape_.batch),
+                         Eigen::MatrixXf(out, shape_.batch), Eigen::MatrixXf(out, in),
+                         Eigen::MatrixXf(in, shape_.batch)});
+    }
+    contest_.add("Eigen, products alone", [this, layers] {
+      for (const auto [first, n] : chainrule::batch_range(images_.count, shape_.batch))
+        for (std::size_t i = 0; i < layers->size(); ++i) {
+          buffers& l = (*layers)[i];
+          l.y.leftCols(n).noalias() = l.w * l.x.leftCols(n);
+          if (i > 0) l.dx.leftCols(n).noalias() = l.w.transpose() * l.y.leftCols(n);
+          l.dw.noalias() = l.y.leftCols(n) * l.x.leftCols(n).transpose();
+        }
+    });
+  }
+
+ private:
+  net_shape shape_;
+  const chainrule::labelled_images& images_;
+  contest contest_;
+  std::vector<std::unique_ptr<progress>> progress_;
+};
+
+#endif  // CHAINRULE_BENCHMARKS_EPOCH_HPP
