@@ -75,7 +75,8 @@ else
 fi
 machine=${CHAINRULE_BENCHMARK_MACHINE:-"$processor, $(getconf _NPROCESSORS_ONLN) processors"}
 commit=$(git -C "$root" rev-parse --short HEAD 2>/dev/null || echo unknown)
-if [ -n "$(git -C "$root" status --porcelain -- include benchmarks 2>/dev/null)" ]; then
+if [ -n "$(git -C "$root" status --porcelain -- include benchmarks \
+             ':!benchmarks/results' 2>/dev/null)" ]; then
   commit="$commit and changes"
 fi
 today=$(date -u +%Y-%m-%d)
@@ -84,9 +85,13 @@ say "$machine"
 say "$compiler, flags: $flags, commit $commit"
 
 rows=$build/benchmarks/epoch.rows
+rm -f "$rows"
 status=0
 CHAINRULE_BENCHMARK_JSON=$rows "$build/benchmarks/epoch" "$@" || status=$?
-[ -s "$rows" ] || exit 1
+if [ ! -s "$rows" ]; then
+  say "nothing was measured" >&2
+  exit 1
+fi
 
 # In a folder of its own: only the example, from nothing, one job after the other.
 example='null'
