@@ -72,11 +72,14 @@ TEST_CASE("the counter counts") {
   REQUIRE(installed > 0);
 #endif
   const long before = allocations;
-  const std::vector<int> plain(100);
+  // Not a new-expression, nor a vector: those a compiler may leave out.
+  void* const plain = ::operator new(100);
   const long middle = allocations;
   const chainrule::cpu_storage<float> aligned(100);
+  const long after = allocations;
+  ::operator delete(plain);
   CHECK(middle == before + 1);
-  CHECK(allocations == middle + 1);
+  CHECK(after == middle + 1);
 }
 
 TEMPLATE_TEST_CASE("verbs allocate nothing once they are warm", "", float, double) {
