@@ -96,6 +96,13 @@ TEST_CASE("the file names what it holds, and carries what it is given") {
   CHECK(weights[1 * 5 + 3] == net.values("0.weight")(1, 3));
 }
 
+TEST_CASE("metadata may not take the library's key") {
+  const scratch::folder folder;
+  const network net{basic_cpu<float>(1), dense{2, 1}};
+  CHECK_THROWS_AS(save_weights(net, folder / "net.safetensors", {{"layers", "mine"}}), value_error);
+  CHECK_THROWS_AS(load_safetensors(folder / "net.safetensors"), io_error);  // nothing was written
+}
+
 TEST_CASE("another network's weights are refused, and nothing is changed") {
   const scratch::folder folder;
   const std::string path = folder / "net";

@@ -36,8 +36,9 @@ inline constexpr const char* layers_key = "layers";
 
 }  // namespace detail
 
-/// Writes all parameters of `net`, with metadata of your own beside the library's. Throws io_error
-/// if the file cannot be written; the old file, if there was one, is then untouched.
+/// Writes all parameters of `net`, with metadata of your own beside the library's, whose key is
+/// "layers". Throws value_error if yours has that key, io_error if the file cannot be written; the
+/// old file, if there was one, is then untouched.
 template <class Network>
 void save_weights(const Network& net, const std::string& path,
                   std::map<std::string, std::string> metadata = {}) {
@@ -51,7 +52,9 @@ void save_weights(const Network& net, const std::string& path,
                        {p.place.rows, p.place.cols},
                        std::as_bytes(std::span(values.back()))});
   }
-  metadata.emplace(detail::layers_key, detail::layers_in_words(net));
+  if (!metadata.emplace(detail::layers_key, detail::layers_in_words(net)).second)
+    throw value_error(detail::concat("the metadata key '", detail::layers_key,
+                                     "' is the library's own; choose another name"));
   save_safetensors(path, tensors, metadata);
 }
 
