@@ -19,6 +19,7 @@
 
 #include "chainrule/backend/concept.hpp"
 #include "chainrule/core/philox.hpp"
+#include "support/complaint.hpp"
 
 namespace conformance {
 
@@ -167,16 +168,7 @@ class framed {
   std::vector<T> image_;
 };
 
-/// What `call` throws as an E says; "" if it throws nothing.
-template <class E, class Call>
-[[nodiscard]] std::string complaint(Call&& call) {
-  try {
-    call();
-  } catch (const E& e) {
-    return e.what();
-  }
-  return {};
-}
+using support::complaint;
 
 /// Whether `text` holds all of `parts`.
 template <class... Parts>

@@ -61,7 +61,7 @@ TEST_CASE("an atomic write takes the longest file name and a name without folder
   char before[4096];
   REQUIRE(::getcwd(before, sizeof before) != nullptr);
   REQUIRE(::chdir(folder.path().c_str()) == 0);
-  const std::string message = scratch::message_of<io_error>([] { write("here", "y"); });
+  const std::string message = scratch::complaint<io_error>([] { write("here", "y"); });
   REQUIRE(::chdir(before) == 0);
   CHECK(message.empty());
   CHECK(scratch::read(folder / "here") == "y");
@@ -99,7 +99,7 @@ TEST_CASE("an atomic write keeps symbolic links and replaces what they lead to")
   SECTION("links in a circle are an error") {
     REQUIRE(::symlink("b", (folder / "a").c_str()) == 0);
     REQUIRE(::symlink("a", (folder / "b").c_str()) == 0);
-    CHECK(scratch::contains(scratch::message_of<io_error>([&] { write(folder / "a", "x"); }),
+    CHECK(scratch::contains(scratch::complaint<io_error>([&] { write(folder / "a", "x"); }),
                             folder / "a"));
   }
 }
@@ -109,7 +109,7 @@ TEST_CASE("an atomic write replaces files only") {
   REQUIRE(::mkdir((folder / "sub").c_str(), 0777) == 0);
   REQUIRE(::mkfifo((folder / "pipe").c_str(), 0666) == 0);
   for (const std::string name : {"sub", "pipe"}) {
-    const auto message = scratch::message_of<io_error>([&] { write(folder / name, "x"); });
+    const auto message = scratch::complaint<io_error>([&] { write(folder / name, "x"); });
     CHECK(scratch::contains(message, "'" + folder / name + "'"));
     CHECK(scratch::contains(message, "not a regular file"));
   }
@@ -120,10 +120,10 @@ TEST_CASE("an atomic write says which path failed and why") {
   const scratch::folder folder;
   scratch::write(folder / "file", "x");
   const std::string below = folder / "file/below";
-  auto message = scratch::message_of<io_error>([&] { write(below, "x"); });
+  auto message = scratch::complaint<io_error>([&] { write(below, "x"); });
   CHECK(scratch::contains(message, "'" + below + "': Not a directory"));
   const std::string missing = folder / "missing/file";
-  message = scratch::message_of<io_error>([&] { write(missing, "x"); });
+  message = scratch::complaint<io_error>([&] { write(missing, "x"); });
   CHECK(scratch::contains(message, "'" + missing + "': No such file or directory"));
   CHECK(scratch::read(folder / "file") == "x");
   CHECK(folder.count() == 1);
@@ -143,8 +143,8 @@ TEST_CASE("a write that fails half-way leaves the old file and nothing else") {
   limited.rlim_cur = 10'000;
   const auto handler = ::signal(SIGXFSZ, SIG_IGN);
   REQUIRE(::setrlimit(RLIMIT_FSIZE, &limited) == 0);
-  const std::string replacing = scratch::message_of<io_error>([&] { write(path, big); });
-  const std::string creating = scratch::message_of<io_error>([&] { write(fresh, big); });
+  const std::string replacing = scratch::complaint<io_error>([&] { write(path, big); });
+  const std::string creating = scratch::complaint<io_error>([&] { write(fresh, big); });
   REQUIRE(::setrlimit(RLIMIT_FSIZE, &before) == 0);
   ::signal(SIGXFSZ, handler);
 

@@ -65,7 +65,7 @@ TEST_CASE("the cursor refuses structures that are not JSON") {
       in.members([&](const std::string&) { (void)in.unsigned_integer(); });
       in.finish();
     };
-    const std::string message = scratch::message_of<format_error>(walk);
+    const std::string message = scratch::complaint<format_error>(walk);
     CHECK(scratch::contains(message, "the name: the header is malformed near its byte "));
   }
   for (const std::string text : {"[", "]", "[1", "[1,", "[1,]", "[,]", "[1 2]", "[1]]", "{}"}) {
@@ -154,8 +154,7 @@ TEST_CASE("the cursor takes the same strings as another reader") {
     text += "\"";
     const auto other = nlohmann::json::parse(text, nullptr, false);
     std::string mine;
-    const std::string refused =
-        scratch::message_of<format_error>([&] { mine = read_string(text); });
+    const std::string refused = scratch::complaint<format_error>([&] { mine = read_string(text); });
     CAPTURE(i, text);
     REQUIRE(refused.empty() == !other.is_discarded());
     if (refused.empty()) {

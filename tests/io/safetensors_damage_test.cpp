@@ -21,8 +21,8 @@ using chainrule::load_safetensors_options;
 using chainrule::safetensors_file;
 using chainrule::save_safetensors;
 using chainrule::tensor_to_save;
+using scratch::complaint;
 using scratch::contains;
-using scratch::message_of;
 
 namespace {
 
@@ -62,7 +62,7 @@ std::string refusal(const std::string& path, const std::string& content,
                     load_safetensors_options options = any_program) {
   std::remove(path.c_str());  // truncating in place instead makes some file systems wait for a disk
   scratch::write(path, content);
-  return message_of<format_error>([&] {
+  return complaint<format_error>([&] {
     const safetensors_file file = load_safetensors(path, options);
     std::size_t bytes = 0;
     unsigned sum = 0;  // touches every byte, for the address sanitizer
@@ -298,7 +298,7 @@ TEST_CASE("lengths that lie are refused before memory is allocated for them") {
   const auto large = [&](const std::string& head, std::uint64_t size) {
     scratch::write(path, head);
     REQUIRE(::truncate(path.c_str(), static_cast<off_t>(size)) == 0);
-    return message_of<format_error>([&] { (void)load_safetensors(path, any_program); });
+    return complaint<format_error>([&] { (void)load_safetensors(path, any_program); });
   };
   const std::uint64_t gib = std::uint64_t{1} << 30;
   CHECK(contains(large("", 5 * gib), "more than the 4294967296 that are allowed (max_bytes)"));

@@ -26,8 +26,8 @@ using chainrule::shape_error;
 using chainrule::tensor_expectation;
 using chainrule::tensor_to_save;
 using chainrule::value_error;
+using scratch::complaint;
 using scratch::contains;
-using scratch::message_of;
 
 namespace {
 
@@ -154,7 +154,7 @@ TEST_CASE("saving refuses what could not be loaded and leaves the old file") {
   const std::string before = scratch::read(path);
   const auto refused = [&](std::vector<tensor_to_save> tensors,
                            std::map<std::string, std::string> metadata = {}) {
-    return message_of<value_error>([&] { save_safetensors(path, tensors, metadata); });
+    return complaint<value_error>([&] { save_safetensors(path, tensors, metadata); });
   };
   const auto data = bytes_of(s.w);
   CHECK(contains(refused({{"w", "F32", {2, 3}, data}, {"w", "F32", {6}, data}}), "twice"));
@@ -186,7 +186,7 @@ TEST_CASE("a save that cannot be written throws io_error with the path") {
   const scratch::folder folder;
   scratch::write(folder / "file", "x");
   const std::string path = folder / "file/net.safetensors";
-  CHECK(contains(message_of<io_error>([&] { save_safetensors(path, sample{}.tensors()); }), path));
+  CHECK(contains(complaint<io_error>([&] { save_safetensors(path, sample{}.tensors()); }), path));
   CHECK(folder.count() == 1);
 }
 
@@ -194,7 +194,7 @@ TEST_CASE("loading what is not a readable file throws io_error and does not wait
   const scratch::folder folder;
   REQUIRE(::mkfifo((folder / "pipe").c_str(), 0666) == 0);
   const auto message = [&](const std::string& path) {
-    return message_of<io_error>([&] { (void)load_safetensors(path); });
+    return complaint<io_error>([&] { (void)load_safetensors(path); });
   };
   CHECK(contains(message(folder / "missing"), "missing': No such file or directory"));
   CHECK(contains(message(folder.path()), "not a regular file"));
@@ -248,7 +248,7 @@ TEST_CASE("copy_to refuses other tensors, shapes, types and sizes and assigns no
   const safetensors_file file = load_safetensors(folder / "file");
   std::vector<float> out(6, 9.0F);
   const auto message = [&](const std::string& name, const std::vector<index_t>& shape) {
-    return message_of<format_error>([&] { file.copy_to(name, shape, std::span(out)); });
+    return complaint<format_error>([&] { file.copy_to(name, shape, std::span(out)); });
   };
   CHECK(contains(message("x", {6}), "there is no tensor 'x'"));
   CHECK(contains(message("w", {3, 2}), "'w' has the shape [2, 3], expected [3, 2]"));
@@ -256,7 +256,7 @@ TEST_CASE("copy_to refuses other tensors, shapes, types and sizes and assigns no
   CHECK(contains(message("b", {1}), "has the shape [], expected [1]"));
   CHECK(contains(message("n", {2}), "'n' has the dtype I64, expected F32 or F64"));
   const auto too_long = [&] { file.copy_to("b", {}, std::span(out)); };
-  CHECK(contains(message_of<shape_error>(too_long), "has 1 elements, the destination 6"));
+  CHECK(contains(complaint<shape_error>(too_long), "has 1 elements, the destination 6"));
   CHECK(out == std::vector<float>(6, 9.0F));
 }
 
@@ -281,7 +281,7 @@ TEST_CASE("require_same_tensors names the first difference") {
   save_safetensors(folder / "file", tensors);
   const safetensors_file file = load_safetensors(folder / "file");
   const auto difference = [&](const safetensors_file& in, std::vector<tensor_expectation> want) {
-    return message_of<format_error>([&] { require_same_tensors(in, want); });
+    return complaint<format_error>([&] { require_same_tensors(in, want); });
   };
   CHECK(difference(file, {{"w", {2, 3}}, {"b", {}}}).empty());
   CHECK(difference(file, {{"b", {}}, {"w", {2, 3}}}).empty());

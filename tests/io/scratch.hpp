@@ -17,6 +17,8 @@
 #include <string_view>
 #include <vector>
 
+#include "support/complaint.hpp"
+
 namespace scratch {
 
 [[nodiscard]] inline std::vector<std::string> entries_of(const std::string& folder) {
@@ -81,17 +83,7 @@ inline void write(const std::string& path, const std::string& content) {
   return std::as_bytes(std::span(text.data(), text.size()));
 }
 
-/// The message of the `Exception` that `action` throws; an empty one if it throws none. Other
-/// exceptions pass.
-template <class Exception, class Action>
-[[nodiscard]] std::string message_of(Action action) {
-  try {
-    action();
-  } catch (const Exception& e) {
-    return e.what();
-  }
-  return {};
-}
+using support::complaint;
 
 [[nodiscard]] inline bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;

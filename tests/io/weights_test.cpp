@@ -30,7 +30,7 @@ auto bits(const Network& net) {
 template <class Network>
 std::string refusal(Network net, const std::string& path) {
   const auto before = bits(net);
-  const std::string message = scratch::message_of<error>([&] { load_weights(net, path); });
+  const std::string message = scratch::complaint<error>([&] { load_weights(net, path); });
   CHECK(same_bits(bits(net), before));
   return message;
 }
@@ -145,7 +145,7 @@ TEST_CASE("files of other programs are read where that is asked for") {
   content.append(reinterpret_cast<const char*>(values), sizeof values);
   scratch::write(path, content);
   network net{cpu{1}, dense{2, 1}};
-  CHECK(scratch::contains(scratch::message_of<format_error>([&] { load_weights(net, path); }),
+  CHECK(scratch::contains(scratch::complaint<format_error>([&] { load_weights(net, path); }),
                           "the file has no checksums"));
   load_weights(net, path, {.require_checksums = false});
   CHECK(net.values("0.weight")(0, 0) == 1.5F);
@@ -166,7 +166,7 @@ TEST_CASE("damage anywhere is refused, and nothing is changed") {
     std::remove(path.c_str());  // truncating in place makes some file systems wait for a disk
     scratch::write(path, bad);
     CAPTURE(i);
-    REQUIRE(!scratch::message_of<format_error>([&] { load_weights(net, path); }).empty());
+    REQUIRE(!scratch::complaint<format_error>([&] { load_weights(net, path); }).empty());
     REQUIRE(same_bits(bits(net), before));
   }
   scratch::write(path, good.substr(0, good.size() - 1));
@@ -189,7 +189,7 @@ TEST_CASE("it can be asked beforehand whether a file can be written") {
   CHECK(folder.count() == 1);
 
   const auto complaint_on = [](const std::string& where) {
-    return scratch::message_of<io_error>([&] { require_can_save(where); });
+    return scratch::complaint<io_error>([&] { require_can_save(where); });
   };
   CHECK(complaint_on(folder / "none/net") ==
         "cannot write '" + (folder / "none/net") + "': No such file or directory");

@@ -16,6 +16,7 @@
 #include "chainrule/losses/loss.hpp"
 #include "chainrule/network/layer_stack.hpp"
 #include "conformance/backends.hpp"
+#include "support/complaint.hpp"
 
 namespace batches {
 
@@ -183,16 +184,7 @@ class stepper {
   index_t rows_ = 0;
 };
 
-/// What `call` throws as an E says; "" if it throws nothing.
-template <class E, class Call>
-[[nodiscard]] std::string complaint(Call&& call) {
-  try {
-    call();
-  } catch (const E& e) {
-    return e.what();
-  }
-  return {};
-}
+using support::complaint;
 
 }  // namespace batches
 
