@@ -2,7 +2,7 @@
 /// `device_backend<Runtime, T>`: every verb of a backend, written once for GPUs and their like.
 ///
 /// A runtime supplies memory, copies, compilation of a kernel's text and its launch; the texts are
-/// those of backend/device/kernels.hpp. A verb queues its work and returns; only download and
+/// those of backend/device/kernels/. A verb queues its work and returns; only download and
 /// synchronize wait. See backend/concept.hpp for what the verbs mean.
 #ifndef CHAINRULE_BACKEND_DEVICE_DEVICE_BACKEND_HPP
 #define CHAINRULE_BACKEND_DEVICE_DEVICE_BACKEND_HPP
@@ -21,7 +21,11 @@
 
 #include "chainrule/backend/concept.hpp"
 #include "chainrule/backend/contract.hpp"
-#include "chainrule/backend/device/kernels.hpp"
+#include "chainrule/backend/device/kernels/gather.hpp"
+#include "chainrule/backend/device/kernels/gemm.hpp"
+#include "chainrule/backend/device/kernels/map.hpp"
+#include "chainrule/backend/device/kernels/random.hpp"
+#include "chainrule/backend/device/kernels/reduce.hpp"
 
 namespace chainrule {
 
