@@ -102,7 +102,7 @@ TEST_CASE("first weights are the same on the CPU and on OpenCL", "[opencl]") {
 }
 
 TEST_CASE("a kernel that does not build says why, with its text", "[opencl]") {
-  const auto& runtime = opencl().runtime();
+  const auto runtime = opencl().runtime();
   try {
     (void)runtime->kernel("KERNEL cr_main(int x) { this is no kernel; }\n");
     FAIL("it was built");

@@ -2,6 +2,7 @@
 /// `opencl`: the backend that runs on any OpenCL 1.2 device.
 ///
 ///     chainrule::opencl be;                      // float, the first GPU, else the first device
+///     chainrule::opencl second{1};               // a device by number, or by a part of its name
 ///     chainrule::basic_opencl<double> d(be);     // the same device in double
 ///
 /// Needs the OpenCL headers and loader (CMake: the component and target chainrule::opencl). The

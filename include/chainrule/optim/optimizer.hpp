@@ -7,8 +7,11 @@
 #define CHAINRULE_OPTIM_OPTIMIZER_HPP
 
 #include <array>
+#include <atomic>
+#include <cstdint>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 #include "chainrule/optim/rules.hpp"
 
@@ -23,6 +26,10 @@ struct update_kernel;
 template <class... Rules>
 struct update_kernel<chained<Rules...>> {
   std::tuple<Rules...> rules;
+  std::uint64_t number;  // tells the rules of one optimizer from those of others
+
+  /// Rules hold schedules, so they are not plain values: a device finds its kernel by this.
+  [[nodiscard]] std::uint64_t identity() const { return number; }
 
   template <class X, class... More>
   constexpr auto operator()(const X& w, const X& g, const More&... more) const {
@@ -49,6 +56,12 @@ struct update_kernel<chained<Rules...>> {
   }
 };
 
+/// Another number at each call.
+[[nodiscard]] inline std::uint64_t next_identity() {
+  static std::atomic<std::uint64_t> last{0};
+  return ++last;
+}
+
 }  // namespace detail
 
 template <backend B, class Chain>
@@ -63,23 +76,35 @@ class optimizer {
   /// State for arenas of that plan, all 0. `rules` is a rule or a chain of rules.
   template <class Rules>
   optimizer(const B& be, const arena_plan& plan, const Rules& rules)
-      : be_(be), rules_(chain(rules)), squares_(be, 1, 1) {
+      : be_(be), rules_(chain(rules)), scalars_(be, 1, per_step), squares_(be, 1, 1) {
     for (auto& s : state_) s = arena<B>(be, plan);
-    for (auto& s : scalars_) s = tensor<B>(be, 1, static_cast<index_t>(host_[0].size()));
   }
 
   /// One step: parameters -= rate * direction. Throws shape_error if an arena is of another plan.
   void update(arena<B>& parameters, const arena<B>& gradients) {
-    for (const role kind : roles) upload_scalars(kind);
-    measure(gradients);
-    for (const role kind : roles) {
-      const matrix<B> w = parameters.region(kind);
-      if (w.empty()) continue;
-      apply(w, gradients.region(kind), kind, std::make_index_sequence<slots>{},
-            std::make_index_sequence<Chain::scalars + 1>{});
-    }
+    std::array<scalar_t<B>, per_step> host{};
+    write_scalars(step_, host.data());
+    be_.upload(scalars_.view(), matrix_view<const scalar_t<B>>(host.data(), 1, per_step));
+    take_step(parameters, gradients);
     ++step_;
   }
+
+  /// Lays down the scalars of the next `count` steps in the backend's memory, for update_planned.
+  void plan_steps(index_t count) {
+    std::vector<scalar_t<B>> host(static_cast<std::size_t>(count * per_step));
+    for (index_t i = 0; i < count; ++i) write_scalars(step_ + i, host.data() + i * per_step);
+    if (planned_.rows() != count) planned_ = tensor<B>(be_, count, per_step);
+    be_.upload(planned_.view(), matrix_view<const scalar_t<B>>(host.data(), count, per_step));
+  }
+  /// Step number `at` of those planned, where `at` is a number in the backend's memory: nothing in
+  /// it comes from the host, so it can be recorded and replayed. Whoever does so calls count_step
+  /// for each time that it runs.
+  template <class Counter>
+  void update_planned(arena<B>& parameters, const arena<B>& gradients, const Counter& at) {
+    be_.gather(scalars_.view(), const_matrix<B>(planned_.view()), at.view());
+    take_step(parameters, gradients);
+  }
+  void count_step() { ++step_; }
 
   /// The updates that were made.
   [[nodiscard]] std::int64_t step() const { return step_; }
@@ -91,20 +116,33 @@ class optimizer {
   [[nodiscard]] const std::array<arena<B>, slots>& state() const { return state_; }
 
  private:
-  // The numbers of a step live in the backend's memory, the rate first, so that a schedule never
-  // changes a kernel. Each region has its own: a rule may treat biases otherwise.
-  void upload_scalars(role kind) {
-    std::array<double, Chain::scalars> all{};
-    rules_.prepare({step_, kind}, all);
-    auto& host = host_[static_cast<std::size_t>(kind)];
-    host[0] = static_cast<scalar_t<B>>(rules_.rate(step_));
-    for (std::size_t i = 0; i < all.size(); ++i) host[i + 1] = static_cast<scalar_t<B>>(all[i]);
-    be_.upload(scalars_[static_cast<std::size_t>(kind)].view(),
-               matrix_view<const scalar_t<B>>(host.data(), 1, static_cast<index_t>(host.size())));
+  // The numbers of a step live in the backend's memory, so that a schedule never changes a kernel:
+  // for each region (a rule may treat biases otherwise) the rate and then the scalars of the rules.
+  static constexpr index_t per_region = static_cast<index_t>(Chain::scalars) + 1;
+  static constexpr index_t per_step = per_region * static_cast<index_t>(roles.size());
+
+  void write_scalars(std::int64_t step, scalar_t<B>* to) const {
+    for (const role kind : roles) {
+      std::array<double, Chain::scalars> all{};
+      rules_.prepare({step, kind}, all);
+      *to++ = static_cast<scalar_t<B>>(rules_.rate(step));
+      for (const double s : all) *to++ = static_cast<scalar_t<B>>(s);
+    }
   }
 
   [[nodiscard]] matrix<B> scalar(role kind, std::size_t i) {
-    return scalars_[static_cast<std::size_t>(kind)].view().block(0, static_cast<index_t>(i), 1, 1);
+    return scalars_.view().block(
+        0, static_cast<index_t>(kind) * per_region + static_cast<index_t>(i), 1, 1);
+  }
+
+  void take_step(arena<B>& parameters, const arena<B>& gradients) {
+    measure(gradients);
+    for (const role kind : roles) {
+      const matrix<B> w = parameters.region(kind);
+      if (w.empty()) continue;
+      apply(w, gradients.region(kind), kind, std::make_index_sequence<slots>{},
+            std::make_index_sequence<Chain::scalars + 1>{});
+    }
   }
 
   /// Fills in the scalar of a rule that measures the whole gradient, for all regions at once.
@@ -119,7 +157,7 @@ class optimizer {
   template <std::size_t... S, std::size_t... K>
   void apply(matrix<B> w, const_matrix<B> g, role kind, std::index_sequence<S...>,
              std::index_sequence<K...>) {
-    const detail::update_kernel<Chain> kernel{rules_.rules()};
+    const detail::update_kernel<Chain> kernel{rules_.rules(), identity_};
     be_.map(kernel, std::array<matrix<B>, slots + 1>{w, state_[S].region(kind)...}, w, g,
             state_[S].region(kind)..., scalar(kind, K)...);
   }
@@ -127,8 +165,9 @@ class optimizer {
   B be_;
   Chain rules_;
   std::array<arena<B>, slots> state_;
-  std::array<tensor<B>, 2> scalars_;
-  std::array<std::array<scalar_t<B>, Chain::scalars + 1>, 2> host_{};
+  std::uint64_t identity_ = detail::next_identity();
+  tensor<B> scalars_;  // of the step under way
+  tensor<B> planned_;  // of the steps to come, a row each
   tensor<B> squares_;
   std::int64_t step_ = 0;
 };

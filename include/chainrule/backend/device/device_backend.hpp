@@ -10,17 +10,18 @@
 #include <array>
 #include <cstdint>
 #include <cstring>
-#include <map>
 #include <memory>
-#include <mutex>
+#include <span>
 #include <string>
+#include <string_view>
 #include <type_traits>
-#include <typeinfo>
 #include <utility>
 #include <vector>
 
 #include "chainrule/backend/concept.hpp"
 #include "chainrule/backend/contract.hpp"
+#include "chainrule/backend/device/choice.hpp"
+#include "chainrule/backend/device/kernels/counter.hpp"
 #include "chainrule/backend/device/kernels/gather.hpp"
 #include "chainrule/backend/device/kernels/gemm.hpp"
 #include "chainrule/backend/device/kernels/map.hpp"
@@ -33,47 +34,61 @@ namespace chainrule {
 template <class Runtime, class T>
 class device_storage {
  public:
-  using pointer = typename Runtime::template pointer<T>;
+  using pointer = device_pointer<typename Runtime::buffer, T>;
 
   device_storage() = default;
   device_storage(std::shared_ptr<Runtime> runtime, index_t size)
       : runtime_(std::move(runtime)),
-        buffer_(runtime_->allocate(static_cast<std::size_t>(size) * sizeof(T))),
+        memory_(runtime_->acquire(static_cast<std::size_t>(size) * sizeof(T))),
         size_(size) {}
   device_storage(device_storage&& other) noexcept
       : runtime_(std::move(other.runtime_)),
-        buffer_(std::exchange(other.buffer_, {})),
+        memory_(std::exchange(other.memory_, {})),
         size_(std::exchange(other.size_, 0)) {}
   device_storage& operator=(device_storage&& other) noexcept {
     std::swap(runtime_, other.runtime_);
-    std::swap(buffer_, other.buffer_);
+    std::swap(memory_, other.memory_);
     std::swap(size_, other.size_);
     return *this;
   }
   ~device_storage() {
-    if (runtime_) Runtime::release(buffer_);
+    if (runtime_) runtime_->release(memory_);
   }
 
-  [[nodiscard]] pointer data() const { return {buffer_, 0}; }
+  [[nodiscard]] pointer data() const {
+    return {memory_.buffer, static_cast<index_t>(memory_.begin / sizeof(T))};
+  }
   [[nodiscard]] index_t size() const { return size_; }
   /// All elements as one row.
   [[nodiscard]] matrix_view<T, pointer> view() const { return {data(), 1, size_}; }
 
  private:
   std::shared_ptr<Runtime> runtime_;
-  typename Runtime::buffer buffer_{};
+  typename Runtime::allocation_type memory_{};
   index_t size_ = 0;
 };
+
+namespace device {
+/// One of these for each type: its address stands for the type in the keys of kernels.
+template <class F>
+inline char type_tag = 0;
+
+/// A functor that is not a plain value but says what tells it from others of its type.
+template <class F>
+concept has_identity = requires(const F& f) {
+  { f.identity() } -> std::convertible_to<std::uint64_t>;
+};
+}  // namespace device
 
 template <class Runtime, class T>
 class device_backend {
   template <class U>
-  using pointer = typename Runtime::template pointer<U>;
-  using argument = typename Runtime::argument;
-  using kernel_handle = decltype(std::declval<Runtime&>().kernel(std::string{}));
+  using pointer = device_pointer<typename Runtime::buffer, U>;
+  using kernel_handle = typename Runtime::kernel_handle;
 
  public:
   using scalar = T;
+  using runtime_type = Runtime;
   template <class U>
   using view = matrix_view<U, pointer<U>>;
   using matrix = view<T>;
@@ -83,35 +98,43 @@ class device_backend {
   template <class U>
   using rebind = device_backend<Runtime, U>;
 
-  /// Works on the device that all handles made so share; the first opens it. Throws backend_error
-  /// if there is none, or if it does not know the scalar.
-  device_backend() : state_(shared_state()) { require_scalar(); }
+  /// Works on a device that all handles made so share; the first opens it. Throws backend_error if
+  /// there is none, or if it does not know the scalar.
+  device_backend() : device_backend(device_choice{}) {}
+  explicit device_backend(const device_choice& choice) : device_backend(Runtime::shared(choice)) {}
+  /// Works on a device that is open already.
+  explicit device_backend(std::shared_ptr<Runtime> runtime) : runtime_(std::move(runtime)) {
+    if (sizeof(T) == sizeof(double) && !info().has_double)
+      throw backend_error(detail::concat(Runtime::api, ": the device ", device_name(),
+                                         " has no double precision; use float"));
+  }
   /// The same device with another scalar.
   template <class U>
   explicit device_backend(const device_backend<Runtime, U>& other)
-      : state_(std::make_shared<state>(other.runtime())) {
-    require_scalar();
-  }
+      : device_backend(other.runtime()) {}
 
-  [[nodiscard]] const std::shared_ptr<Runtime>& runtime() const { return state_->runtime; }
+  [[nodiscard]] const std::shared_ptr<Runtime>& runtime() const { return runtime_; }
   [[nodiscard]] std::string name() const { return Runtime::api; }
-  [[nodiscard]] std::string device_name() const { return state_->runtime->device_name(); }
+  [[nodiscard]] const device_info& info() const { return runtime_->info(); }
+  [[nodiscard]] std::string device_name() const { return info().name; }
+  /// What the device was asked to do since it was opened, by all handles together.
+  [[nodiscard]] device_statistics statistics() const { return runtime_->statistics(); }
 
   template <class U = T>
   [[nodiscard]] storage<U> allocate(index_t size) const {
     if (size < 0) throw value_error(detail::concat("cannot allocate ", size, " elements"));
-    return storage<U>(state_->runtime, size);
+    return storage<U>(runtime_, size);
   }
 
-  void synchronize() const { state_->runtime->synchronize(); }
+  void synchronize() const { runtime_->synchronize(); }
 
   template <class U>
   void upload(view<U> target, matrix_view<const U> host) const {
     contract::same_shape("upload", target.shape(), host.shape());
     if (target.empty()) return;
-    state_->runtime->write(target.data().buffer, rectangle_of(target), host.data(),
-                           bytes<U>(host.stride()), bytes<U>(host.cols()),
-                           static_cast<std::size_t>(host.rows()));
+    runtime_->upload(target.data().buffer, rectangle_of(target), host.data(),
+                     bytes<U>(host.stride()), bytes<U>(host.cols()),
+                     static_cast<std::size_t>(host.rows()));
   }
   void upload(matrix target, matrix_view<const T> host) const { upload<T>(target, host); }
 
@@ -119,15 +142,41 @@ class device_backend {
   void download(matrix_view<U> host, view<const U> source) const {
     contract::same_shape("download", host.shape(), source.shape());
     if (host.empty()) return;
-    state_->runtime->read(host.data(), bytes<U>(host.stride()), source.data().buffer,
-                          rectangle_of(source), bytes<U>(host.cols()),
-                          static_cast<std::size_t>(host.rows()));
+    runtime_->download(host.data(), bytes<U>(host.stride()), source.data().buffer,
+                       rectangle_of(source), bytes<U>(host.cols()),
+                       static_cast<std::size_t>(host.rows()));
   }
   void download(matrix_view<T> host, const_matrix source) const { download<T>(host, source); }
 
   void copy(matrix target, const_matrix source) const {
     contract::same_shape("copy", target.shape(), source.shape());
     map(fn::identity{}, target, source);
+  }
+
+  /// A number in the device's memory that verbs read where they run: what changes from step to step
+  /// without a word from the host. Begins at 0.
+  class counter {
+   public:
+    explicit counter(const device_backend& be) : value_(be.template allocate<std::int32_t>(1)) {
+      be.set(*this, 0);
+    }
+    /// The number, as one element.
+    [[nodiscard]] matrix_view<std::int32_t, pointer<std::int32_t>> view() const {
+      return value_.view();
+    }
+
+   private:
+    storage<std::int32_t> value_;
+  };
+  void set(const counter& c, std::int32_t value) const {
+    upload<std::int32_t>(c.view(), matrix_view<const std::int32_t>(&value, 1, 1));
+  }
+  /// Adds 1 to the counter, after all that was asked for before.
+  void advance(const counter& c) const {
+    arguments a;
+    a.buffer(c.view().data());
+    launch("advance", kernel_for<task::advance, void>([] { return device::advance_kernel(); }),
+           {1, 1, 1, 1}, a);
   }
 
   template <class F, class... In>
@@ -143,10 +192,10 @@ class device_backend {
     for (const matrix& o : out) a.target(o);
     (a.operand("map", const_matrix(in), whole), ...);
     if (whole.size() == 0) return;
-    launch(kernel_for(
-               "map", f,
-               [&] { return device::map_kernel<T>(trace_of<sizeof...(In)>(f), sizeof...(In)); }),
-           whole.cols, whole.rows, a);
+    launch("map",
+           kernel_for<task::map, F>(
+               f, [&] { return device::map_kernel<T>(trace_of<sizeof...(In)>(f), sizeof...(In)); }),
+           items(whole.cols, whole.rows), a);
   }
 
   template <class Op, class F, class... In>
@@ -173,24 +222,24 @@ class device_backend {
     list.factor(b);
     (list.operand("gemm", const_matrix(in), c.shape()), ...);
     if (c.empty()) return;
-    launch(kernel_for("gemm", epilogue,
-                      [&] {
-                        return device::gemm_kernel<T>(trace_of<sizeof...(In) + 1>(epilogue),
-                                                      sizeof...(In));
-                      }),
-           (c.cols() + device::tile_cols - 1) / device::tile_cols,
-           (c.rows() + device::tile_rows - 1) / device::tile_rows, list);
+    launch("gemm",
+           kernel_for<task::gemm, Epilogue>(epilogue,
+                                            [&] {
+                                              return device::gemm_kernel<T>(
+                                                  trace_of<sizeof...(In) + 1>(epilogue),
+                                                  sizeof...(In));
+                                            }),
+           items((c.cols() + device::tile_cols - 1) / device::tile_cols,
+                 (c.rows() + device::tile_rows - 1) / device::tile_rows),
+           list);
   }
 
   void random(matrix out, std::uint64_t seed, std::uint64_t stream) const {
-    if (out.empty()) return;
-    constexpr index_t per_block = sizeof(T) == sizeof(float) ? 4 : 2;
-    arguments a;
-    a.integers(out.rows(), out.cols());
-    a.target(out);
-    a.integers(static_cast<index_t>(seed), static_cast<index_t>(stream));
-    launch(kernel_for("random", fn::identity{}, [] { return device::random_kernel<T>(); }),
-           (out.size() + per_block - 1) / per_block, 1, a);
+    random(out, seed, stream, nullptr);
+  }
+  /// The numbers of stream `stream` + `later`.
+  void random(matrix out, std::uint64_t seed, std::uint64_t stream, const counter& later) const {
+    random(out, seed, stream, &later);
   }
 
   /// As concept.hpp says, but a row that does not exist gives NaN: the host does not see the
@@ -198,31 +247,44 @@ class device_backend {
   template <class U, class F = fn::identity>
   void gather(matrix out, view<U> source, view<const std::int32_t> rows, const F& f = {}) const {
     contract::gathers(out.shape(), source.shape(), rows.shape());
-    if (out.empty()) return;
-    arguments a;
-    a.integers(out.rows(), out.cols());
-    a.target(out);
-    a.buffer(source.data());
-    a.integers(source.stride(), source.rows());
-    a.buffer(rows.data());
-    using Element = std::remove_const_t<U>;
-    launch(kernel_for(device::type_name<Element>(), f,
-                      [&] { return device::gather_kernel<T, Element>(trace_of<1>(f)); }),
-           out.cols(), out.rows(), a);
+    gather(out, source, rows, nullptr, 0, f);
   }
   template <class U, class F = fn::identity>
   void gather(matrix out, view<U> source, view<std::int32_t> rows, const F& f = {}) const {
     gather(out, source, view<const std::int32_t>(rows), f);
   }
 
- private:
-  /// What copies of a handle share.
-  struct state {
-    explicit state(std::shared_ptr<Runtime> r) : runtime(std::move(r)) {}
-    std::shared_ptr<Runtime> runtime;
-    std::mutex mutex;
-    std::map<std::string, kernel_handle> kernels;  // by verb, functor type and constants
+  /// Numbers of rows that begin `step` further on in `all` (1 x count) with each count of `at`.
+  struct counted_rows {
+    view<const std::int32_t> all;
+    const counter& at;
+    index_t step = 0;
   };
+  /// Gathers the rows that are counted to. The rows must lie within `all`, which is not checked.
+  template <class U, class F = fn::identity>
+  void gather(matrix out, view<U> source, const counted_rows& rows, const F& f = {}) const {
+    contract::gathers(out.shape(), source.shape(), {1, out.rows()});
+    gather(out, source, rows.all, &rows.at, rows.step, f);
+  }
+
+  /// target(i, at * step + j) = source(i, j) for the source's columns; they must lie within the
+  /// target, which is not checked.
+  void place(matrix target, const_matrix source, const counter& at, index_t step) const {
+    contract::same_shape("place", {target.rows(), 1}, {source.rows(), 1});
+    if (source.empty()) return;
+    arguments a;
+    a.integers(source.rows(), source.cols());
+    a.target(target);
+    a.target(source);
+    a.buffer(at.view().data());
+    a.integers(step);
+    launch("place", kernel_for<task::place, void>([] { return device::place_kernel(); }),
+           items(source.cols(), source.rows()), a);
+  }
+
+ private:
+  /// What kernels are made for, in their keys.
+  enum class task : char { map, reduce, gemm, random, gather, advance, place };
 
   /// The arguments of a launch, in the order of a kernel's parameters.
   class arguments {
@@ -237,7 +299,7 @@ class device_backend {
       add(p.buffer);
       integers(p.offset);
     }
-    void target(const matrix& m) {
+    void target(const const_matrix& m) {
       buffer(m.data());
       integers(m.stride());
     }
@@ -250,59 +312,70 @@ class device_backend {
       buffer(m.data());
       integers(m.rows() == 1 ? 0 : m.stride(), m.cols() == 1 && whole.cols != 1 ? 0 : 1);
     }
-    [[nodiscard]] const std::vector<argument>& list() const { return list_; }
+    [[nodiscard]] std::span<const device::argument> list() const { return {list_.data(), count_}; }
 
    private:
     template <class Value>
     void add(const Value& value) {
-      argument a;
+      if (count_ == list_.size())
+        throw value_error(
+            "a kernel has too many operands; split the functor into several with fewer each");
+      device::argument& a = list_[count_++];
       static_assert(sizeof value <= sizeof a.bytes);
       a.size = sizeof value;
       std::memcpy(a.bytes.data(), &value, sizeof value);
-      list_.push_back(a);
     }
-    std::vector<argument> list_;
+    std::array<device::argument, 112> list_;  // an OpenCL device takes at least 1024 bytes
+    std::size_t count_ = 0;
   };
-
-  static const std::shared_ptr<state>& shared_state() {
-    static const auto shared = std::make_shared<state>(Runtime::shared());
-    return shared;
-  }
-
-  void require_scalar() const {
-    if (sizeof(T) == sizeof(double) && !state_->runtime->has_double())
-      throw backend_error(detail::concat(Runtime::api, ": the device ", device_name(),
-                                         " has no double precision; use float"));
-  }
 
   template <class U>
   static std::size_t bytes(index_t elements) {
     return static_cast<std::size_t>(elements) * sizeof(U);
   }
   template <class U>
-  static auto rectangle_of(const view<U>& m) {
-    return typename Runtime::rectangle{bytes<U>(m.data().offset), bytes<U>(m.stride())};
+  static device::rectangle rectangle_of(const view<U>& m) {
+    return {bytes<U>(m.data().offset), bytes<U>(m.stride())};
+  }
+  static device::work items(index_t width, index_t height) {
+    return {static_cast<std::size_t>(width), static_cast<std::size_t>(height)};
   }
 
-  /// The kernel of a verb for a functor. Its text is made and built once per type and constants
-  /// where the functor is a plain value; a functor that holds more is traced at every call.
-  template <class F, class Text>
-  [[nodiscard]] kernel_handle kernel_for(const std::string& verb, const F& f, Text&& text) const {
-    const auto build = [&] {
-      return state_->runtime->kernel(
-          detail::concat("typedef ", device::type_name<T>(), " real;\n", scalar_prelude(), text()));
+  /// The kernel of a verb for the types that it is made of. `constants` is what else its text
+  /// depends on. The text is made and built once.
+  template <task Task, class... Types, class Text>
+  [[nodiscard]] kernel_handle kernel_by(std::string_view constants, Text&& text) const {
+    std::string key(1, static_cast<char>(Task));
+    const auto add = [&](const char* tag) {
+      key.append(reinterpret_cast<const char*>(&tag), sizeof tag);
     };
-    if constexpr (!std::is_trivially_copyable_v<F>) {
-      return build();
+    add(&device::type_tag<T>);
+    (add(&device::type_tag<Types>), ...);
+    key += constants;
+    return runtime_->kernel(key, [&] { return whole(text()); });
+  }
+  template <task Task, class... Types, class Text>
+  [[nodiscard]] kernel_handle kernel_for(Text&& text) const {
+    return kernel_by<Task, Types...>({}, text);
+  }
+  /// The same for a functor, whose constants are a part of the text.
+  template <task Task, class F, class... Types, class Text>
+  [[nodiscard]] kernel_handle kernel_for(const F& f, Text&& text) const {
+    if constexpr (std::is_empty_v<F>) {
+      return kernel_by<Task, F, Types...>({}, text);
+    } else if constexpr (device::has_identity<F>) {
+      const std::uint64_t id = f.identity();
+      return kernel_by<Task, F, Types...>({reinterpret_cast<const char*>(&id), sizeof id}, text);
+    } else if constexpr (std::is_trivially_copyable_v<F>) {
+      return kernel_by<Task, F, Types...>({reinterpret_cast<const char*>(&f), sizeof f}, text);
     } else {
-      std::string key = detail::concat(verb, ' ', typeid(F).name(), ' ');
-      if constexpr (!std::is_empty_v<F>) key.append(reinterpret_cast<const char*>(&f), sizeof f);
-      const std::lock_guard lock(state_->mutex);
-      const auto found = state_->kernels.find(key);
-      return found != state_->kernels.end()
-                 ? found->second
-                 : state_->kernels.emplace(std::move(key), build()).first->second;
+      return runtime_->kernel(whole(text()));  // traced every time
     }
+  }
+
+  /// A kernel's text for this scalar.
+  [[nodiscard]] static std::string whole(const std::string& text) {
+    return detail::concat("typedef ", device::type_name<T>(), " real;\n", scalar_prelude(), text);
   }
 
   /// Functions that the vocabulary has and C has not, or not on every device: a tanh that reaches 1
@@ -318,9 +391,8 @@ class device_backend {
         ";\n  return x > limit ? (real)1 : (x < -limit ? (real)-1 : tanh(x));\n}\n");
   }
 
-  void launch(kernel_handle k, index_t width, index_t height, const arguments& a) const {
-    state_->runtime->launch(k, static_cast<std::size_t>(width), static_cast<std::size_t>(height),
-                            a.list());
+  void launch(const char* verb, kernel_handle k, const device::work& w, const arguments& a) const {
+    runtime_->launch(verb, k, w, a.list());
   }
 
   template <class Op, class F, class... In>
@@ -336,13 +408,18 @@ class device_backend {
                           : w == device::walk::column ? whole.cols
                                                       : (runs < 1 ? 1 : runs);
     if (width == 0) return;
-    const std::string verb = detail::concat("reduce ", static_cast<int>(w), typeid(Op).name(), ' ');
-    launch(kernel_for(verb.c_str(), f,
-                      [&] {
-                        return device::reduce_kernel<T>(trace_of<sizeof...(In)>(f), sizeof...(In),
-                                                        trace_of<2>(op), neutral(op), w);
-                      }),
-           width, 1, a);
+    const auto text = [&] {
+      return device::reduce_kernel<T>(trace_of<sizeof...(In)>(f), sizeof...(In), trace_of<2>(op),
+                                      neutral(op), w);
+    };
+    const auto kernel = [&]<device::walk W>() {
+      return kernel_for<task::reduce, F, Op, std::integral_constant<device::walk, W>>(f, text);
+    };
+    launch("reduce",
+           w == device::walk::row      ? kernel.template operator()<device::walk::row>()
+           : w == device::walk::column ? kernel.template operator()<device::walk::column>()
+                                       : kernel.template operator()<device::walk::run>(),
+           items(width, 1), a);
   }
 
   /// Runs first, then the runs' results, and so on until one is left.
@@ -367,7 +444,43 @@ class device_backend {
     return line.substr(from, line.find(';') - from);
   }
 
-  std::shared_ptr<state> state_;
+  void random(matrix out, std::uint64_t seed, std::uint64_t stream, const counter* later) const {
+    if (out.empty()) return;
+    constexpr index_t per_block = sizeof(T) == sizeof(float) ? 4 : 2;
+    arguments a;
+    a.integers(out.rows(), out.cols());
+    a.target(out);
+    a.integers(static_cast<index_t>(seed), static_cast<index_t>(stream));
+    if (later != nullptr) a.buffer(later->view().data());
+    const auto text = [&] { return device::random_kernel<T>(later != nullptr); };
+    launch("random",
+           later == nullptr ? kernel_for<task::random, void>(text)
+                            : kernel_for<task::random, counter>(text),
+           items((out.size() + per_block - 1) / per_block, 1), a);
+  }
+
+  template <class U, class F>
+  void gather(matrix out, view<U> source, view<const std::int32_t> rows, const counter* at,
+              index_t step, const F& f) const {
+    if (out.empty()) return;
+    arguments a;
+    a.integers(out.rows(), out.cols());
+    a.target(out);
+    a.buffer(source.data());
+    a.integers(source.stride(), source.rows());
+    a.buffer(rows.data());
+    if (at != nullptr) a.buffer(at->view().data()), a.integers(step);
+    using Element = std::remove_const_t<U>;
+    const auto text = [&] {
+      return device::gather_kernel<T, Element>(trace_of<1>(f), at != nullptr);
+    };
+    launch("gather",
+           at == nullptr ? kernel_for<task::gather, F, Element>(f, text)
+                         : kernel_for<task::gather, F, Element, counter>(f, text),
+           items(out.cols(), out.rows()), a);
+  }
+
+  std::shared_ptr<Runtime> runtime_;
 };
 
 }  // namespace chainrule

@@ -1,255 +1,212 @@
 /// \file
-/// What the device backend asks of OpenCL: memory, copies, compiling a kernel's text, launching it.
-/// Needs the OpenCL headers and loader (1.2 or later); this is the only file that includes them.
+/// What the device backend asks of OpenCL: devices, memory, copies, building a kernel's text and
+/// launching it. See backend/device/runtime.hpp for the contract.
 #ifndef CHAINRULE_BACKEND_OPENCL_RUNTIME_HPP
 #define CHAINRULE_BACKEND_OPENCL_RUNTIME_HPP
 
-#ifndef CL_TARGET_OPENCL_VERSION
-#define CL_TARGET_OPENCL_VERSION 120
-#endif
-#include <CL/cl.h>
-
-#include <array>
-#include <cstdlib>
-#include <map>
 #include <memory>
-#include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "chainrule/core/error.hpp"
-#include "chainrule/core/shape.hpp"
+#include "chainrule/backend/device/choice.hpp"
+#include "chainrule/backend/device/runtime_base.hpp"
+#include "chainrule/backend/opencl/api.hpp"
 
 namespace chainrule {
 
-/// Where elements of T lie: a buffer and the number of elements before them.
-template <class T>
-struct opencl_pointer {
-  cl_mem buffer = nullptr;
-  index_t offset = 0;
-
-  constexpr opencl_pointer() = default;
-  constexpr opencl_pointer(cl_mem b, index_t o) : buffer(b), offset(o) {}
-  /// A pointer to const elements.
-  template <class U>
-  requires(std::same_as<const U, T> && !std::same_as<U, T>) constexpr opencl_pointer(
-      const opencl_pointer<U>& other)  // NOLINT: implicit by design
-      : buffer(other.buffer), offset(other.offset) {}
-
-  friend constexpr opencl_pointer operator+(opencl_pointer p, index_t n) {
-    return {p.buffer, p.offset + n};
-  }
-};
-
 namespace device {
 
-/// The name of an OpenCL error code, for messages.
-[[nodiscard]] inline std::string opencl_error_name(cl_int code) {
-  switch (code) {
-    case CL_DEVICE_NOT_FOUND:
-      return "CL_DEVICE_NOT_FOUND";
-    case CL_DEVICE_NOT_AVAILABLE:
-      return "CL_DEVICE_NOT_AVAILABLE";
-    case CL_COMPILER_NOT_AVAILABLE:
-      return "CL_COMPILER_NOT_AVAILABLE";
-    case CL_MEM_OBJECT_ALLOCATION_FAILURE:
-      return "CL_MEM_OBJECT_ALLOCATION_FAILURE";
-    case CL_OUT_OF_RESOURCES:
-      return "CL_OUT_OF_RESOURCES";
-    case CL_OUT_OF_HOST_MEMORY:
-      return "CL_OUT_OF_HOST_MEMORY";
-    case CL_MEM_COPY_OVERLAP:
-      return "CL_MEM_COPY_OVERLAP";
-    case CL_BUILD_PROGRAM_FAILURE:
-      return "CL_BUILD_PROGRAM_FAILURE";
-    case CL_INVALID_VALUE:
-      return "CL_INVALID_VALUE";
-    case CL_INVALID_BUFFER_SIZE:
-      return "CL_INVALID_BUFFER_SIZE";
-    case CL_INVALID_MEM_OBJECT:
-      return "CL_INVALID_MEM_OBJECT";
-    case CL_INVALID_KERNEL_ARGS:
-      return "CL_INVALID_KERNEL_ARGS";
-    case CL_INVALID_WORK_GROUP_SIZE:
-      return "CL_INVALID_WORK_GROUP_SIZE";
-    case -1001:
-      return "CL_PLATFORM_NOT_FOUND_KHR";
-    default:
-      return "error " + std::to_string(code);
-  }
-}
-
-/// Throws backend_error unless `code` is CL_SUCCESS; `call` names what was called.
-inline void opencl_check(cl_int code, const char* call) {
-  if (code != CL_SUCCESS)
-    throw backend_error(detail::concat("OpenCL: ", call, " failed with ", opencl_error_name(code)));
-}
-
-/// Calls a release function when it goes.
-template <class Handle, auto Release>
+/// Owns a handle of the API until it goes.
+template <auto* Release, class Handle>
 struct opencl_deleter {
   using pointer = Handle;
-  void operator()(Handle h) const { Release(h); }
+  void operator()(Handle h) const { (*Release)(h); }
 };
-template <class Handle, auto Release>
+template <class Handle, auto* Release>
 using opencl_owner =
-    std::unique_ptr<std::remove_pointer_t<Handle>, opencl_deleter<Handle, Release>>;
+    std::unique_ptr<std::remove_pointer_t<Handle>, opencl_deleter<Release, Handle>>;
+
+/// A program that was built, and its kernel.
+template <class Api>
+struct opencl_module {
+  opencl_owner<cl_program, &Api::release_program> program;
+  opencl_owner<cl_kernel, &Api::release_kernel> kernel;
+};
 
 }  // namespace device
 
-/// One device with a context, a queue that runs in order, and the kernels that were built for it.
-class opencl_runtime {
+/// One OpenCL device with a context, and a queue that runs in order.
+template <class Api>
+class basic_opencl_runtime
+    : public device::runtime_base<basic_opencl_runtime<Api>, cl_mem, device::opencl_module<Api>> {
+  using base = device::runtime_base<basic_opencl_runtime<Api>, cl_mem, device::opencl_module<Api>>;
+  friend base;
+
  public:
   static constexpr const char* api = "opencl";
+  using typename base::module;
 
-  template <class T>
-  using pointer = opencl_pointer<T>;
-  using buffer = cl_mem;
+  /// All devices of all platforms, GPUs first; none if there is no driver.
+  [[nodiscard]] static std::vector<device_info> devices() {
+    std::vector<device_info> list;
+    for (const cl_device_id id : device_ids()) {
+      list.push_back(describe(id));
+      list.back().index = static_cast<int>(list.size()) - 1;
+    }
+    return list;
+  }
 
-  /// The argument of a kernel.
-  struct argument {
-    std::size_t size = 0;
-    std::array<std::byte, 8> bytes{};
-  };
+  /// The runtime that backends of all scalars share on a device of that list, opened at the first
+  /// call. Without a number it is the one that the environment variable CHAINRULE_OPENCL_DEVICE
+  /// names (its number, or a part of its name), else the first. Throws backend_error.
+  [[nodiscard]] static std::shared_ptr<basic_opencl_runtime> shared(
+      const device_choice& choice = {}) {
+    return device::open_once<basic_opencl_runtime>(
+        choice, "OpenCL", "CHAINRULE_OPENCL_DEVICE",
+        "install a driver (on Debian and Ubuntu, pocl-opencl-icd runs on the processor)");
+  }
 
-  /// Opens the first device, GPUs before others. The environment variable CHAINRULE_OPENCL_DEVICE
-  /// chooses another: its number in that order, or a part of its name. Throws backend_error if
-  /// there is none.
-  opencl_runtime() {
-    const std::vector<cl_device_id> devices = all_devices();
-    if (devices.empty())
-      throw backend_error(
-          "OpenCL: there is no device; install a driver (on Debian and Ubuntu, "
-          "pocl-opencl-icd runs on the processor)");
-    device_ = choose(devices);
+  /// Opens device `info.index` of devices(). Use shared(), unless it must be a context of its own.
+  explicit basic_opencl_runtime(const device_info& info) : base(info) {
+    device_ = device_ids().at(static_cast<std::size_t>(info.index));
     cl_int code = CL_SUCCESS;
-    context_.reset(clCreateContext(nullptr, 1, &device_, nullptr, nullptr, &code));
-    device::opencl_check(code, "clCreateContext");
-    queue_.reset(clCreateCommandQueue(context_.get(), device_, 0, &code));
-    device::opencl_check(code, "clCreateCommandQueue");
+    context_.reset(Api::create_context(nullptr, 1, &device_, nullptr, nullptr, &code));
+    check(code, "clCreateContext");
+    queue_.reset(Api::create_queue(context_.get(), device_, 0, &code));
+    check(code, "clCreateCommandQueue");
+  }
+  ~basic_opencl_runtime() { base::close(); }
+
+ private:
+  /// Throws unless `code` is CL_SUCCESS; `call` names what was called.
+  void check(cl_int code, const char* call) {
+    if (code == CL_SUCCESS) return;
+    const std::string said =
+        detail::concat("OpenCL: ", call, " failed with ", device::opencl_error_name(code),
+                       ", after the verb ", base::last_verb(), " on ", base::info().name);
+    if (code == CL_MEM_OBJECT_ALLOCATION_FAILURE || code == CL_OUT_OF_HOST_MEMORY)
+      throw out_of_memory(said);
+    if (code == CL_DEVICE_NOT_AVAILABLE || code == CL_INVALID_COMMAND_QUEUE ||
+        code == CL_INVALID_CONTEXT)
+      base::poison(said);  // so drivers say that a kernel has crashed
+    throw backend_error(said);
   }
 
-  /// The runtime that backends of all scalars share, opened at the first call.
-  [[nodiscard]] static std::shared_ptr<opencl_runtime> shared() {
-    static const auto runtime = std::make_shared<opencl_runtime>();
-    return runtime;
-  }
-
-  [[nodiscard]] std::string device_name() const { return name_of(device_); }
-  [[nodiscard]] bool has_double() const {
-    cl_device_fp_config config = 0;
-    return clGetDeviceInfo(device_, CL_DEVICE_DOUBLE_FP_CONFIG, sizeof config, &config, nullptr) ==
-               CL_SUCCESS &&
-           config != 0;
-  }
-
-  /// All devices of all platforms, GPUs first.
-  [[nodiscard]] static std::vector<cl_device_id> all_devices() {
-    cl_uint platforms = 0;
-    if (clGetPlatformIDs(0, nullptr, &platforms) != CL_SUCCESS || platforms == 0) return {};
-    std::vector<cl_platform_id> ids(platforms);
-    device::opencl_check(clGetPlatformIDs(platforms, ids.data(), nullptr), "clGetPlatformIDs");
-    std::vector<cl_device_id> found;
-    for (const cl_device_type type :
-         {static_cast<cl_device_type>(CL_DEVICE_TYPE_GPU),
-          static_cast<cl_device_type>(CL_DEVICE_TYPE_ALL) ^ CL_DEVICE_TYPE_GPU})
-      for (const cl_platform_id id : ids) {
-        cl_uint count = 0;
-        if (clGetDeviceIDs(id, type, 0, nullptr, &count) != CL_SUCCESS || count == 0) continue;
-        const std::size_t before = found.size();
-        found.resize(before + count);
-        device::opencl_check(clGetDeviceIDs(id, type, count, found.data() + before, nullptr),
-                             "clGetDeviceIDs");
-      }
-    return found;
-  }
-  [[nodiscard]] static std::string name_of(cl_device_id id) {
-    std::array<char, 256> name{};
-    clGetDeviceInfo(id, CL_DEVICE_NAME, name.size() - 1, name.data(), nullptr);
-    return name.data();
-  }
-
-  /// A buffer of that many bytes, not initialised. Throws backend_error.
-  [[nodiscard]] cl_mem allocate(std::size_t bytes) const {
+  [[nodiscard]] cl_mem raw_allocate(std::size_t bytes) {
     cl_int code = CL_SUCCESS;
-    const cl_mem b =
-        clCreateBuffer(context_.get(), CL_MEM_READ_WRITE, bytes == 0 ? 1 : bytes, nullptr, &code);
-    device::opencl_check(code, "clCreateBuffer");
+    const cl_mem b = Api::create_buffer(context_.get(), CL_MEM_READ_WRITE, bytes, nullptr, &code);
+    if (code != CL_SUCCESS) throw_allocation_failure(code, bytes);
     return b;
   }
-  static void release(cl_mem b) { clReleaseMemObject(b); }
+  [[noreturn]] void throw_allocation_failure(cl_int code, std::size_t bytes) {
+    const std::string said = detail::concat(
+        "OpenCL: no room for a buffer of ", bytes, " bytes on ", base::info().name, ", which has ",
+        base::info().memory, " (clCreateBuffer: ", device::opencl_error_name(code), ")");
+    if (code == CL_INVALID_CONTEXT) throw backend_error(said);
+    throw out_of_memory(said);
+  }
+  void raw_release(cl_mem b) noexcept { Api::release_buffer(b); }
+  void raw_fill(cl_mem b, unsigned char value, std::size_t at, std::size_t bytes) {
+    if (bytes == 0) return;
+    check(Api::fill_buffer(queue_.get(), b, &value, 1, at, bytes, 0, nullptr, nullptr),
+          "clEnqueueFillBuffer");
+  }
 
-  /// A rectangle of bytes in memory: where it begins and how far its rows lie apart.
-  struct rectangle {
-    std::size_t at = 0;
-    std::size_t stride = 0;
-  };
-
-  /// Copies `rows` rows of `bytes` bytes; returns when the host's memory may be used again.
-  void write(cl_mem to, rectangle target, const void* from, std::size_t stride, std::size_t bytes,
-             std::size_t rows) {
+  void write(cl_mem to, const device::rectangle& target, const void* from, std::size_t stride,
+             std::size_t bytes, std::size_t rows) {
     const std::size_t to_origin[3] = {target.at, 0, 0};
     const std::size_t host_origin[3] = {0, 0, 0};
     const std::size_t region[3] = {bytes, rows, 1};
-    device::opencl_check(
-        clEnqueueWriteBufferRect(queue_.get(), to, CL_TRUE, to_origin, host_origin, region,
-                                 target.stride, 0, stride, 0, from, 0, nullptr, nullptr),
-        "clEnqueueWriteBufferRect");
+    check(Api::write_buffer(queue_.get(), to, CL_TRUE, to_origin, host_origin, region,
+                            target.stride, 0, stride, 0, from, 0, nullptr, nullptr),
+          "clEnqueueWriteBufferRect");
   }
-  void read(void* to, std::size_t stride, cl_mem from, rectangle source, std::size_t bytes,
-            std::size_t rows) {
+  void read(void* to, std::size_t stride, cl_mem from, const device::rectangle& source,
+            std::size_t bytes, std::size_t rows) {
     const std::size_t from_origin[3] = {source.at, 0, 0};
     const std::size_t host_origin[3] = {0, 0, 0};
     const std::size_t region[3] = {bytes, rows, 1};
-    device::opencl_check(
-        clEnqueueReadBufferRect(queue_.get(), from, CL_TRUE, from_origin, host_origin, region,
-                                source.stride, 0, stride, 0, to, 0, nullptr, nullptr),
-        "clEnqueueReadBufferRect");
+    check(Api::read_buffer(queue_.get(), from, CL_TRUE, from_origin, host_origin, region,
+                           source.stride, 0, stride, 0, to, 0, nullptr, nullptr),
+          "clEnqueueReadBufferRect");
   }
 
-  /// The kernel `cr_main` of a text; built once. Throws backend_error with the numbered text and
-  /// the compiler's log if it does not build.
-  [[nodiscard]] cl_kernel kernel(const std::string& text) {
-    const std::lock_guard lock(mutex_);
-    if (const auto found = kernels_.find(text); found != kernels_.end())
-      return found->second.kernel.get();
-    const std::string whole = prelude() + text;
-    const char* source = whole.c_str();
-    const std::size_t length = whole.size();
+  [[nodiscard]] module build(const std::string& text) {
+    const char* source = text.c_str();
+    const std::size_t length = text.size();
     cl_int code = CL_SUCCESS;
-    built b;
-    b.program.reset(clCreateProgramWithSource(context_.get(), 1, &source, &length, &code));
-    device::opencl_check(code, "clCreateProgramWithSource");
-    code = clBuildProgram(b.program.get(), 1, &device_, "-cl-std=CL1.2", nullptr, nullptr);
-    if (code != CL_SUCCESS) throw backend_error(build_failure(b.program.get(), whole, code));
-    b.kernel.reset(clCreateKernel(b.program.get(), "cr_main", &code));
-    device::opencl_check(code, "clCreateKernel");
-    return kernels_.emplace(text, std::move(b)).first->second.kernel.get();
+    module m;
+    m.program.reset(Api::create_program(context_.get(), 1, &source, &length, &code));
+    check(code, "clCreateProgramWithSource");
+    code = Api::build_program(m.program.get(), 1, &device_, build_options, nullptr, nullptr);
+    if (code != CL_SUCCESS)
+      throw backend_error(detail::concat("OpenCL: a kernel does not build on ", base::info().name,
+                                         " (clBuildProgram: ", device::opencl_error_name(code),
+                                         ")\n", build_log(m.program.get()), "\n",
+                                         device::numbered(text)));
+    take_kernel(m);
+    return m;
   }
 
-  /// Queues a kernel over width x height work items.
-  void launch(cl_kernel k, std::size_t width, std::size_t height,
-              std::span<const argument> arguments) {
-    const std::lock_guard lock(mutex_);  // a kernel's arguments are part of the kernel
+  [[nodiscard]] std::string binary_of(const module& m) {
+    std::size_t size = 0;
+    if (Api::get_program_info(m.program.get(), CL_PROGRAM_BINARY_SIZES, sizeof size, &size,
+                              nullptr) != CL_SUCCESS)
+      return {};
+    std::string binary(size, '\0');
+    char* data = binary.data();
+    if (Api::get_program_info(m.program.get(), CL_PROGRAM_BINARIES, sizeof data, &data, nullptr) !=
+        CL_SUCCESS)
+      return {};
+    return binary;
+  }
+
+  [[nodiscard]] std::optional<module> load(const std::string& binary) {
+    const auto* data = reinterpret_cast<const unsigned char*>(binary.data());
+    const std::size_t size = binary.size();
+    cl_int good = CL_SUCCESS;
+    cl_int code = CL_SUCCESS;
+    module m;
+    m.program.reset(
+        Api::create_program_from_binary(context_.get(), 1, &device_, &size, &data, &good, &code));
+    if (code != CL_SUCCESS || good != CL_SUCCESS) return std::nullopt;
+    if (Api::build_program(m.program.get(), 1, &device_, build_options, nullptr, nullptr) !=
+        CL_SUCCESS)
+      return std::nullopt;
+    take_kernel(m);
+    return m;
+  }
+
+  void take_kernel(module& m) {
+    cl_int code = CL_SUCCESS;
+    m.kernel.reset(Api::create_kernel(m.program.get(), "cr_main", &code));
+    check(code, "clCreateKernel");
+  }
+
+  /// What a binary is good for: this device with this driver.
+  [[nodiscard]] std::string fingerprint() const {
+    std::string print = base::info().name;
+    constexpr cl_device_info versions[] = {CL_DEVICE_VENDOR, CL_DEVICE_VERSION, CL_DRIVER_VERSION};
+    for (const cl_device_info what : versions) print += '\n' + text_of(device_, what);
+    return print + '\n' + build_options;
+  }
+
+  void raw_launch(module& m, const device::work& w, std::span<const device::argument> arguments) {
     for (std::size_t i = 0; i < arguments.size(); ++i)
-      device::opencl_check(
-          clSetKernelArg(k, static_cast<cl_uint>(i), arguments[i].size, arguments[i].bytes.data()),
-          "clSetKernelArg");
-    const std::size_t global[2] = {width, height};
-    device::opencl_check(
-        clEnqueueNDRangeKernel(queue_.get(), k, 2, nullptr, global, nullptr, 0, nullptr, nullptr),
-        "clEnqueueNDRangeKernel");
+      check(Api::set_argument(m.kernel.get(), static_cast<cl_uint>(i), arguments[i].size,
+                              arguments[i].bytes.data()),
+            "clSetKernelArg");
+    const std::size_t global[2] = {w.width, w.height};
+    const std::size_t local[2] = {w.local_width, w.local_height};
+    check(Api::launch(queue_.get(), m.kernel.get(), 2, nullptr, global,
+                      w.local_width == 0 ? nullptr : local, 0, nullptr, nullptr),
+          "clEnqueueNDRangeKernel");
   }
 
-  void synchronize() { device::opencl_check(clFinish(queue_.get()), "clFinish"); }
-
- private:
-  struct built {
-    device::opencl_owner<cl_program, clReleaseProgram> program;
-    device::opencl_owner<cl_kernel, clReleaseKernel> kernel;
-  };
+  void wait() { check(Api::finish(queue_.get()), "clFinish"); }
 
   /// What makes the common text OpenCL C.
   static const char* prelude() {
@@ -258,54 +215,81 @@ class opencl_runtime {
 #endif
 #define KERNEL __kernel void
 #define GLOBAL __global
+#define LOCAL __local
 #define FUNCTION static inline
 #define INDEX(d) ((long)get_global_id(d))
+#define GROUP(d) ((long)get_group_id(d))
+#define LOCAL_INDEX(d) ((int)get_local_id(d))
+#define BARRIER barrier(CLK_LOCAL_MEM_FENCE)
 #define MULTIPLY_HIGH(a, b) mul_hi((uint)(a), (uint)(b))
 #define UNROLL _Pragma("unroll")
 )";
   }
+  static constexpr const char* build_options = "-cl-std=CL1.2";
 
-  [[nodiscard]] std::string build_failure(cl_program program, const std::string& text,
-                                          cl_int code) const {
+  [[nodiscard]] std::string build_log(cl_program program) const {
     std::size_t size = 0;
-    clGetProgramBuildInfo(program, device_, CL_PROGRAM_BUILD_LOG, 0, nullptr, &size);
+    Api::get_build_info(program, device_, CL_PROGRAM_BUILD_LOG, 0, nullptr, &size);
     std::string log(size, '\0');
-    clGetProgramBuildInfo(program, device_, CL_PROGRAM_BUILD_LOG, size, log.data(), nullptr);
+    Api::get_build_info(program, device_, CL_PROGRAM_BUILD_LOG, size, log.data(), nullptr);
     while (!log.empty() && log.back() == '\0') log.pop_back();  // it ends a C string
-    std::string message = detail::concat("OpenCL: a kernel does not build on ", device_name(), " (",
-                                         device::opencl_error_name(code), ")\n", log, "\n");
-    std::size_t number = 1;
-    for (std::size_t at = 0; at < text.size();) {
-      const std::size_t end = text.find('\n', at);
-      message += detail::concat(number++, ": ", text.substr(at, end - at), "\n");
-      at = end == std::string::npos ? text.size() : end + 1;
-    }
-    return message;
+    return log;
   }
 
-  static cl_device_id choose(const std::vector<cl_device_id>& devices) {
-    const char* wanted = std::getenv("CHAINRULE_OPENCL_DEVICE");
-    if (wanted == nullptr || *wanted == '\0') return devices.front();
-    char* end = nullptr;
-    const long number = std::strtol(wanted, &end, 10);
-    if (*end == '\0' && number >= 0 && static_cast<std::size_t>(number) < devices.size())
-      return devices[static_cast<std::size_t>(number)];
-    std::string names;
-    for (const cl_device_id id : devices) {
-      if (name_of(id).find(wanted) != std::string::npos) return id;
-      names += (names.empty() ? "" : ", ") + name_of(id);
-    }
-    throw backend_error(
-        detail::concat("OpenCL: CHAINRULE_OPENCL_DEVICE is '", wanted,
-                       "', which is no device's number or name; there are: ", names));
+  [[nodiscard]] static std::vector<cl_device_id> device_ids() {
+    cl_uint count = 0;
+    if (Api::get_platform_ids(0, nullptr, &count) != CL_SUCCESS || count == 0) return {};
+    std::vector<cl_platform_id> platforms(count);
+    if (Api::get_platform_ids(count, platforms.data(), nullptr) != CL_SUCCESS) return {};
+    std::vector<cl_device_id> found;
+    constexpr cl_device_type all = CL_DEVICE_TYPE_ALL;
+    constexpr cl_device_type gpus = CL_DEVICE_TYPE_GPU;
+    for (const cl_device_type type : {gpus, all ^ gpus})
+      for (const cl_platform_id platform : platforms) {
+        cl_uint more = 0;
+        if (Api::get_device_ids(platform, type, 0, nullptr, &more) != CL_SUCCESS || more == 0)
+          continue;
+        std::vector<cl_device_id> ids(more);
+        if (Api::get_device_ids(platform, type, more, ids.data(), nullptr) == CL_SUCCESS)
+          found.insert(found.end(), ids.begin(), ids.end());
+      }
+    return found;
+  }
+
+  [[nodiscard]] static device_info describe(cl_device_id id) {
+    device_info d;
+    d.api = api;
+    d.name = text_of(id, CL_DEVICE_NAME);
+    d.memory = number_of<cl_ulong>(id, CL_DEVICE_GLOBAL_MEM_SIZE);
+    d.units = static_cast<int>(number_of<cl_uint>(id, CL_DEVICE_MAX_COMPUTE_UNITS));
+    const auto type = number_of<cl_device_type>(id, CL_DEVICE_TYPE);
+    d.kind = (type & CL_DEVICE_TYPE_GPU) != 0   ? device_kind::gpu
+             : (type & CL_DEVICE_TYPE_CPU) != 0 ? device_kind::processor
+                                                : device_kind::accelerator;
+    d.has_double = number_of<cl_device_fp_config>(id, CL_DEVICE_DOUBLE_FP_CONFIG) != 0;
+    return d;
+  }
+  template <class Number>
+  [[nodiscard]] static Number number_of(cl_device_id id, cl_device_info what) {
+    Number value = 0;
+    Api::get_device_info(id, what, sizeof value, &value, nullptr);
+    return value;
+  }
+  [[nodiscard]] static std::string text_of(cl_device_id id, cl_device_info what) {
+    std::size_t size = 0;
+    Api::get_device_info(id, what, 0, nullptr, &size);
+    std::string text(size, '\0');
+    Api::get_device_info(id, what, size, text.data(), nullptr);
+    while (!text.empty() && text.back() == '\0') text.pop_back();
+    return text;
   }
 
   cl_device_id device_ = nullptr;
-  device::opencl_owner<cl_context, clReleaseContext> context_;
-  device::opencl_owner<cl_command_queue, clReleaseCommandQueue> queue_;
-  std::mutex mutex_;
-  std::map<std::string, built> kernels_;
+  device::opencl_owner<cl_context, &Api::release_context> context_;
+  device::opencl_owner<cl_command_queue, &Api::release_queue> queue_;
 };
+
+using opencl_runtime = basic_opencl_runtime<opencl_api>;
 
 }  // namespace chainrule
 

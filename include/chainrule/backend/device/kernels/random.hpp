@@ -7,14 +7,18 @@
 
 namespace chainrule::device {
 
-/// Philox 4x32-10: a work item per block of random bits (core/philox.hpp).
+/// Philox 4x32-10: a work item per block of random bits (core/philox.hpp). With `counted`, a number
+/// in memory is added to the stream's.
 template <std::floating_point T>
-[[nodiscard]] std::string random_kernel() {
+[[nodiscard]] std::string random_kernel(bool counted) {
   constexpr bool single = sizeof(T) == sizeof(float);
   const std::string per_block = single ? "4" : "2";
-  return R"(KERNEL cr_main(long rows, long cols, GLOBAL real* out, long out_at, long out_row,
-            long seed, long stream) {
-  const long block = INDEX(0);
+  return std::string(
+             R"(KERNEL cr_main(long rows, long cols, GLOBAL real* out, long out_at, long out_row,
+            long seed, long stream)") +
+         (counted ? ", GLOBAL const int* later, long later_at) {\n  stream += later[later_at];\n"
+                  : ") {\n") +
+         R"(  const long block = INDEX(0);
   uint c0 = (uint)block;
   uint c1 = (uint)(block >> 32);
   uint c2 = (uint)stream;

@@ -1,0 +1,90 @@
+/// \file
+/// Which device of an API to open: by number, by a part of its name, or as the environment says.
+#ifndef CHAINRULE_BACKEND_DEVICE_CHOICE_HPP
+#define CHAINRULE_BACKEND_DEVICE_CHOICE_HPP
+
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "chainrule/backend/device/runtime.hpp"
+
+namespace chainrule {
+
+/// A device by its number in the list of its API, or by a part of its name; by default the one
+/// that the environment names, else the first.
+class device_choice {
+ public:
+  device_choice() = default;
+  device_choice(int index) : text_(std::to_string(index)) {}       // NOLINT: implicit
+  device_choice(std::string name) : text_(std::move(name)) {}      // NOLINT: implicit
+  device_choice(const char* name) : text_(name) {}                 // NOLINT: implicit
+  device_choice(const device_info& d) : device_choice(d.index) {}  // NOLINT: implicit
+
+  /// What was asked for: a number or a name, "" for the default.
+  [[nodiscard]] const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
+namespace device {
+
+/// The one of `list` that is wanted: a number in it, or a part of a name. Throws backend_error,
+/// with the names there are; `source` says where the wish came from.
+[[nodiscard]] inline const device_info& find_device(const std::vector<device_info>& list,
+                                                    const std::string& wanted, const char* api,
+                                                    const char* source) {
+  if (wanted.empty()) return list.front();
+  char* end = nullptr;
+  const long number = std::strtol(wanted.c_str(), &end, 10);
+  if (*end == '\0' && number >= 0 && static_cast<std::size_t>(number) < list.size())
+    return list[static_cast<std::size_t>(number)];
+  std::string names;
+  for (const device_info& d : list) {
+    if (d.name.find(wanted) != std::string::npos) return d;
+    names += detail::concat(names.empty() ? "" : ", ", d.index, " (", d.name, ")");
+  }
+  throw backend_error(detail::concat(api, ": ", source, " is '", wanted,
+                                     "', which is no device's number or part of its name; there ",
+                                     "are: ", names));
+}
+
+/// The open runtime for a choice: one per device, opened at the first call. Throws backend_error.
+template <class Runtime>
+[[nodiscard]] std::shared_ptr<Runtime> open_once(const device_choice& choice, const char* api,
+                                                 const char* variable, const char* advice) {
+  static std::mutex mutex;
+  static std::map<int, std::shared_ptr<Runtime>> open;
+  const std::vector<device_info> list = Runtime::devices();
+  if (list.empty()) throw backend_error(detail::concat(api, ": there is no device; ", advice));
+  const char* named = std::getenv(variable);
+  const bool by_environment = choice.text().empty() && named != nullptr;
+  const device_info& wanted = find_device(list, by_environment ? named : choice.text(), api,
+                                          by_environment ? variable : "the device asked for");
+  const std::lock_guard lock(mutex);
+  std::shared_ptr<Runtime>& runtime = open[wanted.index];
+  if (!runtime) runtime = std::make_shared<Runtime>(wanted);
+  return runtime;
+}
+
+/// A text with a number before each line, as compilers' messages count them.
+[[nodiscard]] inline std::string numbered(const std::string& text) {
+  std::string out;
+  std::size_t number = 1;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = text.find('\n', at);
+    out += detail::concat(number++, ": ", text.substr(at, end - at), "\n");
+    at = end == std::string::npos ? text.size() : end + 1;
+  }
+  return out;
+}
+
+}  // namespace device
+}  // namespace chainrule
+
+#endif  // CHAINRULE_BACKEND_DEVICE_CHOICE_HPP

@@ -1,0 +1,35 @@
+/// \file
+/// The texts of what a step counts by: a number in the device's memory, so that a recorded step
+/// does the next thing each time.
+#ifndef CHAINRULE_BACKEND_DEVICE_KERNELS_COUNTER_HPP
+#define CHAINRULE_BACKEND_DEVICE_KERNELS_COUNTER_HPP
+
+#include <string>
+
+namespace chainrule::device {
+
+/// The count goes up by 1.
+[[nodiscard]] inline std::string advance_kernel() {
+  return R"(KERNEL cr_main(GLOBAL int* count, long count_at) {
+  if (INDEX(0) == 0 && INDEX(1) == 0) ++count[count_at];
+}
+)";
+}
+
+/// target(i, count * step + j) = source(i, j)
+[[nodiscard]] inline std::string place_kernel() {
+  return R"(KERNEL cr_main(long rows, long cols, GLOBAL real* target, long target_at, long target_row,
+            GLOBAL const real* source, long source_at, long source_row,
+            GLOBAL const int* count, long count_at, long step) {
+  const long j = INDEX(0);
+  const long i = INDEX(1);
+  if (i < rows && j < cols)
+    target[target_at + i * target_row + count[count_at] * step + j] =
+        source[source_at + i * source_row + j];
+}
+)";
+}
+
+}  // namespace chainrule::device
+
+#endif  // CHAINRULE_BACKEND_DEVICE_KERNELS_COUNTER_HPP

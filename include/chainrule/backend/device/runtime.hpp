@@ -1,0 +1,122 @@
+/// \file
+/// What the device backend asks of an API such as OpenCL or CUDA.
+///
+/// A runtime is one open device with one queue that runs in order. It derives from
+/// `runtime_base` (backend/device/runtime_base.hpp), which has what all runtimes share, and adds
+/// what differs:
+///
+///     static constexpr const char* api;                      // "opencl"
+///     using buffer = ...;                                    // memory; a default value is none
+///     using module = ...;                                    // a kernel ready to run; move-only
+///     static std::vector<device_info> devices();             // none without a driver; no throw
+///     static std::shared_ptr<R> shared(index);               // device `index` of that list
+///     static const char* prelude();                          // makes the kernels' text its C
+///     buffer raw_allocate(std::size_t bytes);                // throws out_of_memory,
+///     backend_error void raw_release(buffer) noexcept; void raw_fill(buffer, unsigned char,
+///     std::size_t at, std::size_t bytes); void write(buffer, rectangle, const void*, std::size_t
+///     stride, std::size_t bytes,
+///                std::size_t rows);                          // host memory is free when it
+///                returns
+///     void read(void*, std::size_t stride, buffer, rectangle, std::size_t bytes, std::size_t
+///     rows); module build(const std::string& text);                 // throws with the numbered
+///     text std::string binary_of(const module&);                  // what the disk cache keeps
+///     std::optional<module> load(const std::string& binary); // none if it is no good
+///     std::string fingerprint();                             // device, driver, compiler: versions
+///     void raw_launch(module&, const work&, std::span<const argument>);
+///     void wait();                                           // until the queue is empty
+///
+/// See also backend/opencl/runtime.hpp, backend/cuda/runtime.hpp.
+#ifndef CHAINRULE_BACKEND_DEVICE_RUNTIME_HPP
+#define CHAINRULE_BACKEND_DEVICE_RUNTIME_HPP
+
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "chainrule/core/error.hpp"
+#include "chainrule/core/shape.hpp"
+
+namespace chainrule {
+
+/// Where elements of T lie: a buffer and the number of elements before them.
+template <class Buffer, class T>
+struct device_pointer {
+  Buffer buffer{};
+  index_t offset = 0;
+
+  constexpr device_pointer() = default;
+  constexpr device_pointer(Buffer b, index_t o) : buffer(b), offset(o) {}
+  /// A pointer to const elements.
+  template <class U>
+  requires(std::same_as<const U, T> && !std::same_as<U, T>) constexpr device_pointer(
+      const device_pointer<Buffer, U>& other)  // NOLINT: implicit by design
+      : buffer(other.buffer), offset(other.offset) {}
+
+  friend constexpr device_pointer operator+(device_pointer p, index_t n) {
+    return {p.buffer, p.offset + n};
+  }
+};
+
+/// What kind of processor a device is: kernels are laid out accordingly.
+enum class device_kind : unsigned char { gpu, processor, accelerator };
+
+/// A device that can be chosen.
+struct device_info {
+  std::string api;           // "opencl", "cuda"
+  int index = 0;             // in the list of its API
+  std::string name;          // as its driver says
+  std::uint64_t memory = 0;  // bytes
+  int units = 0;             // compute units, streaming multiprocessors
+  device_kind kind = device_kind::gpu;
+  bool has_double = true;
+};
+
+/// What a device was asked to do since it was opened.
+struct device_statistics {
+  std::uint64_t uploads = 0;  // copies from the host, to it, and their bytes
+  std::uint64_t uploaded_bytes = 0;
+  std::uint64_t downloads = 0;
+  std::uint64_t downloaded_bytes = 0;
+  std::uint64_t launches = 0;          // of kernels, replayed ones not counted
+  std::uint64_t replays = 0;           // of recorded steps
+  std::uint64_t synchronizations = 0;  // times that the host waited for the device
+  std::uint64_t allocations = 0;       // that the device's memory pool could not serve
+  std::uint64_t builds = 0;            // kernels that were compiled, not found in a cache
+};
+
+/// The device's memory does not suffice.
+class out_of_memory : public backend_error {
+ public:
+  using backend_error::backend_error;
+};
+
+namespace device {
+
+/// A rectangle of bytes in a buffer: where it begins and how far its rows lie apart.
+struct rectangle {
+  std::size_t at = 0;
+  std::size_t stride = 0;
+};
+
+/// The argument of a kernel: a buffer, an integer or a scalar, by its bytes.
+struct argument {
+  std::size_t size = 0;
+  alignas(8) std::array<std::byte, 8> bytes{};
+};
+
+/// The work items of a launch. Kernels whose text works in groups say how large they are, and
+/// `width` and `height` are multiples of that; else (0) the runtime chooses, and the kernel must
+/// leave alone what lies beyond its extents.
+struct work {
+  std::size_t width = 1;
+  std::size_t height = 1;
+  std::size_t local_width = 0;
+  std::size_t local_height = 0;
+};
+
+}  // namespace device
+}  // namespace chainrule
+
+#endif  // CHAINRULE_BACKEND_DEVICE_RUNTIME_HPP

@@ -1,0 +1,252 @@
+/// \file
+/// `runtime_base`: what runtimes share: a pool of memory, kernels that are kept in memory and on
+/// disk, counters, and the first error of a device that is lost.
+///
+/// With CHAINRULE_CHECK_MEMORY=1 every buffer is filled with NaN, lies between two guard zones and
+/// is looked at when it is released; the next synchronisation throws if a kernel wrote beside one.
+#ifndef CHAINRULE_BACKEND_DEVICE_RUNTIME_BASE_HPP
+#define CHAINRULE_BACKEND_DEVICE_RUNTIME_BASE_HPP
+
+#include <cstdlib>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "chainrule/backend/device/program_store.hpp"
+#include "chainrule/backend/device/runtime.hpp"
+
+namespace chainrule::device {
+
+/// Memory of a runtime: a buffer, the bytes that were asked for, and those that lie before them.
+template <class Buffer>
+struct allocation {
+  Buffer buffer{};
+  std::size_t bytes = 0;
+  std::size_t begin = 0;
+};
+
+template <class Derived, class Buffer, class Module>
+class runtime_base {
+ public:
+  using buffer = Buffer;
+  using module = Module;
+  using allocation_type = allocation<Buffer>;
+  /// A kernel that was built: lives as long as the runtime.
+  using kernel_handle = Module*;
+
+  runtime_base(const runtime_base&) = delete;
+  runtime_base& operator=(const runtime_base&) = delete;
+
+  /// Memory for `bytes` bytes, not initialised: from the pool where a released buffer fits. Throws
+  /// out_of_memory, backend_error.
+  [[nodiscard]] allocation_type acquire(std::size_t bytes) {
+    const std::lock_guard lock(mutex_);
+    require_alive();
+    const std::size_t size = size_class(bytes + 2 * zone_);
+    allocation_type a{take(size), bytes, zone_};
+    if (zone_ > 0) {
+      self().raw_fill(a.buffer, guard_byte, 0, size);
+      self().raw_fill(a.buffer, 0xff, zone_, bytes);  // NaN in every floating-point type
+    }
+    return a;
+  }
+
+  /// Gives memory back; work that is queued may still use it, because what is queued later comes
+  /// after it.
+  void release(const allocation_type& a) noexcept {
+    if (a.buffer == Buffer{}) return;
+    const std::lock_guard lock(mutex_);
+    try {
+      if (zone_ > 0) look_for_damage(a);
+      pool_[size_class(a.bytes + 2 * zone_)].push_back(a.buffer);
+    } catch (...) {  // no room to note it, or a device that is lost
+      self().raw_release(a.buffer);
+    }
+  }
+
+  /// The kernel `cr_main` of a text, built at most once and looked up on disk before that. Throws
+  /// backend_error with the numbered text and the compiler's log if it does not build.
+  [[nodiscard]] kernel_handle kernel(const std::string& text) {
+    const std::lock_guard lock(mutex_);
+    return built(text);
+  }
+  /// The same for a text that is made where it is needed: `key` stands for it.
+  template <class Text>
+  [[nodiscard]] kernel_handle kernel(const std::string& key, Text&& text) {
+    const std::lock_guard lock(mutex_);
+    const auto found = keys_.find(key);
+    if (found != keys_.end()) return found->second;
+    return keys_.emplace(key, built(text())).first->second;
+  }
+
+  /// Queues a kernel; `verb` names who asks for it in messages.
+  void launch(const char* verb, kernel_handle k, const work& w,
+              std::span<const argument> arguments) {
+    const std::lock_guard lock(mutex_);  // in OpenCL, arguments are a part of the kernel
+    require_alive();
+    last_verb_ = verb;
+    ++counted_.launches;
+    self().raw_launch(*k, w, arguments);
+  }
+
+  /// Copies `rows` rows of `bytes` bytes to the device; returns when the host's memory may be used
+  /// again.
+  void upload(Buffer to, const rectangle& target, const void* from, std::size_t stride,
+              std::size_t bytes, std::size_t rows) {
+    const std::lock_guard lock(mutex_);
+    require_alive();
+    ++counted_.uploads;
+    ++counted_.synchronizations;
+    counted_.uploaded_bytes += bytes * rows;
+    self().write(to, target, from, stride, bytes, rows);
+  }
+  /// The same from the device, when all that was queued before is done.
+  void download(void* to, std::size_t stride, Buffer from, const rectangle& source,
+                std::size_t bytes, std::size_t rows) {
+    const std::lock_guard lock(mutex_);
+    require_alive();
+    ++counted_.downloads;
+    ++counted_.synchronizations;
+    counted_.downloaded_bytes += bytes * rows;
+    self().read(to, stride, from, source, bytes, rows);
+  }
+
+  /// Waits until everything that was asked for is done. Throws what went wrong meanwhile.
+  void synchronize() {
+    const std::lock_guard lock(mutex_);
+    require_alive();
+    ++counted_.synchronizations;
+    self().wait();
+    if (!damage_.empty()) throw backend_error(std::exchange(damage_, {}));
+  }
+
+  [[nodiscard]] device_statistics statistics() const {
+    const std::lock_guard lock(mutex_);
+    return counted_;
+  }
+  [[nodiscard]] const device_info& info() const { return info_; }
+
+  /// How kernels are to be laid out: as for a GPU, in groups of work items that share memory, or as
+  /// for a processor, in few work items with much work each. CHAINRULE_DEVICE_LAYOUT=cpu|gpu
+  /// overrides what the device is, so that both can be tested anywhere.
+  [[nodiscard]] device_kind layout() const { return layout_; }
+
+  /// Whether every buffer lies between guard zones.
+  [[nodiscard]] bool checks_memory() const { return zone_ > 0; }
+
+ protected:
+  explicit runtime_base(device_info info) : info_(std::move(info)) {
+    const char* check = std::getenv("CHAINRULE_CHECK_MEMORY");
+    if (check != nullptr && *check != '\0' && *check != '0') zone_ = 256;
+    const char* layout = std::getenv("CHAINRULE_DEVICE_LAYOUT");
+    const std::string_view wanted = layout == nullptr ? "" : layout;
+    layout_ = wanted == "cpu" || (wanted != "gpu" && info_.kind == device_kind::processor)
+                  ? device_kind::processor
+                  : device_kind::gpu;
+  }
+  ~runtime_base() = default;
+
+  /// For the derived destructor: returns all memory and kernels to the API, while it is still open.
+  void close() noexcept {
+    keys_.clear();
+    kernels_.clear();
+    for (auto& [size, buffers] : pool_)
+      for (const Buffer b : buffers) self().raw_release(b);
+    pool_.clear();
+  }
+
+  /// Notes that the device is lost: every later call throws this first error.
+  void poison(const std::string& first_error) {
+    if (fatal_.empty()) fatal_ = first_error;
+  }
+  /// The verb whose kernel was queued last, for errors that come to light later.
+  [[nodiscard]] const char* last_verb() const { return last_verb_; }
+
+ private:
+  static constexpr unsigned char guard_byte = 0xa5;
+
+  Derived& self() { return static_cast<Derived&>(*this); }
+
+  void require_alive() const {
+    if (!fatal_.empty())
+      throw backend_error(detail::concat(
+          Derived::api, ": the device cannot be used any more since an earlier error: ", fatal_));
+  }
+
+  [[nodiscard]] kernel_handle built(const std::string& text) {
+    require_alive();
+    const auto found = kernels_.find(text);
+    if (found != kernels_.end()) return &found->second;
+    const std::string whole = Derived::prelude() + text;
+    const program_store store(Derived::api, self().fingerprint(), whole);
+    store.dump();
+    if (const std::optional<std::string> binary = store.load())
+      if (std::optional<Module> m = self().load(*binary))
+        return &kernels_.emplace(text, std::move(*m)).first->second;
+    ++counted_.builds;
+    Module m = self().build(whole);
+    store.save(self().binary_of(m));
+    return &kernels_.emplace(text, std::move(m)).first->second;
+  }
+
+  /// Sizes are rounded up, so that buffers of about one size can stand in for each other: to a
+  /// quarter of the power of two below, but by no more than 64 KiB.
+  static std::size_t size_class(std::size_t bytes) {
+    std::size_t step = 64;
+    while (step < 65536 && step * 8 <= bytes) step *= 2;
+    return bytes == 0 ? step : (bytes + step - 1) / step * step;
+  }
+
+  [[nodiscard]] Buffer take(std::size_t size) {
+    const auto free = pool_.find(size);
+    if (free != pool_.end() && !free->second.empty()) {
+      const Buffer b = free->second.back();
+      free->second.pop_back();
+      return b;
+    }
+    ++counted_.allocations;
+    try {
+      return self().raw_allocate(size);
+    } catch (const out_of_memory&) {
+      // What the pool keeps may be what is missing.
+      self().wait();
+      bool any = false;
+      for (auto& [bytes, buffers] : pool_)
+        for (; !buffers.empty(); buffers.pop_back(), any = true) self().raw_release(buffers.back());
+      if (!any) throw;
+      return self().raw_allocate(size);
+    }
+  }
+
+  void look_for_damage(const allocation_type& a) {
+    const std::size_t size = size_class(a.bytes + 2 * zone_);
+    std::vector<unsigned char> now(size);
+    self().read(now.data(), size, a.buffer, {0, size}, size, 1);
+    for (std::size_t i = 0; i < size && damage_.empty(); ++i)
+      if ((i < zone_ || i >= zone_ + a.bytes) && now[i] != guard_byte)
+        damage_ = detail::concat(Derived::api, ": a kernel wrote byte ",
+                                 static_cast<std::int64_t>(i) - static_cast<std::int64_t>(zone_),
+                                 " of a buffer of ", a.bytes, " bytes, which is outside of it");
+  }
+
+  device_info info_;
+  mutable std::mutex mutex_;
+  std::map<std::size_t, std::vector<Buffer>> pool_;  // released buffers by size
+  std::map<std::string, Module> kernels_;            // by text
+  std::map<std::string, kernel_handle> keys_;        // the same by what the text is made from
+  device_statistics counted_;
+  std::string fatal_;   // why the device is lost, "" while it is not
+  std::string damage_;  // what a guard zone showed
+  const char* last_verb_ = "nothing";
+  device_kind layout_ = device_kind::gpu;
+  std::size_t zone_ = 0;
+};
+
+}  // namespace chainrule::device
+
+#endif  // CHAINRULE_BACKEND_DEVICE_RUNTIME_BASE_HPP
