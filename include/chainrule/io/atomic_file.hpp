@@ -13,15 +13,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
 #include <cstddef>
-#include <cstdio>
 #include <span>
 #include <string>
 
 #include "chainrule/core/error.hpp"
-#include "chainrule/io/file_descriptor.hpp"
+#include "chainrule/core/file_descriptor.hpp"
+#include "chainrule/core/temporary_file.hpp"
 
 namespace chainrule {
 namespace detail {
@@ -63,40 +62,6 @@ struct write_target {
   return target;
 }
 
-/// A new file beside the target, removed again unless it was renamed.
-class temporary_file {
- public:
-  temporary_file(const write_target& target, const std::string& path) {
-    static std::atomic<unsigned> counter{0};
-    // A name in use is somebody's, or left from a crash of a process that had our number: go on.
-    for (int attempt = 0; !file_ && attempt < 1000; ++attempt) {
-      name_ = concat(target.folder, ".chainrule-", ::getpid(), "-", counter.fetch_add(1), ".tmp");
-      file_ = file_descriptor{::open(
-          name_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, target.permissions)};
-      if (!file_ && errno != EEXIST && errno != EINTR) break;
-    }
-    if (!file_) throw io_error(system_says("cannot write", path));
-  }
-  temporary_file(const temporary_file&) = delete;
-  temporary_file& operator=(const temporary_file&) = delete;
-  ~temporary_file() {
-    if (!name_.empty()) ::unlink(name_.c_str());
-  }
-
-  [[nodiscard]] file_descriptor& file() { return file_; }
-
-  /// Makes it the file at `path`; false (errno says why) if that cannot be done.
-  [[nodiscard]] bool rename_to(const std::string& path) {
-    if (std::rename(name_.c_str(), path.c_str()) != 0) return false;
-    name_.clear();
-    return true;
-  }
-
- private:
-  file_descriptor file_;
-  std::string name_;
-};
-
 }  // namespace detail
 
 /// Makes `parts`, one after another, the content of the file at `path`.
@@ -109,7 +74,7 @@ class temporary_file {
 inline void write_file_atomically(const std::string& path,
                                   std::span<const std::span<const std::byte>> parts) {
   const detail::write_target target = detail::find_write_target(path);
-  detail::temporary_file temporary(target, path);
+  detail::temporary_file temporary(target.folder, target.permissions, path);
   const auto require = [&](bool success) {
     if (!success) throw io_error(detail::system_says("cannot write", path));
   };

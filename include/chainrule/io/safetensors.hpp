@@ -37,10 +37,10 @@
 #include <vector>
 
 #include "chainrule/core/error.hpp"
+#include "chainrule/core/file_descriptor.hpp"
 #include "chainrule/core/shape.hpp"
 #include "chainrule/io/atomic_file.hpp"
 #include "chainrule/io/checksum.hpp"
-#include "chainrule/io/file_descriptor.hpp"
 #include "chainrule/io/safetensors_header.hpp"
 
 namespace chainrule {

@@ -61,7 +61,8 @@ void save_weights(const Network& net, const std::string& path,
 /// Throws io_error if no file can be made at `path` now: to be asked before an hour of training
 /// whose result is to be saved there. What is there stays untouched.
 inline void require_can_save(const std::string& path) {
-  const detail::temporary_file made_and_removed(detail::find_write_target(path), path);
+  const detail::write_target target = detail::find_write_target(path);
+  const detail::temporary_file made_and_removed(target.folder, target.permissions, path);
 }
 
 /// Reads all parameters of `net` from a file that holds just these, of these shapes, and returns

@@ -1,13 +1,13 @@
 /// \file
-/// An open POSIX file that closes itself, and the three calls the io headers make on it, complete
+/// An open POSIX file that closes itself, and the three calls that are made on it, complete
 /// (no short reads or writes, interrupted calls repeated).
 ///
 ///     const chainrule::detail::file_descriptor file{::open(path, O_RDONLY | O_CLOEXEC)};
 ///     if (!file) throw chainrule::io_error(chainrule::detail::system_says("cannot open", path));
 ///
-/// See also io/atomic_file.hpp.
-#ifndef CHAINRULE_IO_FILE_DESCRIPTOR_HPP
-#define CHAINRULE_IO_FILE_DESCRIPTOR_HPP
+/// See also core/temporary_file.hpp, io/atomic_file.hpp.
+#ifndef CHAINRULE_CORE_FILE_DESCRIPTOR_HPP
+#define CHAINRULE_CORE_FILE_DESCRIPTOR_HPP
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -97,4 +97,4 @@ class file_descriptor {
 
 }  // namespace chainrule::detail
 
-#endif  // CHAINRULE_IO_FILE_DESCRIPTOR_HPP
+#endif  // CHAINRULE_CORE_FILE_DESCRIPTOR_HPP
