@@ -38,7 +38,24 @@ if(TARGET OpenCL::OpenCL)
   target_link_libraries(chainrule_opencl INTERFACE chainrule OpenCL::OpenCL)
 endif()
 
+# cuda: the backend that runs on NVIDIA GPUs. NVRTC is linked by its file: CMake's target CUDA::nvrtc
+# brings the driver's library along, without which programs would not start on other machines.
+find_package(CUDAToolkit QUIET)
+if(TARGET CUDA::cudart AND TARGET CUDA::nvrtc AND TARGET CUDA::cublasLt
+   AND NOT CUDAToolkit_VERSION VERSION_LESS 11.4)
+  add_library(chainrule_cuda INTERFACE)
+  add_library(chainrule::cuda ALIAS chainrule_cuda)
+  target_link_libraries(chainrule_cuda INTERFACE chainrule CUDA::cudart CUDA::cublasLt
+                        "$<TARGET_FILE:CUDA::nvrtc>")
+endif()
+
 if(PROJECT_IS_TOP_LEVEL)
+  if(TARGET chainrule::cuda)
+    message(STATUS "chainrule::cuda: yes, toolkit ${CUDAToolkit_VERSION}")
+  else()
+    message(STATUS "chainrule::cuda: no, the CUDA toolkit (11.4 or newer, with cudart, NVRTC and "
+                   "cuBLASLt) was not found")
+  endif()
   if(TARGET chainrule::opencl)
     message(STATUS "chainrule::opencl: yes")
   else()

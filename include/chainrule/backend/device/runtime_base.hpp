@@ -14,6 +14,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -62,8 +63,9 @@ class runtime_base {
     if (a.buffer == Buffer{}) return;
     const std::lock_guard lock(mutex_);
     try {
-      if (zone_ > 0) look_for_damage(a);
-      pool_[size_class(a.bytes + 2 * zone_)].push_back(a.buffer);
+      // What is being recorded has not run yet, so there is nothing to see.
+      if (zone_ > 0 && !recording_) look_for_damage(a);
+      give_back(a.buffer, size_class(a.bytes + 2 * zone_));
     } catch (...) {  // no room to note it, or a device that is lost
       self().raw_release(a.buffer);
     }
@@ -90,7 +92,7 @@ class runtime_base {
     const std::lock_guard lock(mutex_);  // in OpenCL, arguments are a part of the kernel
     require_alive();
     last_verb_ = verb;
-    ++counted_.launches;
+    if (!recording_) ++counted_.launches;
     self().raw_launch(*k, w, arguments);
   }
 
@@ -99,7 +101,7 @@ class runtime_base {
   void upload(Buffer to, const rectangle& target, const void* from, std::size_t stride,
               std::size_t bytes, std::size_t rows) {
     const std::lock_guard lock(mutex_);
-    require_alive();
+    require_waiting("upload");
     ++counted_.uploads;
     ++counted_.synchronizations;
     counted_.uploaded_bytes += bytes * rows;
@@ -109,7 +111,7 @@ class runtime_base {
   void download(void* to, std::size_t stride, Buffer from, const rectangle& source,
                 std::size_t bytes, std::size_t rows) {
     const std::lock_guard lock(mutex_);
-    require_alive();
+    require_waiting("download");
     ++counted_.downloads;
     ++counted_.synchronizations;
     counted_.downloaded_bytes += bytes * rows;
@@ -119,10 +121,80 @@ class runtime_base {
   /// Waits until everything that was asked for is done. Throws what went wrong meanwhile.
   void synchronize() {
     const std::lock_guard lock(mutex_);
-    require_alive();
+    require_waiting("synchronize");
     ++counted_.synchronizations;
     self().wait();
     if (!damage_.empty()) throw backend_error(std::exchange(damage_, {}));
+  }
+
+  // Recording, for runtimes that have `graph` (what end_recording returns), raw_begin_recording(),
+  // raw_end_recording(), raw_abandon_recording() and raw_replay(graph); see device/recording.hpp.
+
+  /// From now on, what this thread asks for is noted down and not done, until end_recording().
+  /// Throws backend_error, also for what other threads ask for meanwhile.
+  void begin_recording() {
+    const std::lock_guard lock(mutex_);
+    require_alive();
+    if (recording_) throw backend_error(detail::concat(Derived::api, ": is recording already"));
+    self().raw_begin_recording();
+    recording_ = true;
+    recorder_ = std::this_thread::get_id();
+    touched_.clear();
+  }
+  /// What was noted down since begin_recording(), and in `held` the buffers that it took from the
+  /// pool or gave to it: nobody else gets them until let_go(held).
+  [[nodiscard]] auto end_recording(std::vector<Buffer>& held) {
+    const std::lock_guard lock(mutex_);
+    recording_ = false;
+    auto noted = self().raw_end_recording();
+    held.reserve(touched_.size());
+    for (const auto& [b, size] : touched_) {
+      held_buffer& h = held_.try_emplace(b, held_buffer{size}).first->second;
+      ++h.holders;
+      std::vector<Buffer>& free = pool_[size];
+      for (std::size_t i = 0; i < free.size(); ++i)
+        if (free[i] == b) {
+          free.erase(free.begin() + static_cast<std::ptrdiff_t>(i));
+          h.is_free = true;
+          break;
+        }
+      held.push_back(b);
+    }
+    touched_.clear();
+    return noted;
+  }
+  /// Ends a recording that is not wanted.
+  void abandon_recording() noexcept {
+    const std::lock_guard lock(mutex_);
+    if (!recording_) return;
+    recording_ = false;
+    touched_.clear();
+    self().raw_abandon_recording();
+  }
+  /// Queues what was noted down, in whole.
+  template <class Graph>
+  void replay(const Graph& noted) {
+    const std::lock_guard lock(mutex_);
+    require_alive();
+    last_verb_ = "replay";
+    ++counted_.replays;
+    self().raw_replay(noted);
+  }
+  /// The recording that held these buffers is gone.
+  void let_go(const std::vector<Buffer>& held) noexcept {
+    const std::lock_guard lock(mutex_);
+    for (const Buffer b : held) {
+      const auto h = held_.find(b);
+      if (h == held_.end() || --h->second.holders > 0) continue;
+      const held_buffer was = h->second;
+      held_.erase(h);
+      if (!was.is_free) continue;  // its owner has it still
+      try {
+        give_back(b, was.size);
+      } catch (...) {
+        self().raw_release(b);
+      }
+    }
   }
 
   [[nodiscard]] device_statistics statistics() const {
@@ -160,6 +232,20 @@ class runtime_base {
     pool_.clear();
   }
 
+  /// Queues what is no kernel of ours, such as a library's product: `work()` does, or returns false
+  /// and has done nothing.
+  template <class Work>
+  [[nodiscard]] bool queue(const char* verb, Work&& work) {
+    const std::lock_guard lock(mutex_);
+    require_alive();
+    last_verb_ = verb;
+    if (!work()) return false;
+    if (!recording_) ++counted_.launches;
+    return true;
+  }
+  /// Whether what is asked for is noted down and not done.
+  [[nodiscard]] bool is_recording() const { return recording_; }
+
   /// Notes that the device is lost: every later call throws this first error.
   void poison(const std::string& first_error) {
     if (fatal_.empty()) fatal_ = first_error;
@@ -176,6 +262,17 @@ class runtime_base {
     if (!fatal_.empty())
       throw backend_error(detail::concat(
           Derived::api, ": the device cannot be used any more since an earlier error: ", fatal_));
+    if (recording_ && std::this_thread::get_id() != recorder_)
+      throw backend_error(detail::concat(
+          Derived::api, ": another thread is recording a step; use a device at a time"));
+  }
+  /// The same for what waits until the device is done, which nothing is while it is noted down.
+  void require_waiting(const char* verb) const {
+    require_alive();
+    if (recording_)
+      throw backend_error(detail::concat(Derived::api, ": ", verb,
+                                         " waits for the device, so it cannot be recorded; do it ",
+                                         "before or after the step"));
   }
 
   [[nodiscard]] kernel_handle built(const std::string& text) {
@@ -207,12 +304,16 @@ class runtime_base {
     if (free != pool_.end() && !free->second.empty()) {
       const Buffer b = free->second.back();
       free->second.pop_back();
+      touch(b, size);
       return b;
     }
     ++counted_.allocations;
     try {
-      return self().raw_allocate(size);
+      const Buffer b = self().raw_allocate(size);
+      touch(b, size);
+      return b;
     } catch (const out_of_memory&) {
+      if (recording_) throw;  // what the pool has may be what was noted down
       // What the pool keeps may be what is missing.
       self().wait();
       bool any = false;
@@ -221,6 +322,20 @@ class runtime_base {
       if (!any) throw;
       return self().raw_allocate(size);
     }
+  }
+
+  /// Into the pool, or aside while a recording needs it.
+  void give_back(Buffer b, std::size_t size) {
+    touch(b, size);
+    const auto h = held_.find(b);
+    if (h != held_.end())
+      h->second.is_free = true;
+    else
+      pool_[size].push_back(b);
+  }
+  /// Notes that the work that is being recorded may use a buffer.
+  void touch(Buffer b, std::size_t size) {
+    if (recording_) touched_.emplace(b, size);
   }
 
   void look_for_damage(const allocation_type& a) {
@@ -234,11 +349,22 @@ class runtime_base {
                                  " of a buffer of ", a.bytes, " bytes, which is outside of it");
   }
 
+  /// A buffer that recordings use.
+  struct held_buffer {
+    std::size_t size = 0;
+    int holders = 0;
+    bool is_free = false;  // its owner has given it back
+  };
+
   device_info info_;
   mutable std::mutex mutex_;
   std::map<std::size_t, std::vector<Buffer>> pool_;  // released buffers by size
   std::map<std::string, Module> kernels_;            // by text
   std::map<std::string, kernel_handle> keys_;        // the same by what the text is made from
+  std::map<Buffer, held_buffer> held_;               // by recordings that live
+  std::map<Buffer, std::size_t> touched_;            // by the recording that is being made
+  bool recording_ = false;
+  std::thread::id recorder_;
   device_statistics counted_;
   std::string fatal_;   // why the device is lost, "" while it is not
   std::string damage_;  // what a guard zone showed

@@ -1,0 +1,35 @@
+/// \file
+/// `cuda`: the backend that runs on NVIDIA GPUs.
+///
+///     chainrule::cuda be;                      // float, the first device
+///     chainrule::cuda second(1);               // or by a part of its name
+///     chainrule::basic_cuda<double> d(be);     // the same device in double
+///
+/// Needs the CUDA toolkit (11.4 or later) to compile, without nvcc: the headers, cudart, NVRTC and
+/// cuBLASLt (CMake: the component and target chainrule::cuda). A program built with it starts on
+/// machines without a driver; making a backend there throws backend_error, which says what is
+/// missing. The environment:
+///
+///     CUDA_VISIBLE_DEVICES     which devices there are, heeded by the driver
+///     CHAINRULE_CUDA_DEVICE    the one to take, by number or by a part of its name
+///     CHAINRULE_CUDA_TF32=1    products in TF32, faster, with 10 bits of mantissa
+///     CHAINRULE_CUDA_GEMM=text products by the library's own kernel and not by cuBLASLt
+#ifndef CHAINRULE_BACKEND_CUDA_HPP
+#define CHAINRULE_BACKEND_CUDA_HPP
+
+#include "chainrule/backend/cuda/runtime.hpp"
+#include "chainrule/backend/device/device_backend.hpp"
+
+namespace chainrule {
+
+template <class T>
+using basic_cuda = device_backend<cuda_runtime, T>;
+
+/// CUDA in single precision.
+using cuda = basic_cuda<float>;
+
+static_assert(backend<cuda> && backend<basic_cuda<double>>);
+
+}  // namespace chainrule
+
+#endif  // CHAINRULE_BACKEND_CUDA_HPP

@@ -1,0 +1,369 @@
+/// \file
+/// What the device backend asks of CUDA: devices, memory, copies, building a kernel's text,
+/// launching it, products by cuBLASLt, and steps that are recorded as graphs. See
+/// backend/device/runtime.hpp for the contract.
+///
+/// Every call makes its device the calling thread's current one, and leaves it so.
+#ifndef CHAINRULE_BACKEND_CUDA_RUNTIME_HPP
+#define CHAINRULE_BACKEND_CUDA_RUNTIME_HPP
+
+#include <array>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "chainrule/backend/cuda/compiler.hpp"
+#include "chainrule/backend/cuda/gemm.hpp"
+#include "chainrule/backend/cuda/launch_shape.hpp"
+#include "chainrule/backend/device/choice.hpp"
+#include "chainrule/backend/device/runtime_base.hpp"
+
+namespace chainrule {
+
+namespace device {
+
+/// The driver's functions, found at run time.
+struct cuda_driver {
+  decltype(&cuModuleLoadDataEx) load_module = nullptr;
+  decltype(&cuModuleUnload) unload_module = nullptr;
+  decltype(&cuModuleGetFunction) find_function = nullptr;
+  decltype(&cuLaunchKernel) launch = nullptr;
+};
+
+/// A kernel on the device, and the image that it was loaded from, for the disk cache.
+struct cuda_module {
+  struct unloader {
+    using pointer = CUmodule;
+    decltype(&cuModuleUnload) unload = nullptr;
+    void operator()(CUmodule m) const { unload(m); }
+  };
+  std::unique_ptr<std::remove_pointer_t<CUmodule>, unloader> module;
+  CUfunction function = nullptr;
+  std::string image;
+};
+
+}  // namespace device
+
+/// One CUDA device with a stream.
+template <class Api>
+class basic_cuda_runtime
+    : public device::runtime_base<basic_cuda_runtime<Api>, void*, device::cuda_module> {
+  using base = device::runtime_base<basic_cuda_runtime<Api>, void*, device::cuda_module>;
+  friend base;
+
+ public:
+  static constexpr const char* api = "cuda";
+  using typename base::module;
+  /// A step that was recorded, ready to be replayed.
+  using graph = device::cuda_owner<cudaGraphExec_t, &Api::destroy_executable>;
+
+  /// All devices, in the order of the driver, which heeds CUDA_VISIBLE_DEVICES; none if there is no
+  /// driver, or one that is too old.
+  [[nodiscard]] static std::vector<device_info> devices() {
+    int count = 0;
+    if (Api::device_count(&count) != cudaSuccess) {
+      Api::last_error();  // or it would be reported again by a later call
+      return {};
+    }
+    std::vector<device_info> list;
+    for (int i = 0; i < count; ++i) list.push_back(describe(i));
+    return list;
+  }
+
+  /// The runtime that backends of all scalars share on a device of that list, opened at the first
+  /// call. Without a choice it is the one that the environment variable CHAINRULE_CUDA_DEVICE names
+  /// (its number, or a part of its name), else the first. Throws backend_error.
+  [[nodiscard]] static std::shared_ptr<basic_cuda_runtime> shared(
+      const device_choice& choice = {}) {
+    if (const std::string why = missing(); !why.empty()) throw backend_error("CUDA: " + why);
+    return device::open_once<basic_cuda_runtime>(choice, "CUDA", "CHAINRULE_CUDA_DEVICE",
+                                                 "CUDA_VISIBLE_DEVICES may hide it");
+  }
+
+  /// Why there is no device, in words; "" if there is one.
+  [[nodiscard]] static std::string missing() {
+    int count = 0;
+    const cudaError_t code = Api::device_count(&count);
+    if (code == cudaSuccess && count > 0) return {};
+    Api::last_error();
+    int driver = 0;
+    int runtime = 0;
+    const auto version = [](int v) { return detail::concat(v / 1000, ".", v % 1000 / 10); };
+    const std::string call = detail::concat(" (cudaGetDeviceCount: ", cudaGetErrorName(code), ")");
+    if (Api::driver_version(&driver) != cudaSuccess || driver == 0)
+      return "there is no NVIDIA driver on this machine; install one, or use another backend" +
+             call;
+    Api::runtime_version(&runtime);
+    if (code == cudaErrorInsufficientDriver)
+      return detail::concat("the driver supports CUDA ", version(driver),
+                            ", but this program was built with CUDA ", version(runtime),
+                            "; install a newer driver, or build with an older toolkit", call);
+    if (code == cudaErrorNoDevice || code == cudaSuccess) {
+      const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
+      return detail::concat(
+          "the driver finds no device",
+          visible == nullptr ? "" : detail::concat("; CUDA_VISIBLE_DEVICES is '", visible, "'"),
+          call);
+    }
+    return "cudaGetDeviceCount failed with " + device::cuda_error_name(code);
+  }
+
+  /// Opens device `info.index` of devices(). Use shared(), unless it must be a stream of its own.
+  explicit basic_cuda_runtime(const device_info& info) : base(info) {
+    activate();
+    find(driver_.load_module, "cuModuleLoadDataEx");
+    find(driver_.unload_module, "cuModuleUnload");
+    find(driver_.find_function, "cuModuleGetFunction");
+    find(driver_.launch, "cuLaunchKernel");
+    int major = 0;
+    int minor = 0;
+    check(Api::device_attribute(&major, cudaDevAttrComputeCapabilityMajor, info.index),
+          "cudaDeviceGetAttribute");
+    check(Api::device_attribute(&minor, cudaDevAttrComputeCapabilityMinor, info.index),
+          "cudaDeviceGetAttribute");
+    target_ = device::cuda_target_for<Api>(major * 10 + minor);
+    int driver = 0;
+    check(Api::driver_version(&driver), "cudaDriverGetVersion");
+    fingerprint_ =
+        detail::concat(device::cuda_compiler_identity<Api>(target_), "\ndriver ", driver);
+    cudaStream_t stream = nullptr;
+    check(Api::create_stream(&stream, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
+    stream_.reset(stream);
+  }
+  ~basic_cuda_runtime() {
+    if (Api::set_device(base::info().index) == cudaErrorCudartUnloading) {
+      // The process ends, and CUDA has gone before us: what it had is gone too.
+      if (blas_) static_cast<void>(blas_.release());
+      static_cast<void>(stream_.release());
+    } else {
+      blas_.reset();
+      if (workspace_ != nullptr) raw_release(workspace_);
+    }
+    base::close();
+  }
+
+  /// Queues a product of matrices for cuBLASLt, see device/library_product.hpp; false if it is not
+  /// for it. CHAINRULE_CUDA_GEMM=text leaves all products to the kernel's text.
+  template <class T>
+  [[nodiscard]] bool multiply(const device::library_product<void*, T>& p) {
+    if (text_gemm_) return false;
+    return base::queue("gemm", [&] {
+      activate();
+      const relaxed_capture relaxed(*this);  // the library may load kernels of its own
+      if (!blas_) {
+        if (workspace_ == nullptr)
+          workspace_ = raw_allocate(device::cuda_blas<Api>::workspace_bytes);
+        blas_ = std::make_unique<device::cuda_blas<Api>>(stream_.get(), workspace_);
+      }
+      try {
+        return blas_->multiply(p);
+      } catch (const backend_error& e) {
+        note_loss(e.what());
+        throw;
+      }
+    });
+  }
+
+ private:
+  /// While it lives, this thread may do what CUDA else forbids while a stream is being captured:
+  /// allocate memory and load modules. Neither touches the stream.
+  class relaxed_capture {
+   public:
+    explicit relaxed_capture(basic_cuda_runtime& r) : active_(r.is_recording()) {
+      if (active_) Api::exchange_capture_mode(&mode_);
+    }
+    relaxed_capture(const relaxed_capture&) = delete;
+    relaxed_capture& operator=(const relaxed_capture&) = delete;
+    ~relaxed_capture() {
+      if (active_) Api::exchange_capture_mode(&mode_);
+    }
+
+   private:
+    cudaStreamCaptureMode mode_ = cudaStreamCaptureModeRelaxed;
+    bool active_ = false;
+  };
+
+  /// Throws unless `code` is a success; `call` names what was called. Kernels run later than they
+  /// are queued, so an error may be that of an earlier verb.
+  void check(cudaError_t code, const char* call) {
+    if (code == cudaSuccess) return;
+    Api::last_error();  // or it would be reported again by a later call
+    const std::string said =
+        detail::concat("CUDA: ", call, " failed with ", device::cuda_error_name(code), " on ",
+                       base::info().name, "; the verb queued last was ", base::last_verb());
+    if (code == cudaErrorMemoryAllocation) throw out_of_memory(said);
+    if (device::is_fatal(code)) {
+      base::poison(said);
+      throw backend_error(said + " (with CUDA_LAUNCH_BLOCKING=1 it is the one that went wrong)");
+    }
+    throw backend_error(said);
+  }
+  void check(CUresult code, const char* call) { check(static_cast<cudaError_t>(code), call); }
+
+  /// After an error of a library: whether the device is lost shows in the next call.
+  void note_loss(const char* said) {
+    if (device::is_fatal(Api::last_error())) base::poison(said);
+  }
+
+  void activate() { check(Api::set_device(base::info().index), "cudaSetDevice"); }
+
+  template <class Function>
+  void find(Function& f, const char* name) {
+    void* found = nullptr;
+    check(Api::driver_function(name, &found), name);
+    f = reinterpret_cast<Function>(found);
+  }
+
+  [[nodiscard]] void* raw_allocate(std::size_t bytes) {
+    activate();
+    const relaxed_capture relaxed(*this);
+    void* b = nullptr;
+    const cudaError_t code = Api::allocate(&b, bytes);
+    if (code == cudaErrorMemoryAllocation) {
+      Api::last_error();
+      throw out_of_memory(detail::concat("CUDA: no room for a buffer of ", bytes, " bytes on ",
+                                         base::info().name, ", which has ", base::info().memory,
+                                         " (cudaMalloc: cudaErrorMemoryAllocation)"));
+    }
+    check(code, "cudaMalloc");
+    return b;
+  }
+  void raw_release(void* b) noexcept { Api::release(b); }
+  void raw_fill(void* b, unsigned char value, std::size_t at, std::size_t bytes) {
+    if (bytes == 0) return;
+    activate();
+    check(Api::fill(place(b, at), value, bytes, stream_.get()), "cudaMemsetAsync");
+  }
+
+  void write(void* to, const device::rectangle& target, const void* from, std::size_t stride,
+             std::size_t bytes, std::size_t rows) {
+    copy(place(to, target.at), target.stride, from, stride, bytes, rows, cudaMemcpyHostToDevice);
+  }
+  void read(void* to, std::size_t stride, void* from, const device::rectangle& source,
+            std::size_t bytes, std::size_t rows) {
+    copy(to, stride, place(from, source.at), source.stride, bytes, rows, cudaMemcpyDeviceToHost);
+  }
+  void copy(void* to, std::size_t to_stride, const void* from, std::size_t from_stride,
+            std::size_t bytes, std::size_t rows, cudaMemcpyKind kind) {
+    activate();
+    if (rows == 1 || (to_stride == bytes && from_stride == bytes))
+      check(Api::copy(to, from, bytes * rows, kind, stream_.get()), "cudaMemcpyAsync");
+    else
+      check(Api::copy_rows(to, to_stride, from, from_stride, bytes, rows, kind, stream_.get()),
+            "cudaMemcpy2DAsync");
+    wait();  // the host's memory is the caller's again, and what it reads is there
+  }
+  [[nodiscard]] static void* place(void* b, std::size_t at) { return static_cast<char*>(b) + at; }
+
+  [[nodiscard]] module build(const std::string& text) {
+    return loaded(device::cuda_compile<Api>(text, target_));
+  }
+  [[nodiscard]] std::string binary_of(const module& m) const { return m.image; }
+  [[nodiscard]] std::optional<module> load(const std::string& binary) {
+    try {
+      return loaded(binary);
+    } catch (const out_of_memory&) {
+      throw;
+    } catch (const backend_error&) {
+      return std::nullopt;
+    }
+  }
+  [[nodiscard]] module loaded(std::string image) {
+    activate();
+    const relaxed_capture relaxed(*this);
+    module m;
+    m.image = std::move(image);
+    CUmodule handle = nullptr;
+    check(driver_.load_module(&handle, m.image.c_str(), 0, nullptr, nullptr), "cuModuleLoadDataEx");
+    m.module = {handle, {driver_.unload_module}};
+    check(driver_.find_function(&m.function, handle, "cr_main"), "cuModuleGetFunction");
+    return m;
+  }
+  /// What a binary is good for: this architecture, by this compiler, with this driver.
+  [[nodiscard]] const std::string& fingerprint() const { return fingerprint_; }
+  [[nodiscard]] static const char* prelude() { return device::cuda_prelude; }
+
+  void raw_launch(module& m, const device::work& w, std::span<const device::argument> arguments) {
+    activate();
+    std::array<void*, 128> values;
+    if (arguments.size() > values.size())
+      throw backend_error(detail::concat("CUDA: a kernel of ", arguments.size(),
+                                         " arguments; there may be ", values.size()));
+    for (std::size_t i = 0; i < arguments.size(); ++i)
+      values[i] = const_cast<std::byte*>(arguments[i].bytes.data());
+    const device::launch_shape s = device::launch_shape_of(w, base::info().units);
+    check(driver_.launch(m.function, s.grid_x, s.grid_y, s.grid_z, s.block_x, s.block_y, 1, 0,
+                         stream_.get(), values.data(), nullptr),
+          "cuLaunchKernel");
+  }
+
+  void wait() {
+    activate();
+    check(Api::synchronize(stream_.get()), "cudaStreamSynchronize");
+  }
+
+  // What runtime_base asks of a runtime that records, see begin_recording() there.
+
+  void raw_begin_recording() {
+    activate();
+    check(Api::begin_capture(stream_.get(), cudaStreamCaptureModeThreadLocal),
+          "cudaStreamBeginCapture");
+  }
+  [[nodiscard]] graph raw_end_recording() {
+    activate();
+    cudaGraph_t noted = nullptr;
+    check(Api::end_capture(stream_.get(), &noted), "cudaStreamEndCapture");
+    const device::cuda_owner<cudaGraph_t, &Api::destroy_graph> owner(noted);
+    cudaGraphExec_t ready = nullptr;
+    check(Api::instantiate(&ready, noted, 0), "cudaGraphInstantiateWithFlags");
+    return graph(ready);
+  }
+  void raw_abandon_recording() noexcept {
+    cudaGraph_t noted = nullptr;
+    Api::end_capture(stream_.get(), &noted);
+    if (noted != nullptr) Api::destroy_graph(noted);
+    Api::last_error();
+  }
+  void raw_replay(const graph& g) {
+    activate();
+    check(Api::launch_graph(g.get(), stream_.get()), "cudaGraphLaunch");
+  }
+
+  [[nodiscard]] static device_info describe(int index) {
+    device_info d;
+    d.api = api;
+    d.index = index;
+    std::size_t bytes = 0;
+    if (Api::describe(index, d.name, bytes) != cudaSuccess) Api::last_error();
+    d.memory = bytes;
+    if (Api::device_attribute(&d.units, cudaDevAttrMultiProcessorCount, index) != cudaSuccess)
+      Api::last_error();
+    d.kind = device_kind::gpu;
+    d.has_double = true;
+    return d;
+  }
+
+  device::cuda_driver driver_;
+  device::cuda_target target_;
+  std::string fingerprint_;
+  device::cuda_owner<cudaStream_t, &Api::destroy_stream> stream_;
+  void* workspace_ = nullptr;
+  std::unique_ptr<device::cuda_blas<Api>> blas_;
+  bool text_gemm_ = text_gemm_wanted();
+
+  [[nodiscard]] static bool text_gemm_wanted() {
+    const char* wanted = std::getenv("CHAINRULE_CUDA_GEMM");
+    return wanted != nullptr && std::string_view(wanted) == "text";
+  }
+};
+
+using cuda_runtime = basic_cuda_runtime<cuda_api>;
+
+}  // namespace chainrule
+
+#endif  // CHAINRULE_BACKEND_CUDA_RUNTIME_HPP
