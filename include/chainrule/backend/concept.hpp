@@ -136,6 +136,43 @@ concept backend = std::copyable<B> &&
   { be.name() } -> std::convertible_to<std::string>;
 };
 
+// What a backend may have beyond that.
+
+/// A backend whose verbs can read a number of its own memory where they run, so that the next step
+/// of a training needs no word from the host: `B::counter`, made of a backend, with
+///
+///     be.set(counter, 0), be.advance(counter)                // queued like every verb
+///     be.random(out, seed, stream, counter)                  // stream + its number
+///     be.gather(out, source, counted_rows{all, counter, step}, f)
+///     be.place(target, source, counter, step)                // columns from number * step on
+///     counter.view()                                         // the number, 1 x 1
+template <class B>
+concept counting_backend = requires {
+  typename B::counter;
+};
+
+namespace detail {
+/// Stands for the counter of a backend that has none.
+struct no_counter {};
+template <class B>
+struct counter_of {
+  using type = no_counter;
+};
+template <counting_backend B>
+struct counter_of<B> {
+  using type = typename B::counter;
+};
+}  // namespace detail
+template <class B>
+using counter_t = typename detail::counter_of<B>::type;
+
+/// A counting backend that can record what a function asks of it, and do it again at once:
+/// `auto r = be.record(f); be.replay(r);`. Recording does not run anything.
+template <class B>
+concept recording_backend = counting_backend<B> && requires(const B& be, void (*f)()) {
+  be.replay(be.record(f));
+};
+
 }  // namespace chainrule
 
 #endif  // CHAINRULE_BACKEND_CONCEPT_HPP

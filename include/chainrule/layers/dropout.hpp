@@ -23,11 +23,10 @@ class dropout_layer {
   [[nodiscard]] std::string name() const { return detail::concat("dropout ", p_); }
 
   void forward(const B& be, const arena<B>&, const_matrix<B> x, matrix<B> y, matrix<B> kept,
-               const phase& p) const {
-    if (p.training)
-      ops::dropout(be, p_, p.seed, layer_stream(number_, p.step), x, kept, y);
-    else
-      be.copy(y, x);
+               const layer_phase<B>& p) const {
+    if (!p.training) return be.copy(y, x);
+    p.draw(be, kept, number_);
+    ops::dropout(be, p_, x, const_matrix<B>(kept), y);
   }
 
   void backward(const B& be, const arena<B>&, arena<B>&, const_matrix<B>, const_matrix<B>,

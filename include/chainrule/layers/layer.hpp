@@ -78,16 +78,35 @@ class parameter_plan {
          (step & 0xffffffffffffU);
 }
 
+/// A phase as the layers of backend B see it: the number of the pass may be counted in the
+/// backend's memory, so that a step that was recorded draws new numbers each time.
+template <backend B>
+struct layer_phase : phase {
+  layer_phase(const phase& p, const counter_t<B>* more = nullptr)  // NOLINT: implicit by design
+      : phase(p), passes(more) {}
+
+  /// Uniform numbers in [0, 1) for layer `number` in this pass.
+  void draw(const B& be, matrix<B> out, index_t number) const {
+    const std::uint64_t stream = layer_stream(number, step);
+    if constexpr (counting_backend<B>)
+      if (passes != nullptr) return be.random(out, seed, stream, *passes);
+    be.random(out, seed, stream);
+  }
+
+  const counter_t<B>* passes = nullptr;  // to be added to `step`, where there is one
+};
+
 /// What a network asks of a layer over backend B.
 ///
 /// forward: assigns y (n × outputs) from x (n × inputs), and in training whatever backward needs
-/// to `kept` (n × kept()); `kept` is empty outside of training.
+/// to `kept` (n × kept()); `kept` is empty outside of training. A layer that draws nothing may take
+/// the phase as a plain `const phase&`.
 ///
 /// backward: from dy = dL/dy, which it may overwrite, assigns the layer's gradients and dx = dL/dx;
 /// an empty dx is not wanted. x, y and kept are those of the forward pass.
 template <class L, class B>
 concept layer = requires(const L& l, const B& be, const arena<B>& parameters, arena<B>& gradients,
-                         const_matrix<B> x, matrix<B> y, const phase& p) {
+                         const_matrix<B> x, matrix<B> y, const layer_phase<B>& p) {
   { l.inputs() } -> std::same_as<index_t>;
   { l.outputs() } -> std::same_as<index_t>;
   { l.kept() } -> std::same_as<index_t>;

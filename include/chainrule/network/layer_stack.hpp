@@ -99,7 +99,8 @@ class layer_stack {
 
   /// The outputs for x (n × inputs), n × outputs. They live in `pass` until its next use. Throws
   /// shape_error.
-  const_matrix<B> forward(const_matrix<B> x, workspace<B>& pass, const phase& p = {}) const {
+  const_matrix<B> forward(const_matrix<B> x, workspace<B>& pass,
+                          const layer_phase<B>& p = phase{}) const {
     if (x.cols() != inputs())
       throw shape_error(detail::concat("the network expects ", inputs(),
                                        " features, the samples have ", x.cols()));

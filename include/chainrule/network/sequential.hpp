@@ -31,7 +31,7 @@ class any_layer {
   [[nodiscard]] virtual index_t kept() const = 0;
   [[nodiscard]] virtual std::string name() const = 0;
   virtual void forward(const B& be, const arena<B>& parameters, const_matrix<B> x, matrix<B> y,
-                       matrix<B> kept, const phase& p) const = 0;
+                       matrix<B> kept, const layer_phase<B>& p) const = 0;
   virtual void backward(const B& be, const arena<B>& parameters, arena<B>& gradients,
                         const_matrix<B> x, const_matrix<B> y, const_matrix<B> kept, matrix<B> dy,
                         matrix<B> dx) const = 0;
@@ -47,7 +47,7 @@ class erased_layer final : public any_layer<B> {
   [[nodiscard]] index_t kept() const override { return l_.kept(); }
   [[nodiscard]] std::string name() const override { return l_.name(); }
   void forward(const B& be, const arena<B>& parameters, const_matrix<B> x, matrix<B> y,
-               matrix<B> kept, const phase& p) const override {
+               matrix<B> kept, const layer_phase<B>& p) const override {
     l_.forward(be, parameters, x, y, kept, p);
   }
   void backward(const B& be, const arena<B>& parameters, arena<B>& gradients, const_matrix<B> x,

@@ -5,8 +5,6 @@
 #ifndef CHAINRULE_OPS_DROPOUT_HPP
 #define CHAINRULE_OPS_DROPOUT_HPP
 
-#include <cstdint>
-
 #include "chainrule/backend/concept.hpp"
 
 namespace chainrule::ops {
@@ -19,11 +17,9 @@ struct keep_above {
   }
 };
 
-/// Draws u (assigned, kept for the vjp) from (seed, stream), and assigns y. y may be x.
+/// y from x and as many random numbers u, assigned. y may be x.
 template <backend B>
-void dropout(const B& be, double p, std::uint64_t seed, std::uint64_t stream, const_matrix<B> x,
-             matrix<B> u, matrix<B> y) {
-  be.random(u, seed, stream);
+void dropout(const B& be, double p, const_matrix<B> x, const_matrix<B> u, matrix<B> y) {
   be.map(keep_above{p}, y, x, u);
 }
 

@@ -17,7 +17,9 @@
 #include <chrono>
 #include <cmath>
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "chainrule/data/sampler.hpp"
@@ -25,6 +27,7 @@
 #include "chainrule/losses/loss.hpp"
 #include "chainrule/network/workspace.hpp"
 #include "chainrule/optim/optimizer.hpp"
+#include "chainrule/train/batch_feed.hpp"
 #include "chainrule/train/dataset.hpp"
 #include "chainrule/train/history.hpp"
 
@@ -60,6 +63,35 @@ struct fit_options {
 };
 
 namespace detail {
+/// The work of steps that are alike: run as it is, or recorded and replayed where the backend can.
+template <class B>
+class step_plan {
+ public:
+  template <class Work>
+  void run(const B& be, Work&& work) {
+    (void)be;
+    work();
+  }
+};
+template <recording_backend B>
+class step_plan<B> {
+ public:
+  template <class Work>
+  void run(const B& be, Work&& work) {
+    if (!has_run_) {  // builds the kernels and fills the pool of memory: neither can be recorded
+      work();
+      has_run_ = true;
+      return;
+    }
+    if (!recorded_) recorded_.emplace(be.record(work));
+    be.replay(*recorded_);
+  }
+
+ private:
+  bool has_run_ = false;
+  std::optional<decltype(std::declval<const B&>().record(std::declval<void (*)()>()))> recorded_;
+};
+
 /// 1 where the winner is the label, else 0.
 struct equals {
   constexpr auto operator()(const auto& winner, const auto& label) const {
@@ -94,8 +126,7 @@ class basic_trainer {
     prepare(batch + merged, data);
     const sampler order(data.count(), options.seed);
     std::vector<std::int32_t> host_order(static_cast<std::size_t>(data.count()));
-    const auto device_order = be_.template allocate<std::int32_t>(data.count());
-    const auto order_view = device_order.view();
+    detail::step_plan<B> full_batch;  // recorded in the second step of that size, where that can be
 
     history h;
     for (int epoch = 1; epoch <= options.epochs; ++epoch) {
@@ -104,17 +135,26 @@ class basic_trainer {
       else
         draw(*options.order, host_order);
       ++epochs_done_;
-      be_.upload(order_view, matrix_view<const std::int32_t>(host_order.data(), 1, data.count()));
+      feed_.begin(host_order, batch);
+      const batch_range batches(data.count() - merged, batch);
+      if constexpr (counting_backend<B>) plan_steps(batches.size());
+      const phase first_pass = phase::train(options.seed, static_cast<std::uint64_t>(steps()));
       const auto start = std::chrono::steady_clock::now();
       const auto seconds = [&] {
         return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
       };
       index_t done = 0;
-      for (const auto [first, size] : batch_range(data.count() - merged, batch)) {
+      for (const auto [first, size] : batches) {
         const bool last = first + size + merged == data.count();
         const index_t n = last ? size + merged : size;
-        data.gather(order_view.block(0, first, 1, n), inputs_.top_rows(n), targets_.top_rows(n));
-        step(n, first, options.divide_by_full_batch ? options.batch : n, options.seed);
+        set_scale(options.divide_by_full_batch ? options.batch : n);
+        last_rate_ = rate();
+        const auto work = [&] { step(data, n, first_pass); };
+        if (n == batch)
+          full_batch.run(be_, work);
+        else
+          work();
+        if constexpr (counting_backend<B>) count_step();
         done += n;
         const batch_report report{epoch,
                                   options.epochs,
@@ -172,6 +212,12 @@ class basic_trainer {
                           matrix<B> losses, matrix<B> gradient, loss_scratch<B>& scratch) const = 0;
   /// Takes one step of the optimizer along `gradients`.
   virtual void update(arena<B>& parameters, const arena<B>& gradients) = 0;
+  /// The same where the backend counts the steps: number `at` of those that plan_steps laid down in
+  /// its memory. count_step is called for each that was made.
+  virtual void plan_steps(index_t count) = 0;
+  virtual void update_planned(arena<B>& parameters, const arena<B>& gradients,
+                              const counter_t<B>& at) = 0;
+  virtual void count_step() = 0;
   /// The updates that were made, and the learning rate of the next.
   [[nodiscard]] virtual std::int64_t steps() const = 0;
   [[nodiscard]] virtual double rate() const = 0;
@@ -191,18 +237,29 @@ class basic_trainer {
     std::vector<scalar_t<B>> losses, winners, labels;
   };
 
-  /// One step on the first n samples in hand: forward, loss, backward, update.
-  void step(index_t n, index_t first, index_t divisor, std::uint64_t seed) {
-    const const_matrix<B> x = inputs_.top_rows(n);
-    const const_matrix<B> t = targets_.top_rows(n);
-    const const_matrix<B> y =
-        net_.forward(x, pass_, phase::train(seed, static_cast<std::uint64_t>(steps())));
-    apply_loss(y, t, scale_for(divisor), losses_.view().middle_rows(first, n),
-               pass_.output_gradient(), scratch_);
-    count_correct(y, t, first);
+  /// One step on the next n samples: forward, loss, backward, update.
+  void step(const dataset<B>& data, index_t n, const phase& first_pass) {
+    feed_.load(data, n);
+    const const_matrix<B> x = feed_.inputs(n);
+    const const_matrix<B> t = feed_.targets(n);
+    const const_matrix<B> y = net_.forward(x, pass_, phase_of_step(first_pass));
+    apply_loss(y, t, scale_.view(), feed_.losses(n), pass_.output_gradient(), scratch_);
+    if (counts_correct_) count_correct(y, t, feed_.correct(n));
     net_.backward(x, pass_, gradients_);
-    last_rate_ = rate();
-    update(net_.parameters(), gradients_);
+    if constexpr (counting_backend<B>)
+      update_planned(net_.parameters(), gradients_, feed_.count());
+    else
+      update(net_.parameters(), gradients_);
+    feed_.next(n);
+  }
+
+  /// The pass of the step under way: where the backend counts, it is the first of the epoch and as
+  /// many more as are counted.
+  [[nodiscard]] layer_phase<B> phase_of_step(const phase& first_pass) const {
+    if constexpr (counting_backend<B>)
+      return {first_pass, &feed_.count()};
+    else
+      return phase::train(first_pass.seed, static_cast<std::uint64_t>(steps()));
   }
 
   void require_fits(const dataset<B>& data) const {
@@ -237,41 +294,37 @@ class basic_trainer {
 
   /// Buffers for batches of that size over that data; kept from fit to fit where they fit.
   void prepare(index_t batch, const dataset<B>& data) {
-    if (pass_.capacity() != batch || targets_.cols() != data.target_cols()) {
+    if (pass_.capacity() != batch) {
       pass_ = net_.make_workspace(batch, true);
       scratch_ = loss_scratch<B>(be_, batch, net_.outputs());
-      inputs_ = tensor<B>(be_, batch, data.features());
-      targets_ = tensor<B>(be_, batch, data.target_cols());
     }
+    if (!feed_.fits(data, batch)) feed_ = batch_feed<B>(be_, data, batch);
     counts_correct_ = data.classes() > 0 && net_.outputs() > 1;
-    if (losses_.rows() != data.count()) {
-      losses_ = tensor<B>(be_, data.count(), 1);
-      correct_ = tensor<B>(be_, data.count(), 1);
-    }
   }
 
-  /// 1 / divisor, in the backend's memory.
-  const_matrix<B> scale_for(index_t divisor) {
-    if (divisor != divisor_) be_.map(fn::fill{1.0 / static_cast<double>(divisor)}, scale_.view());
+  /// Puts 1 / divisor into the backend's memory, where the loss reads it.
+  void set_scale(index_t divisor) {
+    if (divisor == divisor_) return;
+    const auto scale = static_cast<scalar_t<B>>(1.0 / static_cast<double>(divisor));
+    be_.upload(scale_.view(), matrix_view<const scalar_t<B>>(&scale, 1, 1));
     divisor_ = divisor;
-    return scale_.view();
   }
 
-  void count_correct(const_matrix<B> y, const_matrix<B> t, index_t first) {
-    if (!counts_correct_) return;
+  void count_correct(const_matrix<B> y, const_matrix<B> t, matrix<B> correct) {
     const matrix<B> max = scratch_.first.top_rows(y.rows());
     const matrix<B> winner = scratch_.second.top_rows(y.rows());
     ops::argmax(be_, y, const_matrix<B>(scratch_.columns.view()), max, winner);
-    be_.map(detail::equals{}, correct_.view().middle_rows(first, y.rows()), winner, t);
+    be_.map(detail::equals{}, correct, winner, t);
   }
 
   /// The figures of the first `count` samples of the epoch.
   [[nodiscard]] figures mean(index_t count) const {
-    const auto losses = to_host(be_, losses_.top_rows(count));
-    const auto correct =
-        counts_correct_ ? to_host(be_, correct_.top_rows(count)) : std::vector<scalar_t<B>>{};
-    const std::vector<scalar_t<B>> ones(correct.size(), scalar_t<B>(1));
-    return summarize(losses, correct, ones);
+    const auto both = feed_.figures(count);
+    const auto middle = both.begin() + count;
+    const std::vector<scalar_t<B>> losses(both.begin(), middle);
+    if (!counts_correct_) return summarize(losses, {}, {});
+    return summarize(losses, {middle, both.end()},
+                     std::vector<scalar_t<B>>(losses.size(), scalar_t<B>(1)));
   }
 
   /// Mean of the losses, and the fraction of winners that are the labels; added up in double.
@@ -342,11 +395,10 @@ class basic_trainer {
   arena<B> gradients_;
   workspace<B> pass_;
   loss_scratch<B> scratch_;
-  tensor<B> inputs_, targets_;  // the batch
-  tensor<B> losses_, correct_;  // one number per sample of the epoch
-  tensor<B> scale_;             // 1 / batch size
-  index_t divisor_ = 0;         // what scale_ holds
-  double last_rate_ = 0;        // of the step that was made last
+  batch_feed<B> feed_;
+  tensor<B> scale_;       // 1 / batch size
+  index_t divisor_ = 0;   // what scale_ holds
+  double last_rate_ = 0;  // of the step that was made last
   bool counts_correct_ = false;
   std::uint64_t epochs_done_ = 0;  // over all calls of fit: each epoch has an order of its own
 };
@@ -373,6 +425,15 @@ class trainer final : public basic_trainer<Network> {
   void update(arena<B>& parameters, const arena<B>& gradients) override {
     optimizer_.update(parameters, gradients);
   }
+  void plan_steps(index_t count) override { optimizer_.plan_steps(count); }
+  void update_planned(arena<B>& parameters, const arena<B>& gradients,
+                      const counter_t<B>& at) override {
+    if constexpr (counting_backend<B>)
+      optimizer_.update_planned(parameters, gradients, at);
+    else
+      (void)parameters, (void)gradients, (void)at;  // never called
+  }
+  void count_step() override { optimizer_.count_step(); }
   [[nodiscard]] std::int64_t steps() const override { return optimizer_.step(); }
   [[nodiscard]] double rate() const override { return optimizer_.rate(); }
 

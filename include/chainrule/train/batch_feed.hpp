@@ -1,0 +1,109 @@
+/// \file
+/// `batch_feed<B>`: the batches of an epoch, one after another, and the figures of their samples.
+///
+///     feed.begin(order, 64);
+///     feed.load(data, n);                 // the next n samples: feed.inputs(n), feed.targets(n)
+///     ...                                 // writes feed.losses(n), feed.correct(n)
+///     feed.next(n);
+///
+/// Where the backend can count in its own memory (`counting_backend`), nothing of this depends on
+/// a value of the host's, so a step can be recorded once and replayed; elsewhere the host counts.
+#ifndef CHAINRULE_TRAIN_BATCH_FEED_HPP
+#define CHAINRULE_TRAIN_BATCH_FEED_HPP
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "chainrule/train/dataset.hpp"
+
+namespace chainrule {
+
+template <backend B>
+class batch_feed {
+ public:
+  batch_feed() = default;
+  /// For epochs over as many samples as `data` has, in batches of at most `capacity`.
+  batch_feed(const B& be, const dataset<B>& data, index_t capacity)
+      : be_(be),
+        inputs_(be, capacity, data.features()),
+        targets_(be, capacity, data.target_cols()),
+        order_(be.template allocate<std::int32_t>(data.count())),
+        figures_(be, 2, data.count()) {
+    if constexpr (counting_backend<B>) {
+      batch_figures_ = tensor<B>(be, 2, capacity);
+      be.map(fn::fill{0}, batch_figures_.view());  // `correct` is not always written
+      count_ = std::make_unique<counter_t<B>>(be);
+    }
+  }
+
+  /// Whether the buffers suit epochs over `data` in batches of at most `capacity`.
+  [[nodiscard]] bool fits(const dataset<B>& data, index_t capacity) const {
+    return inputs_.rows() == capacity && inputs_.cols() == data.features() &&
+           targets_.cols() == data.target_cols() && figures_.cols() == data.count();
+  }
+
+  /// Goes to the beginning of an epoch of that order, in batches of `size`.
+  void begin(std::span<const std::int32_t> order, index_t size) {
+    be_.upload(order_.view(), matrix_view<const std::int32_t>(order.data(), 1, figures_.cols()));
+    size_ = size;
+    first_ = 0;
+    if constexpr (counting_backend<B>) be_.set(*count_, 0);
+  }
+
+  /// Gathers the next n samples.
+  void load(const dataset<B>& data, index_t n) {
+    if constexpr (counting_backend<B>)
+      data.gather(typename B::counted_rows{order_.view(), *count_, size_}, inputs(n), targets(n));
+    else
+      data.gather(order_.view().block(0, first_, 1, n), inputs(n), targets(n));
+  }
+  [[nodiscard]] matrix<B> inputs(index_t n) { return inputs_.top_rows(n); }
+  [[nodiscard]] matrix<B> targets(index_t n) { return targets_.top_rows(n); }
+
+  /// Where the loss of each of the n samples belongs, and whether its answer was correct: n × 1.
+  [[nodiscard]] matrix<B> losses(index_t n) { return figures_of_batch(0, n); }
+  [[nodiscard]] matrix<B> correct(index_t n) { return figures_of_batch(1, n); }
+
+  /// Keeps the figures of the n samples, and goes on to the next.
+  void next(index_t n) {
+    if constexpr (counting_backend<B>) {
+      be_.place(figures_.view(), const_matrix<B>(batch_figures_.view()).block(0, 0, 2, n), *count_,
+                size_);
+      be_.advance(*count_);
+    } else {
+      first_ += n;
+    }
+  }
+
+  /// The number of the batch, in the backend's memory.
+  [[nodiscard]] const counter_t<B>& count() const { return *count_; }
+
+  /// The losses of the first n samples of the epoch, and whether their answers were correct: 2 × n,
+  /// on the host.
+  [[nodiscard]] std::vector<scalar_t<B>> figures(index_t n) const {
+    return to_host(be_, figures_.view().block(0, 0, 2, n));
+  }
+
+ private:
+  [[nodiscard]] matrix<B> figures_of_batch(index_t row, index_t n) {
+    if constexpr (counting_backend<B>)
+      return {batch_figures_.view().block(row, 0, 1, n).data(), n, 1};
+    else
+      return {figures_.view().block(row, first_, 1, n).data(), n, 1};
+  }
+
+  B be_;
+  tensor<B> inputs_, targets_;  // the batch
+  typename B::template storage<std::int32_t> order_;
+  tensor<B> figures_;        // of the epoch: losses, and 1 for a correct answer
+  tensor<B> batch_figures_;  // of the batch, before they have a place in the epoch
+  std::unique_ptr<counter_t<B>> count_;
+  index_t size_ = 0;
+  index_t first_ = 0;  // where the host counts: the samples before this batch
+};
+
+}  // namespace chainrule
+
+#endif  // CHAINRULE_TRAIN_BATCH_FEED_HPP
