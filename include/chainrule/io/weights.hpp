@@ -13,6 +13,7 @@
 #include <map>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -33,6 +34,73 @@ template <class Network>
 }
 
 inline constexpr const char* layers_key = "layers";
+/// What the names of the tensors begin with that a training keeps beside the parameters.
+inline constexpr const char* state_prefix = "optimizer.";
+
+/// An arena with the slices of a network's parameters, and what comes before their names in a file.
+template <class Arena>
+struct named_arena {
+  std::string prefix;
+  Arena* values;
+};
+
+/// Writes the slices of all arenas, with metadata that has the library's own keys already.
+template <class Network, class Arena>
+void save_arenas(const Network& net, const std::vector<named_arena<Arena>>& arenas,
+                 const std::string& path, std::map<std::string, std::string> metadata) {
+  using T = typename Network::backend_type::scalar;
+  std::vector<std::vector<T>> values;
+  std::vector<tensor_to_save> tensors;
+  for (const auto& a : arenas)
+    for (const auto& p : net.parameter_list()) {
+      values.push_back(to_host(net.backend(), std::as_const(*a.values)[p.place]));
+      tensors.push_back({a.prefix + p.name,
+                         sizeof(T) == 4 ? "F32" : "F64",
+                         {p.place.rows, p.place.cols},
+                         std::as_bytes(std::span(values.back()))});
+    }
+  if (!metadata.emplace(layers_key, layers_in_words(net)).second)
+    throw value_error(
+        concat("the metadata key '", layers_key, "' is the library's own; choose another name"));
+  save_safetensors(path, tensors, metadata);
+}
+
+/// Reads the slices of all arenas from a file that holds just these, and perhaps a training's
+/// state beside them where `ignore_state`. Nothing is changed if it throws.
+template <class Network, class Arena>
+void load_arenas(const Network& net, const std::vector<named_arena<Arena>>& arenas,
+                 const safetensors_file& file, bool ignore_state) {
+  using T = typename Network::backend_type::scalar;
+  std::vector<tensor_expectation> expected;
+  for (const auto& a : arenas)
+    for (const auto& p : net.parameter_list())
+      expected.push_back({a.prefix + p.name, {p.place.rows, p.place.cols}});
+  const std::size_t wanted = expected.size();
+  if (ignore_state)
+    for (const loaded_tensor& t : file.tensors())
+      if (t.name.starts_with(state_prefix)) expected.push_back({t.name, t.shape});
+  require_same_tensors(file, expected);
+  const auto layers = file.metadata().find(layers_key);
+  const std::string own = layers_in_words(net);
+  if (layers != file.metadata().end() && layers->second != own)
+    throw format_error(concat(file.path(), ": these are the weights of the layers '",
+                              layers->second, "', this network has '", own, "'"));
+
+  std::vector<std::vector<T>> values;
+  for (std::size_t i = 0; i < wanted; ++i) {
+    const auto& shape = expected[i].shape;
+    values.emplace_back(static_cast<std::size_t>(shape[0] * shape[1]));
+    file.copy_to(expected[i].name, shape, std::span(values.back()));
+  }
+  std::size_t next = 0;
+  for (const auto& a : arenas)
+    for (const auto& p : net.parameter_list()) {
+      const std::vector<T>& v = values[next++];
+      net.backend().upload((*a.values)[p.place],
+                           matrix_view<const T>(v.data(), p.place.rows, p.place.cols));
+    }
+  net.backend().synchronize();  // the host's copies are about to go
+}
 
 }  // namespace detail
 
@@ -42,20 +110,9 @@ inline constexpr const char* layers_key = "layers";
 template <class Network>
 void save_weights(const Network& net, const std::string& path,
                   std::map<std::string, std::string> metadata = {}) {
-  using T = typename Network::backend_type::scalar;
-  std::vector<std::vector<T>> values;
-  std::vector<tensor_to_save> tensors;
-  for (const auto& p : net.parameter_list()) {
-    values.push_back(to_host(net.backend(), net.parameters()[p.place]));
-    tensors.push_back({p.name,
-                       sizeof(T) == 4 ? "F32" : "F64",
-                       {p.place.rows, p.place.cols},
-                       std::as_bytes(std::span(values.back()))});
-  }
-  if (!metadata.emplace(detail::layers_key, detail::layers_in_words(net)).second)
-    throw value_error(detail::concat("the metadata key '", detail::layers_key,
-                                     "' is the library's own; choose another name"));
-  save_safetensors(path, tensors, metadata);
+  using arena_type = std::remove_reference_t<decltype(net.parameters())>;
+  detail::save_arenas(net, std::vector<detail::named_arena<arena_type>>{{"", &net.parameters()}},
+                      path, std::move(metadata));
 }
 
 /// Throws io_error if no file can be made at `path` now: to be asked before an hour of training
@@ -65,37 +122,17 @@ inline void require_can_save(const std::string& path) {
   const detail::temporary_file made_and_removed(target.folder, target.permissions, path);
 }
 
-/// Reads all parameters of `net` from a file that holds just these, of these shapes, and returns
-/// the file's metadata. Throws io_error if it cannot be read and format_error, naming what differs,
-/// if it is damaged or another network's; the network is then unchanged.
+/// Reads all parameters of `net` from a file that holds just these, of these shapes (what
+/// io/checkpoint.hpp saves beside them is passed over), and returns the file's metadata. Throws
+/// io_error if it cannot be read and format_error, naming what differs, if it is damaged or another
+/// network's; the network is then unchanged.
 template <class Network>
 std::map<std::string, std::string> load_weights(Network& net, const std::string& path,
                                                 load_safetensors_options options = {}) {
-  using B = typename Network::backend_type;
-  using T = typename B::scalar;
+  using arena_type = std::remove_reference_t<decltype(net.parameters())>;
   const safetensors_file file = load_safetensors(path, options);
-  std::vector<tensor_expectation> expected;
-  for (const auto& p : net.parameter_list())
-    expected.push_back({p.name, {p.place.rows, p.place.cols}});
-  require_same_tensors(file, expected);
-  const auto layers = file.metadata().find(detail::layers_key);
-  const std::string own = detail::layers_in_words(net);
-  if (layers != file.metadata().end() && layers->second != own)
-    throw format_error(detail::concat(path, ": these are the weights of the layers '",
-                                      layers->second, "', this network has '", own, "'"));
-
-  std::vector<std::vector<T>> values;
-  for (const tensor_expectation& e : expected) {
-    values.emplace_back(static_cast<std::size_t>(e.shape[0] * e.shape[1]));
-    file.copy_to(e.name, e.shape, std::span(values.back()));
-  }
-  std::size_t next = 0;
-  for (const auto& p : net.parameter_list()) {
-    const std::vector<T>& v = values[next++];
-    net.backend().upload(net.parameters()[p.place],
-                         matrix_view<const T>(v.data(), p.place.rows, p.place.cols));
-  }
-  net.backend().synchronize();  // the host's copies are about to go
+  detail::load_arenas(net, std::vector<detail::named_arena<arena_type>>{{"", &net.parameters()}},
+                      file, true);
   return file.metadata();
 }
 

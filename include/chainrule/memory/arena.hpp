@@ -15,6 +15,7 @@
 #define CHAINRULE_MEMORY_ARENA_HPP
 
 #include <array>
+#include <vector>
 
 #include "chainrule/memory/tensor.hpp"
 
@@ -92,6 +93,21 @@ class arena {
   arena_plan plan_;
   tensor<B> elements_;
 };
+
+/// Copies all elements to an arena of a plan of the same sizes, which may be on another backend and
+/// of another scalar: by way of the host. Throws shape_error if the sizes differ.
+template <backend From, backend To>
+void copy_across(const From& from_be, const arena<From>& from, const To& to_be, arena<To>& to) {
+  if (from.plan().size(role::weight) != to.plan().size(role::weight) ||
+      from.plan().size(role::bias) != to.plan().size(role::bias))
+    throw shape_error(detail::concat("the parameters to copy fill ", from.plan().size(),
+                                     " places, those to copy to have ", to.plan().size(),
+                                     "; the two networks must have the same layers"));
+  const std::vector<scalar_t<From>> values = to_host(from_be, from.all());
+  const std::vector<scalar_t<To>> converted(values.begin(), values.end());
+  to_be.upload(to.all(), matrix_view<const scalar_t<To>>(converted.data(), 1, to.all().cols()));
+  to_be.synchronize();  // `converted` must live until it is read
+}
 
 }  // namespace chainrule
 

@@ -89,6 +89,26 @@ class layer_stack {
     }
   }
 
+  /// Takes the parameters of a network with the same layers, which may be on another backend or of
+  /// another scalar. Throws shape_error if its parameters are others.
+  template <class Other, chainrule::backend From>
+  void assign(const layer_stack<Other, From>& other) {
+    const auto& theirs = other.parameter_list();
+    const auto& mine = plan_.parameters();
+    if (theirs.size() != mine.size())
+      throw shape_error(detail::concat("a network of ", mine.size(),
+                                       " parameters cannot take those of one with ",
+                                       theirs.size()));
+    for (std::size_t i = 0; i < mine.size(); ++i)
+      if (mine[i].name != theirs[i].name || mine[i].place.rows != theirs[i].place.rows ||
+          mine[i].place.cols != theirs[i].place.cols)
+        throw shape_error(detail::concat("parameter ", mine[i].name, " is ", mine[i].place.rows,
+                                         "x", mine[i].place.cols, ", that to take is ",
+                                         theirs[i].name, " of ", theirs[i].place.rows, "x",
+                                         theirs[i].place.cols));
+    copy_across(other.backend(), other.parameters(), be_, parameters_);
+  }
+
   /// An arena for gradients, all 0; its slices are those of the parameters.
   [[nodiscard]] arena<B> make_gradients() const { return arena<B>(be_, plan_.arena()); }
 

@@ -53,6 +53,15 @@ class network : public layer_stack<network<B, Specs...>, B> {
   /// shape_error if neighbours do not fit.
   explicit network(const B& be, const Specs&... specs) : network(be, parameter_plan{}, specs...) {}
 
+  /// The same network with the same parameters on another backend.
+  template <backend To>
+  [[nodiscard]] network<To, Specs...> to(const To& be) const {
+    auto moved = std::apply(
+        [&](const Specs&... specs) { return network<To, Specs...>(be, specs...); }, specs_);
+    moved.assign(*this);
+    return moved;
+  }
+
   /// Calls f(number, layer) for each layer, first to last.
   template <class F>
   void each_layer(F&& f) const {
@@ -75,7 +84,7 @@ class network : public layer_stack<network<B, Specs...>, B> {
   // The braces bind the layers in order: each needs what the one before it gives.
   network(const B& be, parameter_plan& plan, index_t features, std::string previous,
           const Specs&... specs)
-      : base(be), layers_{bind_next(specs, features, previous, plan)...} {
+      : base(be), specs_(specs...), layers_{bind_next(specs, features, previous, plan)...} {
     base::finish(std::move(plan));
   }
 
@@ -93,6 +102,7 @@ class network : public layer_stack<network<B, Specs...>, B> {
     (f(static_cast<index_t>(I), std::get<I>(layers_)), ...);
   }
 
+  std::tuple<Specs...> specs_;
   std::tuple<decltype(std::declval<const Specs&>().template bind<B>(
       index_t{}, std::declval<parameter_plan&>()))...>
       layers_;

@@ -6,7 +6,8 @@
 ///     layers.emplace_back(dense{in, 10});
 ///     sequential<cpu> net{cpu{}, layers};
 ///
-/// The layers are those of `network`, each behind one virtual call per pass.
+/// The layers are those of `network`, each behind one virtual call per pass. To go on on another
+/// backend, make the same layers there and `assign` the parameters.
 #ifndef CHAINRULE_NETWORK_SEQUENTIAL_HPP
 #define CHAINRULE_NETWORK_SEQUENTIAL_HPP
 

@@ -9,6 +9,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <string>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -55,6 +56,14 @@ struct update_kernel<chained<Rules...>> {
     (std::make_index_sequence<slots>{});
   }
 };
+
+template <class Rule>
+[[nodiscard]] std::string name_of_rule(const Rule&) {
+  if constexpr (requires { Rule::name; })
+    return Rule::name;
+  else
+    return "rule";
+}
 
 /// Another number at each call.
 [[nodiscard]] inline std::uint64_t next_identity() {
@@ -111,6 +120,16 @@ class optimizer {
   void set_step(std::int64_t step) { step_ = step; }
   /// The learning rate of the next update.
   [[nodiscard]] double rate() const { return rules_.rate(step_); }
+  /// The rules in words: "weight decay, adam".
+  [[nodiscard]] std::string name() const {
+    return std::apply(
+        [](const auto&... rule) {
+          std::string words;
+          ((words += (words.empty() ? "" : ", ") + detail::name_of_rule(rule)), ...);
+          return words;
+        },
+        rules_.rules());
+  }
   /// The state: one arena per slot, in the order of the rules.
   [[nodiscard]] std::array<arena<B>, slots>& state() { return state_; }
   [[nodiscard]] const std::array<arena<B>, slots>& state() const { return state_; }

@@ -13,6 +13,8 @@
 ///     X operator()(X direction, X w, std::array<X, slots>& state, std::array<X, scalars> s) const;
 ///     void prepare(const step_info&, std::array<double, scalars>&) const;   // if scalars > 0
 ///
+/// A rule may have a `name`, which a saved training carries.
+///
 /// Exactly one rule of a chain has a `rate`. A rule whose constants have limits has a member
 /// `void check() const` that throws value_error; it is called when the rule becomes part of a
 /// chain.
@@ -47,6 +49,7 @@ inline void require_constant(bool holds, const char* rule, const char* what, dou
 struct sgd {
   schedule rate = 0.01;
 
+  static constexpr const char* name = "sgd";
   static constexpr std::size_t slots = 0;
   static constexpr std::size_t scalars = 0;
   template <class X>
@@ -67,6 +70,7 @@ struct momentum {
     detail::require_constant(decay >= 0 && decay <= 1, "momentum",
                              "the decay must be between 0 and 1", decay);
   }
+  static constexpr const char* name = "momentum";
   static constexpr std::size_t slots = 1;
   static constexpr std::size_t scalars = 0;
   template <class X>
@@ -92,6 +96,7 @@ struct adam {
                              "beta2 must be at least 0 and below 1", beta2);
     detail::require_constant(epsilon > 0, "adam", "epsilon must be above 0", epsilon);
   }
+  static constexpr const char* name = "adam";
   static constexpr std::size_t slots = 2;
   static constexpr std::size_t scalars = 2;
   /// The corrections 1 / (1 - betaᵗ), where t counts steps (not tensors) from 1.
@@ -118,6 +123,7 @@ struct weight_decay {
   void check() const {
     detail::require_constant(lambda >= 0, "weight decay", "lambda must be at least 0", lambda);
   }
+  static constexpr const char* name = "weight decay";
   static constexpr std::size_t slots = 0;
   static constexpr std::size_t scalars = 1;
   void prepare(const step_info& info, std::array<double, 1>& s) const {
@@ -137,6 +143,7 @@ struct clip_by_value {
   void check() const {
     detail::require_constant(limit > 0, "clip by value", "the limit must be above 0", limit);
   }
+  static constexpr const char* name = "clip by value";
   static constexpr std::size_t slots = 0;
   static constexpr std::size_t scalars = 0;
   template <class X>
@@ -155,6 +162,7 @@ struct clip_by_norm {
   void check() const {
     detail::require_constant(limit > 0, "clip by norm", "the limit must be above 0", limit);
   }
+  static constexpr const char* name = "clip by norm";
   static constexpr bool measures_whole_gradient = true;
   static constexpr std::size_t slots = 0;
   static constexpr std::size_t scalars = 1;  // the factor, computed on the device

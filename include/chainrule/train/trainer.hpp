@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -218,9 +219,39 @@ class basic_trainer {
   virtual void update_planned(arena<B>& parameters, const arena<B>& gradients,
                               const counter_t<B>& at) = 0;
   virtual void count_step() = 0;
+  /// The state of the optimizer, an arena per slot of its rules, and those rules in words.
+  [[nodiscard]] virtual std::span<arena<B>> optimizer_state() = 0;
+  [[nodiscard]] virtual std::string optimizer_name() const = 0;
   /// The updates that were made, and the learning rate of the next.
   [[nodiscard]] virtual std::int64_t steps() const = 0;
   [[nodiscard]] virtual double rate() const = 0;
+
+  /// The epochs that were begun, over all calls of fit.
+  [[nodiscard]] std::uint64_t epochs() const { return epochs_done_; }
+
+  /// Goes on where another training was: `steps` updates and `epochs` epochs into it. The state of
+  /// the optimizer is optimizer_state()'s.
+  void set_progress(std::int64_t steps, std::uint64_t epochs) {
+    set_steps(steps);
+    epochs_done_ = epochs;
+  }
+
+  /// Goes on where `other` is, which may train on another backend: takes its parameters, the state
+  /// of its optimizer and its progress. Throws shape_error if the networks differ, value_error if
+  /// the optimizers do.
+  template <class Other>
+  void resume_from(basic_trainer<Other>& other) {
+    const auto theirs = other.optimizer_state();
+    const auto mine = optimizer_state();
+    if (other.optimizer_name() != optimizer_name() || theirs.size() != mine.size())
+      throw value_error(detail::concat("a training by '", optimizer_name(),
+                                       "' cannot go on from one by '", other.optimizer_name(),
+                                       "'; give both the same rules"));
+    net_.assign(other.net());
+    for (std::size_t i = 0; i < mine.size(); ++i)
+      copy_across(other.net().backend(), theirs[i], be_, mine[i]);
+    set_progress(other.steps(), other.epochs());
+  }
 
   [[nodiscard]] Network& net() { return net_; }
   [[nodiscard]] const arena<B>& gradients() const { return gradients_; }
@@ -231,6 +262,8 @@ class basic_trainer {
         be_(net.backend()),
         gradients_(net.make_gradients()),
         scale_(net.backend(), 1, 1) {}
+
+  virtual void set_steps(std::int64_t steps) = 0;
 
  private:
   struct outcome {
@@ -434,11 +467,16 @@ class trainer final : public basic_trainer<Network> {
       (void)parameters, (void)gradients, (void)at;  // never called
   }
   void count_step() override { optimizer_.count_step(); }
+  [[nodiscard]] std::span<arena<B>> optimizer_state() override { return optimizer_.state(); }
+  [[nodiscard]] std::string optimizer_name() const override { return optimizer_.name(); }
   [[nodiscard]] std::int64_t steps() const override { return optimizer_.step(); }
   [[nodiscard]] double rate() const override { return optimizer_.rate(); }
 
   /// The optimizer with its state.
   [[nodiscard]] optimizer<B, chain_type>& rules() { return optimizer_; }
+
+ protected:
+  void set_steps(std::int64_t steps) override { optimizer_.set_step(steps); }
 
  private:
   B be_;
