@@ -1,0 +1,102 @@
+/// \file
+/// The text of a product for GPUs: a group loads tiles of both factors into local memory and
+/// multiplies them there.
+///
+/// OpenCL C and CUDA C++. Beside what all kernels use, a dialect defines LOCAL (memory of a group),
+/// BARRIER, LOCAL_INDEX(d) and GROUP(d).
+#ifndef CHAINRULE_BACKEND_DEVICE_KERNELS_GEMM_GPU_HPP
+#define CHAINRULE_BACKEND_DEVICE_KERNELS_GEMM_GPU_HPP
+
+#include <concepts>
+#include <string>
+
+#include "chainrule/backend/device/kernels/common.hpp"
+#include "chainrule/backend/device/kernels/gemm_plan.hpp"
+#include "chainrule/backend/device/kernels/gemm_signature.hpp"
+
+namespace chainrule::device::gemm_detail {
+
+/// The kernel of a variant with gemm_lanes::group. A work item's elements lie SIDE apart, so that
+/// neighbours load from and store to neighbouring places; rows of local memory have one element
+/// more than they need, so that those of a column lie in different banks. What lies beyond a factor
+/// is loaded as zero. Each sum adds k in order, as on CPU devices.
+template <std::floating_point T>
+[[nodiscard]] std::string gpu_kernel(const gemm_variant& v, const trace& epilogue,
+                                     std::size_t operands) {
+  // Neighbouring work items load what lies side by side: steps of k, or rows and columns of c.
+  const std::string a_places =
+      v.a_transposed ? "      const int r = e % ROWS;\n      const int l = e / ROWS;\n"
+                     : "      const int r = e / DEPTH;\n      const int l = e % DEPTH;\n";
+  const std::string b_places =
+      v.b_transposed ? "      const int s = e / DEPTH;\n      const int l = e % DEPTH;\n"
+                     : "      const int s = e % COLS;\n      const int l = e / COLS;\n";
+  return function_of<T>("cr_epilogue", epilogue, operands + 1) + define("ROWS", v.rows) +
+         define("COLS", v.cols) + define("DEPTH", v.depth) + define("SIDE", v.width) +
+         R"(#define ITEMS (SIDE * SIDE)
+#define TILE_ROWS (ROWS / SIDE)
+#define TILE_COLS (COLS / SIDE)
+KERNEL cr_main()" +
+         parameters(operands) + R"() {
+  LOCAL real left[DEPTH][ROWS + 1];
+  LOCAL real right[DEPTH][COLS + 1];
+  const int across = LOCAL_INDEX(0);
+  const int down = LOCAL_INDEX(1);
+  const int item = down * SIDE + across;
+  const long first_row = GROUP(1) * ROWS;
+  const long first_col = GROUP(0) * COLS;
+  real sum[TILE_ROWS][TILE_COLS];
+  UNROLL
+  for (int r = 0; r < TILE_ROWS; ++r) {
+    UNROLL
+    for (int s = 0; s < TILE_COLS; ++s) sum[r][s] = 0;
+  }
+  for (long first_k = 0; first_k < inner; first_k += DEPTH) {
+    UNROLL
+    for (int n = 0; n < ROWS * DEPTH / ITEMS; ++n) {
+      const int e = item + n * ITEMS;
+)" + a_places +
+         R"(      const long i = first_row + r;
+      const long k = first_k + l;
+      left[l][r] = i < rows && k < inner ? a[a_at + i * a_row + k * a_col] : 0;
+    }
+    UNROLL
+    for (int n = 0; n < COLS * DEPTH / ITEMS; ++n) {
+      const int e = item + n * ITEMS;
+)" + b_places +
+         R"(      const long j = first_col + s;
+      const long k = first_k + l;
+      right[l][s] = j < cols && k < inner ? b[b_at + k * b_row + j * b_col] : 0;
+    }
+    BARRIER;
+    UNROLL
+    for (int l = 0; l < DEPTH; ++l) {
+      real y[TILE_COLS];
+      UNROLL
+      for (int s = 0; s < TILE_COLS; ++s) y[s] = right[l][across + s * SIDE];
+      UNROLL
+      for (int r = 0; r < TILE_ROWS; ++r) {
+        const real x = left[l][down + r * SIDE];
+        UNROLL
+        for (int s = 0; s < TILE_COLS; ++s) sum[r][s] += x * y[s];
+      }
+    }
+    BARRIER;
+  }
+  UNROLL
+  for (int r = 0; r < TILE_ROWS; ++r) {
+    UNROLL
+    for (int s = 0; s < TILE_COLS; ++s) {
+      const long i = first_row + down + r * SIDE;
+      const long j = first_col + across + s * SIDE;
+      if (i < rows && j < cols) {
+        const long at = c_at + i * c_row + j;
+        real value = alpha * sum[r][s];
+        if (beta != 0) value += beta * c[at];
+)" + operand_loads(operands, 1) +
+         "        c[at] = cr_epilogue(" + epilogue_arguments(operands) +
+         ");\n      }\n    }\n  }\n}\n";
+}
+
+}  // namespace chainrule::device::gemm_detail
+
+#endif  // CHAINRULE_BACKEND_DEVICE_KERNELS_GEMM_GPU_HPP

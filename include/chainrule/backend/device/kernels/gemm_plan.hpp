@@ -1,0 +1,202 @@
+/// \file
+/// How a device computes a product: which kernel (a variant) for which shape, and over how many
+/// work items.
+///
+///     const gemm_shape s{128, 512, 784, false, false};
+///     const gemm_device d{.on_cpu = true, .units = 2};
+///     const gemm_variant v = gemm_variant_for(s, d, sizeof(float));
+///     const gemm_geometry g = gemm_geometry_for(v, s.m, s.n);
+///     const std::string text = gemm_kernel<float>(v, trace_of<1>(relu{}), 0);  // gemm.hpp
+///
+/// A CPU device wants a register tile per work item, no local memory and no barriers: what its
+/// vector units do not hold goes through the caches anyway. A GPU wants groups that share what they
+/// load. See gemm_cpu.hpp and gemm_gpu.hpp for the two texts.
+#ifndef CHAINRULE_BACKEND_DEVICE_KERNELS_GEMM_PLAN_HPP
+#define CHAINRULE_BACKEND_DEVICE_KERNELS_GEMM_PLAN_HPP
+
+#include <cstddef>
+#include <string>
+
+#include "chainrule/core/error.hpp"
+#include "chainrule/core/shape.hpp"
+
+namespace chainrule::device {
+
+/// c (m x n) = op(a) (m x k) op(b) (k x n).
+struct gemm_shape {
+  index_t m = 0;
+  index_t n = 0;
+  index_t k = 0;
+  bool a_transposed = false;
+  bool b_transposed = false;
+};
+
+/// What the plan has to know of a device.
+struct gemm_device {
+  bool on_cpu = false;
+  /// Cores or multiprocessors: how many work-groups run at once.
+  index_t units = 1;
+  /// Of a CPU device: bytes of a vector register; 64 with AVX-512, 32 with AVX, 16 with SSE or
+  /// NEON.
+  index_t vector_bytes = 64;
+  /// Of a GPU: the most work items that a group may have.
+  index_t group_items = 256;
+};
+
+/// What lies in the lanes of a CPU's vectors; `group` is the text for GPUs.
+enum class gemm_lanes { columns, rows, group };
+
+/// All that decides a kernel's text beside scalar and epilogue.
+struct gemm_variant {
+  gemm_lanes lanes = gemm_lanes::columns;
+  int rows = 1;   ///< of a tile: a work item's, or that of a group
+  int cols = 1;   ///< likewise
+  int width = 1;  ///< the lanes of a vector; a group has width x width work items
+  int depth = 0;  ///< steps of k for which b is copied at a time; 0: it is read where it lies
+  int tiles = 1;  ///< of a work item, one below the other
+  bool a_transposed = false;
+  bool b_transposed = false;
+
+  friend bool operator==(const gemm_variant&, const gemm_variant&) = default;
+
+  /// Different for different variants, the same in every run of the program.
+  [[nodiscard]] std::string key() const {
+    const char* const names[] = {"columns", "rows", "group"};
+    return detail::concat(names[static_cast<int>(lanes)], ' ', rows, 'x', cols, " by ", width,
+                          " depth ", depth, " tiles ", tiles, a_transposed ? " a'" : " a",
+                          b_transposed ? " b'" : " b");
+  }
+};
+
+/// The work items of a launch and those of a group.
+struct gemm_geometry {
+  std::size_t width = 1;
+  std::size_t height = 1;
+  std::size_t local_width = 1;
+  std::size_t local_height = 1;
+};
+
+namespace gemm_detail {
+
+[[nodiscard]] constexpr index_t pieces(index_t whole, index_t size) {
+  return (whole + size - 1) / size;
+}
+
+/// As many as make equal pieces of `whole`, at most `most` each; even above 4, for there is a
+/// kernel for every number, and never beyond the whole.
+[[nodiscard]] constexpr index_t fitted(index_t whole, index_t most) {
+  const index_t equal = pieces(whole, pieces(whole, most));
+  if (equal <= 4 || equal % 2 == 0) return equal;
+  return equal + 1 <= whole && equal + 1 <= most ? equal + 1 : equal - 1;
+}
+
+[[nodiscard]] constexpr gemm_variant cpu_variant(const gemm_shape& s, const gemm_device& device,
+                                                 index_t lanes, index_t scalar_size) {
+  // Of 32 registers (AVX-512), 24 hold sums, two a step's vectors of b, the rest numbers of a on
+  // their way: 12 x 2 vectors. Of 16 registers, 6 x 2. With one vector a column, so many sums as
+  // hide the latency of a multiplication (4 cycles, two units) and the loads of a: 16, or 12.
+  const bool many_registers = device.vector_bytes >= 64;
+  const index_t most_of_two = many_registers ? 12 : 6;
+  const index_t most_of_one = many_registers ? 16 : 12;
+  const auto vectors_along = [&](index_t extent) {
+    return extent >= 4 * lanes || extent % (2 * lanes) == 0 ? index_t{2} : index_t{1};
+  };
+  gemm_variant v;
+  v.a_transposed = s.a_transposed;
+  v.b_transposed = s.b_transposed;
+  v.width = static_cast<int>(lanes);
+  // A transposed a has neighbouring rows side by side. They go into lanes where b's columns do
+  // not lie so, or where they are fewer.
+  if (s.a_transposed && (s.b_transposed || (s.n < lanes && s.n < s.m))) {
+    v.lanes = gemm_lanes::rows;
+    const index_t vectors = vectors_along(s.m);
+    v.rows = static_cast<int>(s.m < lanes ? s.m : vectors * lanes);
+    v.cols = static_cast<int>(fitted(s.n, vectors == 2 ? most_of_two : most_of_one));
+    return v;
+  }
+  const index_t vectors = vectors_along(s.n);
+  const index_t cols = s.n < lanes ? s.n : vectors * lanes;
+  const index_t rows = fitted(s.m, vectors == 2 ? most_of_two : most_of_one);
+  v.cols = static_cast<int>(cols);
+  v.rows = static_cast<int>(rows);
+  // A copy of b's strip, vectors beside each other, serves all tiles of a work item. It has to be
+  // made where b is transposed, for then it has no neighbouring columns to load. Elsewhere it pays
+  // where the steps of k touch more pages than the processor remembers: beyond 1 MiB of b, or half
+  // of that for both factors where a takes a page per step as well. (Without the copy such products
+  // ran at 0.4 to 0.9 of the speed, smaller ones at 1 to 1.1.)
+  const index_t down = pieces(s.m, rows);
+  const index_t bytes_of_b = s.k * s.n * scalar_size;
+  const bool is_wide =
+      s.a_transposed ? s.k * s.m * scalar_size + bytes_of_b > (1 << 19) : bytes_of_b > (1 << 20);
+  if (!s.b_transposed && !(is_wide && down >= 4)) return v;
+  // 256 steps at a time: two vectors wide they fill two thirds of a first-level cache of 48 KiB.
+  // With a transposed, 64: their pages, which the next tile touches again, stay remembered.
+  v.depth = s.a_transposed ? 64 : 256;
+  // As many tiles as leave four work items to each core, in equal blocks; more than 24 gain nothing
+  // any more. A block may have fewer than its kernel has, so that there are few kernels.
+  constexpr index_t most_tiles = 24;
+  const index_t shared = down * pieces(s.n, cols) / (4 * device.units);
+  const index_t tiles = shared < 1 ? 1 : (shared < most_tiles ? shared : most_tiles);
+  const index_t equal = pieces(down, pieces(down, tiles));
+  v.tiles = 1;
+  while (v.tiles < equal) v.tiles = v.tiles < 16 ? 2 * v.tiles : static_cast<int>(most_tiles);
+  return v;
+}
+
+[[nodiscard]] constexpr gemm_variant gpu_variant(const gemm_shape& s, const gemm_device& device,
+                                                 std::size_t scalar_size) {
+  struct tile {
+    index_t rows, cols;
+    int depth;
+  };
+  // From 8 x 8 elements a work item, where local memory keeps up with the arithmetic, down to one:
+  // the largest tile with which half of the units have work, as one twice as large each way does
+  // twice as much per load from local memory. Small tiles go deeper, so that a work item loads at
+  // least two elements between two barriers. Sums of 8 x 8 doubles do not fit registers.
+  constexpr tile tiles[] = {{8, 8, 16}, {4, 4, 16}, {2, 2, 32}, {4, 1, 32}, {1, 4, 32}, {1, 1, 32}};
+  gemm_variant v;
+  v.lanes = gemm_lanes::group;
+  v.a_transposed = s.a_transposed;
+  v.b_transposed = s.b_transposed;
+  v.width = device.group_items >= 256 ? 16 : (device.group_items >= 64 ? 8 : 4);
+  for (const tile& t : tiles) {
+    if (t.rows == 8 && scalar_size > 4) continue;
+    const index_t rows = t.rows * v.width;
+    const index_t cols = t.cols * v.width;
+    v.rows = static_cast<int>(rows);
+    v.cols = static_cast<int>(cols);
+    v.depth = t.depth;
+    const bool is_filled = rows < 2 * s.m && cols < 2 * s.n;  // at least half of a tile, each way
+    if (is_filled && pieces(s.m, rows) * pieces(s.n, cols) * 2 >= device.units) break;
+  }
+  return v;
+}
+
+}  // namespace gemm_detail
+
+/// The kernel for a product that is not empty (m, n > 0).
+[[nodiscard]] constexpr gemm_variant gemm_variant_for(const gemm_shape& s,
+                                                      const gemm_device& device,
+                                                      std::size_t scalar_size) {
+  if (!device.on_cpu) return gemm_detail::gpu_variant(s, device, scalar_size);
+  const auto size = static_cast<index_t>(scalar_size);
+  const index_t lanes = device.vector_bytes / size;
+  // The vectors of OpenCL C have 2, 4, 8 or 16 elements.
+  index_t known = 2;
+  while (known < 16 && known < lanes) known *= 2;
+  return gemm_detail::cpu_variant(s, device, known, size);
+}
+
+/// The launch of a variant's kernel for c of m x n.
+[[nodiscard]] constexpr gemm_geometry gemm_geometry_for(const gemm_variant& v, index_t m,
+                                                        index_t n) {
+  const auto down = static_cast<std::size_t>(gemm_detail::pieces(m, index_t{v.rows} * v.tiles));
+  const auto across = static_cast<std::size_t>(gemm_detail::pieces(n, v.cols));
+  if (v.lanes != gemm_lanes::group) return {down, across, 1, 1};
+  const auto items = static_cast<std::size_t>(v.width);
+  return {across * items, down * items, items, items};
+}
+
+}  // namespace chainrule::device
+
+#endif  // CHAINRULE_BACKEND_DEVICE_KERNELS_GEMM_PLAN_HPP
