@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -46,10 +47,10 @@ class batch_feed {
 
   /// Goes to the beginning of an epoch of that order, in batches of `size`.
   void begin(std::span<const std::int32_t> order, index_t size) {
-    be_.upload(order_.view(), matrix_view<const std::int32_t>(order.data(), 1, figures_.cols()));
+    be_->upload(order_.view(), matrix_view<const std::int32_t>(order.data(), 1, figures_.cols()));
     size_ = size;
     first_ = 0;
-    if constexpr (counting_backend<B>) be_.set(*count_, 0);
+    if constexpr (counting_backend<B>) be_->set(*count_, 0);
   }
 
   /// Gathers the next n samples.
@@ -69,9 +70,9 @@ class batch_feed {
   /// Keeps the figures of the n samples, and goes on to the next.
   void next(index_t n) {
     if constexpr (counting_backend<B>) {
-      be_.place(figures_.view(), const_matrix<B>(batch_figures_.view()).block(0, 0, 2, n), *count_,
-                size_);
-      be_.advance(*count_);
+      be_->place(figures_.view(), const_matrix<B>(batch_figures_.view()).block(0, 0, 2, n), *count_,
+                 size_);
+      be_->advance(*count_);
     } else {
       first_ += n;
     }
@@ -83,7 +84,7 @@ class batch_feed {
   /// The losses of the first n samples of the epoch, and whether their answers were correct: 2 × n,
   /// on the host.
   [[nodiscard]] std::vector<scalar_t<B>> figures(index_t n) const {
-    return to_host(be_, figures_.view().block(0, 0, 2, n));
+    return to_host(*be_, figures_.view().block(0, 0, 2, n));
   }
 
  private:
@@ -94,7 +95,7 @@ class batch_feed {
       return {figures_.view().block(row, first_, 1, n).data(), n, 1};
   }
 
-  B be_;
+  std::optional<B> be_;         // none before there is data: making a backend would open its device
   tensor<B> inputs_, targets_;  // the batch
   typename B::template storage<std::int32_t> order_;
   tensor<B> figures_;        // of the epoch: losses, and 1 for a correct answer
