@@ -1,7 +1,6 @@
 // What a dense layer and an activation layer compute; float beside double; samples do not see each
 // other.
 #include "chainrule/layers/dense.hpp"
-#include "chainrule/backend/cpu.hpp"
 
 #include "chainrule/layers/activation.hpp"
 #include "chainrule/layers/dropout.hpp"
@@ -85,14 +84,14 @@ TEMPLATE_LIST_TEST_CASE("training and inference compute the same outputs", "[lay
 }
 
 TEST_CASE("float agrees with double within the rounding of its sums", "[layers]") {
-  const cpu single;
-  const basic_cpu<double> twice;
-  const sequential<cpu> f = deep(single);
-  const sequential<basic_cpu<double>> d = deep(twice);
+  const tested<float> single;
+  const tested<double> twice;
+  const sequential<tested<float>> f = deep(single);
+  const sequential<tested<double>> d = deep(twice);
   const auto outputs = doubles(single, f.predict(uniform(single, 23, 13, 1).view()));
   const auto exact = doubles(twice, d.predict(uniform(twice, 23, 13, 1).view()));
   // Weights and input are rounded too: one more half ulp per product, within the bound's + 2.
-  const double bound = forward_bound(d, 1, epsilon<cpu>);
+  const double bound = forward_bound(d, 1, epsilon<tested<float>>);
   CAPTURE(bound, distance(outputs, exact), largest(exact));
   CHECK(distance(outputs, exact) <= bound);
   CHECK(bound < 1e-3 * largest(exact));  // a bound that says something
@@ -115,9 +114,9 @@ TEMPLATE_LIST_TEST_CASE("a sample's outputs do not depend on its batch", "[layer
 }
 
 TEST_CASE("dense keeps the pre-activation only where the derivative needs it", "[layers]") {
-  const basic_cpu<double> be;
-  const auto kept = [&](layer_spec<basic_cpu<double>> spec) {
-    const sequential<basic_cpu<double>> net{be, {std::move(spec)}};
+  const tested<double> be;
+  const auto kept = [&](layer_spec<tested<double>> spec) {
+    const sequential<tested<double>> net{be, {std::move(spec)}};
     index_t count = -1;
     net.each_layer([&](index_t, const auto& l) { count = l.kept(); });
     return count;

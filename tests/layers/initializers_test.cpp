@@ -1,6 +1,5 @@
 // First values: moments and ranges, orthonormality, and that they follow from the seed alone.
 #include "chainrule/layers/initializers.hpp"
-#include "chainrule/backend/cpu.hpp"
 
 #include "chainrule/layers/dense.hpp"
 #include "chainrule/network/sequential.hpp"
@@ -125,13 +124,14 @@ TEST_CASE("a network's first values: one stream per parameter, rounded from doub
         {dense{8, 8, relu{}}.bias(init::normal(0, 1)), dense{8, 8, relu{}},
          dense{8, 8, relu{}}.bias(init::constant(0.1))}};
   };
-  auto single = make(cpu{});
-  auto twice = make(basic_cpu<double>{});
+  auto single = make(tested<float>{});
+  auto twice = make(tested<double>{});
   single.initialize(7);
   twice.initialize(7);
   for (const parameter& p : twice.parameter_list()) {
     const auto exact = doubles(twice.backend(), twice.values(p.name));
-    const auto rounded = to_host(single.backend(), const_matrix<cpu>(single.values(p.name)));
+    const auto rounded =
+        to_host(single.backend(), const_matrix<tested<float>>(single.values(p.name)));
     INFO(p.name);
     CHECK(same_bits(rounded, std::vector<float>(exact.begin(), exact.end())));
   }
@@ -150,9 +150,9 @@ TEST_CASE("a network's first values: one stream per parameter, rounded from doub
 
 TEST_CASE("weights begin by the rule that suits the activation, biases at 0",
           "[layers][initializers]") {
-  const basic_cpu<double> be;
+  const tested<double> be;
   const auto first = [&](auto spec) {
-    sequential<basic_cpu<double>> net{be, {spec}};
+    sequential<tested<double>> net{be, {spec}};
     for (const double b : doubles(be, net.values("0.bias"))) REQUIRE(b == 0);
     return doubles(be, net.values("0.weight"));
   };

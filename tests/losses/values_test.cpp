@@ -1,6 +1,5 @@
 // Every loss beside a plain loop in double written from its formula: values, gradients (a central
 // difference of the same loop), targets as values, classes and distributions.
-#include "chainrule/backend/cpu.hpp"
 #include "chainrule/losses/multiclass_hinge.hpp"
 #include "chainrule/losses/pointwise.hpp"
 #include "chainrule/losses/softmax_cross_entropy.hpp"
@@ -219,7 +218,7 @@ TEMPLATE_LIST_TEST_CASE("the quadratic cost is 1/(2n) of the squared distances",
 }
 
 TEST_CASE("losses name themselves where shapes do not fit", "[losses]") {
-  const cpu be;
+  const tested<float> be;
   const auto says = [&](const auto& loss, shape outputs, shape targets) {
     return complaint<shape_error>([&] {
       (void)evaluate(be, loss, uniform(be, outputs.rows, outputs.cols, 1),

@@ -86,11 +86,11 @@ TEMPLATE_LIST_TEST_CASE("a pass of fewer rows than the capacity is that of a sma
 }
 
 TEST_CASE("a forward pass names what does not fit", "[network]") {
-  const cpu be;
+  const tested<float> be;
   const auto net = make(be);
   auto pass = net.make_workspace(4);
-  const tensor<cpu> x = uniform(be, 5, 5, 1);
-  const tensor<cpu> narrow = uniform(be, 4, 6, 1);
+  const tensor<tested<float>> x = uniform(be, 5, 5, 1);
+  const tensor<tested<float>> narrow = uniform(be, 4, 6, 1);
   CHECK(complaint<shape_error>([&] { net.forward(narrow.view(), pass); }) ==
         "the network expects 5 features, the samples have 6");
   CHECK(complaint<shape_error>([&] { (void)net.predict(narrow.view()); }) ==
@@ -108,9 +108,9 @@ TEST_CASE("a forward pass names what does not fit", "[network]") {
 }
 
 TEST_CASE("a backward pass needs a forward pass of training with the same samples", "[network]") {
-  const cpu be;
+  const tested<float> be;
   const auto net = make(be);
-  const tensor<cpu> x = uniform(be, 4, 5, 1);
+  const tensor<tested<float>> x = uniform(be, 4, 5, 1);
   auto gradients = net.make_gradients();
 
   auto inference = net.make_workspace(4);
@@ -159,15 +159,15 @@ TEMPLATE_LIST_TEST_CASE("predict gives the same bits from several threads at onc
 }
 
 TEST_CASE("predict takes any number of samples", "[network]") {
-  const cpu be;
+  const tested<float> be;
   const auto net = make(be);
-  const tensor<cpu> x = uniform(be, 600, 5, 1);
+  const tensor<tested<float>> x = uniform(be, 600, 5, 1);
   const auto all = doubles(be, net.predict(x.view()));
   for (const index_t n : {0, 1, 255, 256, 257, 512, 600}) {
     const auto some = doubles(be, net.predict(x.view().middle_rows(0, n)));
     REQUIRE(some.size() == static_cast<std::size_t>(3 * n));
     // Products of other extents may sum in another order.
     CHECK(distance(some, std::vector<double>(all.begin(), all.begin() + 3 * n)) <=
-          64 * epsilon<cpu>);
+          64 * epsilon<tested<float>>);
   }
 }

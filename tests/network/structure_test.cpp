@@ -17,8 +17,8 @@ namespace {
 
 /// A sequential of the same layers as a network would have.
 template <class... Specs>
-sequential<cpu> chain_of(const Specs&... specs) {
-  return {cpu{}, {layer_spec<cpu>(specs)...}};
+sequential<tested<float>> chain_of(const Specs&... specs) {
+  return {tested<float>{}, {layer_spec<tested<float>>(specs)...}};
 }
 
 }  // namespace
@@ -26,7 +26,7 @@ sequential<cpu> chain_of(const Specs&... specs) {
 TEST_CASE("neighbours that do not fit are named, with both extents", "[network]") {
   const char* sentence = "layer 1 (dense) expects 128 features, layer 0 (dense) produces 256";
   CHECK(complaint<shape_error>([] {
-          network net{cpu{}, dense{784, 256, relu{}}, dense{128, 10}};
+          network net{tested<float>{}, dense{784, 256, relu{}}, dense{128, 10}};
         }) == sentence);
   CHECK(complaint<shape_error>([] {
           chain_of(dense{784, 256, relu{}}, dense{128, 10});
@@ -35,7 +35,7 @@ TEST_CASE("neighbours that do not fit are named, with both extents", "[network]"
   // Layers that take what comes pass it on, and are counted.
   sentence = "layer 3 (dense) expects 9 features, layer 2 (dropout) produces 8";
   CHECK(complaint<shape_error>([] {
-          network net{cpu{}, dense{4, 8}, activation{relu{}}, dropout{0.5}, dense{9, 2}};
+          network net{tested<float>{}, dense{4, 8}, activation{relu{}}, dropout{0.5}, dense{9, 2}};
         }) == sentence);
   CHECK(complaint<shape_error>([] {
           chain_of(dense{4, 8}, activation{relu{}}, dropout{0.5}, dense{9, 2});
@@ -43,7 +43,7 @@ TEST_CASE("neighbours that do not fit are named, with both extents", "[network]"
 
   // Extents in types against extents in values: only known when the network is built.
   CHECK(complaint<shape_error>([] {
-          network net{cpu{}, dense<4, 8>{}, dense{9, 2}};
+          network net{tested<float>{}, dense<4, 8>{}, dense{9, 2}};
         }) == "layer 1 (dense) expects 9 features, layer 0 (dense) produces 8");
 }
 
@@ -52,14 +52,14 @@ TEST_CASE("a network begins with a layer that says how many features it takes", 
       "layer 0 (activation) takes any number of features; begin with a layer that says how many, "
       "such as dense";
   CHECK(complaint<shape_error>([] {
-          network net{cpu{}, activation{relu{}}, dense{4, 2}};
+          network net{tested<float>{}, activation{relu{}}, dense{4, 2}};
         }) == sentence);
   CHECK(complaint<shape_error>([] { chain_of(activation{relu{}}, dense{4, 2}); }) == sentence);
   CHECK(complaint<value_error>([] { chain_of(); }) == "a network needs at least one layer");
 }
 
 TEST_CASE("parameters have names, places and shapes", "[network]") {
-  const network net{cpu{}, dense{5, 7, gelu{}}, dropout{0.5}, dense<7, 3>{}};
+  const network net{tested<float>{}, dense{5, 7, gelu{}}, dropout{0.5}, dense<7, 3>{}};
   const auto& list = net.parameter_list();
   REQUIRE(list.size() == 4);
   const char* names[] = {"0.weight", "0.bias", "2.weight", "2.bias"};
@@ -81,28 +81,28 @@ TEST_CASE("parameters have names, places and shapes", "[network]") {
 }
 
 TEST_CASE("a sequential is the same network", "[network]") {
-  const cpu be;
+  const tested<float> be;
   network stat{be, dense{5, 7, gelu{}}, dropout{0.5}, dense<7, 3>{}};
-  sequential<cpu> dyn = chain_of(dense{5, 7, gelu{}}, dropout{0.5}, dense<7, 3>{});
+  sequential<tested<float>> dyn = chain_of(dense{5, 7, gelu{}}, dropout{0.5}, dense<7, 3>{});
   CHECK(summary(stat) == summary(dyn));
   for (const auto& p : stat.parameter_list())
     CHECK(same_bits(doubles(be, stat.values(p.name)), doubles(be, dyn.values(p.name))));
 
-  const tensor<cpu> x = uniform(be, 6, 5, 1);
+  const tensor<tested<float>> x = uniform(be, 6, 5, 1);
   CHECK(same_bits(doubles(be, stat.predict(x.view())), doubles(be, dyn.predict(x.view()))));
 
-  const tensor<cpu> t = labels(be, 6, 3);
+  const tensor<tested<float>> t = labels(be, 6, 3);
   stepper s(stat, softmax_cross_entropy{}, 6);
   stepper d(dyn, softmax_cross_entropy{}, 6);
   s.run(stat, x.view(), t.view(), phase::train(1, 1));
   d.run(dyn, x.view(), t.view(), phase::train(1, 1));
-  CHECK(same_bits(doubles(be, const_matrix<cpu>(s.gradients.all())),
-                  doubles(be, const_matrix<cpu>(d.gradients.all()))));
+  CHECK(same_bits(doubles(be, const_matrix<tested<float>>(s.gradients.all())),
+                  doubles(be, const_matrix<tested<float>>(d.gradients.all()))));
 }
 
 TEST_CASE("the summary is a table", "[network]") {
-  const network net{cpu{}, dense{784, 1500, relu{}}, dropout{0.25}, activation{chainrule::tanh{}},
-                    dense{1500, 10}};
+  const network net{tested<float>{}, dense{784, 1500, relu{}}, dropout{0.25},
+                    activation{chainrule::tanh{}}, dense{1500, 10}};
   CHECK(summary(net) ==
         "     layer         output        parameters\n"
         "     input         n x 784                 \n"
@@ -118,9 +118,9 @@ TEST_CASE("the summary is a table", "[network]") {
 }
 
 TEST_CASE("layers are counted past ten", "[network]") {
-  std::vector<layer_spec<cpu>> specs;
+  std::vector<layer_spec<tested<float>>> specs;
   for (index_t i = 0; i < 12; ++i) specs.emplace_back(dense{2 + i, 3 + i});
-  const sequential<cpu> net{cpu{}, specs};
+  const sequential<tested<float>> net{tested<float>{}, specs};
   const auto lines = net.layers();
   REQUIRE(lines.size() == 12);
   for (index_t i = 0; i < 12; ++i)  // "1." is no prefix of "10.weight"
@@ -129,9 +129,9 @@ TEST_CASE("layers are counted past ten", "[network]") {
 
 TEST_CASE("a network and its optimizer keep working when they are moved", "[network]") {
   const auto check = [](auto make) {
-    const cpu be;
-    const tensor<cpu> x = uniform(be, 6, 5, 1);
-    const tensor<cpu> t = labels(be, 6, 3);
+    const tested<float> be;
+    const tensor<tested<float>> x = uniform(be, 6, 5, 1);
+    const tensor<tested<float>> t = labels(be, 6, 3);
     const auto train = [&](auto& net, auto& opt, int steps) {
       stepper step(net, softmax_cross_entropy{}, 6);
       for (int i = 0; i < steps; ++i) {
@@ -158,6 +158,6 @@ TEST_CASE("a network and its optimizer keep working when they are moved", "[netw
     assigned = std::move(moved);
     CHECK(same_bits(doubles(be, assigned.predict(x.view())), doubles(be, stays.predict(x.view()))));
   };
-  check([] { return network{cpu{}, dense{5, 7, gelu{}}, dense{7, 3}}; });
+  check([] { return network{tested<float>{}, dense{5, 7, gelu{}}, dense{7, 3}}; });
   check([] { return chain_of(dense{5, 7, gelu{}}, dense{7, 3}); });
 }

@@ -3,28 +3,28 @@
 #include <string>
 #include <vector>
 
-#include "chainrule/backend/cpu.hpp"
 #include "chainrule/optim/optimizer.hpp"
+#include "support/backend_list.hpp"
 #include "support/catch.hpp"
 
 namespace {
 
 using namespace chainrule;
-using double_cpu = basic_cpu<double>;
+using B = support::tested<double>;
 
 /// One weight of 2 with gradient 3 after a step of an optimizer.
 template <class Rules>
 double after_a_step(const Rules& rules) {
-  const double_cpu be(1);
+  const B be;
   arena_plan plan;
   const slice w = plan.add(role::weight, 1, 1);
-  arena<double_cpu> parameters(be, plan);
-  arena<double_cpu> gradients(be, plan);
+  arena<B> parameters(be, plan);
+  arena<B> gradients(be, plan);
   be.map(fn::fill{2}, parameters[w]);
   be.map(fn::fill{3}, gradients[w]);
   optimizer o(be, plan, rules);
   o.update(parameters, gradients);
-  return to_host(be, const_matrix<double_cpu>(parameters[w]))[0];
+  return to_host(be, const_matrix<B>(parameters[w]))[0];
 }
 
 /// The message of the value_error that f throws.

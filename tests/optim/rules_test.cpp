@@ -294,50 +294,50 @@ TEMPLATE_LIST_TEST_CASE("NaN in a gradient is not clipped away", "[optim]", back
 }
 
 TEST_CASE("an optimizer reads its rate at each step", "[optim]") {
-  const basic_cpu<double> be;
+  const tested<double> be;
   const layout l;
-  arena<basic_cpu<double>> w(be, l.plan);
-  arena<basic_cpu<double>> g(be, l.plan);
+  arena<tested<double>> w(be, l.plan);
+  arena<tested<double>> g(be, l.plan);
   for (const slice& s : l.slices) be.map(fn::fill{1}, g[s]);
   optimizer opt(be, l.plan,
                 chain(sgd{.rate = [](std::int64_t step) { return step % 2 == 0 ? 1.0 : 0.25; }}));
   CHECK(opt.rate() == 1);
   opt.update(w, g);
   CHECK(opt.rate() == 0.25);
-  CHECK(doubles(be, const_matrix<basic_cpu<double>>(w[l.slices[0]]))[0] == -1);
+  CHECK(doubles(be, const_matrix<tested<double>>(w[l.slices[0]]))[0] == -1);
   opt.update(w, g);
-  CHECK(doubles(be, const_matrix<basic_cpu<double>>(w[l.slices[0]]))[0] == -1.25);
+  CHECK(doubles(be, const_matrix<tested<double>>(w[l.slices[0]]))[0] == -1.25);
   CHECK(opt.step() == 2);
 
   opt.set_step(7);  // as when training is resumed
   CHECK(opt.rate() == 0.25);
   opt.update(w, g);
-  CHECK(doubles(be, const_matrix<basic_cpu<double>>(w[l.slices[0]]))[0] == -1.5);
+  CHECK(doubles(be, const_matrix<tested<double>>(w[l.slices[0]]))[0] == -1.5);
   CHECK(opt.step() == 8);
 }
 
 TEST_CASE("a network of weights only, or of biases only, is updated too", "[optim]") {
-  const basic_cpu<double> be;
+  const tested<double> be;
   for (const role kind : roles) {
     arena_plan plan;
     const slice s = plan.add(kind, 1, 3);
-    arena<basic_cpu<double>> w(be, plan);
-    arena<basic_cpu<double>> g(be, plan);
+    arena<tested<double>> w(be, plan);
+    arena<tested<double>> g(be, plan);
     be.map(fn::fill{4}, g[s]);
     optimizer opt(be, plan, chain(clip_by_norm{std::sqrt(3.0)}, momentum{0.5}));
     opt.update(w, g);
-    CHECK(distance(doubles(be, const_matrix<basic_cpu<double>>(w[s])),
-                   std::vector<double>{-0.5, -0.5, -0.5}) <= 4 * epsilon<basic_cpu<double>>);
+    CHECK(distance(doubles(be, const_matrix<tested<double>>(w[s])),
+                   std::vector<double>{-0.5, -0.5, -0.5}) <= 4 * epsilon<tested<double>>);
   }
 }
 
 TEST_CASE("an optimizer refuses arenas of another plan", "[optim]") {
-  const cpu be;
+  const tested<float> be;
   const layout l;
   arena_plan other;
   other.add(role::weight, 20, 20);
-  arena<cpu> w(be, l.plan);
-  const arena<cpu> g(be, other);
+  arena<tested<float>> w(be, l.plan);
+  const arena<tested<float>> g(be, other);
   optimizer opt(be, l.plan, chain(adam{}));
   CHECK_THROWS_AS(opt.update(w, g), shape_error);
 }

@@ -31,6 +31,7 @@ struct with_double<std::tuple<Bs...>> {
       std::conditional_t<std::same_as<scalar_t<Bs>, double>, std::tuple<Bs>, std::tuple<>>{}...));
 };
 using backends = conformance::backends;
+using support::tested;
 using double_backends = with_double<backends>::type;
 
 inline constexpr double inf = std::numeric_limits<double>::infinity();

@@ -1,4 +1,4 @@
-// Training learns, and gives the same bits for the same seed, whatever the number of threads.
+// Training learns, and gives the same bits for the same seed.
 #include "chainrule/data/synthetic_digits.hpp"
 #include "chainrule/layers/dense.hpp"
 #include "chainrule/layers/dropout.hpp"
@@ -14,14 +14,15 @@ using namespace batches;
 namespace {
 
 struct outcome {
-  std::vector<float> parameters;
+  std::vector<double> parameters;
   std::vector<double> figures;
 };
 
 /// Two epochs of all that draws or adds up: a shuffled order, dropout, Adam, a short last batch.
-outcome two_epochs(const labelled_images& images, int threads, std::uint64_t seed) {
-  const cpu be(threads);
-  const dataset<cpu> data(be, images);
+template <class B>
+outcome two_epochs(const labelled_images& images, std::uint64_t seed) {
+  const B be;
+  const dataset<B> data(be, images);
   network net{be, dense{784, 60, relu{}}, dropout{0.3}, dense{60, 10}};
   net.initialize(seed);
   trainer t{net, softmax_cross_entropy{}, chain(weight_decay{1e-4}, adam{})};
@@ -31,33 +32,31 @@ outcome two_epochs(const labelled_images& images, int threads, std::uint64_t see
     for (const double f :
          {r.training.loss, r.training.accuracy, r.validation.loss, r.validation.accuracy})
       result.figures.push_back(f);
-  result.parameters = to_host(be, const_matrix<cpu>(net.parameters().all()));
+  result.parameters = doubles(be, const_matrix<B>(net.parameters().all()));
   return result;
 }
 
 }  // namespace
 
-TEST_CASE("the same seed gives the same bits for any number of threads") {
-  const labelled_images images = synthetic_digits(500, 3);
-  const outcome first = two_epochs(images, 1, 7);
+TEMPLATE_LIST_TEST_CASE("the same seed gives the same bits", "", backends) {
+  const labelled_images images = synthetic_digits(300, 3);
+  const outcome first = two_epochs<TestType>(images, 7);
   for (const double f : first.figures) CHECK(std::isfinite(f));
   CHECK(first.figures[4] < first.figures[0]);  // the loss of the second epoch
-  for (const int threads : {1, 2, 4}) {
-    const outcome again = two_epochs(images, threads, 7);
-    CAPTURE(threads);
-    CHECK(same_bits(again.figures, first.figures));
-    CHECK(same_bits(again.parameters, first.parameters));
-  }
-  const outcome other = two_epochs(images, 1, 8);
+  const outcome again = two_epochs<TestType>(images, 7);
+  CHECK(same_bits(again.figures, first.figures));
+  CHECK(same_bits(again.parameters, first.parameters));
+  const outcome other = two_epochs<TestType>(images, 8);
   CHECK(!same_bits(other.figures, first.figures));
 }
 
 TEST_CASE("a network with a hidden layer learns exclusive or") {
   const std::vector<float> x = {0, 0, 0, 1, 1, 0, 1, 1};
   const std::vector<float> t = {0, 1, 1, 0};
-  const cpu be(1);
-  const dataset<cpu> data(be, matrix_view<const float>(x.data(), 4, 2),
-                          matrix_view<const float>(t.data(), 4, 1));
+  using B = tested<float>;
+  const B be;
+  const dataset<B> data(be, matrix_view<const float>(x.data(), 4, 2),
+                        matrix_view<const float>(t.data(), 4, 1));
   for (const std::uint64_t seed : {1U, 2U, 3U}) {
     network net{be, dense{2, 8, chainrule::tanh{}}, dense{8, 1}};
     net.initialize(seed);
@@ -67,21 +66,21 @@ TEST_CASE("a network with a hidden layer learns exclusive or") {
     CAPTURE(seed, before);
     CHECK(h.epochs.front().training.loss > 0.01);
     CHECK(trainer.evaluate(data).loss < 1e-4);
-    const tensor<cpu> y = net.predict(matrix_view<const float>(x.data(), 4, 2));
-    for (index_t i = 0; i < 4; ++i)
-      CHECK((y.view()(i, 0) > 0.5F) == (t[static_cast<std::size_t>(i)] > 0.5F));
+    const tensor<B> four = from_host(be, matrix_view<const float>(x.data(), 4, 2));
+    const std::vector<double> y = doubles(be, net.predict(four.view()));
+    for (std::size_t i = 0; i < 4; ++i) CHECK((y[i] > 0.5) == (t[i] > 0.5F));
   }
 }
 
 TEST_CASE("regression: a network learns a sine from its values") {
-  using B = basic_cpu<double>;
+  using B = tested<double>;
   std::vector<double> x;
   std::vector<double> t;
   for (int i = 0; i < 200; ++i) {
     x.push_back(-3 + 6 * i / 199.0);
     t.push_back(std::sin(x.back()));
   }
-  const B be(1);
+  const B be;
   const auto view = [](const std::vector<double>& v) {
     return matrix_view<const double>(v.data(), static_cast<index_t>(v.size()), 1);
   };
@@ -100,9 +99,10 @@ TEST_CASE("regression: a network learns a sine from its values") {
 TEST_CASE("classes that can be told apart are learned from bytes, and told apart elsewhere") {
   const labelled_images learned = synthetic_digits(600, 1);
   const labelled_images unseen = synthetic_digits(200, 2);
-  const cpu be(2);
-  const dataset<cpu> train(be, learned);
-  const dataset<cpu> test(be, unseen);
+  using B = tested<float>;
+  const B be;
+  const dataset<B> train(be, learned);
+  const dataset<B> test(be, unseen);
   network net{be, dense{784, 32, relu{}}, dense{32, 10}};
   net.initialize(1);
   trainer t{net, softmax_cross_entropy{}, momentum{.rate = 0.05}};

@@ -16,7 +16,7 @@ namespace training {
 
 using namespace batches;
 
-using be64 = basic_cpu<double>;
+using be64 = tested<double>;
 using numbers_of_samples = std::vector<double>;
 
 /// `count` samples whose target is their number i and whose input is 10 i + 1.
@@ -24,7 +24,7 @@ class numbered {
  public:
   explicit numbered(index_t count) : x_(make(count, 10, 1)), t_(make(count, 1, 0)) {}
 
-  [[nodiscard]] dataset<be64> data() const { return {be64{1}, view(x_), view(t_)}; }
+  [[nodiscard]] dataset<be64> data() const { return {be64{}, view(x_), view(t_)}; }
 
  private:
   static std::vector<double> make(index_t count, double factor, double offset) {
@@ -60,11 +60,18 @@ struct recording_loss {
   }
 };
 
+/// Gives a parameter these values.
+template <class Network>
+void set(Network& net, const char* name, const std::vector<double>& values) {
+  const auto place = net.values(name);
+  net.backend().copy(place, numbers(net.backend(), place.rows(), place.cols(), values).view());
+}
+
 /// The network y = weight x + bias.
 [[nodiscard]] inline auto line(double weight = 1, double bias = 0) {
-  network net{be64{1}, dense{1, 1}};
-  net.values("0.weight")(0, 0) = weight;
-  net.values("0.bias")(0, 0) = bias;
+  network net{be64{}, dense{1, 1}};
+  set(net, "0.weight", {weight});
+  set(net, "0.bias", {bias});
   return net;
 }
 

@@ -1,0 +1,50 @@
+# The areas whose tests are written over support/backend_list.hpp, once more on another backend.
+
+set(backend_areas conformance memory ops layers losses optim network train)
+# What is about the CPU alone, or about no backend at all.
+set(files_of_one_backend
+    optim/schedule_test.cpp network/allocation_test.cpp network/threads_test.cpp
+    train/allocation_test.cpp train/interrupt_test.cpp train/metrics_test.cpp
+    train/progress_test.cpp train/threads_test.cpp)
+
+# chainrule_backend_suite(<backend> <area> FILES <file>... LIBS <target>...)
+# is the test <backend>.<area>, of an executable test_<backend>_<area> that is compiled with
+# CHAINRULE_TEST_<BACKEND>. It may return 77 and say why it is skipped.
+function(chainrule_backend_suite backend area)
+  cmake_parse_arguments(PARSE_ARGV 2 arg "" "" "FILES;LIBS")
+  string(TOUPPER "${backend}" macro)
+  set(target test_${backend}_${area})
+  list(REMOVE_ITEM arg_FILES ${files_of_one_backend})
+  add_executable(${target} ${arg_FILES})
+  target_compile_definitions(${target} PRIVATE CHAINRULE_TEST_${macro})
+  target_include_directories(${target} PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}")
+  target_link_libraries(${target} PRIVATE ${arg_LIBS})
+  chainrule_own_target(${target})
+  add_test(NAME ${backend}.${area} COMMAND ${target})
+  set_tests_properties(${backend}.${area} PROPERTIES LABELS ${backend} TIMEOUT 600
+                       SKIP_RETURN_CODE 77)
+endfunction()
+
+# chainrule_device_suites(<api>): all areas over chainrule::<api>, and <api>.device, which is made
+# of the files in device/ and <api>/. Without a device they are listed as skipped.
+function(chainrule_device_suites api)
+  set(files_of_device ${files_of_device} ${files_of_${api}})
+  foreach(area IN LISTS backend_areas ITEMS device)
+    chainrule_backend_suite(${api} ${area} FILES ${files_of_${area}} support/device_main.cpp
+                            LIBS chainrule::${api} Catch2::Catch2)
+    # What a driver leaks when the program ends is not ours.
+    set_tests_properties(${api}.${area} PROPERTIES ENVIRONMENT "ASAN_OPTIONS=detect_leaks=0")
+  endforeach()
+endfunction()
+
+# chainrule_skip_suites(<backend> <sentence> [<area>...]): the same tests where they cannot be
+# built: they say why and are listed as skipped.
+function(chainrule_skip_suites backend sentence)
+  message(STATUS "tests: ${sentence}, so ${backend}.* are skipped")
+  foreach(area IN LISTS backend_areas ARGN)
+    add_test(NAME ${backend}.${area}
+             COMMAND "${CMAKE_COMMAND}" -E echo "skipped: ${sentence} when this was configured")
+    set_tests_properties(${backend}.${area} PROPERTIES LABELS ${backend}
+                         SKIP_REGULAR_EXPRESSION "skipped: ")
+  endforeach()
+endfunction()

@@ -1,0 +1,43 @@
+// A step of training allocates nothing on the CPU.
+#include <array>
+#include <vector>
+
+#include "chainrule/backend/cpu.hpp"
+#include "chainrule/layers/dense.hpp"
+#include "chainrule/losses/softmax_cross_entropy.hpp"
+#include "chainrule/network/network.hpp"
+#include "chainrule/train/trainer.hpp"
+#include "support/catch.hpp"
+
+// Last: clang's header of vector types declares one of these functions without noexcept.
+#include "network/allocations.hpp"
+
+using namespace chainrule;
+
+TEST_CASE("a step of training allocates nothing after the first") {
+  class counter final : public fit_observer {
+   public:
+    void on_batch(const batch_report&) override {
+      if (batches < counts.size()) counts[batches++] = allocations::count;
+    }
+    std::array<long, 30> counts{};
+    std::size_t batches = 0;
+  };
+  using B = basic_cpu<double>;
+  std::vector<double> x;
+  std::vector<int> classes;
+  for (int i = 0; i < 60; ++i) {
+    classes.push_back(i % 3);
+    for (int c = 0; c < 3; ++c) x.push_back(c == (i < 30 ? i : i + 1) % 3 ? 2 : 0);
+  }
+  const B be{2};
+  const dataset<B> data(be, matrix_view<const double>(x.data(), 60, 3), classes, 3);
+  network net{be, dense{3, 40, relu{}}, dense{40, 3}};
+  trainer t{net, softmax_cross_entropy{}, chain(weight_decay{1e-4}, adam{})};
+  counter c;
+  t.fit(data, {.epochs = 2, .batch = 7, .observers = {&c}});
+  REQUIRE(c.batches == 18);
+  for (std::size_t i = 2; i < 9; ++i) CHECK(c.counts[i] == c.counts[1]);    // the first epoch
+  for (std::size_t i = 10; i < 18; ++i) CHECK(c.counts[i] == c.counts[9]);  // the second
+  if (allocations::counted) CHECK(c.counts[0] > 0);
+}
