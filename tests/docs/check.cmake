@@ -8,6 +8,8 @@
 #   ```cpp            with `int main` in it: a whole program, compiled as it stands;
 #                     without: declarations (a struct, a function)
 #   ```cpp fragment   statements: the body of a function
+#   ```cpp excerpt ../tests/support/minimal_backend.hpp
+#                     a piece of that file, word for word; the file's own tests compile it
 #
 # Declarations and fragments of a page are one source file, in the order of the page and behind
 # preamble.hpp, so that a fragment can use what the page declared above it. The compiler's messages
@@ -99,9 +101,20 @@ while(TRUE)
     else()
       string(APPEND code "${place}\n${body}\n")
     endif()
+  elseif(mark MATCHES "^cpp excerpt (.+)$")
+    set(source "${CMAKE_MATCH_1}")
+    if(NOT EXISTS "${folder}/${source}")
+      message(FATAL_ERROR "${page}: there is no ${source}, of which line ${first_line} has an excerpt")
+    endif()
+    file(READ "${folder}/${source}" whole)
+    string(FIND "${whole}" "${body}\n" found)
+    if(found EQUAL -1)
+      message(FATAL_ERROR "${page}: the excerpt in line ${first_line} does not stand in ${source} "
+                          "like that")
+    endif()
   elseif(mark MATCHES "^(cpp|c\\+\\+|C)")
     message(FATAL_ERROR "${page}: the block of code in line ${line} is marked `${mark}`, "
-                        "expected `cpp` or `cpp fragment`")
+                        "expected `cpp`, `cpp fragment` or `cpp excerpt <file>`")
   else()
     math(EXPR blocks "${blocks} - 1")
   endif()
