@@ -1,5 +1,6 @@
 // The plan of a device's product: launches that cover the result, tiles that fit into it, keys and
 // texts that tell variants apart. What the kernels compute is tested where there is a device.
+#include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
@@ -106,12 +107,18 @@ TEST_CASE("a group of a GPU is not larger than the device allows and divides its
   CHECK(wrong == 0);
 }
 
-TEST_CASE("variants have the same key if and only if they have the same text", "[backend][gemm]") {
+TEST_CASE("variants have the same key and number if and only if they have the same text",
+          "[backend][gemm]") {
   std::map<std::string, gemm_variant> by_key;
   for_plans([&](const gemm_shape&, const gemm_device&, std::size_t, const gemm_variant& v) {
     const auto [place, is_new] = by_key.emplace(v.key(), v);
     if (!is_new && !(place->second == v)) FAIL_CHECK("two variants share the key " << v.key());
   });
+  std::map<std::uint64_t, std::string> by_number;
+  for (const auto& [key, v] : by_key) {
+    const auto [place, is_new] = by_number.emplace(v.number(), key);
+    if (!is_new) FAIL_CHECK(key << " and " << place->second << " have the same number");
+  }
   std::map<std::string, std::string> by_text;
   for (const auto& [key, v] : by_key) {
     const auto [place, is_new] = by_text.emplace(text_of(v), key);

@@ -15,6 +15,7 @@
 #define CHAINRULE_BACKEND_DEVICE_KERNELS_GEMM_PLAN_HPP
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include "chainrule/core/error.hpp"
@@ -59,7 +60,14 @@ struct gemm_variant {
 
   friend bool operator==(const gemm_variant&, const gemm_variant&) = default;
 
-  /// Different for different variants, the same in every run of the program.
+  /// A number of its own for every variant, to look kernels up by.
+  [[nodiscard]] constexpr std::uint64_t number() const {
+    std::uint64_t all = static_cast<std::uint64_t>(lanes);
+    for (const int field : {rows, cols, width, depth, tiles})
+      all = all << 10 | static_cast<std::uint64_t>(field);  // each is below 1024
+    return all << 2 | std::uint64_t{a_transposed} << 1 | std::uint64_t{b_transposed};
+  }
+  /// The same for people; the same in every run of the program.
   [[nodiscard]] std::string key() const {
     const char* const names[] = {"columns", "rows", "group"};
     return detail::concat(names[static_cast<int>(lanes)], ' ', rows, 'x', cols, " by ", width,
