@@ -50,9 +50,14 @@ class runtime_base {
     require_alive();
     const std::size_t size = size_class(bytes + 2 * zone_);
     allocation_type a{take(size), bytes, zone_};
-    if (zone_ > 0) {
-      self().raw_fill(a.buffer, guard_byte, 0, size);
-      self().raw_fill(a.buffer, 0xff, zone_, bytes);  // NaN in every floating-point type
+    try {
+      if (zone_ > 0) {
+        self().raw_fill(a.buffer, guard_byte, 0, size);
+        self().raw_fill(a.buffer, 0xff, zone_, bytes);  // NaN in every floating-point type
+      }
+    } catch (...) {
+      self().raw_release(a.buffer);
+      throw;
     }
     return a;
   }
