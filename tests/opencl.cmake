@@ -2,8 +2,19 @@
 # the test as skipped.
 
 if(NOT TARGET chainrule::opencl)
-  chainrule_skip_suites(opencl "the OpenCL headers and loader were not found" device)
+  chainrule_skip_suites(opencl "the OpenCL headers and loader were not found" device program_cache)
   return()
 endif()
 
 chainrule_device_suites(opencl)
+
+# Two runs of one program: the second builds no kernel.
+add_executable(test_opencl_two_steps opencl/two_steps.cpp)
+target_link_libraries(test_opencl_two_steps PRIVATE chainrule::opencl)
+chainrule_own_target(test_opencl_two_steps)
+add_test(NAME opencl.program_cache
+         COMMAND "${CMAKE_COMMAND}" -D "PROGRAM=$<TARGET_FILE:test_opencl_two_steps>"
+                 -D "WORK=${CMAKE_CURRENT_BINARY_DIR}/program_cache"
+                 -P "${CMAKE_CURRENT_SOURCE_DIR}/opencl/program_cache.cmake")
+set_tests_properties(opencl.program_cache PROPERTIES LABELS opencl TIMEOUT 600
+                     SKIP_REGULAR_EXPRESSION "skipped: " ENVIRONMENT "${device_environment}")

@@ -25,6 +25,11 @@ function(chainrule_backend_suite backend area)
                        SKIP_RETURN_CODE 77)
 endfunction()
 
+# What a driver leaks when the program ends is not ours. Built kernels are kept for the next run of
+# the tests, and not among the user's own.
+set(device_environment ASAN_OPTIONS=detect_leaks=0
+    "CHAINRULE_CACHE_DIR=${PROJECT_BINARY_DIR}/programs")
+
 # chainrule_device_suites(<api>): all areas over chainrule::<api>, and <api>.device, which is made
 # of the files in device/ and <api>/. Without a device they are listed as skipped.
 function(chainrule_device_suites api)
@@ -32,8 +37,7 @@ function(chainrule_device_suites api)
   foreach(area IN LISTS backend_areas ITEMS device)
     chainrule_backend_suite(${api} ${area} FILES ${files_of_${area}} support/device_main.cpp
                             LIBS chainrule::${api} Catch2::Catch2)
-    # What a driver leaks when the program ends is not ours.
-    set_tests_properties(${api}.${area} PROPERTIES ENVIRONMENT "ASAN_OPTIONS=detect_leaks=0")
+    set_tests_properties(${api}.${area} PROPERTIES ENVIRONMENT "${device_environment}")
   endforeach()
 endfunction()
 

@@ -1,0 +1,190 @@
+/// \file
+/// A call table between the runtime and OpenCL that counts live objects and calls, and lets chosen
+/// calls fail.
+///
+///     faults::plan({faults::call::launch, 3, 3, CL_OUT_OF_RESOURCES});  // the third launch fails
+///     auto runtime = std::make_shared<faults::runtime>(faults::runtime::devices().front());
+///
+/// For tests that call OpenCL from one thread.
+#ifndef CHAINRULE_TESTS_SUPPORT_FAILING_OPENCL_HPP
+#define CHAINRULE_TESTS_SUPPORT_FAILING_OPENCL_HPP
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <limits>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "chainrule/backend/device/device_backend.hpp"
+#include "chainrule/backend/opencl/runtime.hpp"
+
+namespace faults {
+
+/// What can fail. A program is built from its text or from a binary: two kinds.
+enum class call : unsigned char {
+  create_context,
+  create_queue,
+  create_buffer,
+  write,
+  read,
+  fill,
+  create_program,
+  load_program,
+  build,
+  build_loaded,
+  program_info,
+  create_kernel,
+  set_argument,
+  launch,
+  finish,
+  count
+};
+/// What is alive from a create to a release.
+enum class object : unsigned char { context, queue, buffer, program, kernel, count };
+
+/// Calls number `first` to `last` (from 1) of a kind fail with a code.
+struct fault {
+  call kind = call::count;
+  long first = 1;
+  long last = std::numeric_limits<long>::max();
+  cl_int code = CL_OUT_OF_RESOURCES;
+};
+
+struct state {
+  std::array<long, static_cast<std::size_t>(call::count)> calls{};
+  std::array<long, static_cast<std::size_t>(object::count)> live{};
+  std::vector<fault> planned;
+  long failed = 0;  // calls that were made to fail
+  std::vector<cl_program> loaded;
+};
+inline state now;
+
+/// From now on these calls fail, counted from here.
+inline void plan(std::vector<fault> faults) {
+  now.calls = {};
+  now.failed = 0;
+  now.planned = std::move(faults);
+}
+inline void plan(const fault& f) { plan(std::vector<fault>{f}); }
+inline void plan_none() { plan(std::vector<fault>{}); }
+[[nodiscard]] inline long calls(call kind) { return now.calls[static_cast<std::size_t>(kind)]; }
+[[nodiscard]] inline long live(object o) { return now.live[static_cast<std::size_t>(o)]; }
+/// What lives, in words: "2 buffers 1 kernels"; "" if nothing does.
+[[nodiscard]] inline std::string alive() {
+  constexpr const char* names[] = {"contexts", "queues", "buffers", "programs", "kernels"};
+  std::string out;
+  for (std::size_t i = 0; i < now.live.size(); ++i)
+    if (now.live[i] != 0)
+      out += chainrule::detail::concat(out.empty() ? "" : " ", now.live[i], " ", names[i]);
+  return out;
+}
+
+/// Counts a call; its code if it is to fail, else CL_SUCCESS.
+inline cl_int enter(call kind) {
+  const long number = ++now.calls[static_cast<std::size_t>(kind)];
+  for (const fault& f : now.planned)
+    if (f.kind == kind && number >= f.first && number <= f.last) {
+      ++now.failed;
+      return f.code;
+    }
+  return CL_SUCCESS;
+}
+inline void add(object o, long n) { now.live[static_cast<std::size_t>(o)] += n; }
+
+/// A call that gives a code back.
+template <call Kind, auto Real>
+struct checked;
+template <call Kind, class... Args, cl_int (*Real)(Args...)>
+struct checked<Kind, Real> {
+  static cl_int run(Args... args) {
+    const cl_int code = enter(Kind);
+    return code == CL_SUCCESS ? Real(args...) : code;
+  }
+};
+
+/// A call that makes an object and leaves its code where its last argument points.
+template <call Kind, object What, auto Real>
+struct creating;
+template <call Kind, object What, class Handle, class... Args, Handle (*Real)(Args...)>
+struct creating<Kind, What, Real> {
+  static Handle run(Args... args) {
+    cl_int* const code = std::get<sizeof...(Args) - 1>(std::tie(args...));
+    *code = enter(Kind);
+    if (*code != CL_SUCCESS) return nullptr;
+    const Handle made = Real(args...);
+    if (made != nullptr) add(What, 1);
+    if constexpr (Kind == call::load_program) now.loaded.push_back(made);
+    return made;
+  }
+};
+
+template <object What, auto Real>
+struct releasing;
+template <object What, class Handle, cl_int (*Real)(Handle)>
+struct releasing<What, Real> {
+  static cl_int run(Handle h) {
+    add(What, -1);
+    if constexpr (What == object::program) std::erase(now.loaded, h);
+    return Real(h);
+  }
+};
+
+/// Building, of a text or of a binary.
+template <auto Real>
+struct building;
+template <class... Args, cl_int (*Real)(cl_program, Args...)>
+struct building<Real> {
+  static cl_int run(cl_program program, Args... args) {
+    const bool is_loaded =
+        std::find(now.loaded.begin(), now.loaded.end(), program) != now.loaded.end();
+    const cl_int code = enter(is_loaded ? call::build_loaded : call::build);
+    return code == CL_SUCCESS ? Real(program, args...) : code;
+  }
+};
+
+/// opencl_api with all that in between.
+struct api {
+  using real = chainrule::opencl_api;
+  static constexpr auto* get_platform_ids = real::get_platform_ids;
+  static constexpr auto* get_platform_info = real::get_platform_info;
+  static constexpr auto* get_device_ids = real::get_device_ids;
+  static constexpr auto* get_device_info = real::get_device_info;
+  static constexpr auto* create_context =
+      &creating<call::create_context, object::context, real::create_context>::run;
+  static constexpr auto* release_context = &releasing<object::context, real::release_context>::run;
+  static constexpr auto* create_queue =
+      &creating<call::create_queue, object::queue, real::create_queue>::run;
+  static constexpr auto* release_queue = &releasing<object::queue, real::release_queue>::run;
+  static constexpr auto* create_buffer =
+      &creating<call::create_buffer, object::buffer, real::create_buffer>::run;
+  static constexpr auto* release_buffer = &releasing<object::buffer, real::release_buffer>::run;
+  static constexpr auto* write_buffer = &checked<call::write, real::write_buffer>::run;
+  static constexpr auto* read_buffer = &checked<call::read, real::read_buffer>::run;
+  static constexpr auto* fill_buffer = &checked<call::fill, real::fill_buffer>::run;
+  static constexpr auto* create_program =
+      &creating<call::create_program, object::program, real::create_program>::run;
+  static constexpr auto* create_program_from_binary =
+      &creating<call::load_program, object::program, real::create_program_from_binary>::run;
+  static constexpr auto* build_program = &building<real::build_program>::run;
+  static constexpr auto* get_build_info = real::get_build_info;
+  static constexpr auto* get_program_info =
+      &checked<call::program_info, real::get_program_info>::run;
+  static constexpr auto* release_program = &releasing<object::program, real::release_program>::run;
+  static constexpr auto* create_kernel =
+      &creating<call::create_kernel, object::kernel, real::create_kernel>::run;
+  static constexpr auto* release_kernel = &releasing<object::kernel, real::release_kernel>::run;
+  static constexpr auto* set_argument = &checked<call::set_argument, real::set_argument>::run;
+  static constexpr auto* launch = &checked<call::launch, real::launch>::run;
+  static constexpr auto* flush = real::flush;
+  static constexpr auto* finish = &checked<call::finish, real::finish>::run;
+};
+
+using runtime = chainrule::basic_opencl_runtime<api>;
+using backend = chainrule::device_backend<runtime, float>;
+
+}  // namespace faults
+
+#endif  // CHAINRULE_TESTS_SUPPORT_FAILING_OPENCL_HPP
