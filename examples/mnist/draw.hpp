@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "chainrule/core/view.hpp"
 #include "chainrule/data/images.hpp"
@@ -38,16 +39,16 @@ inline void draw_probabilities(std::span<const float> probabilities) {
 inline void draw_prediction(const classifier& net, const chainrule::labelled_images& images,
                             int i) {
   using namespace chainrule;
-  const cpu& be = net.backend();
-  tensor<cpu> pixels(be, 1, images.features());
-  const std::int32_t row = i;
-  be.gather(pixels.view(), images.view(), matrix_view<const std::int32_t>(&row, 1, 1),
-            fn::affine{1.0 / 255});
-  tensor<cpu> y = net.predict(pixels.view()), max(be, 1, 1), sum(be, 1, 1);
-  ops::softmax(be, const_matrix<cpu>(y.view()), max.view(), sum.view(), y.view());
+  const backend_in_use& be = net.backend();
+  const auto image = images.view().middle_rows(i, 1);
+  std::vector<float> scaled(image.data(), image.data() + image.cols());
+  for (float& pixel : scaled) pixel /= 255;
+  const auto pixels = from_host(be, matrix_view<const float>(scaled.data(), 1, image.cols()));
+  tensor<backend_in_use> y = net.predict(pixels.view()), max(be, 1, 1), sum(be, 1, 1);
+  ops::softmax(be, const_matrix<backend_in_use>(y.view()), max.view(), sum.view(), y.view());
   std::printf("test image %d, a %d:\n", i, images.labels[static_cast<std::size_t>(i)]);
   draw_image(images.image(i));
-  draw_probabilities(to_host(be, const_matrix<cpu>(y.view())));
+  draw_probabilities(to_host(be, const_matrix<backend_in_use>(y.view())));
 }
 
 #endif  // CHAINRULE_EXAMPLES_MNIST_DRAW_HPP

@@ -1,4 +1,4 @@
-// Built apart from main.cpp: every activation, loss and optimizer that can be asked for is compiled
+// Built apart from run.cpp: every activation, loss and optimizer that can be asked for is compiled
 // here, and the two files together take a machine with two cores half the time.
 
 #include "model.hpp"
@@ -12,8 +12,9 @@
 
 using namespace chainrule;
 
-classifier make_network(const cpu& be, const options& o, index_t pixels, index_t classes) {
-  std::vector<layer_spec<cpu>> layers;
+classifier make_network(const backend_in_use& be, const options& o, index_t pixels,
+                        index_t classes) {
+  std::vector<layer_spec<backend_in_use>> layers;
   index_t width = pixels;
   for (const int next : o.hidden) {
     with_activation(o.activation, [&](auto f) { layers.push_back(dense{width, next, f}); });

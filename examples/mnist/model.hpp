@@ -5,16 +5,16 @@
 
 #include <memory>
 
-#include "chainrule/backend/cpu.hpp"
+#include "backends.hpp"
 #include "chainrule/network/sequential.hpp"
 #include "chainrule/train/trainer.hpp"
 #include "options.hpp"
 
 /// A chain of layers that the command line decides on.
-using classifier = chainrule::sequential<chainrule::cpu>;
+using classifier = chainrule::sequential<backend_in_use>;
 
 /// Dense layers as wide as the options say, one behind the other.
-classifier make_network(const chainrule::cpu& be, const options& o, chainrule::index_t pixels,
+classifier make_network(const backend_in_use& be, const options& o, chainrule::index_t pixels,
                         chainrule::index_t classes);
 
 /// Training with the loss and the optimizer that the options name.

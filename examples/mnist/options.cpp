@@ -32,6 +32,9 @@ options read_options(int argc, char** argv) {
                  "folder with the four IDX files, plain or .gz; without it, "
                  "synthetic digits are drawn")
       ->type_name("DIR");
+  app.add_option("--backend", o.backend,
+                 "cpu, opencl, cuda or auto; opencl:1 and opencl:NAME choose a device")
+      ->capture_default_str();
   app.add_option("--hidden", o.hidden, "widths of the hidden layers; 0 for none")
       ->delimiter(',')
       ->type_name("N,N,...")
@@ -65,7 +68,7 @@ options read_options(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--seed", o.seed, "of weights, order and dropout: the same seed, the same result")
       ->capture_default_str();
-  app.add_option("--threads", o.threads, "the result does not depend on it")
+  app.add_option("--threads", o.threads, "of the CPU: the result does not depend on it")
       ->check(within(1, 1024));
   app.add_option("--validation", o.validation, "fraction of the training samples to hold out")
       ->type_name("FRACTION")

@@ -9,6 +9,7 @@
 #include <vector>
 
 struct options {
+  std::string backend = "cpu";
   std::string data;  // a folder of IDX files; empty: the synthetic digits
   std::vector<int> hidden{128};
   std::string activation = "relu";

@@ -10,13 +10,22 @@
 #include "chainrule/version.hpp"
 #include "options.hpp"
 
-inline void print_setting(const options& o, const std::string& backend,
-                          const std::string& instructions, int threads,
-                          const chainrule::labelled_images& train,
-                          const chainrule::labelled_images& test) {
+/// What the backend runs on: "cpu (SSE, SSE2), 2 threads", "opencl (name of the device)".
+template <class B>
+[[nodiscard]] std::string in_words(const B& be) {
+  using chainrule::detail::concat;
+  if constexpr (requires { be.threads(); })
+    return concat(be.name(), " (", be.instruction_set(), "), ", be.threads(),
+                  be.threads() == 1 ? " thread" : " threads");
+  else
+    return concat(be.name(), " (", be.device_name(), ")");
+}
+
+template <class B>
+void print_setting(const options& o, const B& be, const chainrule::labelled_images& train,
+                   const chainrule::labelled_images& test) {
   std::printf("chainrule %s\n", CHAINRULE_VERSION);
-  std::printf("backend    %s (%s), %d thread%s\n", backend.c_str(), instructions.c_str(), threads,
-              threads == 1 ? "" : "s");
+  std::printf("backend    %s\n", in_words(be).c_str());
   std::printf("data       %s%s: %td training and %td test images of %td x %td\n",
               o.data.empty() ? "synthetic digits" : "", o.data.c_str(), train.count, test.count,
               train.height, train.width);

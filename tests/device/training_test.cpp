@@ -1,4 +1,4 @@
-// Whole trainings on an OpenCL device, beside the same on the CPU.
+// Whole trainings on a device, beside the same on the CPU.
 
 #include <cmath>
 #include <cstdint>
@@ -7,15 +7,16 @@
 #include <vector>
 
 #include "chainrule/backend/cpu.hpp"
-#include "chainrule/backend/opencl.hpp"
 #include "chainrule/layers/dense.hpp"
 #include "chainrule/layers/dropout.hpp"
 #include "chainrule/losses/softmax_cross_entropy.hpp"
 #include "chainrule/network/network.hpp"
 #include "chainrule/train/trainer.hpp"
+#include "support/backend_list.hpp"
 #include "support/catch.hpp"
 
 using namespace chainrule;
+using on_device = support::tested<float>;
 
 namespace {
 
@@ -58,7 +59,7 @@ void agree(const char* name, const Rules& rules) {
   INFO(name);
   constexpr double bound = 1e5 * std::numeric_limits<double>::epsilon();
   const outcome here = train(basic_cpu<double>(1), rules);
-  const outcome there = train(basic_opencl<double>(), rules);
+  const outcome there = train(support::tested<double>(), rules);
   REQUIRE(here.parameters.size() == there.parameters.size());
   double worst = 0;
   double moved = 0;
@@ -79,30 +80,30 @@ void agree(const char* name, const Rules& rules) {
 
 }  // namespace
 
-TEST_CASE("a training on OpenCL takes the CPU's steps", "[opencl]") {
+TEST_CASE("a training on a device takes the CPU's steps", "[device]") {
   agree("sgd", sgd{0.1});
   agree("momentum", chain(weight_decay{0.01}, momentum{.rate = 0.1, .nesterov = true}));
   agree("adam", chain(clip_by_norm{0.5}, adam{.rate = cosine(0.01, 10)}, weight_decay{0.1, true}));
   agree("clip by value", chain(clip_by_value{0.02}, sgd{0.1}));
 }
 
-TEST_CASE("the same training on OpenCL gives the same bits", "[opencl]") {
-  const outcome first = train(opencl(), momentum{.rate = 0.1});
-  const outcome second = train(opencl(), momentum{.rate = 0.1});
+TEST_CASE("the same training on a device gives the same bits", "[device]") {
+  const outcome first = train(on_device(), momentum{.rate = 0.1});
+  const outcome second = train(on_device(), momentum{.rate = 0.1});
   CHECK(first.parameters == second.parameters);
   CHECK(first.losses == second.losses);
 }
 
-TEST_CASE("first weights are the same on the CPU and on OpenCL", "[opencl]") {
+TEST_CASE("first weights are the same on the CPU and on a device", "[device]") {
   const cpu here(1);
-  const opencl there;
+  const on_device there;
   const network a{here, dense{17, 9, relu{}}, dense{9, 4}};
   const network b{there, dense{17, 9, relu{}}, dense{9, 4}};
   CHECK(to_host(here, a.parameters().all()) == to_host(there, b.parameters().all()));
 }
 
-TEST_CASE("a kernel that does not build says why, with its text", "[opencl]") {
-  const auto runtime = opencl().runtime();
+TEST_CASE("a kernel that does not build says why, with its text", "[device]") {
+  const auto runtime = on_device().runtime();
   try {
     (void)runtime->kernel("KERNEL cr_main(int x) { this is no kernel; }\n");
     FAIL("it was built");
@@ -112,14 +113,14 @@ TEST_CASE("a kernel that does not build says why, with its text", "[opencl]") {
     CHECK(said.find("this is no kernel") != std::string::npos);
   }
   // and the device goes on
-  const opencl be;
-  tensor<opencl> one(be, 1, 1);
+  const on_device be;
+  tensor<on_device> one(be, 1, 1);
   be.map(fn::fill{2}, one.view());
-  CHECK(to_host(be, const_matrix<opencl>(one.view())) == std::vector<float>{2});
+  CHECK(to_host(be, const_matrix<on_device>(one.view())) == std::vector<float>{2});
 }
 
-TEST_CASE("memory that is not there is an exception", "[opencl]") {
-  const opencl be;
+TEST_CASE("memory that is not there is an exception", "[device]") {
+  const on_device be;
   // Twice the address space of today's machines.
   CHECK_THROWS_AS(be.allocate<double>(index_t{1} << 46), backend_error);
   CHECK_THROWS_AS(be.allocate<float>(-1), value_error);
