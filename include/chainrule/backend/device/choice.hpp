@@ -59,7 +59,9 @@ template <class Runtime>
 [[nodiscard]] std::shared_ptr<Runtime> open_once(const device_choice& choice, const char* api,
                                                  const char* variable, const char* advice) {
   static std::mutex mutex;
-  static std::map<int, std::shared_ptr<Runtime>> open;
+  // Never destroyed: when a program ends, the driver may have gone before us, and releasing what it
+  // gave us would crash. It takes everything back by itself.
+  static auto& open = *new std::map<int, std::shared_ptr<Runtime>>;
   const std::vector<device_info> list = Runtime::devices();
   if (list.empty()) throw backend_error(detail::concat(api, ": there is no device; ", advice));
   const char* named = std::getenv(variable);
