@@ -32,7 +32,7 @@ class bound_activation {
                       alignof(F) <= alignof(std::max_align_t),
                   "chainrule: an activation is a small value (its constants, at most 64 bytes, "
                   "trivially copyable)");
-    std::memcpy(constants_.data(), &f, sizeof(F));
+    if constexpr (!std::is_empty_v<F>) std::memcpy(constants_.data(), &f, sizeof(F));
   }
 
   [[nodiscard]] std::string name() const { return std::string(verbs_->name); }
