@@ -16,8 +16,10 @@
 namespace chainrule::device {
 
 /// What makes the common text of the kernels CUDA C++. Rows beyond 65535 blocks go on along z, see
-/// launch_shape_of.
-inline constexpr const char* cuda_prelude = R"(#define KERNEL extern "C" __global__ void
+/// launch_shape_of. Number 177 are functions and operands that a kernel does not need: texts that
+/// are put together have some.
+inline constexpr const char* cuda_prelude = R"(#pragma nv_diag_suppress 177
+#define KERNEL extern "C" __global__ void
 #define GLOBAL
 #define LOCAL __shared__
 #define FUNCTION static __device__ __forceinline__

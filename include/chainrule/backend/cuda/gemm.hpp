@@ -82,7 +82,7 @@ class cuda_blas {
     cublasLtMatmulAlgo_t algorithm{};
     bool is_possible = false;
   };
-  using key = std::array<std::int64_t, 14>;
+  using key = std::array<std::int64_t, 15>;
 
   /// The plans of very many shapes are forgotten at once; there are few in a program as a rule.
   static constexpr std::size_t most_plans = 4096;
@@ -115,9 +115,9 @@ class cuda_blas {
   [[nodiscard]] plan& plan_of(const library_product<void*, T>& p) {
     const std::uint32_t align_a = alignment(address(p.a.data));
     const std::uint32_t align_b = alignment(address(p.b.data));
-    std::uint32_t align_c = alignment(address(p.c.data));
-    // There is no word for the alignment of the bias: it must do for the result's.
-    if (p.has_bias()) align_c = std::min(align_c, alignment(address(p.bias)));
+    const std::uint32_t align_c = alignment(address(p.c.data));
+    // The heuristic looks at the bias itself.
+    const std::uint32_t align_bias = p.has_bias() ? alignment(address(p.bias)) : 0;
     const key k{static_cast<std::int64_t>(sizeof(T)),
                 p.rows,
                 p.cols,
@@ -131,7 +131,8 @@ class cuda_blas {
                 p.beta == T(0),
                 align_a,
                 align_b,
-                align_c};
+                align_c,
+                align_bias};
     const auto found = plans_.find(k);
     if (found != plans_.end()) return found->second;
     if (plans_.size() >= most_plans) plans_.clear();

@@ -35,14 +35,16 @@ struct cuda_driver {
   decltype(&cuLaunchKernel) launch = nullptr;
 };
 
+/// Unloads a module by the driver's function.
+struct cuda_unloader {
+  using pointer = CUmodule;
+  decltype(&cuModuleUnload) unload = nullptr;
+  void operator()(CUmodule m) const { unload(m); }
+};
+
 /// A kernel on the device, and the image that it was loaded from, for the disk cache.
 struct cuda_module {
-  struct unloader {
-    using pointer = CUmodule;
-    decltype(&cuModuleUnload) unload = nullptr;
-    void operator()(CUmodule m) const { unload(m); }
-  };
-  std::unique_ptr<std::remove_pointer_t<CUmodule>, unloader> module;
+  std::unique_ptr<std::remove_pointer_t<CUmodule>, cuda_unloader> module;
   CUfunction function = nullptr;
   std::string image;
 };
@@ -315,7 +317,6 @@ class basic_cuda_runtime
           "cudaStreamBeginCapture");
   }
   [[nodiscard]] graph raw_end_recording() {
-    activate();
     cudaGraph_t noted = nullptr;
     check(Api::end_capture(stream_.get(), &noted), "cudaStreamEndCapture");
     const device::cuda_owner<cudaGraph_t, &Api::destroy_graph> owner(noted);

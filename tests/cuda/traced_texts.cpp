@@ -1,0 +1,187 @@
+#include "cuda/traced_texts.hpp"
+
+#include <array>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+
+#include "chainrule/backend/device/device_backend.hpp"
+#include "chainrule/losses/multiclass_hinge.hpp"
+#include "chainrule/losses/pointwise.hpp"
+#include "chainrule/losses/softmax_cross_entropy.hpp"
+#include "chainrule/memory/arena.hpp"
+#include "chainrule/ops/dropout.hpp"
+#include "chainrule/ops/linear.hpp"
+#include "chainrule/ops/softmax.hpp"
+#include "chainrule/optim/optimizer.hpp"
+#include "cuda/fake_cuda.hpp"
+
+namespace {
+
+using namespace chainrule;
+
+template <class... F>
+struct functors {};
+
+using of_one =
+    functors<fn::exp, fn::exp2, fn::expm1, fn::log, fn::log2, fn::log10, fn::log1p, fn::sqrt,
+             fn::cbrt, fn::sin, fn::cos, fn::tan, fn::asin, fn::acos, fn::atan, fn::sinh, fn::cosh,
+             fn::tanh, fn::asinh, fn::acosh, fn::atanh, fn::erf, fn::erfc, fn::floor, fn::ceil,
+             fn::trunc, fn::round, fn::abs, fn::sign, fn::sqr, fn::inv, fn::inv_sqrt, fn::sigmoid,
+             fn::softplus, fn::relu, fn::identity, fn::negate, fn::affine, fn::elu>;
+using of_two = functors<fn::pow, fn::atan2, fn::fmod, fn::fmin, fn::fmax, fn::copysign, fn::max,
+                        fn::min, fn::linear_frac, fn::plus, fn::minus, fn::multiplies, fn::divides>;
+
+/// What a user might write: constants, choices, several results.
+struct custom {
+  double slope = 0.1;
+  auto operator()(auto x) const { return where((x > 0) | (x != x), x, slope * x) / (1 + exp(-x)); }
+};
+struct two_results {
+  template <class X>
+  auto operator()(const X& x, const X& y) const {
+    return std::array<X, 2>{x * y + 1e-300, x / y - 3e38};
+  }
+};
+
+/// The derivative of a function of two along its first operand.
+template <class F>
+struct partial {
+  template <math::number X>
+  X operator()(const X& x, const X& y) const {
+    return dual_derivative(F{}, x, y);
+  }
+};
+
+}  // namespace
+
+namespace support {
+
+template <class T>
+std::vector<std::string> traced_texts() {
+  fake_cuda::reset();
+  ::setenv("CHAINRULE_CUDA_GEMM", "text", 1);
+  using B = device_backend<fake_runtime, T>;
+  const B be(std::make_shared<fake_runtime>(fake_runtime::devices().front()));
+  ::unsetenv("CHAINRULE_CUDA_GEMM");
+  const auto memory = be.template allocate<T>(4096);
+  // Nothing runs, so matrices may be of any extents and lie on each other.
+  const auto m = [&](index_t rows, index_t cols) {
+    return matrix<B>(memory.view().data(), rows, cols);
+  };
+  const matrix<B> x = m(8, 8);
+
+  const auto unary = [&]<class... F>(functors<F...>) {
+    (be.map(F{}, x, x), ...);
+    (be.map(derivative_of<F>{}, x, x), ...);
+  };
+  unary(of_one{});
+  unary(functors<custom>{});
+  [&]<class... F>(functors<F...>) {
+    (be.map(F{}, x, x, x), ...);
+    (be.map(partial<F>{}, x, x, x), ...);
+  }(of_two{});
+  be.map(two_results{}, std::array<matrix<B>, 2>{x, x}, x, x);
+  be.map(fn::fill{0.5}, x);
+
+  // Activations as layers use them, alone and in products.
+  for_each_activation([&]<class F>(const F& f) {
+    be.map(f, x, x);
+    be.map(derivative_of<F>{f}, x, x);
+    be.map(backward_of<F>{f}, x, x, x);
+    ops::linear(be, const_matrix<B>(x), const_matrix<B>(x), const_matrix<B>(m(1, 8)), x, f);
+  });
+  // Products of all transposes in shapes that GPUs tile differently.
+  for (const shape s : {shape{1, 1},
+                        {1, 300},
+                        {300, 1},
+                        {16, 16},
+                        {32, 40},
+                        {100, 3},
+                        {3, 100},
+                        {64, 64},
+                        {256, 256},
+                        {512, 1024},
+                        {4096, 4096}})
+    for (const bool a : {false, true})
+      for (const bool b : {false, true})
+        be.gemm(m(s.rows, s.cols), {a ? m(20, s.rows) : m(s.rows, 20), a},
+                {b ? m(s.cols, 20) : m(20, s.cols), b}, {1, 0.5});
+
+  // Reductions of every walk, short and long, with several operands.
+  const auto reductions = [&](const auto& op) {
+    for (const shape s :
+         {shape{8, 8}, {3, 5000}, {5000, 3}, {512, 512}, {100000, 1}, {1, 100000}}) {
+      be.reduce(op, m(1, 1), fn::identity{}, m(s.rows, s.cols));
+      if (s.cols > 1) be.reduce(op, m(s.rows, 1), fn::sqr{}, m(s.rows, s.cols));
+      if (s.rows > 1) be.reduce(op, m(1, s.cols), fn::identity{}, m(s.rows, s.cols));
+    }
+    be.reduce(op, m(8, 1), fn::multiplies{}, x, m(1, 8));
+    be.reduce(op, m(1, 8), fn::multiplies{}, x, m(8, 1));
+    be.reduce(op, m(1, 1), fn::multiplies{}, x, x);
+  };
+  reductions(sum{}), reductions(maximum{}), reductions(minimum{});
+
+  be.random(x, 1, 2);
+  const auto rows = be.template allocate<std::int32_t>(8);
+  const auto bytes = be.template allocate<std::uint8_t>(64);
+  const auto numbers = be.template allocate<std::int32_t>(64);
+  const auto as = [&]<class U>(const device_storage<fake_runtime, U>& s) {
+    return matrix_view<U, device_pointer<void*, U>>(s.view().data(), 8, 8);
+  };
+  be.gather(x, const_matrix<B>(x), rows.view());
+  be.gather(x, const_matrix<B>(x), rows.view(), custom{});
+  be.gather(x, as(bytes), rows.view(), fn::affine{});
+  be.gather(x, as(numbers), rows.view(), fn::affine{});
+  if constexpr (requires { typename B::counter; }) {
+    const typename B::counter at(be);
+    be.advance(at);
+    be.random(x, 1, 2, at);
+    be.gather(x, const_matrix<B>(x), {rows.view(), at, 8});
+    be.gather(x, as(bytes), {rows.view(), at, 8}, fn::affine{});
+    be.place(x, m(8, 1), at, 1);
+  }
+
+  ops::dropout(be, 0.5, const_matrix<B>(x), const_matrix<B>(x), x);
+  ops::dropout_vjp(be, 0.5, const_matrix<B>(x), const_matrix<B>(x), x);
+  ops::softmax(be, const_matrix<B>(x), m(8, 1), m(8, 1), x);
+  ops::argmax(be, const_matrix<B>(x), const_matrix<B>(m(1, 8)), m(8, 1), m(8, 1));
+
+  loss_scratch<B> scratch(be, 8, 8);
+  const auto of_classes = [&](const auto&... loss) {
+    (loss(be, x, m(8, 1), m(1, 1), m(8, 1), x, scratch), ...);
+  };
+  const auto losses = [&](const auto&... loss) {
+    (loss(be, x, x, m(1, 1), m(8, 1), x, scratch), ...);
+    of_classes(loss...);
+  };
+  losses(mean_squared_error{}, quadratic_cost{}, sum_of_squares{}, mean_absolute_error{},
+         huber_loss{}, sigmoid_cross_entropy{}, hinge{}, squared_hinge{}, softmax_cross_entropy{});
+  of_classes(multiclass_hinge{});
+
+  arena_plan plan;
+  static_cast<void>(plan.add(role::weight, 3, 4));
+  static_cast<void>(plan.add(role::bias, 1, 4));
+  arena<B> parameters(be, plan);
+  const arena<B> gradients(be, plan);
+  const auto optimizers = [&](const auto&... rules) {
+    const auto step = [&](const auto& r) {
+      optimizer o(be, plan, r);
+      o.update(parameters, gradients);
+    };
+    (step(rules), ...);
+  };
+  optimizers(sgd{}, momentum{}, momentum{.nesterov = true}, adam{},
+             chain(clip_by_norm{1}, clip_by_value{1}, weight_decay{0.1}, adam{}),
+             chain(weight_decay{0.1}, momentum{}));
+
+  const std::string prelude = device::cuda_prelude;
+  std::vector<std::string> texts;
+  for (const std::string& t : fake_cuda::now().texts) texts.push_back(t.substr(prelude.size()));
+  return texts;
+}
+
+template std::vector<std::string> traced_texts<float>();
+template std::vector<std::string> traced_texts<double>();
+
+}  // namespace support
