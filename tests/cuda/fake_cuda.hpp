@@ -449,6 +449,12 @@ struct fake_cuda {
     if (now().memory.at(workspace) < workspace_size || c != d || c_layout != d_layout)
       return CUBLAS_STATUS_INVALID_VALUE;
     ++now().products;
+    if (now().capturing) {
+      launched l;
+      l.text = "cublasLtMatmul";
+      perform(std::move(l));
+      return code;
+    }
     return at(a_layout).type == CUDA_R_32F ? compute<float>(at(p), alpha, a, at(a_layout), b,
                                                             at(b_layout), beta, d, at(d_layout))
                                            : compute<double>(at(p), alpha, a, at(a_layout), b,

@@ -11,6 +11,7 @@
 #ifndef CHAINRULE_BACKEND_DEVICE_LIBRARY_PRODUCT_HPP
 #define CHAINRULE_BACKEND_DEVICE_LIBRARY_PRODUCT_HPP
 
+#include <concepts>
 #include <optional>
 
 #include "chainrule/backend/concept.hpp"
@@ -64,6 +65,12 @@ struct library_product {
   library_epilogue epilogue = library_epilogue::none;
 
   [[nodiscard]] bool has_bias() const { return bias.buffer != Buffer{}; }
+};
+
+/// A runtime with a library for products.
+template <class Runtime, class T>
+concept multiplies = requires(Runtime& r, const library_product<typename Runtime::buffer, T>& p) {
+  { r.multiply(p) } -> std::same_as<bool>;
 };
 
 }  // namespace chainrule::device
