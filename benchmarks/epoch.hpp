@@ -70,7 +70,7 @@ class epoch_contest {
   [[nodiscard]] std::shared_ptr<plain_eigen> first_weights() const {
     auto net = std::make_shared<plain_eigen>(shape_.extents, shape_.hidden, shape_.loss,
                                              shape_.batch, shape_.rate);
-    with_network(shape_, 1, [&](const auto& made, const auto&) {
+    with_network(shape_, chainrule::cpu{1}, [&](const auto& made, const auto&) {
       for (std::size_t i = 0; i < net->layers().size(); ++i) {
         auto& l = net->layers()[i];
         const auto values = made.values(chainrule::detail::concat(i, ".weight"));
@@ -94,19 +94,24 @@ class epoch_contest {
   }
 
   void add_chainrule(int threads) {
-    with_network(shape_, threads, [&]<class Network, class Loss>(Network made, const Loss& loss) {
+    using chainrule::detail::concat;
+    add_chainrule(chainrule::cpu{threads},
+                  concat("chainrule, ", threads, threads == 1 ? " thread" : " threads"));
+  }
+
+  template <class B>
+  void add_chainrule(const B& be, const std::string& name) {
+    with_network(shape_, be, [&]<class Network, class Loss>(Network made, const Loss& loss) {
       using namespace chainrule;
       struct all {
         Network net;
-        dataset<cpu> data;
+        dataset<B> data;
         trainer<Network, Loss, sgd> t;
         all(Network n, const labelled_images& images, const Loss& l, float rate)
             : net(std::move(n)),
               data(net.backend(), images),
               t(net, l, sgd{static_cast<double>(rate)}) {}
       };
-      const std::string name =
-          detail::concat("chainrule, ", threads, threads == 1 ? " thread" : " threads");
       progress* p = new_progress(name);
       auto run = std::make_shared<all>(std::move(made), images_, loss, shape_.rate);
       contest_.add(name, [this, run, p] {

@@ -34,12 +34,11 @@ inline const net_shape net_d{
     "D", {784, 2048, 2048, 10}, nonlinearity::relu, cost::softmax_cross_entropy, 512, 0.1F};
 inline const net_shape net_t{"T", {10, 3, 2}, nonlinearity::sigmoid, cost::quadratic, 8, 2.0F};
 
-/// Calls use(network, loss) with the shape's network on a backend of so many threads.
-template <class Use>
-void with_network(const net_shape& s, int threads, Use&& use) {
+/// Calls use(network, loss) with the shape's network on a backend.
+template <class B, class Use>
+void with_network(const net_shape& s, const B& be, Use&& use) {
   using namespace chainrule;
   const auto width = [&](std::size_t i) { return static_cast<index_t>(s.extents[i]); };
-  const cpu be{threads};
   if (s.hidden == nonlinearity::sigmoid)
     use(network{be, dense{width(0), width(1), sigmoid{}}, dense{width(1), width(2), sigmoid{}}},
         quadratic_cost{});
