@@ -45,4 +45,5 @@ cmake --preset "$preset" -B "$build" $(generator_option "$build")
 cmake --build "$build" --parallel "$jobs"
 
 say "running the tests"
-exec ctest --test-dir "$build" --output-on-failure --no-tests=error -j "$jobs" "$@"
+exec ctest --test-dir "$build" --output-junit test-results.xml --output-on-failure \
+  --no-tests=error -j "$jobs" "$@"
