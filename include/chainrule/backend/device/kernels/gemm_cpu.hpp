@@ -49,6 +49,19 @@ struct vectors_of {
     return "vstore" + std::to_string(width) + "(" + value + ", 0, " + to + ");\n";
   }
 
+  /// Defines EVEN and ODD: those lanes of two vectors of T as one.
+  template <std::floating_point T>
+  [[nodiscard]] std::string parting() const {
+    std::string text;
+    for (const int first : {0, 1}) {
+      text += std::string(first == 0 ? "#define EVEN" : "#define ODD") + "(u, w) shuffle2(u, w, (" +
+              (sizeof(T) == sizeof(float) ? "uint" : "ulong") + std::to_string(width) + ")(";
+      for (int i = 0; i < width; ++i) text += (i > 0 ? ", " : "") + std::to_string(2 * i + first);
+      text += "))\n";
+    }
+    return text;
+  }
+
   /// Lines that load `width` rows of `width` elements, `step` apart, and store them transposed,
   /// `pitch` apart. Even and odd lanes of neighbours are parted as often as width is halved: each
   /// round moves one bit of a lane's number into the number of its vector.
@@ -66,9 +79,9 @@ struct vectors_of {
     for (int left = width; left > 1; left /= 2, ++round)
       for (int i = 0; i < width; ++i) {
         const int pair = i % (width / 2) * 2;
-        const std::string half = i < width / 2 ? ".even" : ".odd";
-        text += indent + "const V " + name(round + 1, i) + " = (V)(" + name(round, pair) + half +
-                ", " + name(round, pair + 1) + half + ");\n";
+        text += indent + "const V " + name(round + 1, i) +
+                (i < width / 2 ? " = EVEN(" : " = ODD(") + name(round, pair) + ", " +
+                name(round, pair + 1) + ");\n";
       }
     for (int i = 0; i < width; ++i)
       text += indent + store(name(round, i), to + " + " + std::to_string(i) + " * " + pitch);
@@ -223,6 +236,7 @@ template <std::floating_point T>
                      define("ROWS", v.rows) + define("COLS", v.cols) + define("TILES", v.tiles) +
                      define("PITCH", outer.pitch()) + define("TILE", outer.numbers * outer.pitch());
   if (panel) text += define("DEPTH", v.depth);
+  if (panel && v.b_transposed && v.cols >= v.width) text += vector.parting<T>();
   text += "KERNEL cr_main(" + parameters(operands) + R"() {
   const long first_tile = INDEX(0) * (TILES * ROWS);
   const long strip = INDEX(1) * COLS;

@@ -19,17 +19,20 @@ namespace chainrule::device::gemm_detail {
 /// The kernel of a variant with gemm_lanes::group. A work item's elements lie SIDE apart, so that
 /// neighbours load from and store to neighbouring places; rows of local memory have one element
 /// more than they need, so that those of a column lie in different banks. What lies beyond a factor
-/// is loaded as zero. Each sum adds k in order, as on CPU devices.
+/// is loaded as zero. Extents of tiles are powers of two, so places are unsigned: then a division
+/// is a shift. Each sum adds k in order, as on CPU devices.
 template <std::floating_point T>
 [[nodiscard]] std::string gpu_kernel(const gemm_variant& v, const trace& epilogue,
                                      std::size_t operands) {
   // Neighbouring work items load what lies side by side: steps of k, or rows and columns of c.
   const std::string a_places =
-      v.a_transposed ? "      const int r = e % ROWS;\n      const int l = e / ROWS;\n"
-                     : "      const int r = e / DEPTH;\n      const int l = e % DEPTH;\n";
+      v.a_transposed
+          ? "      const int r = (int)(e % ROWS);\n      const int l = (int)(e / ROWS);\n"
+          : "      const int r = (int)(e / DEPTH);\n      const int l = (int)(e % DEPTH);\n";
   const std::string b_places =
-      v.b_transposed ? "      const int s = e / DEPTH;\n      const int l = e % DEPTH;\n"
-                     : "      const int s = e % COLS;\n      const int l = e / COLS;\n";
+      v.b_transposed
+          ? "      const int s = (int)(e / DEPTH);\n      const int l = (int)(e % DEPTH);\n"
+          : "      const int s = (int)(e % COLS);\n      const int l = (int)(e / COLS);\n";
   return function_of<T>("cr_epilogue", epilogue, operands + 1) + define("ROWS", v.rows) +
          define("COLS", v.cols) + define("DEPTH", v.depth) + define("SIDE", v.width) +
          R"(#define ITEMS (SIDE * SIDE)
@@ -41,7 +44,7 @@ KERNEL cr_main()" +
   LOCAL real right[DEPTH][COLS + 1];
   const int across = LOCAL_INDEX(0);
   const int down = LOCAL_INDEX(1);
-  const int item = down * SIDE + across;
+  const unsigned item = down * SIDE + across;
   const long first_row = GROUP(1) * ROWS;
   const long first_col = GROUP(0) * COLS;
   real sum[TILE_ROWS][TILE_COLS];
@@ -53,7 +56,7 @@ KERNEL cr_main()" +
   for (long first_k = 0; first_k < inner; first_k += DEPTH) {
     UNROLL
     for (int n = 0; n < ROWS * DEPTH / ITEMS; ++n) {
-      const int e = item + n * ITEMS;
+      const unsigned e = item + n * ITEMS;
 )" + a_places +
          R"(      const long i = first_row + r;
       const long k = first_k + l;
@@ -61,7 +64,7 @@ KERNEL cr_main()" +
     }
     UNROLL
     for (int n = 0; n < COLS * DEPTH / ITEMS; ++n) {
-      const int e = item + n * ITEMS;
+      const unsigned e = item + n * ITEMS;
 )" + b_places +
          R"(      const long j = first_col + s;
       const long k = first_k + l;
