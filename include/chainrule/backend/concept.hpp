@@ -138,6 +138,20 @@ concept backend = std::copyable<B> &&
 
 // What a backend may have beyond that.
 
+// Verbs that others are made of where they exist, and that ops and losses do without elsewhere:
+//
+//     be.softmax_rows(x, y)               y = e^x / Σ e^x in each row; y may be x
+//     be.log_sum_exp_rows(x, out)         out (n x 1) = log Σ e^x of each row
+//     be.argmax_rows(x, winner)           winner (n x 1) = the first largest: see ops/softmax.hpp
+//     be.softmax_cross_entropy_rows(y, targets, scale, losses, gradient)
+//                                         as losses/softmax_cross_entropy.hpp says, at once
+//     be.scatter(target, rows, source)        target(rows(i), :) = source(i, :); the rows differ
+//     be.scatter_add(target, rows, source)    target(rows(i), :) += source(i, :), one i after the
+//                                             other, so that the bits are always the same
+//
+// `rows` is 1 x n. A row that does not exist is an error, as in gather, where the host sees the
+// numbers, and is left out where it does not.
+
 /// A backend whose verbs can read a number of its own memory where they run, so that the next step
 /// of a training needs no word from the host: `B::counter`, made of a backend, with
 ///

@@ -59,6 +59,14 @@ inline void gathers(shape result, shape source, shape rows) {
                                      " do not fill ", to_string(result)));
 }
 
+/// Throws shape_error, naming the verb, unless `rows` (1 x n) of a target take the n rows of a
+/// source.
+inline void scatters(const char* verb, shape target, shape rows, shape source) {
+  if (rows.rows != 1 || rows.cols != source.rows || source.cols != target.cols)
+    throw shape_error(detail::concat(verb, ": ", to_string(source), " does not fit ",
+                                     to_string(rows), " rows of ", to_string(target)));
+}
+
 }  // namespace chainrule::contract
 
 #endif  // CHAINRULE_BACKEND_CONTRACT_HPP

@@ -159,10 +159,7 @@ class basic_cpu {
   void gather(matrix out, matrix_view<U> source, matrix_view<const std::int32_t> rows,
               const F& f = {}) const {
     contract::gathers(out.shape(), source.shape(), rows.shape());
-    for (index_t i = 0; i < rows.cols(); ++i)
-      if (rows(0, i) < 0 || rows(0, i) >= source.rows())
-        throw value_error(
-            detail::concat("gather: row ", rows(0, i), " of a matrix of ", source.rows(), " rows"));
+    require_rows("gather", rows, source.rows());
     if (out.empty()) return;
     // Rows lie anywhere: those to come are asked for while this one is converted.
     constexpr index_t ahead = 4;
@@ -180,6 +177,33 @@ class basic_cpu {
     gather(out, source, matrix_view<const std::int32_t>(rows), f);
   }
 
+  /// target(rows(i), j) = source(i, j); `rows` is 1 x n and the rows differ, source is n x
+  /// target.cols(). Throws as gather does.
+  void scatter(matrix target, matrix_view<const std::int32_t> rows, const_matrix source) const {
+    contract::scatters("scatter", target.shape(), rows.shape(), source.shape());
+    require_rows("scatter", rows, target.rows());
+    for (index_t i = 0; i < source.rows() && !source.empty(); ++i)
+      std::memcpy(target.data() + rows(0, i) * target.stride(), source.data() + i * source.stride(),
+                  static_cast<std::size_t>(source.cols()) * sizeof(T));
+  }
+  /// target(rows(i), j) += source(i, j), one i after the other; rows may repeat. Throws as gather
+  /// does.
+  void scatter_add(matrix target, matrix_view<const std::int32_t> rows, const_matrix source) const {
+    contract::scatters("scatter_add", target.shape(), rows.shape(), source.shape());
+    require_rows("scatter_add", rows, target.rows());
+    if (source.empty()) return;
+    // Cut by columns: each piece walks all rows, so that sums have one order.
+    constexpr index_t least = 16 * math::lane<T>::width;
+    const index_t by_work = 1 + (grain - 1) / source.rows();
+    split(source.cols(), (by_work + least - 1) / least * least, [&](index_t first, index_t last) {
+      for (index_t i = 0; i < source.rows(); ++i) {
+        T* const to = target.data() + rows(0, i) * target.stride();
+        const T* const from = source.data() + i * source.stride();
+        for (index_t j = first; j < last; ++j) to[j] += from[j];
+      }
+    });
+  }
+
  private:
   /// Elements that are worth a fork: a few microseconds of pointwise work.
   static constexpr index_t grain = 8192;
@@ -187,6 +211,14 @@ class basic_cpu {
   static std::shared_ptr<thread_pool> shared_pool() {
     static const auto pool = std::make_shared<thread_pool>(default_threads());
     return pool;
+  }
+
+  /// Throws value_error unless all numbers are those of rows of a matrix of `count` rows.
+  static void require_rows(const char* verb, matrix_view<const std::int32_t> rows, index_t count) {
+    for (index_t i = 0; i < rows.cols(); ++i)
+      if (rows(0, i) < 0 || rows(0, i) >= count)
+        throw value_error(
+            detail::concat(verb, ": row ", rows(0, i), " of a matrix of ", count, " rows"));
   }
 
   template <class U>

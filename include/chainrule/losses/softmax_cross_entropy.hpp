@@ -53,14 +53,26 @@ struct softmax_cross_entropy {
   template <backend B>
   void operator()(const B& be, const_matrix<B> y, const_matrix<B> t, const_matrix<B> scale,
                   matrix<B> losses, matrix<B> gradient, loss_scratch<B>& scratch) const {
-    const matrix<B> max = scratch.first.top_rows(y.rows());
-    const matrix<B> total = scratch.second.top_rows(y.rows());
-    const matrix<B> third = scratch.third.top_rows(y.rows());
     const target_kind kind = kind_of_targets(name, y.shape(), t.shape());
     if (y.cols() < 2)
       throw shape_error(
           "softmax cross-entropy needs at least 2 outputs per sample, got 1; use "
           "sigmoid cross-entropy for one");
+    if constexpr (requires { be.softmax_cross_entropy_rows(y, t, scale, losses, gradient); })
+      be.softmax_cross_entropy_rows(y, t, scale, losses, gradient);
+    else
+      with_verbs(be, kind, y, t, scale, losses, gradient, scratch);
+  }
+
+ private:
+  /// The same in terms of the verbs that every backend has.
+  template <backend B>
+  static void with_verbs(const B& be, target_kind kind, const_matrix<B> y, const_matrix<B> t,
+                         const_matrix<B> scale, matrix<B> losses, matrix<B> gradient,
+                         loss_scratch<B>& scratch) {
+    const matrix<B> max = scratch.first.top_rows(y.rows());
+    const matrix<B> total = scratch.second.top_rows(y.rows());
+    const matrix<B> third = scratch.third.top_rows(y.rows());
     ops::softmax_sums(be, y, max, total);
     be.map(fn::log{}, third, total);
     if (kind == target_kind::classes) {

@@ -23,6 +23,12 @@ struct normalized_exp {
     return math::exp(x - max) / sum;
   }
 };
+/// max + log(sum), and max itself where it is infinite: the sum is NaN there.
+struct shifted_log {
+  constexpr auto operator()(const auto& max, const auto& sum) const {
+    return math::where(max - max == 0, max + math::log(sum), max);
+  }
+};
 /// The column's number where x is the row's maximum, else infinity.
 struct column_of_maximum {
   constexpr auto operator()(const auto& x, const auto& max, const auto& column) const {
@@ -41,8 +47,24 @@ void softmax_sums(const B& be, const_matrix<B> x, matrix<B> max, matrix<B> sum) 
 /// y = e^x / Σ e^x in each row, assigned; y may be x. `max` and `sum` are n × 1 scratch.
 template <backend B>
 void softmax(const B& be, const_matrix<B> x, matrix<B> max, matrix<B> sum, matrix<B> y) {
-  softmax_sums(be, x, max, sum);
-  be.map(terms::normalized_exp{}, y, x, max, sum);
+  if constexpr (requires { be.softmax_rows(x, y); }) {
+    be.softmax_rows(x, y);
+  } else {
+    softmax_sums(be, x, max, sum);
+    be.map(terms::normalized_exp{}, y, x, max, sum);
+  }
+}
+
+/// out = log Σ e^x of each row (n × 1), assigned; infinite where the maximum is. `sum` is n × 1
+/// scratch.
+template <backend B>
+void log_sum_exp(const B& be, const_matrix<B> x, matrix<B> sum, matrix<B> out) {
+  if constexpr (requires { be.log_sum_exp_rows(x, out); }) {
+    be.log_sum_exp_rows(x, out);
+  } else {
+    softmax_sums(be, x, out, sum);
+    be.map(terms::shifted_log{}, out, out, sum);
+  }
 }
 
 /// The number of the first largest element of each row, assigned to `winner` (n × 1, as scalars);
@@ -50,8 +72,12 @@ void softmax(const B& be, const_matrix<B> x, matrix<B> max, matrix<B> sum, matri
 template <backend B>
 void argmax(const B& be, const_matrix<B> x, const_matrix<B> columns, matrix<B> max,
             matrix<B> winner) {
-  be.reduce(maximum{}, max, identity{}, x);
-  be.reduce(minimum{}, winner, terms::column_of_maximum{}, x, max, columns);
+  if constexpr (requires { be.argmax_rows(x, winner); }) {
+    be.argmax_rows(x, winner);
+  } else {
+    be.reduce(maximum{}, max, identity{}, x);
+    be.reduce(minimum{}, winner, terms::column_of_maximum{}, x, max, columns);
+  }
 }
 
 /// The row 0, 1, ..., count - 1.

@@ -27,6 +27,8 @@
 #include "chainrule/backend/device/kernels/map.hpp"
 #include "chainrule/backend/device/kernels/random.hpp"
 #include "chainrule/backend/device/kernels/reduce.hpp"
+#include "chainrule/backend/device/kernels/row_softmax.hpp"
+#include "chainrule/backend/device/kernels/scatter.hpp"
 
 namespace chainrule {
 
@@ -205,8 +207,9 @@ class device_backend {
     (contract::broadcasts("reduce", in.shape(), whole), ...);
     contract::reduces(out.shape(), whole);
     if (out.shape() == whole) return map(f, out, in...);
-    if (out.size() == 1) return reduce_all(op, out, f, whole, in...);
-    reduce_by(out.cols() == 1 ? device::walk::row : device::walk::column, op, out, f, whole, in...);
+    if (out.size() == 1) return reduce_all(op, out, f, whole, const_matrix(in)...);
+    reduce_along(out.cols() == 1 ? device::walk::rows : device::walk::columns, op, out, f, whole,
+                 const_matrix(in)...);
   }
 
   template <class Epilogue = fn::identity, class... In>
@@ -282,9 +285,86 @@ class device_backend {
            items(source.cols(), source.rows()), a);
   }
 
+  /// y = e^x / Σ e^x in each row, assigned; y may be x.
+  void softmax_rows(const_matrix x, matrix y) const {
+    contract::same_shape("softmax_rows", x.shape(), y.shape());
+    per_row<task::softmax_rows>("softmax_rows", x, y, device::softmax_rows_kernel);
+  }
+  /// out (n x 1) = log Σ e^x of each row, assigned; infinite where the row's maximum is.
+  void log_sum_exp_rows(const_matrix x, matrix out) const {
+    contract::same_shape("log_sum_exp_rows", {x.rows(), 1}, out.shape());
+    per_row<task::log_sum_exp_rows>("log_sum_exp_rows", x, out, device::log_sum_exp_rows_kernel);
+  }
+  /// winner (n x 1) = the number of the first largest element of each row, as a scalar; infinity
+  /// if there is NaN.
+  void argmax_rows(const_matrix x, matrix winner) const {
+    contract::same_shape("argmax_rows", {x.rows(), 1}, winner.shape());
+    per_row<task::argmax_rows>("argmax_rows", x, winner, device::argmax_rows_kernel);
+  }
+
+  /// The loss of every row (n x 1) and, unless `gradient` is empty, `scale` (1 x 1) times its
+  /// gradient, both assigned: see losses/softmax_cross_entropy.hpp. The gradient may be y.
+  void softmax_cross_entropy_rows(const_matrix y, const_matrix targets, const_matrix scale,
+                                  matrix losses, matrix gradient) const {
+    constexpr const char* verb = "softmax_cross_entropy_rows";
+    const bool by_class = targets.shape() != y.shape();
+    if (by_class) contract::same_shape(verb, {y.rows(), 1}, targets.shape());
+    contract::same_shape(verb, {1, 1}, scale.shape());
+    contract::same_shape(verb, {y.rows(), 1}, losses.shape());
+    if (!gradient.empty()) contract::same_shape(verb, y.shape(), gradient.shape());
+    if (y.rows() == 0) return;
+    const device::row_task t = device::row_task_for(y.shape(), on_cpu(), sizeof(T));
+    arguments a;
+    a.integers(y.rows(), y.cols(), t.each);
+    a.target(y);
+    a.target(losses);
+    a.target(targets);
+    a.buffer(scale.data());
+    if (!gradient.empty()) a.target(gradient);
+    const bool wanted = !gradient.empty();
+    launch(
+        verb,
+        kernel_by<task::softmax_cross_entropy_rows>(
+            {}, [&] { return device::softmax_cross_entropy_rows_kernel(t.team, by_class, wanted); },
+            t.team.code() * 4 + (by_class ? 2 : 0) + (wanted ? 1 : 0)),
+        t.items(), a);
+  }
+
+  /// As concept.hpp says, but a row that does not exist is left out: the host does not see the
+  /// numbers.
+  void scatter(matrix target, view<const std::int32_t> rows, const_matrix source) const {
+    contract::scatters("scatter", target.shape(), rows.shape(), source.shape());
+    if (source.empty()) return;
+    launch("scatter", kernel_for<task::scatter, void>([] { return device::scatter_kernel(); }),
+           items(source.cols(), source.rows()), scattering(target, rows, source));
+  }
+  void scatter_add(matrix target, view<const std::int32_t> rows, const_matrix source) const {
+    contract::scatters("scatter_add", target.shape(), rows.shape(), source.shape());
+    if (source.empty() || target.empty()) return;
+    const device::scatter_task t =
+        device::scatter_task_for(source.rows(), source.cols(), target.rows(), on_cpu());
+    launch("scatter_add",
+           kernel_for<task::scatter_add, void>([] { return device::scatter_add_kernel(); }),
+           t.items(source.cols()), scattering(target, rows, source, t.block, t.shares));
+  }
+
  private:
   /// What kernels are made for, in their keys.
-  enum class task : char { map, reduce, gemm, random, gather, advance, place };
+  enum class task : char {
+    map,
+    reduce,
+    gemm,
+    random,
+    gather,
+    advance,
+    place,
+    softmax_rows,
+    log_sum_exp_rows,
+    argmax_rows,
+    softmax_cross_entropy_rows,
+    scatter,
+    scatter_add
+  };
 
   /// The arguments of a launch, in the order of a kernel's parameters.
   class arguments {
@@ -329,6 +409,9 @@ class device_backend {
     std::size_t count_ = 0;
   };
 
+  /// Whether kernels are laid out for a CPU device.
+  [[nodiscard]] bool on_cpu() const { return runtime_->layout() == device_kind::processor; }
+
   template <class U>
   static std::size_t bytes(index_t elements) {
     return static_cast<std::size_t>(elements) * sizeof(U);
@@ -341,16 +424,18 @@ class device_backend {
     return {static_cast<std::size_t>(width), static_cast<std::size_t>(height)};
   }
 
-  /// The kernel of a verb for the types that it is made of. `constants` is what else its text
-  /// depends on. The text is made and built once.
+  /// The kernel of a verb for the types that it is made of. `constants` and `variant` are what else
+  /// its text depends on. The text is made and built once.
   template <task Task, class... Types, class Text>
-  [[nodiscard]] kernel_handle kernel_by(std::string_view constants, Text&& text) const {
+  [[nodiscard]] kernel_handle kernel_by(std::string_view constants, Text&& text,
+                                        std::uint64_t variant = 0) const {
     std::string key(1, static_cast<char>(Task));
     const auto add = [&](const char* tag) {
       key.append(reinterpret_cast<const char*>(&tag), sizeof tag);
     };
     add(&device::type_tag<T>);
     (add(&device::type_tag<Types>), ...);
+    key.append(reinterpret_cast<const char*>(&variant), sizeof variant);
     key += constants;
     return runtime_->kernel(key, [&] { return whole(text()); });
   }
@@ -360,14 +445,16 @@ class device_backend {
   }
   /// The same for a functor, whose constants are a part of the text.
   template <task Task, class F, class... Types, class Text>
-  [[nodiscard]] kernel_handle kernel_for(const F& f, Text&& text) const {
+  [[nodiscard]] kernel_handle kernel_for(const F& f, Text&& text, std::uint64_t variant = 0) const {
     if constexpr (std::is_empty_v<F>) {
-      return kernel_by<Task, F, Types...>({}, text);
+      return kernel_by<Task, F, Types...>({}, text, variant);
     } else if constexpr (device::has_identity<F>) {
       const std::uint64_t id = f.identity();
-      return kernel_by<Task, F, Types...>({reinterpret_cast<const char*>(&id), sizeof id}, text);
+      return kernel_by<Task, F, Types...>({reinterpret_cast<const char*>(&id), sizeof id}, text,
+                                          variant);
     } else if constexpr (std::is_trivially_copyable_v<F>) {
-      return kernel_by<Task, F, Types...>({reinterpret_cast<const char*>(&f), sizeof f}, text);
+      return kernel_by<Task, F, Types...>({reinterpret_cast<const char*>(&f), sizeof f}, text,
+                                          variant);
     } else {
       return runtime_->kernel(whole(text()));  // traced every time
     }
@@ -395,41 +482,82 @@ class device_backend {
     runtime_->launch(verb, k, w, a.list());
   }
 
+  /// One value per row or column of the whole. Where they are cut into pieces, the pieces' values
+  /// are reduced again.
   template <class Op, class F, class... In>
-  void reduce_by(device::walk w, const Op& op, matrix out, const F& f, shape whole,
-                 const In&... in) const {
+  void reduce_along(device::walk along, const Op& op, matrix out, const F& f, shape whole,
+                    const In&... in) const {
+    if (out.empty()) return;
+    const device::reduction r = device::reduction_for(along, whole, on_cpu(), sizeof(T));
+    const shape s = r.result();
+    storage<T> pieces;
+    if (r.pieces > 1) pieces = allocate<T>(s.size());
+    const matrix result = r.pieces > 1 ? matrix(pieces.data(), s.rows, s.cols) : out;
     arguments a;
-    a.integers(whole.rows, whole.cols);
-    a.buffer(out.data());
-    a.integers(w == device::walk::row ? out.stride() : 1);
-    (a.operand("reduce", const_matrix(in), whole), ...);
-    const index_t runs = (whole.size() + device::elements_per_run - 1) / device::elements_per_run;
-    const index_t width = w == device::walk::row      ? whole.rows
-                          : w == device::walk::column ? whole.cols
-                                                      : (runs < 1 ? 1 : runs);
-    if (width == 0) return;
-    const auto text = [&] {
-      return device::reduce_kernel<T>(trace_of<sizeof...(In)>(f), sizeof...(In), trace_of<2>(op),
-                                      neutral(op), w);
-    };
-    const auto kernel = [&]<device::walk W>() {
-      return kernel_for<task::reduce, F, Op, std::integral_constant<device::walk, W>>(f, text);
-    };
+    a.integers(whole.rows, whole.cols, r.length, r.pieces, r.each);
+    a.target(result);
+    (a.operand("reduce", in, whole), ...);
+    std::uint64_t across = 0;  // a bit for each operand that is not repeated along a row
+    std::size_t n = 0;
+    ((across |= std::uint64_t{in.cols() == whole.cols} << n++), ...);
     launch("reduce",
-           w == device::walk::row      ? kernel.template operator()<device::walk::row>()
-           : w == device::walk::column ? kernel.template operator()<device::walk::column>()
-                                       : kernel.template operator()<device::walk::run>(),
-           items(width, 1), a);
+           kernel_for<task::reduce, F, Op>(
+               f,
+               [&] {
+                 return device::reduce_kernel<T>(r, trace_of<sizeof...(In)>(f), sizeof...(In),
+                                                 across, trace_of<2>(op), neutral(op));
+               },
+               r.code() << 32 | across),
+           r.items(), a);
+    if (r.pieces > 1) reduce_along(along, op, out, fn::identity{}, s, const_matrix(result));
   }
 
-  /// Runs first, then the runs' results, and so on until one is left.
+  /// Everything: as one row if the operands lie so, else the longer direction first.
   template <class Op, class F, class... In>
   void reduce_all(const Op& op, matrix out, const F& f, shape whole, const In&... in) const {
-    const index_t runs = (whole.size() + device::elements_per_run - 1) / device::elements_per_run;
-    if (runs <= 1) return reduce_by(device::walk::run, op, out, f, whole, in...);
-    const storage<T> partial = allocate<T>(runs);
-    reduce_by(device::walk::run, op, partial.view(), f, whole, in...);
-    reduce_all(op, out, fn::identity{}, {1, runs}, partial.view());
+    const index_t size = whole.size();
+    if (size == 0)
+      return reduce_along(device::walk::rows, op, out, f, {1, 0}, const_matrix(in.data(), 1, 0)...);
+    if (whole.rows == 1) return reduce_along(device::walk::rows, op, out, f, whole, in...);
+    if (((in.shape() == whole && in.contiguous()) && ...))
+      return reduce_along(device::walk::rows, op, out, f, {1, size},
+                          const_matrix(in.data(), 1, size)...);
+    if (whole.cols == 1) return reduce_along(device::walk::columns, op, out, f, whole, in...);
+    const bool tall = whole.rows > whole.cols;
+    const index_t kept = tall ? whole.cols : whole.rows;
+    const storage<T> partial = allocate<T>(kept);
+    reduce_along(tall ? device::walk::columns : device::walk::rows, op,
+                 tall ? partial.view() : matrix(partial.data(), kept, 1), f, whole, in...);
+    reduce_along(device::walk::rows, op, out, fn::identity{}, {1, kept},
+                 const_matrix(partial.view()));
+  }
+
+  /// A verb that reads the rows of x and writes those of out.
+  template <task Task, class Text>
+  void per_row(const char* verb, const_matrix x, matrix out, Text&& text) const {
+    if (out.empty()) return;
+    const device::row_task t = device::row_task_for(x.shape(), on_cpu(), sizeof(T));
+    arguments a;
+    a.integers(x.rows(), x.cols(), t.each);
+    a.target(x);
+    a.target(out);
+    launch(verb,
+           kernel_by<Task>(
+               {}, [&] { return text(t.team); }, t.team.code()),
+           t.items(), a);
+  }
+
+  /// The arguments of a scatter.
+  template <class... More>
+  static arguments scattering(matrix target, view<const std::int32_t> rows, const_matrix source,
+                              More... more) {
+    arguments a;
+    a.integers(source.rows(), source.cols(), more...);
+    a.target(target);
+    a.integers(target.rows());
+    a.target(source);
+    a.buffer(rows.data());
+    return a;
   }
 
   template <class Op>

@@ -1,0 +1,122 @@
+/// \file
+/// The texts of the row-wise verbs: softmax, log-sum-exp, argmax, and softmax cross-entropy with
+/// its gradient. The maximum is shifted out, as in ops/softmax.hpp.
+///
+///     const row_task t = row_task_for({128, 10}, on_cpu, sizeof(float));
+///     softmax_rows_kernel(t.team);   // its text, one for each t.team.code()
+///     t.items();                     // its launch
+///
+/// Every kernel begins with the parameters rows, cols, each (of the task), the matrix that is read
+/// and the one that is written first; a matrix is a buffer, its offset and its stride. See
+/// fold.hpp.
+#ifndef CHAINRULE_BACKEND_DEVICE_KERNELS_ROW_SOFTMAX_HPP
+#define CHAINRULE_BACKEND_DEVICE_KERNELS_ROW_SOFTMAX_HPP
+
+#include <algorithm>
+#include <string>
+
+#include "chainrule/backend/device/kernels/fold.hpp"
+
+namespace chainrule::device {
+
+/// How whole rows are worked on.
+struct row_task {
+  row_team team;
+  shape whole;
+  index_t each = 1;  ///< rows that a work item takes that works alone
+
+  [[nodiscard]] work items() const { return row_work(team, whole.rows, each); }
+};
+
+/// Plans work on the rows of a matrix on a device of that kind.
+[[nodiscard]] inline row_task row_task_for(shape whole, bool on_cpu, std::size_t scalar_bytes) {
+  row_task t;
+  t.team = row_team_for(whole.cols, on_cpu, scalar_bytes);
+  t.whole = whole;
+  if (on_cpu) t.each = std::max<index_t>(1, 256 / (1 + whole.cols));
+  return t;
+}
+
+/// The kernel that does `row` with every row of x, in terms of r, of from, to, x(j) and out(j).
+[[nodiscard]] inline std::string row_kernel(const row_team& team, const std::string& parameters,
+                                            const std::string& row) {
+  return team.definitions() + R"(#define X(j) x[x_at + r * x_row + (j)]
+#define OUT(j) out[out_at + r * out_row + (j)]
+KERNEL cr_main(long rows, long cols, long each,
+            GLOBAL const real* x, long x_at, long x_row,
+            GLOBAL real* out, long out_at, long out_row)" +
+         parameters + ") {\n" +
+         each_row(team, "rows",
+                  "    const long from = 0;\n    const long to = active ? cols : 0;\n" + row) +
+         "}\n";
+}
+
+/// out = e^x / Σ e^x. x may be out.
+[[nodiscard]] inline std::string softmax_rows_kernel(const row_team& team) {
+  return row_kernel(team, "",
+                    fold(team, "max", fold_maximum, "", "X(j)") +
+                        fold(team, "sum", fold_sum, "", "exp(X(j) - max)", "OUT(j)") +
+                        each_column(team, "      OUT(j) /= sum;\n"));
+}
+
+/// out(i) = log Σ e^x, and the maximum itself where that is infinite.
+[[nodiscard]] inline std::string log_sum_exp_rows_kernel(const row_team& team) {
+  return row_kernel(team, "",
+                    fold(team, "max", fold_maximum, "", "X(j)") +
+                        fold(team, "sum", fold_sum, "", "exp(X(j) - max)") +
+                        "    if (leads) OUT(0) = max - max == 0 ? max + log(sum) : max;\n");
+}
+
+/// out(i) = the number of the first largest element, infinity if there is NaN.
+[[nodiscard]] inline std::string argmax_rows_kernel(const row_team& team) {
+  return row_kernel(
+      team, "",
+      fold(team, "max", fold_maximum, "", "X(j)") +
+          fold(team, "winner", fold_minimum, "", "(X(j) == max ? (real)j : cr_infinity)") +
+          "    if (leads) OUT(0) = winner;\n");
+}
+
+/// out(i) = the loss of row i and, if wanted, g = `scale` times its gradient; g may be x. Further
+/// parameters: the targets (class numbers, rows x 1, or distributions, rows x cols), scale (buffer
+/// and offset) and g if it is wanted. The numerics are those of losses/softmax_cross_entropy.hpp.
+[[nodiscard]] inline std::string softmax_cross_entropy_rows_kernel(const row_team& team,
+                                                                   bool by_class, bool gradient) {
+  const std::string parameters =
+      std::string(R"(,
+            GLOBAL const real* t, long t_at, long t_row, GLOBAL const real* scale, long scale_at)") +
+      (gradient ? ",\n            GLOBAL real* g, long g_at, long g_row" : "");
+  const std::string maximum = fold(team, "max", fold_maximum, "", "X(j)");
+  std::string row;
+  if (by_class) {
+    // The class's own score is read before the exponentials, which may take the scores' place.
+    // log softmax is kept as two differences: log(sum) is small near saturation and must not drown
+    // in the maximum.
+    row = R"(    const real label = active ? T(0) : -1;
+    const int known = label >= 0 && label <= (real)(cols - 1) && floor(label) == label;
+    const long own = known ? (long)label : -1;
+    const real score = known ? X(own) : cr_nan;
+)" + maximum +
+          fold(team, "sum", fold_sum, "", "exp(X(j) - max)", gradient ? "G(j)" : "") +
+          "    if (leads) OUT(0) = log(sum) - (score - max);\n";
+    if (gradient)
+      row += "    const real factor = scale[scale_at];\n" +
+             each_column(team,
+                         "      G(j) = factor * (G(j) / sum - (j == own ? (real)1 : (real)0));\n");
+  } else {
+    row = maximum + fold(team, "sum", fold_sum, "", "exp(X(j) - max)") +
+          "    const real log_sum = log(sum);\n" +
+          fold(team, "loss", fold_sum, "",
+               "(T(j) == 0 ? (real)0 : T(j) * (log_sum - (X(j) - max)))") +
+          "    if (leads) OUT(0) = loss;\n";
+    if (gradient)
+      row += fold(team, "mass", fold_sum, "", "T(j)") +
+             "    const real factor = scale[scale_at];\n" +
+             each_column(team, "      G(j) = factor * (exp(X(j) - max) / sum * mass - T(j));\n");
+  }
+  return "#define T(j) t[t_at + r * t_row + (j)]\n#define G(j) g[g_at + r * g_row + (j)]\n" +
+         row_kernel(team, parameters, row);
+}
+
+}  // namespace chainrule::device
+
+#endif  // CHAINRULE_BACKEND_DEVICE_KERNELS_ROW_SOFTMAX_HPP
