@@ -147,6 +147,20 @@ std::vector<std::string> traced_texts() {
   ops::softmax(be, const_matrix<B>(x), m(8, 1), m(8, 1), x);
   ops::argmax(be, const_matrix<B>(x), const_matrix<B>(m(1, 8)), m(8, 1), m(8, 1));
 
+  // Verbs on rows, in widths that are shared differently.
+  if constexpr (requires { be.log_sum_exp_rows(x, x); })
+    for (const index_t cols : {1, 3, 10, 40, 100, 500, 5000}) {
+      be.softmax_rows(m(64, cols), m(64, cols));
+      be.log_sum_exp_rows(m(64, cols), m(64, 1));
+      be.argmax_rows(m(64, cols), m(64, 1));
+      be.softmax_cross_entropy_rows(m(64, cols), m(64, 1), m(1, 1), m(64, 1), m(64, cols));
+      be.softmax_cross_entropy_rows(m(64, cols), m(64, cols), m(1, 1), m(64, 1), m(0, 0));
+    }
+  if constexpr (requires { be.scatter(x, rows.view(), x); }) {
+    be.scatter(x, rows.view(), x);
+    be.scatter_add(x, rows.view(), x);
+  }
+
   loss_scratch<B> scratch(be, 8, 8);
   const auto of_classes = [&](const auto&... loss) {
     (loss(be, x, m(8, 1), m(1, 1), m(8, 1), x, scratch), ...);
