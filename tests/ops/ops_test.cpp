@@ -76,6 +76,36 @@ TEMPLATE_LIST_TEST_CASE("softmax of huge scores is finite", "[ops]", backends) {
         epsilon<TestType>);
 }
 
+TEMPLATE_LIST_TEST_CASE("log-sum-exp beside a loop in double, and of infinities", "[ops]",
+                        backends) {
+  const TestType be;
+  for (const index_t cols : {1, 2, 7, 131}) {
+    const tensor<TestType> x = uniform(be, 5, cols, 4, -20, 20);
+    tensor<TestType> sum(be, 5, 1);
+    tensor<TestType> out(be, 5, 1);
+    ops::log_sum_exp(be, x.view(), sum.view(), out.view());
+    const auto in = doubles(be, x);
+    const auto got = doubles(be, out);
+    for (std::size_t i = 0; i < 5; ++i) {
+      double total = 0;
+      for (std::size_t j = 0; j < static_cast<std::size_t>(cols); ++j)
+        total += std::exp(in[i * static_cast<std::size_t>(cols) + j]);
+      // The relative error of the sum is one of the logarithm, which is at most 25.
+      CHECK(std::fabs(got[i] - std::log(total)) <=
+            (40.0 + 2 * 25 + static_cast<double>(cols)) * epsilon<TestType>);
+    }
+  }
+  const tensor<TestType> x = numbers(be, 4, 2, {1e5, 1e5, inf, 3, -inf, -inf, not_a_number, inf});
+  tensor<TestType> sum(be, 4, 1);
+  tensor<TestType> out(be, 4, 1);
+  ops::log_sum_exp(be, x.view(), sum.view(), out.view());
+  const auto got = doubles(be, out);
+  CHECK(std::fabs(got[0] - (1e5 + std::log(2.0))) <= 1e5 * epsilon<TestType>);
+  CHECK(got[1] == inf);
+  CHECK(got[2] == -inf);
+  CHECK(std::isnan(got[3]));
+}
+
 TEMPLATE_LIST_TEST_CASE("argmax is the first of the largest, and no class where there is NaN",
                         "[ops]", backends) {
   const TestType be;
