@@ -225,16 +225,18 @@ class device_backend {
     list.factor(b);
     (list.operand("gemm", const_matrix(in), c.shape()), ...);
     if (c.empty()) return;
+    const device::gemm_variant v = device::gemm_variant_for(
+        {c.rows(), c.cols(), a.cols(), a.is_transposed, b.is_transposed}, gemm_device(), sizeof(T));
+    const device::gemm_geometry g = device::gemm_geometry_for(v, c.rows(), c.cols());
     launch("gemm",
-           kernel_for<task::gemm, Epilogue>(epilogue,
-                                            [&] {
-                                              return device::gemm_kernel<T>(
-                                                  trace_of<sizeof...(In) + 1>(epilogue),
-                                                  sizeof...(In));
-                                            }),
-           items((c.cols() + device::tile_cols - 1) / device::tile_cols,
-                 (c.rows() + device::tile_rows - 1) / device::tile_rows),
-           list);
+           kernel_for<task::gemm, Epilogue>(
+               epilogue,
+               [&] {
+                 return device::gemm_kernel<T>(v, trace_of<sizeof...(In) + 1>(epilogue),
+                                               sizeof...(In));
+               },
+               v.number()),
+           {g.width, g.height, g.local_width, g.local_height}, list);
   }
 
   void random(matrix out, std::uint64_t seed, std::uint64_t stream) const {
@@ -411,6 +413,10 @@ class device_backend {
 
   /// Whether kernels are laid out for a CPU device.
   [[nodiscard]] bool on_cpu() const { return runtime_->layout() == device_kind::processor; }
+  /// What the plan of a product has to know.
+  [[nodiscard]] device::gemm_device gemm_device() const {
+    return {on_cpu(), info().units, info().vector_bytes, info().group_items};
+  }
 
   template <class U>
   static std::size_t bytes(index_t elements) {

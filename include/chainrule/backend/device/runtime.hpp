@@ -5,25 +5,24 @@
 /// `runtime_base` (backend/device/runtime_base.hpp), which has what all runtimes share, and adds
 /// what differs:
 ///
-///     static constexpr const char* api;                      // "opencl"
-///     using buffer = ...;                                    // memory; a default value is none
-///     using module = ...;                                    // a kernel ready to run; move-only
-///     static std::vector<device_info> devices();             // none without a driver; no throw
-///     static std::shared_ptr<R> shared(index);               // device `index` of that list
-///     static const char* prelude();                          // makes the kernels' text its C
-///     buffer raw_allocate(std::size_t bytes);                // throws out_of_memory,
-///     backend_error void raw_release(buffer) noexcept; void raw_fill(buffer, unsigned char,
-///     std::size_t at, std::size_t bytes); void write(buffer, rectangle, const void*, std::size_t
-///     stride, std::size_t bytes,
-///                std::size_t rows);                          // host memory is free when it
-///                returns
-///     void read(void*, std::size_t stride, buffer, rectangle, std::size_t bytes, std::size_t
-///     rows); module build(const std::string& text);                 // throws with the numbered
-///     text std::string binary_of(const module&);                  // what the disk cache keeps
-///     std::optional<module> load(const std::string& binary); // none if it is no good
-///     std::string fingerprint();                             // device, driver, compiler: versions
-///     void raw_launch(module&, const work&, std::span<const argument>);
-///     void wait();                                           // until the queue is empty
+///     static constexpr const char* api;         // "opencl"
+///     using buffer = ...;                       // memory; a default value is none
+///     using module = ...;                       // a kernel ready to run; move-only
+///     static devices();                         // a list of device_info; none without a driver
+///     static shared(device_choice);             // the runtime of a device, opened once
+///     static prelude();                         // makes the kernels' text the API's C
+///
+///     raw_allocate(bytes);                      // throws out_of_memory, backend_error
+///     raw_release(buffer);
+///     raw_fill(buffer, byte, at, bytes);
+///     write(buffer, rectangle, host, ...);      // the host's memory is free when it returns
+///     read(host, ..., buffer, rectangle, ...);
+///     build(text);                              // a module; throws with the numbered text
+///     binary_of(module);                        // what the disk cache keeps
+///     load(binary);                             // a module, or none if the binary is no good
+///     fingerprint();                            // versions of device, driver and compiler
+///     raw_launch(module, work, arguments);
+///     wait();                                   // until the queue is empty
 ///
 /// See also backend/opencl/runtime.hpp, backend/cuda/runtime.hpp.
 #ifndef CHAINRULE_BACKEND_DEVICE_RUNTIME_HPP
@@ -71,6 +70,8 @@ struct device_info {
   int units = 0;             // compute units, streaming multiprocessors
   device_kind kind = device_kind::gpu;
   bool has_double = true;
+  int vector_bytes = 16;  // of a processor: those of a vector register
+  int group_items = 256;  // the most work items that a group may have
 };
 
 /// What a device was asked to do since it was opened.

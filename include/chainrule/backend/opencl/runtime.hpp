@@ -266,6 +266,9 @@ class basic_opencl_runtime
     d.kind = (type & CL_DEVICE_TYPE_GPU) != 0   ? device_kind::gpu
              : (type & CL_DEVICE_TYPE_CPU) != 0 ? device_kind::processor
                                                 : device_kind::accelerator;
+    d.vector_bytes =
+        4 * static_cast<int>(number_of<cl_uint>(id, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT));
+    d.group_items = static_cast<int>(number_of<std::size_t>(id, CL_DEVICE_MAX_WORK_GROUP_SIZE));
     d.has_double = number_of<cl_device_fp_config>(id, CL_DEVICE_DOUBLE_FP_CONFIG) != 0;
     return d;
   }
