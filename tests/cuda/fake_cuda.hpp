@@ -41,6 +41,7 @@ struct fake_cuda {
     int driver = 13000;
     int capability = 90;
     std::vector<int> architectures{75, 80, 86, 89, 90, 100, 120};
+    bool is_busy = false;            // what was queued is never found done
     bool knows_products = true;      // else the heuristic finds no algorithm
     cudaError_t lost = cudaSuccess;  // every call fails with it from now on
 
@@ -223,6 +224,62 @@ struct fake_cuda {
     const cudaError_t code = outcome("cudaStreamSynchronize");
     if (code != cudaSuccess) return code;
     return is_forbidden(true) ? cudaErrorStreamCaptureUnsupported : cudaSuccess;
+  }
+  static cudaError_t query_stream(cudaStream_t) {
+    const cudaError_t code = outcome("cudaStreamQuery");
+    return code == cudaSuccess && now().is_busy ? cudaErrorNotReady : code;
+  }
+  static cudaError_t let_stream_wait(cudaStream_t, cudaEvent_t e, unsigned) {
+    const cudaError_t code = outcome("cudaStreamWaitEvent");
+    return code == cudaSuccess && e == nullptr ? cudaErrorInvalidResourceHandle : code;
+  }
+  static cudaError_t create_event(cudaEvent_t* e, unsigned) {
+    const cudaError_t code = outcome("cudaEventCreateWithFlags");
+    if (code == cudaSuccess) make(*e);
+    return code;
+  }
+  static cudaError_t destroy_event(cudaEvent_t e) {
+    unmake(e);
+    return cudaSuccess;
+  }
+  static cudaError_t record_event(cudaEvent_t, cudaStream_t) { return outcome("cudaEventRecord"); }
+  static cudaError_t allocate_host(void** p, std::size_t bytes) {
+    const cudaError_t code = outcome("cudaHostAlloc", cudaErrorMemoryAllocation);
+    if (code != cudaSuccess) return code;
+    *p = std::malloc(bytes);
+    ++now().alive;
+    return cudaSuccess;
+  }
+  static cudaError_t release_host(void* p) {
+    --now().alive;
+    std::free(p);
+    return cudaSuccess;
+  }
+  static cudaError_t query_stream(cudaStream_t) { return outcome("cudaStreamQuery"); }
+  static cudaError_t let_stream_wait(cudaStream_t, cudaEvent_t, unsigned) {
+    return outcome("cudaStreamWaitEvent");
+  }
+  static cudaError_t create_event(cudaEvent_t* e, unsigned) {
+    const cudaError_t code = outcome("cudaEventCreateWithFlags");
+    if (code == cudaSuccess) make(*e);
+    return code;
+  }
+  static cudaError_t destroy_event(cudaEvent_t e) {
+    unmake(e);
+    return cudaSuccess;
+  }
+  static cudaError_t record_event(cudaEvent_t, cudaStream_t) { return outcome("cudaEventRecord"); }
+  static cudaError_t allocate_host(void** p, std::size_t bytes) {
+    const cudaError_t code = outcome("cudaHostAlloc", cudaErrorMemoryAllocation);
+    if (code != cudaSuccess) return code;
+    *p = std::malloc(bytes);
+    ++now().alive;
+    return cudaSuccess;
+  }
+  static cudaError_t release_host(void* p) {
+    --now().alive;
+    std::free(p);
+    return cudaSuccess;
   }
   static cudaError_t begin_capture(cudaStream_t, cudaStreamCaptureMode mode) {
     const cudaError_t code = outcome("cudaStreamBeginCapture");
