@@ -255,32 +255,6 @@ struct fake_cuda {
     std::free(p);
     return cudaSuccess;
   }
-  static cudaError_t query_stream(cudaStream_t) { return outcome("cudaStreamQuery"); }
-  static cudaError_t let_stream_wait(cudaStream_t, cudaEvent_t, unsigned) {
-    return outcome("cudaStreamWaitEvent");
-  }
-  static cudaError_t create_event(cudaEvent_t* e, unsigned) {
-    const cudaError_t code = outcome("cudaEventCreateWithFlags");
-    if (code == cudaSuccess) make(*e);
-    return code;
-  }
-  static cudaError_t destroy_event(cudaEvent_t e) {
-    unmake(e);
-    return cudaSuccess;
-  }
-  static cudaError_t record_event(cudaEvent_t, cudaStream_t) { return outcome("cudaEventRecord"); }
-  static cudaError_t allocate_host(void** p, std::size_t bytes) {
-    const cudaError_t code = outcome("cudaHostAlloc", cudaErrorMemoryAllocation);
-    if (code != cudaSuccess) return code;
-    *p = std::malloc(bytes);
-    ++now().alive;
-    return cudaSuccess;
-  }
-  static cudaError_t release_host(void* p) {
-    --now().alive;
-    std::free(p);
-    return cudaSuccess;
-  }
   static cudaError_t begin_capture(cudaStream_t, cudaStreamCaptureMode mode) {
     const cudaError_t code = outcome("cudaStreamBeginCapture");
     if (code != cudaSuccess) return code;
