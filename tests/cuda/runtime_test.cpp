@@ -118,8 +118,8 @@ TEST_CASE("work is cut into blocks within CUDA's limits", "[cuda][launch]") {
     CHECK(s.block_x == e.block[0]);
     CHECK(s.block_y == e.block[1]);
   }
-  for (std::size_t width : {1, 3, 31, 33, 255, 257, 100000})
-    for (std::size_t height : {1, 2, 300, 65535, 65537, 20000000}) {
+  for (const unsigned width : {1U, 3U, 31U, 33U, 255U, 257U, 100000U})
+    for (const unsigned height : {1U, 2U, 300U, 65535U, 65537U, 20000000U}) {
       const auto s = launch_shape_of({width, height, 0, 0}, 100);
       INFO(width << " x " << height);
       CHECK(s.block_x * s.block_y <= 256);
