@@ -18,3 +18,5 @@ add_test(NAME opencl.program_cache
                  -P "${CMAKE_CURRENT_SOURCE_DIR}/opencl/program_cache.cmake")
 set_tests_properties(opencl.program_cache PROPERTIES LABELS opencl TIMEOUT 600
                      SKIP_REGULAR_EXPRESSION "skipped: " ENVIRONMENT "${device_environment}")
+
+include(oclgrind.cmake)

@@ -3,6 +3,7 @@
 #
 #   sh tests/run.sh                  build in build/, run everything
 #   sh tests/run.sh --asan           address and undefined-behaviour sanitizers, in build-asan/
+#   sh tests/run.sh --oclgrind       the OpenCL suites under Oclgrind, which takes long
 #   sh tests/run.sh -R core -V       only the tests whose name matches, verbosely
 #
 # Presets: --debug --asan --tsan --clang --native. BUILD_DIR names another build folder, JOBS the
@@ -11,8 +12,10 @@
 set -eu
 
 preset=release
+oclgrind=
 case "${1:-}" in
   --debug | --asan | --tsan | --clang | --native) preset=${1#--}; shift ;;
+  --oclgrind) oclgrind=oclgrind; shift ;;
   -h | --help) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p;}' "$0"; exit 0 ;;
 esac
 
@@ -35,7 +38,8 @@ cd "$root"
 if [ "$preset" = clang ]; then compiler=clang++; fi
 prepare "a C++20 compiler, CMake 3.22, make or ninja, Eigen 3.4, Catch2 and, for all parts, zlib, \
 CLI11, Google Benchmark, the OpenCL headers and loader and a driver such as PoCL" libeigen3-dev \
-  catch2 zlib1g-dev libcli11-dev libbenchmark-dev ocl-icd-opencl-dev pocl-opencl-icd || exit 1
+  catch2 zlib1g-dev libcli11-dev libbenchmark-dev ocl-icd-opencl-dev pocl-opencl-icd $oclgrind ||
+  exit 1
 jobs=$(job_count)
 
 # --- configure, build, test --------------------------------------------------------------------
@@ -44,6 +48,7 @@ say "preset $preset, in $build, $jobs jobs"
 cmake --preset "$preset" -B "$build" $(generator_option "$build")
 cmake --build "$build" --parallel "$jobs"
 
+if [ -n "$oclgrind" ]; then set -- -C oclgrind -L oclgrind "$@"; fi
 say "running the tests"
 exec ctest --test-dir "$build" --output-junit test-results.xml --output-on-failure \
   --no-tests=error -j "$jobs" "$@"
