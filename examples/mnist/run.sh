@@ -14,11 +14,16 @@ say() { printf 'run.sh: %s\n' "$*"; }
 
 help=no
 data_given=no
+opencl_wanted=no
+previous=
 for argument in "$@"; do
   case $argument in
     -h | --help) help=yes ;;
     --data | --data=*) data_given=yes ;;
+    --backend=opencl*) opencl_wanted=yes ;;
+    opencl*) if [ "$previous" = --backend ]; then opencl_wanted=yes; fi ;;
   esac
+  previous=$argument
 done
 if [ $help = yes ]; then sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p;}' "$0"; echo; fi
 
@@ -42,6 +47,11 @@ quietly() {
 packages='libeigen3-dev zlib1g-dev libcli11-dev'
 if [ $help = no ] && [ $data_given = no ] && [ -z "${CHAINRULE_MNIST:-}" ]; then
   command -v curl >/dev/null || command -v wget >/dev/null || packages="$packages curl"
+fi
+if [ $opencl_wanted = yes ]; then
+  packages="$packages ocl-icd-opencl-dev"
+  # PoCL runs on the processor; whoever has a driver already has a device.
+  ls /etc/OpenCL/vendors/*.icd >/dev/null 2>&1 || packages="$packages pocl-opencl-icd"
 fi
 # shellcheck disable=SC2086  # a list of words
 prepare "a C++20 compiler, CMake 3.22, make or ninja, Eigen 3.4, CLI11, zlib, and curl or wget" \
