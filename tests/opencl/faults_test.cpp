@@ -44,6 +44,21 @@ std::vector<float> train(const faults::backend& be) {
   return out;
 }
 
+/// The same of inputs that are streamed: three steps, so that a place to send from is used again.
+std::vector<float> train_streamed(const faults::backend& be) {
+  const std::vector<std::uint8_t> pixels{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  const std::vector<int> labels{0, 1, 0, 1, 1};
+  const dataset<faults::backend> data(be, matrix_view<const std::uint8_t>(pixels.data(), 5, 3),
+                                      labels, 2, 1.0 / 16, {.inputs = residence::streamed});
+  network net{be, dense{3, 4, relu{}}, dense{4, 2}};
+  net.initialize(1);
+  trainer t{net, softmax_cross_entropy{}, momentum{.rate = 0.1}};
+  (void)t.fit(data, {.epochs = 1, .batch = 2, .seed = 2});
+  std::vector<float> out = to_host(be, const_matrix<faults::backend>(net.parameters().all()));
+  out.push_back(static_cast<float>(t.evaluate(data).loss));
+  return out;
+}
+
 /// What a training gives that nothing disturbs, and the calls that it makes: with a runtime of its
 /// own (the kernels are on disk then), and with one whose kernels and memory are there already.
 struct undisturbed {
@@ -249,6 +264,57 @@ TEST_CASE("a context or queue that cannot be made is an exception and leaves not
     CHECK(contains(said, "CL_OUT_OF_HOST_MEMORY"));
     CHECK(faults::alive() == "");
   }
+}
+
+TEST_CASE("a batch that cannot be sent is an exception, and nothing leaks", "[faults]") {
+  faults::plan_none();
+  const std::vector<float> good = train_streamed(faults::backend(open()));
+  CHECK(faults::alive() == "");
+  const expectation kinds[] = {{call::create_queue, "clCreateCommandQueue"},
+                               {call::write, "clEnqueueWriteBufferRect"},
+                               {call::barrier, "clEnqueueBarrierWithWaitList"},
+                               {call::flush, "clFlush"},
+                               {call::event_info, "clGetEventInfo"}};
+  for (const expectation& e : kinds) {
+    INFO(e.name);
+    const faults::backend be(open());
+    faults::plan_none();
+    (void)train_streamed(be);
+    const long queues = faults::live(object::queue);
+    const long buffers = faults::live(object::buffer);
+    const long calls = faults::calls(e.kind);
+    CHECK(calls > 0);
+    for (long k = 1; k <= calls; ++k) {
+      INFO("call " << k << " of " << calls);
+      faults::plan({e.kind, k, k, CL_OUT_OF_RESOURCES});
+      const std::string said = support::complaint<backend_error>([&] { (void)train_streamed(be); });
+      CHECK(contains(said, e.name));
+      CHECK(contains(said, "CL_OUT_OF_RESOURCES"));
+      CHECK(faults::now.failed == 1);
+      CHECK(faults::live(object::event) == 0);
+      CHECK(faults::live(object::queue) == queues);
+    }
+    faults::plan_none();
+    CHECK(train_streamed(be) == good);
+    CHECK(faults::live(object::buffer) == buffers);
+  }
+  CHECK(faults::alive() == "");
+}
+
+TEST_CASE("inputs for which there is no buffer are streamed, unless they must not be", "[faults]") {
+  const faults::backend be(open());
+  const std::vector<std::uint8_t> pixels(3000, 7);
+  const std::vector<int> labels(3, 1);
+  const matrix_view<const std::uint8_t> inputs(pixels.data(), 3, 1000);
+  faults::plan({call::create_buffer, 1, 1, CL_INVALID_BUFFER_SIZE});
+  const dataset<faults::backend> data(be, inputs, labels, 2);
+  CHECK(faults::now.failed == 1);
+  CHECK_FALSE(data.is_resident());
+  faults::plan({call::create_buffer, 1, 1, CL_INVALID_BUFFER_SIZE});
+  CHECK_THROWS_AS(
+      dataset<faults::backend>(be, inputs, labels, 2, 1, {.inputs = residence::resident}),
+      out_of_memory);
+  faults::plan_none();
 }
 
 TEST_CASE("nothing leaks where buffers lie between guard zones", "[faults]") {

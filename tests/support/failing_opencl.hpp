@@ -39,11 +39,14 @@ enum class call : unsigned char {
   create_kernel,
   set_argument,
   launch,
+  barrier,
+  event_info,
+  flush,
   finish,
   count
 };
 /// What is alive from a create to a release.
-enum class object : unsigned char { context, queue, buffer, program, kernel, count };
+enum class object : unsigned char { context, queue, buffer, program, kernel, event, count };
 
 /// Calls number `first` to `last` (from 1) of a kind fail with a code.
 struct fault {
@@ -74,7 +77,8 @@ inline void plan_none() { plan(std::vector<fault>{}); }
 [[nodiscard]] inline long live(object o) { return now.live[static_cast<std::size_t>(o)]; }
 /// What lives, in words: "2 buffers 1 kernels"; "" if nothing does.
 [[nodiscard]] inline std::string alive() {
-  constexpr const char* names[] = {"contexts", "queues", "buffers", "programs", "kernels"};
+  constexpr const char* names[] = {"contexts", "queues",  "buffers",
+                                   "programs", "kernels", "events"};
   std::string out;
   for (std::size_t i = 0; i < now.live.size(); ++i)
     if (now.live[i] != 0)
@@ -121,6 +125,21 @@ struct creating<Kind, What, Real> {
   }
 };
 
+/// A call that queues something and, if it is asked to, leaves an event where its last argument
+/// points.
+template <call Kind, auto Real>
+struct queueing;
+template <call Kind, class... Args, cl_int (*Real)(Args...)>
+struct queueing<Kind, Real> {
+  static cl_int run(Args... args) {
+    cl_event* const event = std::get<sizeof...(Args) - 1>(std::tie(args...));
+    cl_int code = enter(Kind);
+    if (code == CL_SUCCESS) code = Real(args...);
+    if (code == CL_SUCCESS && event != nullptr) add(object::event, 1);
+    return code;
+  }
+};
+
 template <object What, auto Real>
 struct releasing;
 template <object What, class Handle, cl_int (*Real)(Handle)>
@@ -161,7 +180,7 @@ struct api {
   static constexpr auto* create_buffer =
       &creating<call::create_buffer, object::buffer, real::create_buffer>::run;
   static constexpr auto* release_buffer = &releasing<object::buffer, real::release_buffer>::run;
-  static constexpr auto* write_buffer = &checked<call::write, real::write_buffer>::run;
+  static constexpr auto* write_buffer = &queueing<call::write, real::write_buffer>::run;
   static constexpr auto* read_buffer = &checked<call::read, real::read_buffer>::run;
   static constexpr auto* fill_buffer = &checked<call::fill, real::fill_buffer>::run;
   static constexpr auto* create_program =
@@ -178,7 +197,10 @@ struct api {
   static constexpr auto* release_kernel = &releasing<object::kernel, real::release_kernel>::run;
   static constexpr auto* set_argument = &checked<call::set_argument, real::set_argument>::run;
   static constexpr auto* launch = &checked<call::launch, real::launch>::run;
-  static constexpr auto* flush = real::flush;
+  static constexpr auto* barrier = &queueing<call::barrier, real::barrier>::run;
+  static constexpr auto* get_event_info = &checked<call::event_info, real::get_event_info>::run;
+  static constexpr auto* release_event = &releasing<object::event, real::release_event>::run;
+  static constexpr auto* flush = &checked<call::flush, real::flush>::run;
   static constexpr auto* finish = &checked<call::finish, real::finish>::run;
 };
 

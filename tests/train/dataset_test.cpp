@@ -1,6 +1,11 @@
 // Samples and targets: what a batch gathers, and what does not go together.
 #include "chainrule/train/dataset.hpp"
 
+#include "chainrule/layers/dense.hpp"
+#include "chainrule/losses/softmax_cross_entropy.hpp"
+#include "chainrule/network/network.hpp"
+#include "chainrule/train/batch_loader.hpp"
+#include "chainrule/train/trainer.hpp"
 #include "conformance/framed.hpp"
 #include "support/catch.hpp"
 #include "testing/batches.hpp"
@@ -95,6 +100,49 @@ TEST_CASE("the targets are the data set's own, inputs in the backend's memory ar
   const double first = conformance::host_memory<B> ? 100 : 1;
   CHECK(gathered<B>(be, data, {0}).inputs == std::vector<double>{first, 2, 3});
   CHECK(gathered<B>(be, data, {0}).targets == std::vector<double>{7});
+}
+
+TEMPLATE_LIST_TEST_CASE("streamed inputs give the same batches and the same training", "",
+                        backends) {
+  using B = TestType;
+  const B be;
+  std::vector<std::uint8_t> pixels;
+  std::vector<int> labels;
+  for (int i = 0; i < 11; ++i) {
+    for (int j = 0; j < 3; ++j) pixels.push_back(static_cast<std::uint8_t>(20 * i + 7 * j));
+    labels.push_back(i % 2);
+  }
+  std::vector<std::vector<scalar_t<B>>> weights;
+  for (const residence where : {residence::resident, residence::streamed}) {
+    const dataset<B> data(be, view(pixels, 11, 3), labels, 2, 1.0 / 256, {.inputs = where});
+    // Where the memory is the host's there is nothing to send.
+    CHECK(data.is_resident() == (where == residence::resident || conformance::host_memory<B>));
+    CHECK(data.features() == 3);
+
+    const std::vector<std::int32_t> numbers{4, 0};
+    const auto rows = be.template allocate<std::int32_t>(2);
+    be.upload(rows.view(), matrix_view<const std::int32_t>(numbers.data(), 1, 2));
+    tensor<B> x(be, 2, 3), t(be, 2, 1);
+    batch_loader<B> loader(be, data, 2);
+    for (int i = 0; i < 3; ++i) {
+      be.map(fn::fill{not_a_number}, x.view());
+      be.map(fn::fill{not_a_number}, t.view());
+      loader.load(data, rows.view(), numbers, x.view(), t.view());
+      const std::vector<double> expected{80, 87, 94, 0, 7, 14};
+      std::vector<double> found = doubles(be, x);
+      for (double& f : found) f *= 256;
+      CHECK(found == expected);
+      CHECK(doubles(be, t) == std::vector<double>{0, 0});
+    }
+
+    network net{be, dense{3, 4, sigmoid{}}, dense{4, 2}};
+    net.initialize(2);
+    trainer training{net, softmax_cross_entropy{}, sgd{0.5}};
+    training.fit(data, {.epochs = 2, .batch = 4, .seed = 3});  // the last batch has 3
+    weights.push_back(to_host(be, const_matrix<B>(net.parameters().all())));
+    weights.back().push_back(static_cast<scalar_t<B>>(training.evaluate(data).loss));
+  }
+  CHECK(weights[0] == weights[1]);
 }
 
 TEST_CASE("what does not go together is refused") {

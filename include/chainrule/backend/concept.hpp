@@ -152,6 +152,13 @@ concept backend = std::copyable<B> &&
 // `rows` is 1 x n. A row that does not exist is an error, as in gather, where the host sees the
 // numbers, and is left out where it does not.
 
+/// A backend that can be sent matrices while it is at other work, from host memory that it made for
+/// that: `B::staging<T>`, which memory/staging.hpp describes.
+template <class B>
+concept staging_backend = requires {
+  typename B::template staging<scalar_t<B>>;
+};
+
 /// A backend whose verbs can read a number of its own memory where they run, so that the next step
 /// of a training needs no word from the host: `B::counter`, made of a backend, with
 ///

@@ -7,7 +7,8 @@
 ///     feed.next(n);
 ///
 /// Where the backend can count in its own memory (`counting_backend`), nothing of this depends on
-/// a value of the host's, so a step can be recorded once and replayed; elsewhere the host counts.
+/// a value of the host's, so a step can be recorded once and replayed, unless the inputs are
+/// streamed: those the host sends. Elsewhere the host counts.
 #ifndef CHAINRULE_TRAIN_BATCH_FEED_HPP
 #define CHAINRULE_TRAIN_BATCH_FEED_HPP
 
@@ -17,6 +18,7 @@
 #include <span>
 #include <vector>
 
+#include "chainrule/train/batch_loader.hpp"
 #include "chainrule/train/dataset.hpp"
 
 namespace chainrule {
@@ -31,7 +33,8 @@ class batch_feed {
         inputs_(be, capacity, data.features()),
         targets_(be, capacity, data.target_cols()),
         order_(be.template allocate<std::int32_t>(data.count())),
-        figures_(be, 2, data.count()) {
+        figures_(be, 2, data.count()),
+        loader_(be, data, capacity) {
     if constexpr (counting_backend<B>) {
       batch_figures_ = tensor<B>(be, 2, capacity);
       be.map(fn::fill{0}, batch_figures_.view());  // `correct` is not always written
@@ -42,12 +45,15 @@ class batch_feed {
   /// Whether the buffers suit epochs over `data` in batches of at most `capacity`.
   [[nodiscard]] bool fits(const dataset<B>& data, index_t capacity) const {
     return inputs_.rows() == capacity && inputs_.cols() == data.features() &&
-           targets_.cols() == data.target_cols() && figures_.cols() == data.count();
+           targets_.cols() == data.target_cols() && figures_.cols() == data.count() &&
+           loader_.suits(data);
   }
 
-  /// Goes to the beginning of an epoch of that order, in batches of `size`.
+  /// Goes to the beginning of an epoch of that order, in batches of `size`. The order must live as
+  /// long as the epoch.
   void begin(std::span<const std::int32_t> order, index_t size) {
     be_->upload(order_.view(), matrix_view<const std::int32_t>(order.data(), 1, figures_.cols()));
+    host_order_ = order;
     size_ = size;
     first_ = 0;
     if constexpr (counting_backend<B>) be_->set(*count_, 0);
@@ -55,10 +61,13 @@ class batch_feed {
 
   /// Gathers the next n samples.
   void load(const dataset<B>& data, index_t n) {
+    const auto numbers =
+        host_order_.subspan(static_cast<std::size_t>(first_), static_cast<std::size_t>(n));
     if constexpr (counting_backend<B>)
-      data.gather(typename B::counted_rows{order_.view(), *count_, size_}, inputs(n), targets(n));
+      loader_.load(data, typename B::counted_rows{order_.view(), *count_, size_}, numbers,
+                   inputs(n), targets(n));
     else
-      data.gather(order_.view().block(0, first_, 1, n), inputs(n), targets(n));
+      loader_.load(data, order_.view().block(0, first_, 1, n), numbers, inputs(n), targets(n));
   }
   [[nodiscard]] matrix<B> inputs(index_t n) { return inputs_.top_rows(n); }
   [[nodiscard]] matrix<B> targets(index_t n) { return targets_.top_rows(n); }
@@ -73,9 +82,8 @@ class batch_feed {
       be_->place(figures_.view(), const_matrix<B>(batch_figures_.view()).block(0, 0, 2, n), *count_,
                  size_);
       be_->advance(*count_);
-    } else {
-      first_ += n;
     }
+    first_ += n;
   }
 
   /// The number of the batch, in the backend's memory.
@@ -100,9 +108,11 @@ class batch_feed {
   typename B::template storage<std::int32_t> order_;
   tensor<B> figures_;        // of the epoch: losses, and 1 for a correct answer
   tensor<B> batch_figures_;  // of the batch, before they have a place in the epoch
+  batch_loader<B> loader_;
   std::unique_ptr<counter_t<B>> count_;
+  std::span<const std::int32_t> host_order_;
   index_t size_ = 0;
-  index_t first_ = 0;  // where the host counts: the samples before this batch
+  index_t first_ = 0;  // the samples before this batch; steps that are replayed do not count them
 };
 
 }  // namespace chainrule

@@ -4,8 +4,11 @@
 ///     dataset<cpu> train(be, digits.train);                     // bytes, scaled to [0, 1]
 ///     dataset<cpu> curve(be, inputs, targets);                  // numbers to numbers
 ///
+///     dataset<opencl> large(be, images, 1.0 / 255, {.inputs = residence::streamed});
+///
 /// Bytes stay bytes until a batch is gathered. On a backend whose memory is the host's, inputs are
-/// used where they lie, so they must outlive the dataset; elsewhere they are copied once.
+/// used where they lie, so they must outlive the dataset; elsewhere they are copied once, unless
+/// they are streamed: then they too are used where they lie. See also train/batch_loader.hpp.
 #ifndef CHAINRULE_TRAIN_DATASET_HPP
 #define CHAINRULE_TRAIN_DATASET_HPP
 
@@ -15,26 +18,44 @@
 #include <utility>
 #include <vector>
 
+#include "chainrule/backend/device/runtime.hpp"
 #include "chainrule/data/images.hpp"
 #include "chainrule/memory/tensor.hpp"
 
 namespace chainrule {
+
+/// Where the inputs of a data set are kept, if the backend's memory is not the host's.
+enum class residence : unsigned char {
+  automatic,  // resident if they take no more than a fraction of the device's memory, else streamed
+  resident,   // in the backend's memory, where they are copied once
+  streamed    // where the caller has them; the host gathers each batch and sends it
+};
+
+struct dataset_options {
+  residence inputs = residence::automatic;
+  double fraction_of_memory = 0.5;  // that automatic inputs may take; they also must find room
+};
 
 template <backend B>
 class dataset {
   using scalar = scalar_t<B>;
 
  public:
+  /// Whether there is a difference between resident and streamed inputs.
+  static constexpr bool can_stream = !requires { requires B::host_memory; };
+
   /// Images with their classes; inputs are the pixels times `scale`.
-  dataset(const B& be, const labelled_images& images, double scale = 1.0 / 255)
-      : dataset(be, images.view(), images.labels, images.classes, scale) {}
-  dataset(const B&, labelled_images&&, double = 0) = delete;  // it would be gone at once
+  dataset(const B& be, const labelled_images& images, double scale = 1.0 / 255,
+          const dataset_options& options = {})
+      : dataset(be, images.view(), images.labels, images.classes, scale, options) {}
+  dataset(const B&, labelled_images&&, double = 0,
+          const dataset_options& = {}) = delete;  // it would be gone at once
 
   /// Samples (n × features) of bytes or scalars, times `scale`, with a class number each. Throws
   /// shape_error if the counts differ, value_error if a label is not in 0, ..., classes - 1.
   template <class Element, class Label>
   dataset(const B& be, matrix_view<const Element> inputs, const std::vector<Label>& labels,
-          int classes, double scale = 1)
+          int classes, double scale = 1, const dataset_options& options = {})
       : be_(be), classes_(classes), scale_(scale) {
     if (static_cast<index_t>(labels.size()) != inputs.rows())
       throw shape_error(detail::concat("a data set needs one label per sample, got ", labels.size(),
@@ -48,7 +69,7 @@ class dataset {
                                          ", expected 0 to ", classes - 1));
       targets.push_back(static_cast<scalar>(number));
     }
-    hold(inputs);
+    hold(inputs, options);
     targets_ = from_host(
         be, matrix_view<const scalar>(targets.data(), static_cast<index_t>(targets.size()), 1));
     be.synchronize();
@@ -57,18 +78,20 @@ class dataset {
   /// Samples (n × features) with targets (n × outputs). Throws shape_error if the counts differ.
   template <class Element>
   dataset(const B& be, matrix_view<const Element> inputs, matrix_view<const scalar> targets,
-          double scale = 1)
+          double scale = 1, const dataset_options& options = {})
       : be_(be), scale_(scale) {
     if (targets.rows() != inputs.rows())
       throw shape_error(detail::concat("a data set needs one row of targets per sample, got ",
                                        targets.rows(), " rows for ", inputs.rows(), " samples"));
-    hold(inputs);
+    hold(inputs, options);
     targets_ = from_host(be, targets);
     be.synchronize();
   }
 
   [[nodiscard]] index_t count() const { return targets_.rows(); }
-  [[nodiscard]] index_t features() const { return bytes_.cols() + numbers_.cols(); }
+  [[nodiscard]] index_t features() const { return features_; }
+  /// Whether the inputs lie in the backend's memory; else they are streamed.
+  [[nodiscard]] bool is_resident() const { return is_resident_; }
   /// The number of classes; 0 if the targets are values.
   [[nodiscard]] int classes() const { return classes_; }
   /// The columns of the targets: 1 for classes.
@@ -76,40 +99,90 @@ class dataset {
   /// All targets: count × target_cols.
   [[nodiscard]] const_matrix<B> targets() const { return targets_.view(); }
 
-  /// Assigns the samples of those numbers to x and their targets to t.
+  /// What is done to the elements of inputs when they are gathered.
+  [[nodiscard]] fn::affine scaling() const { return {scale_, 0}; }
+
+  /// Assigns the samples of those numbers to x and their targets to t. Throws value_error if the
+  /// inputs are streamed: those a batch_loader gathers.
   template <class Rows>
   void gather(const Rows& rows, matrix<B> x, matrix<B> t) const {
-    const fn::affine scaled{scale_, 0};
+    if (!is_resident_)
+      throw value_error("the inputs of this data set are streamed; load them by a batch_loader");
     if (bytes_.empty())
-      be_.gather(x, numbers_, rows, scaled);
+      be_.gather(x, numbers_, rows, scaling());
     else
-      be_.gather(x, bytes_, rows, scaled);
+      be_.gather(x, bytes_, rows, scaling());
+    gather_targets(rows, t);
+  }
+  /// Assigns the targets of the samples of those numbers to t.
+  template <class Rows>
+  void gather_targets(const Rows& rows, matrix<B> t) const {
     be_.gather(t, targets_.view(), rows);
   }
 
+  /// Calls `visit` with the inputs where the caller has them, of bytes or of scalars. They must be
+  /// streamed.
+  template <class Visit>
+  void visit_streamed(Visit&& visit) const {
+    if (streamed_bytes_.cols() > 0)
+      visit(streamed_bytes_);
+    else
+      visit(streamed_numbers_);
+  }
+
  private:
-  void hold(matrix_view<const std::uint8_t> inputs) { hold(inputs, bytes_, byte_storage_); }
-  void hold(matrix_view<const scalar> inputs) { hold(inputs, numbers_, number_storage_); }
+  void hold(matrix_view<const std::uint8_t> inputs, const dataset_options& options) {
+    hold(inputs, options, bytes_, byte_storage_, streamed_bytes_);
+  }
+  void hold(matrix_view<const scalar> inputs, const dataset_options& options) {
+    hold(inputs, options, numbers_, number_storage_, streamed_numbers_);
+  }
 
   template <class Element, class View, class Storage>
-  void hold(matrix_view<const Element> inputs, View& view, Storage& storage) {
-    if constexpr (requires { requires B::host_memory; }) {
-      view = inputs;
+  void hold(matrix_view<const Element> inputs, const dataset_options& options, View& view,
+            Storage& storage, matrix_view<const Element>& streamed) {
+    features_ = inputs.cols();
+    if constexpr (can_stream) {
+      is_resident_ = wants_resident(inputs.size() * static_cast<index_t>(sizeof(Element)), options);
+      try {
+        if (is_resident_) storage = be_.template allocate<Element>(inputs.size());
+      } catch (const out_of_memory&) {  // a device may also limit what one buffer can hold
+        if (options.inputs == residence::resident) throw;
+        is_resident_ = false;
+      }
+      if (!is_resident_) {
+        streamed = inputs;
+        return;
+      }
+      const typename B::template view<Element> all(storage.data(), inputs.rows(), inputs.cols());
+      be_.upload(all, inputs);
+      view = all;
     } else {
-      storage = be_.template allocate<Element>(inputs.size());
-      be_.upload(typename B::template view<Element>(storage.data(), inputs.rows(), inputs.cols()),
-                 inputs);
-      view = typename B::template view<const Element>(storage.data(), inputs.rows(), inputs.cols());
+      view = inputs;
     }
+  }
+
+  [[nodiscard]] bool wants_resident(index_t bytes, const dataset_options& options) const {
+    if (options.inputs != residence::automatic || bytes == 0)
+      return options.inputs != residence::streamed || bytes == 0;
+    if constexpr (requires { be_.info().memory; }) {
+      const auto memory = static_cast<double>(be_.info().memory);  // 0 if it is not known
+      return memory == 0 || static_cast<double>(bytes) <= options.fraction_of_memory * memory;
+    }
+    return true;
   }
 
   B be_;
   int classes_ = 0;
   double scale_ = 1;
+  index_t features_ = 0;
+  bool is_resident_ = true;
   typename B::template storage<std::uint8_t> byte_storage_;
   typename B::template storage<scalar> number_storage_;
   typename B::template view<const std::uint8_t> bytes_;
   const_matrix<B> numbers_;
+  matrix_view<const std::uint8_t> streamed_bytes_;
+  matrix_view<const scalar> streamed_numbers_;
   tensor<B> targets_;
 };
 

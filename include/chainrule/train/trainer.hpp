@@ -151,7 +151,7 @@ class basic_trainer {
         set_scale(options.divide_by_full_batch ? options.batch : n);
         last_rate_ = rate();
         const auto work = [&] { step(data, n, first_pass); };
-        if (n == batch)
+        if (n == batch && data.is_resident())  // else the host has a part in each step
           full_batch.run(be_, work);
         else
           work();
@@ -396,9 +396,13 @@ class basic_trainer {
     for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<std::int32_t>(i);
     const auto order = be_.template allocate<std::int32_t>(count);
     be_.upload(order.view(), matrix_view<const std::int32_t>(numbers.data(), 1, count));
+    batch_loader<B> loader(be_, data, batch);
 
     for (const auto [first, n] : batch_range(count, batch)) {
-      data.gather(order.view().block(0, first, 1, n), inputs.top_rows(n), targets.top_rows(n));
+      loader.load(data, order.view().block(0, first, 1, n),
+                  std::span<const std::int32_t>(numbers).subspan(static_cast<std::size_t>(first),
+                                                                 static_cast<std::size_t>(n)),
+                  inputs.top_rows(n), targets.top_rows(n));
       const const_matrix<B> y = net_.forward(inputs.top_rows(n), pass);
       if (with_losses)
         apply_loss(y, targets.top_rows(n), scale.view(), losses.view().middle_rows(first, n),

@@ -36,6 +36,12 @@ struct cuda_api {
   static constexpr auto* create_stream = &cudaStreamCreateWithFlags;
   static constexpr auto* destroy_stream = &cudaStreamDestroy;
   static constexpr auto* synchronize = &cudaStreamSynchronize;
+  static constexpr auto* query_stream = &cudaStreamQuery;
+  static constexpr auto* let_stream_wait = &cudaStreamWaitEvent;
+  static constexpr auto* create_event = &cudaEventCreateWithFlags;
+  static constexpr auto* destroy_event = &cudaEventDestroy;
+  static constexpr auto* record_event = &cudaEventRecord;
+  static constexpr auto* release_host = &cudaFreeHost;
   static constexpr auto* begin_capture = &cudaStreamBeginCapture;
   static constexpr auto* end_capture = &cudaStreamEndCapture;
   static constexpr auto* exchange_capture_mode = &cudaThreadExchangeStreamCaptureMode;
@@ -43,6 +49,11 @@ struct cuda_api {
   static constexpr auto* destroy_graph = &cudaGraphDestroy;
   static constexpr auto* launch_graph = &cudaGraphLaunch;
   static constexpr auto* destroy_executable = &cudaGraphExecDestroy;
+
+  /// Memory of the host's that the device reaches by itself.
+  static cudaError_t allocate_host(void** p, std::size_t bytes) {
+    return cudaHostAlloc(p, bytes, cudaHostAllocDefault);
+  }
 
   /// A device's name and memory.
   static cudaError_t describe(int device, std::string& name, std::size_t& bytes) {

@@ -49,6 +49,18 @@ struct cuda_module {
   std::string image;
 };
 
+/// Host memory that the device reaches, and a stream of its own for copies from it.
+template <class Api>
+struct cuda_staging {
+  cuda_owner<void*, &Api::release_host> memory;
+  cuda_owner<cudaStream_t, &Api::destroy_stream> stream;
+  cuda_owner<cudaEvent_t, &Api::destroy_event> sent;  // the last copy
+  cuda_owner<cudaEvent_t, &Api::destroy_event> read;  // it was read
+  bool is_marked = false;                             // `read` says so
+
+  [[nodiscard]] void* data() const { return memory.get(); }
+};
+
 }  // namespace device
 
 /// One CUDA device with a stream.
@@ -63,6 +75,7 @@ class basic_cuda_runtime
   using typename base::module;
   /// A step that was recorded, ready to be replayed.
   using graph = device::cuda_owner<cudaGraphExec_t, &Api::destroy_executable>;
+  using staging = device::cuda_staging<Api>;
 
   /// All devices, in the order of the driver, which heeds CUDA_VISIBLE_DEVICES; none if there is no
   /// driver, or one that is too old.
@@ -333,6 +346,54 @@ class basic_cuda_runtime
   void raw_replay(const graph& g) {
     activate();
     check(Api::launch_graph(g.get(), stream_.get()), "cudaGraphLaunch");
+  }
+
+  // What runtime_base asks of a runtime that stages, see stage() there.
+
+  [[nodiscard]] staging raw_stage(std::size_t bytes) {
+    activate();
+    staging s;
+    void* memory = nullptr;
+    check(Api::allocate_host(&memory, bytes > 0 ? bytes : 1), "cudaHostAlloc");
+    s.memory.reset(memory);
+    cudaStream_t stream = nullptr;
+    check(Api::create_stream(&stream, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
+    s.stream.reset(stream);
+    for (auto* owner : {&s.sent, &s.read}) {
+      cudaEvent_t event = nullptr;
+      check(Api::create_event(&event, cudaEventDisableTiming), "cudaEventCreateWithFlags");
+      owner->reset(event);
+    }
+    return s;
+  }
+  void raw_mark_read(staging& s) {
+    activate();
+    check(Api::record_event(s.read.get(), stream_.get()), "cudaEventRecord");
+    s.is_marked = true;
+  }
+  void raw_send(staging& s, void* to, std::size_t at, std::size_t bytes) {
+    if (!s.is_marked) raw_mark_read(s);
+    activate();
+    check(Api::let_stream_wait(s.stream.get(), s.read.get(), 0), "cudaStreamWaitEvent");
+    s.is_marked = false;
+    check(Api::copy(place(to, at), s.data(), bytes, cudaMemcpyHostToDevice, s.stream.get()),
+          "cudaMemcpyAsync");
+    check(Api::record_event(s.sent.get(), s.stream.get()), "cudaEventRecord");
+    check(Api::let_stream_wait(stream_.get(), s.sent.get(), 0), "cudaStreamWaitEvent");
+  }
+  [[nodiscard]] bool raw_is_sent(const staging& s) {
+    activate();
+    const cudaError_t code = Api::query_stream(s.stream.get());
+    if (code == cudaErrorNotReady) {
+      Api::last_error();  // or it would be reported by a later call
+      return false;
+    }
+    check(code, "cudaStreamQuery");
+    return true;
+  }
+  void raw_await(staging& s) {
+    activate();
+    check(Api::synchronize(s.stream.get()), "cudaStreamSynchronize");
   }
 
   [[nodiscard]] static device_info describe(int index) {

@@ -29,6 +29,7 @@
 #include "chainrule/backend/device/kernels/reduce.hpp"
 #include "chainrule/backend/device/kernels/row_softmax.hpp"
 #include "chainrule/backend/device/kernels/scatter.hpp"
+#include "chainrule/backend/device/staging.hpp"
 
 namespace chainrule {
 
@@ -97,6 +98,9 @@ class device_backend {
   using const_matrix = view<const T>;
   template <class U>
   using storage = device_storage<Runtime, U>;
+  /// Where the runtime has what it takes.
+  template <class U>
+  using staging = device_staging<Runtime, U>;
   template <class U>
   using rebind = device_backend<Runtime, U>;
 

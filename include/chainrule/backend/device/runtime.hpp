@@ -24,6 +24,9 @@
 ///     raw_launch(module, work, arguments);
 ///     wait();                                   // until the queue is empty
 ///
+/// It may have more: `graph`, to record steps (backend/device/recording.hpp), and `staging`, to
+/// copy beside what it computes (backend/device/staging.hpp).
+///
 /// See also backend/opencl/runtime.hpp, backend/cuda/runtime.hpp.
 #ifndef CHAINRULE_BACKEND_DEVICE_RUNTIME_HPP
 #define CHAINRULE_BACKEND_DEVICE_RUNTIME_HPP
@@ -84,6 +87,7 @@ struct device_statistics {
   std::uint64_t replays = 0;           // of recorded steps
   std::uint64_t synchronizations = 0;  // times that the host waited for the device
   std::uint64_t allocations = 0;       // that the device's memory pool could not serve
+  std::uint64_t allocated_bytes = 0;   // of these
   std::uint64_t builds = 0;            // kernels that were compiled, not found in a cache
 };
 

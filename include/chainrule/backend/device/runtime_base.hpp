@@ -132,6 +132,54 @@ class runtime_base {
     if (!damage_.empty()) throw backend_error(std::exchange(damage_, {}));
   }
 
+  // Staging, for runtimes that have `staging` (host memory and a queue to copy from it) with
+  // data(), raw_stage(bytes), raw_mark_read(staging), raw_send(staging, buffer, at, bytes), which
+  // marks what is not marked, raw_is_sent(staging) and raw_await(staging); see device/staging.hpp.
+
+  /// Host memory of `bytes` bytes to send from.
+  [[nodiscard]] auto stage(std::size_t bytes) {
+    const std::lock_guard lock(mutex_);
+    require_waiting("staging");
+    return self().raw_stage(bytes);
+  }
+  /// Copies its first bytes to the device when that has read what was sent before. The verbs that
+  /// are asked for from now on come after the copy.
+  template <class Staging>
+  void send(Staging& s, Buffer to, std::size_t at, std::size_t bytes) {
+    const std::lock_guard lock(mutex_);
+    require_waiting("staging");
+    if (bytes == 0) return;
+    last_verb_ = "staging";
+    ++counted_.uploads;
+    counted_.uploaded_bytes += bytes;
+    self().raw_send(s, to, at, bytes);
+  }
+  /// The verbs that were asked for until now are all that read what was sent.
+  template <class Staging>
+  void mark_read(Staging& s) {
+    const std::lock_guard lock(mutex_);
+    require_waiting("staging");
+    self().raw_mark_read(s);
+  }
+  /// Waits until what was sent has left the host's memory.
+  template <class Staging>
+  void await(Staging& s) {
+    const std::lock_guard lock(mutex_);
+    require_waiting("staging");
+    if (self().raw_is_sent(s)) return;
+    ++counted_.synchronizations;
+    self().raw_await(s);
+  }
+  /// The same for memory that goes, on a device that may be lost.
+  template <class Staging>
+  void end_staging(Staging& s) noexcept {
+    const std::lock_guard lock(mutex_);
+    try {
+      self().raw_await(s);
+    } catch (...) {  // then nothing is on its way
+    }
+  }
+
   // Recording, for runtimes that have `graph` (what end_recording returns), raw_begin_recording(),
   // raw_end_recording(), raw_abandon_recording() and raw_replay(graph); see device/recording.hpp.
 
@@ -313,6 +361,7 @@ class runtime_base {
       return b;
     }
     ++counted_.allocations;
+    counted_.allocated_bytes += size;
     try {
       const Buffer b = self().raw_allocate(size);
       touch(b, size);

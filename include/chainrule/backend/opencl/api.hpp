@@ -41,6 +41,9 @@ struct opencl_api {
   static constexpr auto* release_kernel = &clReleaseKernel;
   static constexpr auto* set_argument = &clSetKernelArg;
   static constexpr auto* launch = &clEnqueueNDRangeKernel;
+  static constexpr auto* barrier = &clEnqueueBarrierWithWaitList;
+  static constexpr auto* get_event_info = &clGetEventInfo;
+  static constexpr auto* release_event = &clReleaseEvent;
   static constexpr auto* flush = &clFlush;
   static constexpr auto* finish = &clFinish;
 };

@@ -36,6 +36,17 @@ struct opencl_module {
   opencl_owner<cl_kernel, &Api::release_kernel> kernel;
 };
 
+/// Host memory, and a queue of its own for copies from it.
+template <class Api>
+struct opencl_staging {
+  std::unique_ptr<std::byte[]> memory;
+  opencl_owner<cl_command_queue, &Api::release_queue> queue;
+  opencl_owner<cl_event, &Api::release_event> sent;  // the last copy; none before the first
+  opencl_owner<cl_event, &Api::release_event> read;  // it was read; none while nobody said so
+
+  [[nodiscard]] void* data() const { return memory.get(); }
+};
+
 }  // namespace device
 
 /// One OpenCL device with a context, and a queue that runs in order.
@@ -48,6 +59,7 @@ class basic_opencl_runtime
  public:
   static constexpr const char* api = "opencl";
   using typename base::module;
+  using staging = device::opencl_staging<Api>;
 
   /// All devices of all platforms, GPUs first; none if there is no driver.
   [[nodiscard]] static std::vector<device_info> devices() {
@@ -207,6 +219,51 @@ class basic_opencl_runtime
   }
 
   void wait() { check(Api::finish(queue_.get()), "clFinish"); }
+
+  // What runtime_base asks of a runtime that stages, see stage() there.
+
+  [[nodiscard]] staging raw_stage(std::size_t bytes) {
+    staging s;
+    s.memory = std::make_unique_for_overwrite<std::byte[]>(bytes);
+    cl_int code = CL_SUCCESS;
+    s.queue.reset(Api::create_queue(context_.get(), device_, 0, &code));
+    check(code, "clCreateCommandQueue");
+    return s;
+  }
+  void raw_mark_read(staging& s) {
+    cl_event read = nullptr;
+    check(Api::barrier(queue_.get(), 0, nullptr, &read), "clEnqueueBarrierWithWaitList");
+    device::opencl_owner<cl_event, &Api::release_event> owner(read);
+    check(Api::flush(queue_.get()), "clFlush");  // or the other queue might wait for ever
+    s.read = std::move(owner);
+  }
+  void raw_send(staging& s, cl_mem to, std::size_t at, std::size_t bytes) {
+    if (!s.read) raw_mark_read(s);
+    const std::size_t to_origin[3] = {at, 0, 0};
+    const std::size_t host_origin[3] = {0, 0, 0};
+    const std::size_t region[3] = {bytes, 1, 1};
+    const cl_event read = s.read.get();
+    cl_event sent = nullptr;
+    check(Api::write_buffer(s.queue.get(), to, CL_FALSE, to_origin, host_origin, region, 0, 0, 0, 0,
+                            s.data(), 1, &read, &sent),
+          "clEnqueueWriteBufferRect");
+    s.sent.reset(sent);
+    s.read.reset();
+    check(Api::flush(s.queue.get()), "clFlush");
+    check(Api::barrier(queue_.get(), 1, &sent, nullptr), "clEnqueueBarrierWithWaitList");
+  }
+  [[nodiscard]] bool raw_is_sent(const staging& s) {
+    // The device begins with what it was asked for while the host prepares the next.
+    check(Api::flush(queue_.get()), "clFlush");
+    if (!s.sent) return true;
+    cl_int status = CL_COMPLETE;
+    check(Api::get_event_info(s.sent.get(), CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof status,
+                              &status, nullptr),
+          "clGetEventInfo");
+    if (status < 0) check(status, "clEnqueueWriteBufferRect");
+    return status == CL_COMPLETE;
+  }
+  void raw_await(staging& s) { check(Api::finish(s.queue.get()), "clFinish"); }
 
   /// What makes the common text OpenCL C.
   static const char* prelude() {
