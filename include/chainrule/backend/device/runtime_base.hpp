@@ -270,9 +270,9 @@ class runtime_base {
     if (check != nullptr && *check != '\0' && *check != '0') zone_ = 256;
     const char* layout = std::getenv("CHAINRULE_DEVICE_LAYOUT");
     const std::string_view wanted = layout == nullptr ? "" : layout;
-    layout_ = wanted == "cpu" || (wanted != "gpu" && info_.kind == device_kind::processor)
-                  ? device_kind::processor
-                  : device_kind::gpu;
+    const bool has_groups = info_.kind != device_kind::processor && info_.group_items >= 256;
+    layout_ = wanted == "gpu" || (wanted != "cpu" && has_groups) ? device_kind::gpu
+                                                                 : device_kind::processor;
   }
   ~runtime_base() = default;
 
