@@ -1,0 +1,278 @@
+/// \file
+/// The backward pass: `backward(y)` leaves gradients at the variables, `gradient(y, {x, w})`
+/// returns them.
+///
+///     backward(loss);                              // w.gradient() += dloss/dw for every variable
+///     auto d = gradient(loss, {x, w});             // d[0], d[1]; leaves nothing behind
+///     auto g = gradient(y, x, {.create_graph = true});
+///     auto h = gradient(g, x);                     // d2y/dx2, of a scalar
+///
+/// Results are walked last to first, each once, in a loop; gradients of a value that was used
+/// several times are added up in the same order every time. Unless the graph is kept, each node
+/// lets go of what it was made from as soon as its turn is over, and memory goes with it.
+#ifndef CHAINRULE_AUTODIFF_BACKWARD_HPP
+#define CHAINRULE_AUTODIFF_BACKWARD_HPP
+
+#include <array>
+
+#include "chainrule/autodiff/operators.hpp"
+#include "chainrule/autodiff/reductions.hpp"
+
+namespace chainrule {
+
+struct gradient_options {
+  /// The gradients remember how they were made, and can be differentiated again. Keeps the graph.
+  bool create_graph = false;
+  /// A further backward pass may go through the same graph.
+  bool keep_graph = false;
+};
+
+namespace detail {
+
+template <backend B>
+void vjp_step<B>::give(std::size_t i, variable<B> g) const {
+  node<B>* const input = node_.inputs[i];
+  if (!input->is_needed) return;
+  if (g.is_constant()) {
+    if (g.constant_value() == 0) return;
+    g = variable<B>::adopt(graph_, make_filled(graph_, input->value.shape(), g.constant_value()));
+  }
+  g = sum_to(g, input->value.shape());
+  add_gradient(graph_, input->delta, g, differentiable_);
+}
+
+/// sum += g, where `sum` is a node's field; in place if nobody can see it.
+template <backend B>
+void add_gradient(graph<B>& g, node<B>*& sum, const variable<B>& more, bool differentiable) {
+  if (sum == nullptr) {
+    sum = &more.node();
+    g.retain(sum);
+    return;
+  }
+  if (!differentiable && g.is_private(sum)) {
+    if constexpr (in_host_memory<B>)
+      if (sum->memory == nullptr) {
+        sum->scalar += *more.node().value.data();
+        return;
+      }
+    g.backend().map(fn::plus{}, g.writable(sum), sum->value, more.view());
+    return;
+  }
+  const variable<B> total = variable<B>(g, *sum) + more;
+  g.release(std::exchange(sum, &total.node()));
+  g.retain(sum);
+}
+
+/// A pass from one node to the variables, or to targets.
+template <backend B>
+class backward_pass {
+ public:
+  backward_pass(graph<B>& g, gradient_options options)
+      : graph_(g), options_(options), order_(std::move(g.order)), stack_(std::move(g.stack)) {
+    options_.keep_graph = options_.keep_graph || options_.create_graph;
+    if (!options_.create_graph) graph_.begin_silence();
+  }
+  backward_pass(const backward_pass&) = delete;
+  backward_pass& operator=(const backward_pass&) = delete;
+  ~backward_pass() {
+    // What is left after an exception.
+    for (node<B>* n : order_)
+      if (n != nullptr) finish(n);
+    if (!options_.create_graph) graph_.end_silence();
+    order_.clear();
+    stack_.clear();
+    graph_.order = std::move(order_);
+    graph_.stack = std::move(stack_);
+  }
+
+  /// Without targets: gradients are added to what the variables keep. With: results[i] is that of
+  /// targets[i], a constant 0 if y does not depend on it.
+  void run(const variable<B>& y, const variable<B>& seed, const std::vector<variable<B>>* targets,
+           std::vector<variable<B>>* results) {
+    for_targets_ = targets != nullptr;
+    {
+      const marked_targets marks(targets);
+      collect(&y.node());
+    }
+    if (y.node().is_needed) {
+      y.node().delta = &seed.node();
+      graph_.retain(y.node().delta);
+    }
+    for (std::size_t i = order_.size(); i-- > 0;) {
+      node<B>* const n = order_[i];
+      if (n->is_needed && n->delta != nullptr) {
+        if (n->made_by != nullptr) {
+          vjp_step<B> step(graph_, *n, options_.create_graph);
+          n->made_by->vjp(step);
+          if (!options_.keep_graph) {
+            graph_.forget_inputs(n);
+            n->is_released = true;
+          }
+        }
+        if (!for_targets_ && n->keeps_gradient)
+          add_gradient(graph_, n->gradient, variable<B>(graph_, *n->delta), false);
+      }
+      if (for_targets_)
+        for (std::size_t t = 0; t < targets->size(); ++t)
+          if (&(*targets)[t].node() == n && n->delta != nullptr)
+            (*results)[t] = variable<B>(graph_, *n->delta);
+      order_[i] = nullptr;
+      finish(n);
+    }
+  }
+
+ private:
+  /// The targets know that they are, also if something fails.
+  struct marked_targets {
+    explicit marked_targets(const std::vector<variable<B>>* t) : targets(t) { mark(true); }
+    ~marked_targets() { mark(false); }
+    marked_targets(const marked_targets&) = delete;
+    marked_targets& operator=(const marked_targets&) = delete;
+    void mark(bool is) const {
+      if (targets != nullptr)
+        for (const variable<B>& x : *targets) x.node().is_target = is;
+    }
+    const std::vector<variable<B>>* targets;
+  };
+
+  /// Fills order_ with what y was made from, inputs before results, each with one user more.
+  void collect(node<B>* y) {
+    const std::uint64_t visit = graph_.next_visit();
+    const auto enter = [&](node<B>* n) {
+      if (n->visit == visit || !n->wants_gradient) return;
+      n->visit = visit;
+      n->cursor = 0;
+      stack_.push_back(n);
+    };
+    enter(y);
+    while (!stack_.empty()) {
+      node<B>* const n = stack_.back();
+      if (n->is_released) refuse_released();
+      if (n->cursor < n->input_count) {
+        enter(n->inputs[n->cursor++]);
+        continue;
+      }
+      stack_.pop_back();
+      bool needed = !for_targets_ || n->is_target;
+      for (std::uint32_t i = 0; i < n->input_count; ++i) needed = needed || n->inputs[i]->is_needed;
+      n->is_needed = needed;
+      graph_.retain(n);
+      order_.push_back(n);
+    }
+  }
+
+  void finish(node<B>* n) {
+    n->is_needed = false;
+    if (n->delta != nullptr) graph_.release(std::exchange(n->delta, nullptr));
+    graph_.release(n);
+  }
+
+  [[noreturn, gnu::cold, gnu::noinline]] static void refuse_released() {
+    throw value_error(
+        "a backward pass went through this graph before and let go of it; give that pass "
+        "{.keep_graph = true} if another is to follow");
+  }
+
+  graph<B>& graph_;
+  gradient_options options_;
+  std::vector<node<B>*> order_;
+  std::vector<node<B>*> stack_;
+  bool for_targets_ = false;
+};
+
+/// The seed of a pass: 1 if there is none. Throws shape_error if y is not a scalar then, or the
+/// seed has another shape than y; value_error if nothing can come of it.
+template <backend B>
+[[nodiscard]] variable<B> checked_seed(const variable<B>& y, const variable<B>* seed) {
+  graph<B>& g = y.graph();
+  if (seed == nullptr) {
+    if (y.shape() != shape{1, 1})
+      throw shape_error(concat("a gradient is that of a scalar, this variable is ",
+                               to_string(y.shape()),
+                               "; reduce it to a 1x1 (sum, mean), or give a seed of its shape"));
+    return variable<B>::adopt(g, make_number(g, 1));
+  }
+  if (seed->shape() != y.shape())
+    throw shape_error(concat("a seed of ", to_string(seed->shape()), " does not fit a variable of ",
+                             to_string(y.shape()), "; it needs the same shape"));
+  (void)graph_of(y, *seed);
+  return on_graph(g, *seed);
+}
+
+template <backend B>
+void backward_from(const variable<B>& y, const variable<B>* seed, bool keep_graph) {
+  const variable<B> start = checked_seed(y, seed);
+  if (!y.requires_gradient())
+    throw value_error(
+        "backward: the result does not depend on any variable of the tape; make what gradients are "
+        "wanted for with tape.variable, and not under no_grad");
+  backward_pass<B>(y.graph(), {.create_graph = false, .keep_graph = keep_graph})
+      .run(y, start, nullptr, nullptr);
+}
+
+template <backend B>
+[[nodiscard]] std::vector<variable<B>> gradient_from(const variable<B>& y,
+                                                     const std::vector<variable<B>>& x,
+                                                     const variable<B>* seed,
+                                                     gradient_options options) {
+  const variable<B> start = checked_seed(y, seed);
+  for (const variable<B>& target : x) {
+    (void)graph_of(y, target);
+    (void)target.node();
+  }
+  std::vector<variable<B>> results(x.size());
+  backward_pass<B>(y.graph(), options).run(y, start, &x, &results);
+  for (std::size_t i = 0; i < x.size(); ++i)
+    if (results[i].is_constant())
+      results[i] = variable<B>::adopt(y.graph(), make_filled(y.graph(), x[i].shape(), 0));
+  return results;
+}
+
+}  // namespace detail
+
+namespace math {
+
+/// Adds dy/dx to x.gradient() for every variable x of the tape that y was made from, and for
+/// intermediate results that were asked to keep theirs. y is 1 x 1. Throws shape_error if it is
+/// not, value_error if y depends on no variable, or if an earlier pass let go of the graph.
+template <backend B>
+void backward(const variable<B>& y, gradient_options options = {}) {
+  chainrule::detail::backward_from<B>(y, nullptr, options.keep_graph);
+}
+/// The same for a y of any shape: the gradient of the sum of y * seed, for a seed of y's shape.
+template <backend B>
+void backward(const variable<B>& y, const variable<B>& seed, gradient_options options = {}) {
+  chainrule::detail::backward_from<B>(y, &seed, options.keep_graph);
+}
+
+/// dy/dx for each x, of the shape of x; 0 where y does not depend on it. An x may be an
+/// intermediate result. y is 1 x 1. Throws as backward does.
+template <backend B>
+[[nodiscard]] std::vector<variable<B>> gradient(const variable<B>& y,
+                                                const std::vector<variable<B>>& x,
+                                                gradient_options options = {}) {
+  return chainrule::detail::gradient_from<B>(y, x, nullptr, options);
+}
+/// The same for one x.
+template <backend B>
+[[nodiscard]] variable<B> gradient(const variable<B>& y, const variable<B>& x,
+                                   gradient_options options = {}) {
+  return chainrule::detail::gradient_from<B>(y, {x}, nullptr, options).front();
+}
+
+/// seedᵀ dy/dx for each x, where y has any shape and the seed has it too.
+template <backend B>
+[[nodiscard]] std::vector<variable<B>> vjp(const variable<B>& y, const std::vector<variable<B>>& x,
+                                           const variable<B>& seed, gradient_options options = {}) {
+  return chainrule::detail::gradient_from<B>(y, x, &seed, options);
+}
+template <backend B>
+[[nodiscard]] variable<B> vjp(const variable<B>& y, const variable<B>& x, const variable<B>& seed,
+                              gradient_options options = {}) {
+  return chainrule::detail::gradient_from<B>(y, {x}, &seed, options).front();
+}
+
+}  // namespace math
+}  // namespace chainrule
+
+#endif  // CHAINRULE_AUTODIFF_BACKWARD_HPP

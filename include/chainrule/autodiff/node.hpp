@@ -1,0 +1,101 @@
+/// \file
+/// `node<B>`: one value of a graph, with the operation that made it.
+///
+/// Nodes are counted: by the variables that name them and by the nodes that were made from them.
+/// A node that is not wanted for a gradient does not know what it was made from, and so what it was
+/// made from can go.
+#ifndef CHAINRULE_AUTODIFF_NODE_HPP
+#define CHAINRULE_AUTODIFF_NODE_HPP
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include "chainrule/autodiff/memory_pool.hpp"
+
+namespace chainrule::detail {
+
+template <backend B>
+class vjp_step;
+template <backend B>
+struct node;
+
+/// Whether a view of B is plain memory of the host.
+template <class B>
+concept in_host_memory = B::host_memory;
+
+/// What a kind of node has in common: its name, and its vector-Jacobian product.
+template <backend B>
+struct operation {
+  std::string_view name;
+  /// Gives each input that wants it its gradient, from that of the node.
+  void (*vjp)(vjp_step<B>&);
+  /// Ends what the node keeps for it; none for plain values.
+  void (*end_context)(node<B>&) = nullptr;
+};
+
+template <backend B>
+struct node {
+  static constexpr std::size_t few_inputs = 4;
+  static constexpr std::size_t context_bytes = 24;
+
+  const_matrix<B> value;
+  buffer<B>* memory = nullptr;            // none: in `scalar`, or borrowed
+  const operation<B>* made_by = nullptr;  // none: a leaf, or a result without a history
+  std::array<node*, few_inputs> few{};
+  node** inputs = few.data();  // or a longer list
+  alignas(double) std::array<std::byte, context_bytes> context;
+  scalar_t<B> scalar{};     // the value of a 1 x 1 in host memory
+  std::uint32_t users = 0;  // variables and nodes; 0: the node is free
+  std::uint32_t input_count = 0;
+  bool wants_gradient = false;
+  bool keeps_gradient = false;  // a leaf, or an intermediate that was asked to
+  bool is_whole = false;        // the value is all of `memory`, and may be written while it is new
+  bool is_released = false;     // a backward pass let go of what it was made from
+  // Of the backward pass that is under way:
+  bool is_needed = false;
+  bool is_target = false;
+  std::uint32_t cursor = 0;
+  std::uint64_t visit = 0;
+  node* delta = nullptr;     // the gradient so far
+  node* gradient = nullptr;  // what is kept of all passes
+  node* next = nullptr;      // in lists of free nodes
+
+  /// Keeps a C for the operation.
+  template <class C>
+  void keep(C c) {
+    if constexpr (fits<C>)
+      new (context.data()) C(std::move(c));
+    else
+      new (context.data()) C*(new C(std::move(c)));
+  }
+  template <class C>
+  [[nodiscard]] C& kept() {
+    if constexpr (fits<C>)
+      return *std::launder(reinterpret_cast<C*>(context.data()));
+    else
+      return **std::launder(reinterpret_cast<C**>(context.data()));
+  }
+  /// What ends a C that was kept; none if nothing is to be done.
+  template <class C>
+  [[nodiscard]] static constexpr auto end_of() -> void (*)(node&) {
+    if constexpr (fits<C>)
+      return nullptr;
+    else
+      return [](node& n) { delete *std::launder(reinterpret_cast<C**>(n.context.data())); };
+  }
+
+ private:
+  template <class C>
+  static constexpr bool fits =
+      sizeof(C) <= context_bytes && alignof(C) <= alignof(double) &&
+      std::is_trivially_copyable_v<C>&& std::is_trivially_destructible_v<C>;
+};
+
+}  // namespace chainrule::detail
+
+#endif  // CHAINRULE_AUTODIFF_NODE_HPP

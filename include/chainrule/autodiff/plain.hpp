@@ -1,0 +1,91 @@
+/// \file
+/// `plain<T>`: one float or double as a number type, so that a functor over it finds `exp`, `where`
+/// and the others as it does over lanes, dual numbers and symbols.
+///
+///     const math::plain<double> y = silu{}(math::plain<double>{2.0});  // y.value
+///
+/// It is what the nodes of scalar circuits are computed with: one element is not worth a packet.
+#ifndef CHAINRULE_AUTODIFF_PLAIN_HPP
+#define CHAINRULE_AUTODIFF_PLAIN_HPP
+
+#include "chainrule/pointwise/functions.hpp"
+
+namespace chainrule::math {
+
+/// A number of type T.
+template <std::floating_point T>
+struct plain {
+  T value{};
+
+  plain() = default;
+  /// The constant, rounded to T.
+  template <constant C>
+  constexpr explicit plain(C c) : value(static_cast<T>(c)) {}
+
+  friend constexpr plain operator-(plain a) { return plain(-a.value); }
+  friend constexpr plain operator+(plain a, plain b) { return plain(a.value + b.value); }
+  friend constexpr plain operator-(plain a, plain b) { return plain(a.value - b.value); }
+  friend constexpr plain operator*(plain a, plain b) { return plain(a.value * b.value); }
+  friend constexpr plain operator/(plain a, plain b) { return plain(a.value / b.value); }
+  friend constexpr truth operator<(plain a, plain b) { return {a.value < b.value}; }
+  friend constexpr truth operator>(plain a, plain b) { return {a.value > b.value}; }
+  friend constexpr truth operator<=(plain a, plain b) { return {a.value <= b.value}; }
+  friend constexpr truth operator>=(plain a, plain b) { return {a.value >= b.value}; }
+  friend constexpr truth operator==(plain a, plain b) { return {a.value == b.value}; }
+  friend constexpr truth operator!=(plain a, plain b) { return {a.value != b.value}; }
+};
+
+template <class T>
+inline constexpr bool is_number<plain<T>> = true;
+
+// A constant on one side of an operator is rounded to T.
+#define CHAINRULE_PLAIN_OPERATOR(op)            \
+  template <class T, constant C>                \
+  constexpr auto operator op(plain<T> a, C c) { \
+    return a op plain<T>(c);                    \
+  }                                             \
+  template <class T, constant C>                \
+  constexpr auto operator op(C c, plain<T> a) { \
+    return plain<T>(c) op a;                    \
+  }
+CHAINRULE_PLAIN_OPERATOR(+)
+CHAINRULE_PLAIN_OPERATOR(-)
+CHAINRULE_PLAIN_OPERATOR(*)
+CHAINRULE_PLAIN_OPERATOR(/)
+CHAINRULE_PLAIN_OPERATOR(<)
+CHAINRULE_PLAIN_OPERATOR(>)
+CHAINRULE_PLAIN_OPERATOR(<=)
+CHAINRULE_PLAIN_OPERATOR(>=)
+CHAINRULE_PLAIN_OPERATOR(==)
+CHAINRULE_PLAIN_OPERATOR(!=)
+#undef CHAINRULE_PLAIN_OPERATOR
+
+template <class T, class Y>
+constexpr plain<T>& operator+=(plain<T>& a, const Y& b) {
+  return a = a + b;
+}
+template <class T, class Y>
+constexpr plain<T>& operator-=(plain<T>& a, const Y& b) {
+  return a = a - b;
+}
+template <class T, class Y>
+constexpr plain<T>& operator*=(plain<T>& a, const Y& b) {
+  return a = a * b;
+}
+template <class T, class Y>
+constexpr plain<T>& operator/=(plain<T>& a, const Y& b) {
+  return a = a / b;
+}
+
+template <class Op, class T>
+plain<T> evaluate(const Op&, plain<T> x) {
+  return plain<T>(Op::value(x.value));
+}
+template <class Op, class T>
+plain<T> evaluate(const Op&, plain<T> a, plain<T> b) {
+  return plain<T>(Op::value(a.value, b.value));
+}
+
+}  // namespace chainrule::math
+
+#endif  // CHAINRULE_AUTODIFF_PLAIN_HPP

@@ -1,0 +1,170 @@
+/// \file
+/// `tape<B>`: where the graph of a computation is recorded while it runs.
+///
+///     tape<cpu> t{cpu{}};
+///     const auto w = t.variable(weights.view());   // gradients are wanted
+///     const auto x = t.constant(samples.view());   // they are not
+///     const auto loss = mean(sqr(matmul(x, w) - y));
+///     backward(loss);
+///     be.map(step{}, weights.view(), weights.view(), w.gradient().view());
+///
+/// Loops and branches are those of the program: what runs is what is recorded. Values are freed
+/// when the last variable, or result, that needs them goes. A tape serves one thread at a time.
+/// See also autodiff/variable.hpp, autodiff/backward.hpp.
+#ifndef CHAINRULE_AUTODIFF_TAPE_HPP
+#define CHAINRULE_AUTODIFF_TAPE_HPP
+
+#include <initializer_list>
+#include <memory>
+
+#include "chainrule/autodiff/variable.hpp"
+
+namespace chainrule {
+
+namespace detail {
+
+/// A node of one number, with one user.
+template <backend B>
+[[nodiscard]] node<B>* make_number(graph<B>& g, double value) {
+  node<B>* const n = g.make({1, 1});
+  if constexpr (in_host_memory<B>) {
+    n->scalar = static_cast<scalar_t<B>>(value);
+  } else {
+    const auto rounded = static_cast<scalar_t<B>>(value);
+    g.backend().upload(g.writable(n), matrix_view<const scalar_t<B>>(&rounded, 1, 1));
+    g.backend().synchronize();  // `rounded` must live until it is read
+  }
+  return n;
+}
+
+/// A node whose elements are all `value`, with one user.
+template <backend B>
+[[nodiscard]] node<B>* make_filled(graph<B>& g, shape s, double value) {
+  if (s == shape{1, 1}) return make_number(g, value);
+  node<B>* const n = g.make(s);
+  g.backend().map(fn::fill{value}, g.writable(n));
+  return n;
+}
+
+}  // namespace detail
+
+template <backend B>
+class tape {
+  using T = scalar_t<B>;
+
+ public:
+  using backend_type = B;
+
+  explicit tape(const B& be = B{}) : graph_(std::make_unique<detail::graph<B>>(be)) {}
+
+  [[nodiscard]] const B& backend() const { return graph_->backend(); }
+  /// How many values there are on the tape.
+  [[nodiscard]] index_t size() const { return graph_->size(); }
+
+  /// A variable whose gradient is wanted, with a copy of these elements.
+  [[nodiscard]] chainrule::variable<B> variable(const_matrix<B> elements) {
+    return wanted(copy_of(elements));
+  }
+  /// The same, 1 x 1.
+  [[nodiscard]] chainrule::variable<B> variable(double value) {
+    return wanted(detail::make_number(*graph_, value));
+  }
+  /// The same, rows x cols, with the elements row by row. Throws shape_error if there are others.
+  [[nodiscard]] chainrule::variable<B> variable(index_t rows, index_t cols,
+                                                std::initializer_list<double> elements) {
+    return wanted(listed(rows, cols, elements));
+  }
+  /// The same, in memory of somebody else's that must outlive its use: a parameter. Change it only
+  /// when all that was computed from it is done with.
+  [[nodiscard]] chainrule::variable<B> borrow(const_matrix<B> elements) {
+    return wanted(graph_->make_view(elements, nullptr));
+  }
+
+  /// A value that no gradient is wanted for.
+  [[nodiscard]] chainrule::variable<B> constant(const_matrix<B> elements) {
+    return adopt(copy_of(elements));
+  }
+  [[nodiscard]] chainrule::variable<B> constant(double value) {
+    return adopt(detail::make_number(*graph_, value));
+  }
+  [[nodiscard]] chainrule::variable<B> constant(index_t rows, index_t cols,
+                                                std::initializer_list<double> elements) {
+    return adopt(listed(rows, cols, elements));
+  }
+  [[nodiscard]] chainrule::variable<B> borrow_constant(const_matrix<B> elements) {
+    return adopt(graph_->make_view(elements, nullptr));
+  }
+  /// rows x cols times the same number.
+  [[nodiscard]] chainrule::variable<B> filled(index_t rows, index_t cols, double value) {
+    return adopt(detail::make_filled(*graph_, {rows, cols}, value));
+  }
+
+  /// Forgets everything. Variables of before can no longer be used, and say so.
+  void clear() { graph_->clear(); }
+  /// Forgets all gradients.
+  void clear_gradients() {
+    graph_->each([&](detail::node<B>& n) {
+      if (n.gradient != nullptr) graph_->release(std::exchange(n.gradient, nullptr));
+    });
+  }
+
+  // For operations.
+  [[nodiscard]] detail::graph<B>& graph() const { return *graph_; }
+
+ private:
+  using node_type = detail::node<B>;
+
+  chainrule::variable<B> adopt(node_type* n) { return chainrule::variable<B>::adopt(*graph_, n); }
+  chainrule::variable<B> wanted(node_type* n) {
+    n->wants_gradient = n->keeps_gradient = true;
+    return adopt(n);
+  }
+  node_type* copy_of(const_matrix<B> elements) {
+    node_type* const n = graph_->make(elements.shape());
+    backend().copy(graph_->writable(n), elements);
+    return n;
+  }
+  node_type* listed(index_t rows, index_t cols, std::initializer_list<double> elements) {
+    if (static_cast<index_t>(elements.size()) != rows * cols)
+      throw shape_error(detail::concat("a matrix of ", rows, "x", cols, " has ", rows * cols,
+                                       " elements, ", elements.size(), " were given"));
+    const std::vector<T> host(elements.begin(), elements.end());
+    node_type* const n = graph_->make({rows, cols});
+    backend().upload(graph_->writable(n), matrix_view<const T>(host.data(), rows, cols));
+    backend().synchronize();  // `host` must live until it is read
+    return n;
+  }
+
+  std::unique_ptr<detail::graph<B>> graph_;
+};
+
+/// While it lives, nothing is recorded on the tape: values are computed and can go at once.
+template <backend B>
+class no_grad {
+ public:
+  explicit no_grad(const tape<B>& t) : no_grad(t.graph()) {}
+  explicit no_grad(detail::graph<B>& g) : graph_(g) { graph_.begin_silence(); }
+  ~no_grad() { graph_.end_silence(); }
+  no_grad(const no_grad&) = delete;
+  no_grad& operator=(const no_grad&) = delete;
+
+ private:
+  detail::graph<B>& graph_;
+};
+
+namespace math {
+
+/// The value of x, through which no gradient flows.
+template <backend B>
+[[nodiscard]] variable<B> detach(const variable<B>& x) {
+  if (x.is_constant()) return x;
+  auto& g = x.graph();
+  if (x.node().memory == nullptr && x.node().is_whole)
+    return variable<B>::adopt(g, chainrule::detail::make_number(g, static_cast<double>(x.item())));
+  return variable<B>::adopt(g, g.make_view(x.view(), &x.node()));
+}
+
+}  // namespace math
+}  // namespace chainrule
+
+#endif  // CHAINRULE_AUTODIFF_TAPE_HPP
