@@ -14,6 +14,8 @@
 ///     CHAINRULE_CUDA_DEVICE    the one to take, by number or by a part of its name
 ///     CHAINRULE_CUDA_TF32=1    products in TF32, faster, with 10 bits of mantissa
 ///     CHAINRULE_CUDA_GEMM=text products by the library's own kernel and not by cuBLASLt
+///
+/// A product whose epilogue is relu makes 0 of NaN where cuBLASLt computes it; the kernel keeps it.
 #ifndef CHAINRULE_BACKEND_CUDA_HPP
 #define CHAINRULE_BACKEND_CUDA_HPP
 
