@@ -67,11 +67,12 @@ struct cuda_api {
   /// A function of the driver by its name.
   static cudaError_t driver_function(const char* name, void** function) {
     *function = nullptr;
-    cudaDriverEntryPointQueryResult found{};
 #if CUDART_VERSION >= 12050
+    cudaDriverEntryPointQueryResult found{};
     const cudaError_t code =
         cudaGetDriverEntryPointByVersion(name, function, 12000, cudaEnableDefault, &found);
 #elif CUDART_VERSION >= 12000
+    cudaDriverEntryPointQueryResult found{};
     const cudaError_t code = cudaGetDriverEntryPoint(name, function, cudaEnableDefault, &found);
 #else
     const cudaError_t code = cudaGetDriverEntryPoint(name, function, cudaEnableDefault);
@@ -140,15 +141,15 @@ namespace device {
     case cudaErrorAssert:
     case cudaErrorContextIsDestroyed:
     case cudaErrorNvlinkUncorrectable:
-    case cudaErrorMpsClientTerminated:
     case cudaErrorUnknown:
       return true;
     default:
       break;
   }
-  // What older headers do not know: a contained error, a leak of tensor memory, a device outside.
+  // What older headers do not know: a contained error, a leak of tensor memory, another process's
+  // end, a device outside.
   const int number = static_cast<int>(code);
-  return number == 226 || number == 721 || number == 911;
+  return number == 226 || number == 721 || number == 810 || number == 911;
 }
 
 }  // namespace device
