@@ -91,7 +91,10 @@ TEMPLATE_LIST_TEST_CASE("a counter counts what is queued", "[device]", backends)
   be.random(counted.view(), 3, 40, count);
   be.random(given.view(), 3, 42);
   CHECK(to_host(be, const_matrix<B>(counted.view())) == to_host(be, const_matrix<B>(given.view())));
-  be.set(count, 0);
+  be.set(count, 0);  // which is no advance less
+  be.random(counted.view(), 3, 40, count);
+  CHECK(to_host(be, const_matrix<B>(counted.view())) == to_host(be, const_matrix<B>(given.view())));
+  be.restart(count);
   be.random(counted.view(), 3, 42, count);
   CHECK(to_host(be, const_matrix<B>(counted.view())) == to_host(be, const_matrix<B>(given.view())));
 }

@@ -1,9 +1,13 @@
 /// \file
-/// Automatic differentiation, all of it: see autodiff/tape.hpp for where to begin.
+/// Automatic differentiation, all of it: begin with autodiff/tape.hpp.
 #ifndef CHAINRULE_AUTODIFF_AUTODIFF_HPP
 #define CHAINRULE_AUTODIFF_AUTODIFF_HPP
 
 #include "chainrule/autodiff/backward.hpp"
+#include "chainrule/autodiff/call.hpp"
+#include "chainrule/autodiff/dot.hpp"
+#include "chainrule/autodiff/jacobian.hpp"
+#include "chainrule/autodiff/lambda_layer.hpp"
 #include "chainrule/autodiff/matmul.hpp"
 #include "chainrule/autodiff/structure.hpp"
 

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -36,6 +37,8 @@ struct operation {
   void (*vjp)(vjp_step<B>&);
   /// Ends what the node keeps for it; none for plain values.
   void (*end_context)(node<B>&) = nullptr;
+  /// What else a picture of the graph shows beside the name: a constant.
+  std::string (*describe)(const node<B>&) = nullptr;
 };
 
 template <backend B>
@@ -79,6 +82,10 @@ struct node {
       return *std::launder(reinterpret_cast<C*>(context.data()));
     else
       return **std::launder(reinterpret_cast<C**>(context.data()));
+  }
+  template <class C>
+  [[nodiscard]] const C& kept() const {
+    return const_cast<node*>(this)->template kept<C>();
   }
   /// What ends a C that was kept; none if nothing is to be done.
   template <class C>

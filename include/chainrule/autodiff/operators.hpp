@@ -38,14 +38,14 @@ struct with_left {
   constexpr auto operator()(const auto& x) const { return Op{}(c, x); }
 };
 
-/// x^exponent for a constant exponent.
+/// x^c
 struct fixed_power {
   static constexpr std::string_view name = "pow";
-  double exponent;
-  constexpr auto operator()(const auto& x) const { return math::pow(x, exponent); }
+  double c;
+  constexpr auto operator()(const auto& x) const { return math::pow(x, c); }
   constexpr auto derivative(const auto& x, const auto&) const {
     // x^0 is 1 at 0 too, and its derivative 0.
-    return exponent * math::pow(x, exponent == 0 ? 1 : exponent - 1);
+    return c * math::pow(x, c == 0 ? 1 : c - 1);
   }
 };
 

@@ -183,6 +183,16 @@ void pull(vjp_step<B>& step, std::size_t i, const P& p, const variable<B>& first
 /// The operation that a pointwise functor of N operands is.
 template <backend B, class F, std::size_t N>
 struct pointwise_operation {
+  /// The constant of a functor that has one.
+  static constexpr auto describe() -> std::string (*)(const node<B>&) {
+    if constexpr (requires(const F& f) {
+                    { f.c } -> std::same_as<const double&>;
+                  })
+      return [](const node<B>& n) { return concat(' ', n.template kept<F>().c); };
+    else
+      return nullptr;
+  }
+
   static void vjp(vjp_step<B>& step) {
     [&]<std::size_t... I>(std::index_sequence<I...>) {
       ((step.wants(I) ? give<I>(step) : void()), ...);
@@ -190,7 +200,8 @@ struct pointwise_operation {
     (std::make_index_sequence<N>{});
   }
 
-  static constexpr operation<B> instance{operation_name<F>(), &vjp, node<B>::template end_of<F>()};
+  static constexpr operation<B> instance{operation_name<F>(), &vjp, node<B>::template end_of<F>(),
+                                         describe()};
 
  private:
   template <std::size_t I>

@@ -49,6 +49,11 @@ class batch_feed {
            loader_.suits(data);
   }
 
+  /// Counts the passes from 0 again.
+  void restart() {
+    if constexpr (counting_backend<B>) be_->restart(*count_);
+  }
+
   /// Goes to the beginning of an epoch of that order, in batches of `size`. The order must live as
   /// long as the epoch.
   void begin(std::span<const std::int32_t> order, index_t size) {
@@ -86,7 +91,7 @@ class batch_feed {
     first_ += n;
   }
 
-  /// The number of the batch, in the backend's memory.
+  /// The number of the batch, and of the passes since restart(), in the backend's memory.
   [[nodiscard]] const counter_t<B>& count() const { return *count_; }
 
   /// The losses of the first n samples of the epoch, and whether their answers were correct: 2 × n,

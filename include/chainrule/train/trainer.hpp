@@ -128,6 +128,8 @@ class basic_trainer {
     const sampler order(data.count(), options.seed);
     std::vector<std::int32_t> host_order(static_cast<std::size_t>(data.count()));
     detail::step_plan<B> full_batch;  // recorded in the second step of that size, where that can be
+    feed_.restart();
+    const phase first_pass = phase::train(options.seed, static_cast<std::uint64_t>(steps()));
 
     history h;
     for (int epoch = 1; epoch <= options.epochs; ++epoch) {
@@ -139,7 +141,6 @@ class basic_trainer {
       feed_.begin(host_order, batch);
       const batch_range batches(data.count() - merged, batch);
       if constexpr (counting_backend<B>) plan_steps(batches.size());
-      const phase first_pass = phase::train(options.seed, static_cast<std::uint64_t>(steps()));
       const auto start = std::chrono::steady_clock::now();
       const auto seconds = [&] {
         return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -286,8 +287,8 @@ class basic_trainer {
     feed_.next(n);
   }
 
-  /// The pass of the step under way: where the backend counts, it is the first of the epoch and as
-  /// many more as are counted.
+  /// The pass of the step under way: where the backend counts, it is the first of this call of fit
+  /// and as many more as are counted.
   [[nodiscard]] layer_phase<B> phase_of_step(const phase& first_pass) const {
     if constexpr (counting_backend<B>)
       return {first_pass, &feed_.count()};

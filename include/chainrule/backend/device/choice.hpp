@@ -34,8 +34,8 @@ class device_choice {
 
 namespace device {
 
-/// The one of `list` that is wanted: a number in it, or a part of a name. Throws backend_error,
-/// with the names there are; `source` says where the wish came from.
+/// The one of `list` that is wanted: a number in it, or a part of a name, in capitals or not.
+/// Throws backend_error, with the names there are; `source` says where the wish came from.
 [[nodiscard]] inline const device_info& find_device(const std::vector<device_info>& list,
                                                     const std::string& wanted, const char* api,
                                                     const char* source) {
@@ -45,8 +45,13 @@ namespace device {
   if (*end == '\0' && number >= 0 && static_cast<std::size_t>(number) < list.size())
     return list[static_cast<std::size_t>(number)];
   std::string names;
+  const auto lower = [](std::string text) {
+    for (char& c : text)
+      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+    return text;
+  };
   for (const device_info& d : list) {
-    if (d.name.find(wanted) != std::string::npos) return d;
+    if (lower(d.name).find(lower(wanted)) != std::string::npos) return d;
     names += detail::concat(names.empty() ? "" : ", ", d.index, " (", d.name, ")");
   }
   throw backend_error(detail::concat(api, ": ", source, " is '", wanted,
@@ -70,7 +75,8 @@ template <class Runtime>
                                           by_environment ? variable : "the device asked for");
   const std::lock_guard lock(mutex);
   std::shared_ptr<Runtime>& runtime = open[wanted.index];
-  if (!runtime) runtime = std::make_shared<Runtime>(wanted);
+  // One that is lost stays with those who hold it; who asks now gets a new one.
+  if (!runtime || runtime->is_lost()) runtime = std::make_shared<Runtime>(wanted);
   return runtime;
 }
 

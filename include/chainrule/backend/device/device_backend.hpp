@@ -29,6 +29,8 @@
 #include "chainrule/backend/device/kernels/reduce.hpp"
 #include "chainrule/backend/device/kernels/row_softmax.hpp"
 #include "chainrule/backend/device/kernels/scatter.hpp"
+#include "chainrule/backend/device/library_product.hpp"
+#include "chainrule/backend/device/recording.hpp"
 #include "chainrule/backend/device/staging.hpp"
 
 namespace chainrule {
@@ -160,15 +162,19 @@ class device_backend {
   }
 
   /// A number in the device's memory that verbs read where they run: what changes from step to step
-  /// without a word from the host. Begins at 0.
+  /// without a word from the host. A second number counts on when the first is set back.
   class counter {
    public:
-    explicit counter(const device_backend& be) : value_(be.template allocate<std::int32_t>(1)) {
-      be.set(*this, 0);
+    explicit counter(const device_backend& be) : value_(be.template allocate<std::int32_t>(2)) {
+      be.restart(*this);
     }
     /// The number, as one element.
     [[nodiscard]] matrix_view<std::int32_t, pointer<std::int32_t>> view() const {
-      return value_.view();
+      return value_.view().block(0, 0, 1, 1);
+    }
+    /// How often it has advanced since it was restarted.
+    [[nodiscard]] matrix_view<std::int32_t, pointer<std::int32_t>> total() const {
+      return value_.view().block(0, 1, 1, 1);
     }
 
    private:
@@ -177,7 +183,13 @@ class device_backend {
   void set(const counter& c, std::int32_t value) const {
     upload<std::int32_t>(c.view(), matrix_view<const std::int32_t>(&value, 1, 1));
   }
-  /// Adds 1 to the counter, after all that was asked for before.
+  /// Sets both numbers to 0.
+  void restart(const counter& c) const {
+    const std::int32_t zero = 0;
+    set(c, 0);
+    upload<std::int32_t>(c.total(), matrix_view<const std::int32_t>(&zero, 1, 1));
+  }
+  /// Adds 1 to both numbers, after all that was asked for before.
   void advance(const counter& c) const {
     arguments a;
     a.buffer(c.view().data());
@@ -229,6 +241,8 @@ class device_backend {
     list.factor(b);
     (list.operand("gemm", const_matrix(in), c.shape()), ...);
     if (c.empty()) return;
+    if constexpr (device::multiplies<Runtime, T>)
+      if (by_library(c, a, b, scalars, epilogue, const_matrix(in)...)) return;
     const device::gemm_variant v = device::gemm_variant_for(
         {c.rows(), c.cols(), a.cols(), a.is_transposed, b.is_transposed}, gemm_device(), sizeof(T));
     const device::gemm_geometry g = device::gemm_geometry_for(v, c.rows(), c.cols());
@@ -243,10 +257,22 @@ class device_backend {
            {g.width, g.height, g.local_width, g.local_height}, list);
   }
 
+  /// What `work()` asks of the device, noted down and not done: see device/recording.hpp.
+  template <class Work>
+  requires device::records<Runtime>
+  [[nodiscard]] auto record(Work&& work) const {
+    return device::recording<Runtime>(runtime_, std::forward<Work>(work));
+  }
+  /// Queues what was recorded once more.
+  template <std::same_as<Runtime> R>
+  void replay(const device::recording<R>& step) const {
+    step.replay();
+  }
+
   void random(matrix out, std::uint64_t seed, std::uint64_t stream) const {
     random(out, seed, stream, nullptr);
   }
-  /// The numbers of stream `stream` + `later`.
+  /// The numbers of stream `stream` + the times that `later` has advanced.
   void random(matrix out, std::uint64_t seed, std::uint64_t stream, const counter& later) const {
     random(out, seed, stream, &later);
   }
@@ -371,6 +397,20 @@ class device_backend {
     scatter,
     scatter_add
   };
+  /// The same in words.
+  static constexpr const char* verbs_[] = {"map",
+                                           "reduce",
+                                           "gemm",
+                                           "random",
+                                           "gather",
+                                           "advance",
+                                           "place",
+                                           "softmax_rows",
+                                           "log_sum_exp_rows",
+                                           "argmax_rows",
+                                           "softmax_cross_entropy_rows",
+                                           "scatter",
+                                           "scatter_add"};
 
   /// The arguments of a launch, in the order of a kernel's parameters.
   class arguments {
@@ -447,7 +487,8 @@ class device_backend {
     (add(&device::type_tag<Types>), ...);
     key.append(reinterpret_cast<const char*>(&variant), sizeof variant);
     key += constants;
-    return runtime_->kernel(key, [&] { return whole(text()); });
+    const char* verb = verbs_[static_cast<std::size_t>(Task)];
+    return runtime_->kernel(key, verb, [&] { return whole(text()); });
   }
   template <task Task, class... Types, class Text>
   [[nodiscard]] kernel_handle kernel_for(Text&& text) const {
@@ -542,6 +583,46 @@ class device_backend {
                  const_matrix(partial.view()));
   }
 
+  /// A product by the runtime's library, with the epilogue where it has that, else with a map after
+  /// it. False if nothing is done.
+  template <class Epilogue, class... In>
+  [[nodiscard]] bool by_library(matrix c, const gemm_operand<const_matrix>& a,
+                                const gemm_operand<const_matrix>& b, gemm_scalars scalars,
+                                const Epilogue& epilogue, const In&... in) const {
+    // What lies on c is gone before the epilogue reads it.
+    if ((overlap(c, in) || ...)) return false;
+    device::library_product<typename Runtime::buffer, T> p;
+    p.rows = c.rows();
+    p.cols = c.cols();
+    p.inner = a.cols();
+    p.alpha = static_cast<T>(scalars.alpha);
+    p.beta = static_cast<T>(scalars.beta);
+    p.c = {c.data(), c.stride(), false};
+    p.a = {a.view.data(), a.view.stride(), a.is_transposed};
+    p.b = {b.view.data(), b.view.stride(), b.is_transposed};
+    constexpr std::optional<device::library_epilogue> known = device::library_epilogue_of<Epilogue>;
+    if constexpr (known.has_value()) {
+      p.epilogue = *known;
+      ((p.bias = in.data()), ...);
+      if (((in.rows() == 1 && in.cols() == c.cols()) && ...) && runtime_->multiply(p)) return true;
+      if (*known == device::library_epilogue::none && sizeof...(In) == 0) return false;
+      p.epilogue = device::library_epilogue::none;
+      p.bias = {};
+    }
+    if (!runtime_->multiply(p)) return false;
+    map(epilogue, c, c, in...);
+    return true;
+  }
+
+  /// Whether two matrices have a part of memory in common, or lie within each other's rows.
+  static bool overlap(const const_matrix& x, const const_matrix& y) {
+    const auto end = [](const const_matrix& m) {
+      return m.data().offset + (m.rows() - 1) * m.stride() + m.cols();
+    };
+    return !x.empty() && !y.empty() && x.data().buffer == y.data().buffer &&
+           x.data().offset < end(y) && y.data().offset < end(x);
+  }
+
   /// A verb that reads the rows of x and writes those of out.
   template <task Task, class Text>
   void per_row(const char* verb, const_matrix x, matrix out, Text&& text) const {
@@ -589,7 +670,7 @@ class device_backend {
     a.integers(out.rows(), out.cols());
     a.target(out);
     a.integers(static_cast<index_t>(seed), static_cast<index_t>(stream));
-    if (later != nullptr) a.buffer(later->view().data());
+    if (later != nullptr) a.buffer(later->total().data());
     const auto text = [&] { return device::random_kernel<T>(later != nullptr); };
     launch("random",
            later == nullptr ? kernel_for<task::random, void>(text)

@@ -80,15 +80,16 @@ class runtime_base {
   /// backend_error with the numbered text and the compiler's log if it does not build.
   [[nodiscard]] kernel_handle kernel(const std::string& text) {
     const std::lock_guard lock(mutex_);
-    return built(text);
+    return built("", text);
   }
-  /// The same for a text that is made where it is needed: `key` stands for it.
+  /// The same for a text that is made where it is needed: `key` stands for it, `verb` is what it is
+  /// for, in names of files.
   template <class Text>
-  [[nodiscard]] kernel_handle kernel(const std::string& key, Text&& text) {
+  [[nodiscard]] kernel_handle kernel(const std::string& key, const char* verb, Text&& text) {
     const std::lock_guard lock(mutex_);
     const auto found = keys_.find(key);
     if (found != keys_.end()) return found->second;
-    return keys_.emplace(key, built(text())).first->second;
+    return keys_.emplace(key, built(verb, text())).first->second;
   }
 
   /// Queues a kernel; `verb` names who asks for it in messages.
@@ -261,6 +262,11 @@ class runtime_base {
   /// overrides what the device is, so that both can be tested anywhere.
   [[nodiscard]] device_kind layout() const { return layout_; }
 
+  /// Whether an error has made the device useless: every call throws then.
+  [[nodiscard]] bool is_lost() const {
+    const std::lock_guard lock(mutex_);
+    return !fatal_.empty();
+  }
   /// Whether every buffer lies between guard zones.
   [[nodiscard]] bool checks_memory() const { return zone_ > 0; }
 
@@ -328,12 +334,12 @@ class runtime_base {
                                          "before or after the step"));
   }
 
-  [[nodiscard]] kernel_handle built(const std::string& text) {
+  [[nodiscard]] kernel_handle built(const char* verb, const std::string& text) {
     require_alive();
     const auto found = kernels_.find(text);
     if (found != kernels_.end()) return &found->second;
     const std::string whole = Derived::prelude() + text;
-    const program_store store(Derived::api, self().fingerprint(), whole);
+    const program_store store(Derived::api, self().fingerprint(), whole, verb);
     store.dump();
     if (const std::optional<std::string> binary = store.load())
       if (std::optional<Module> m = self().load(*binary))

@@ -93,6 +93,11 @@ class basic_opencl_runtime
   ~basic_opencl_runtime() { base::close(); }
 
  private:
+  /// So drivers say that a device is gone, or that a kernel has crashed.
+  [[nodiscard]] static constexpr bool is_fatal(cl_int code) {
+    return code == CL_DEVICE_NOT_AVAILABLE || code == CL_INVALID_COMMAND_QUEUE ||
+           code == CL_INVALID_CONTEXT;
+  }
   /// Throws unless `code` is CL_SUCCESS; `call` names what was called.
   void check(cl_int code, const char* call) {
     if (code == CL_SUCCESS) return;
@@ -101,9 +106,7 @@ class basic_opencl_runtime
                        ", after the verb ", base::last_verb(), " on ", base::info().name);
     if (code == CL_MEM_OBJECT_ALLOCATION_FAILURE || code == CL_OUT_OF_HOST_MEMORY)
       throw out_of_memory(said);
-    if (code == CL_DEVICE_NOT_AVAILABLE || code == CL_INVALID_COMMAND_QUEUE ||
-        code == CL_INVALID_CONTEXT)
-      base::poison(said);  // so drivers say that a kernel has crashed
+    if (is_fatal(code)) base::poison(said);
     throw backend_error(said);
   }
 
@@ -117,7 +120,7 @@ class basic_opencl_runtime
     const std::string said = detail::concat(
         "OpenCL: no room for a buffer of ", bytes, " bytes on ", base::info().name, ", which has ",
         base::info().memory, " (clCreateBuffer: ", device::opencl_error_name(code), ")");
-    if (code == CL_INVALID_CONTEXT) throw backend_error(said);
+    if (is_fatal(code)) check(code, "clCreateBuffer");
     throw out_of_memory(said);
   }
   void raw_release(cl_mem b) noexcept { Api::release_buffer(b); }

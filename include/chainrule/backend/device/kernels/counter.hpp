@@ -8,10 +8,13 @@
 
 namespace chainrule::device {
 
-/// The count goes up by 1.
+/// The count and the total behind it go up by 1.
 [[nodiscard]] inline std::string advance_kernel() {
   return R"(KERNEL cr_main(GLOBAL int* count, long count_at) {
-  if (INDEX(0) == 0 && INDEX(1) == 0) ++count[count_at];
+  if (INDEX(0) == 0 && INDEX(1) == 0) {
+    ++count[count_at];
+    ++count[count_at + 1];
+  }
 }
 )";
 }
