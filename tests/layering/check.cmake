@@ -17,7 +17,7 @@ set(may_include_losses ${below} losses)
 set(may_include_optim ${below} optim)
 set(may_include_data core data)
 set(may_include_io core pointwise backend memory io)
-set(may_include_autodiff core pointwise backend memory ops layers autodiff)
+set(may_include_autodiff ${below} losses autodiff)
 set(may_include_train ${below} losses optim data io train)
 set(may_include_testing ${below} losses optim data io autodiff train testing)
 

@@ -1,0 +1,135 @@
+/// \file
+/// `call`: a network, or a loss, as a node of a graph.
+///
+///     network encoder{be, dense{784, 64, relu{}}};
+///     arena<cpu> slopes = encoder.make_gradients();
+///     const auto code = call(encoder, x, slopes);         // x: n x 784
+///     const auto loss = mean(call(softmax_cross_entropy{}, scores(code), labels.view()));
+///     backward(loss);                                      // adds to `slopes`, and to
+///     x.gradient()
+///
+/// A layer is called as a network of one. Both run their own forward and backward code, which can
+/// be differentiated once: for second derivatives, write the function with operations of the tape.
+#ifndef CHAINRULE_AUTODIFF_CALL_HPP
+#define CHAINRULE_AUTODIFF_CALL_HPP
+
+#include "chainrule/autodiff/backward.hpp"
+#include "chainrule/layers/layer.hpp"
+#include "chainrule/losses/loss.hpp"
+#include "chainrule/network/workspace.hpp"
+
+namespace chainrule {
+
+namespace detail {
+
+[[noreturn, gnu::cold, gnu::noinline]] inline void refuse_second(std::string_view what) {
+  throw value_error(concat("call: the backward pass of a ", what,
+                           " cannot be differentiated again; write it with operations of the tape, "
+                           "or do without create_graph"));
+}
+
+/// What a call of a network keeps.
+template <class Network>
+struct network_call {
+  using B = typename Network::backend_type;
+  const Network* net;
+  workspace<B> pass;
+  arena<B>* total;  // none: the parameters are constants
+};
+
+template <class Network>
+struct network_operation {
+  using B = typename Network::backend_type;
+  using state = network_call<Network>;
+
+  static void vjp(vjp_step<B>& step) {
+    if (step.differentiable()) refuse_second("network");
+    state& s = step.template kept<state>();
+    graph<B>& g = step.graph();
+    const B& be = g.backend();
+    const variable<B> x = step.input(0);
+    be.copy(s.pass.output_gradient(), step.dy().view());
+    arena<B> slopes = s.net->make_gradients();
+    variable<B> dx;
+    if (step.wants(0)) dx = variable<B>::adopt(g, g.make(x.shape()));
+    s.net->backward(x.view(), s.pass, slopes, step.wants(0) ? g.writable(&dx.node()) : matrix<B>{});
+    if (s.total != nullptr)
+      be.map(fn::plus{}, s.total->all(), const_matrix<B>(s.total->all()),
+             const_matrix<B>(slopes.all()));
+    if (step.wants(0)) step.give(0, dx);
+  }
+  static constexpr operation<B> instance{"network", &vjp, node<B>::template end_of<state>()};
+};
+
+template <class Network, backend B>
+[[nodiscard]] variable<B> call_network(const Network& net, const variable<B>& x, arena<B>* total,
+                                       const phase& p) {
+  graph<B>& g = x.graph();
+  if (total != nullptr && total->all().size() != net.parameters().all().size())
+    throw shape_error(concat("call: the gradients have room for ", total->all().size(),
+                             " numbers, the parameters are ", net.parameters().all().size(),
+                             "; use make_gradients() of this network"));
+  phase training = p;
+  training.training = true;
+  network_call<Network> state{&net, net.make_workspace(std::max<index_t>(x.rows(), 1), true),
+                              total};
+  const const_matrix<B> y = net.forward(x.view(), state.pass, training);
+  variable<B> result = variable<B>::adopt(g, g.make(y.shape()));
+  g.backend().copy(g.writable(&result.node()), y);
+  node<B>* const input = &x.node();
+  record(result, network_operation<Network>::instance, std::move(state), &input, 1,
+         total != nullptr);
+  return result;
+}
+
+template <backend B>
+struct loss_operation {
+  static void vjp(vjp_step<B>& step) {
+    if (step.differentiable()) refuse_second("loss");
+    step.give(0, step.dy() * step.input(1));
+  }
+  static constexpr operation<B> instance{"loss", &vjp};
+};
+
+}  // namespace detail
+
+namespace math {
+
+/// net(x), n x outputs. A backward pass adds the gradients of the parameters to `gradients`, which
+/// is net.make_gradients() and not set to 0 here, and gives x its own. `net` and `gradients` must
+/// outlive the graph, and the parameters stay as they are until then. Layers such as dropout act as
+/// in training, with the phase's random numbers. Throws shape_error.
+template <class Network, backend B>
+[[nodiscard]] variable<B> call(const Network& net, const variable<B>& x, arena<B>& gradients,
+                               const phase& p = phase{}) {
+  return chainrule::detail::call_network(net, x, &gradients, p);
+}
+/// The same with parameters that are constants: only x gets a gradient.
+template <class Network, backend B>
+requires requires { typename Network::backend_type; }
+[[nodiscard]] variable<B> call(const Network& net, const variable<B>& x, const phase& p = phase{}) {
+  return chainrule::detail::call_network<Network, B>(net, x, nullptr, p);
+}
+
+/// The loss of each sample, n x 1, for outputs of n x c and targets as losses/loss.hpp says. Throws
+/// shape_error.
+template <backend B, loss<B> Loss>
+[[nodiscard]] variable<B> call(const Loss& loss, const variable<B>& y,
+                               std::type_identity_t<const_matrix<B>> targets) {
+  namespace d = chainrule::detail;
+  auto& g = y.graph();
+  const B& be = g.backend();
+  variable<B> result = variable<B>::adopt(g, g.make({y.rows(), 1}));
+  variable<B> slope = variable<B>::adopt(g, g.make(y.shape()));
+  const variable<B> one = variable<B>::adopt(g, d::make_number(g, 1));
+  loss_scratch<B> scratch(be, y.rows(), y.cols());
+  loss(be, y.view(), targets, one.view(), g.writable(&result.node()),
+       y.requires_gradient() ? g.writable(&slope.node()) : matrix<B>{}, scratch);
+  d::record_made_from(result, d::loss_operation<B>::instance, d::nothing{}, y, slope);
+  return result;
+}
+
+}  // namespace math
+}  // namespace chainrule
+
+#endif  // CHAINRULE_AUTODIFF_CALL_HPP
