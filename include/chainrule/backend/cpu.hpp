@@ -1,9 +1,13 @@
 /// \file
-/// `cpu`: the backend that runs on the processor, through Eigen.
+/// `cpu`: the backend that runs on the processor, by kernels for its instruction set.
 ///
 ///     chainrule::cpu be;                 // float, as many threads as processors
 ///     chainrule::basic_cpu<double> d;    // the same in double, for checks
 ///     chainrule::cpu two{2};             // a pool of its own with two threads
+///
+/// Whatever the compiler's flags, the instruction set is chosen when the program runs: AVX-512, or
+/// AVX2 with FMA, else the portable kernels, which are Eigen's; CHAINRULE_ISA forces one
+/// (cpu/isa.hpp). Results differ from one to another by roundings.
 ///
 /// Handles are cheap to copy; copies share a pool of threads. Every verb is done when it returns,
 /// and gives the same bits for any number of threads. Handles may be used from several threads.
@@ -17,6 +21,8 @@
 #include "chainrule/backend/concept.hpp"
 #include "chainrule/backend/contract.hpp"
 #include "chainrule/backend/cpu/gemm.hpp"
+#include "chainrule/backend/cpu/gemm/product.hpp"
+#include "chainrule/backend/cpu/isa.hpp"
 #include "chainrule/backend/cpu/map.hpp"
 #include "chainrule/backend/cpu/parallel.hpp"
 #include "chainrule/backend/cpu/storage.hpp"
@@ -41,20 +47,29 @@ class basic_cpu {
   static constexpr bool host_memory = true;
 
   /// Works with the pool that all handles made so share; its size is that of CHAINRULE_THREADS,
-  /// else the number of processors.
-  basic_cpu() : pool_(shared_pool()) {}
-  /// Works with a pool of its own of `threads` threads. Throws value_error below 1.
-  explicit basic_cpu(int threads) : pool_(std::make_shared<thread_pool>(threads)) {}
-  /// The same pool with another scalar.
+  /// else the number of processors. Throws value_error if CHAINRULE_ISA names no instruction set,
+  /// or one that this machine does not support.
+  basic_cpu() : pool_(shared_pool()), isa_(chosen_isa()) {}
+  /// Works with a pool of its own of `threads` threads, by the instruction set `set`. Throws
+  /// value_error below 1, and as above.
+  explicit basic_cpu(int threads, chainrule::isa set = chosen_isa())
+      : pool_(std::make_shared<thread_pool>(threads)), isa_(require_supported(set)) {}
+  /// The same pool and instruction set with another scalar.
   template <class U>
-  explicit basic_cpu(const basic_cpu<U>& other) : pool_(other.pool()) {}
+  explicit basic_cpu(const basic_cpu<U>& other) : pool_(other.pool()), isa_(other.isa()) {}
 
   [[nodiscard]] int threads() const { return pool_->threads(); }
   [[nodiscard]] const std::shared_ptr<thread_pool>& pool() const { return pool_; }
 
   [[nodiscard]] std::string name() const { return "cpu"; }
-  /// The instruction sets that the pointwise and product kernels use.
-  [[nodiscard]] std::string instruction_set() const { return Eigen::SimdInstructionSetsInUse(); }
+  /// The instruction set of the kernels for products.
+  [[nodiscard]] chainrule::isa isa() const { return isa_; }
+  /// The same for people.
+  [[nodiscard]] std::string instruction_set() const {
+    if (isa_ == chainrule::isa::avx512) return "AVX-512";
+    if (isa_ == chainrule::isa::avx2) return "AVX2 and FMA";
+    return detail::concat("portable: ", Eigen::SimdInstructionSetsInUse());
+  }
 
   /// `size` elements, not initialised. Throws std::bad_alloc.
   template <class U = T>
@@ -323,6 +338,16 @@ class basic_cpu {
       end(0, c.rows(), 0, c.cols());
       return;
     }
+#if CHAINRULE_HAS_X86_TARGETS
+    if (isa_ != chainrule::isa::portable) {
+      const detail::gemm_factor<T> left{a.view.data(), a.view.stride(), a.is_transposed};
+      const detail::gemm_factor<T> right{b.view.data(), b.view.stride(), b.is_transposed};
+      const detail::gemm_problem<T> g{c.rows(),  c.cols(), a.cols(), static_cast<T>(scalars.alpha),
+                                      left,      right,    beta,     c.data(),
+                                      c.stride()};
+      return detail::multiply_by_tiles(isa_, *pool_, g, end);
+    }
+#endif
     const auto run = [&]<bool A, bool B>() {
       detail::gemm_add<T, A, B>(*pool_, c.rows(), c.cols(), a.cols(), static_cast<T>(scalars.alpha),
                                 a.view.data(), a.view.stride(), b.view.data(), b.view.stride(),
@@ -350,6 +375,7 @@ class basic_cpu {
   }
 
   std::shared_ptr<thread_pool> pool_;
+  chainrule::isa isa_;
 };
 
 /// The CPU in single precision.

@@ -1,0 +1,134 @@
+/// \file
+/// A block of a matrix product: what one thread computes at a time, out of register tiles.
+#ifndef CHAINRULE_BACKEND_CPU_GEMM_BLOCK_HPP
+#define CHAINRULE_BACKEND_CPU_GEMM_BLOCK_HPP
+
+#include "chainrule/backend/cpu/gemm/panel.hpp"
+#include "chainrule/backend/cpu/gemm/plan.hpp"
+#include "chainrule/backend/cpu/gemm/tile.hpp"
+
+namespace chainrule::detail {
+
+/// All rows of one strip of columns (Vecs vectors), tile by tile; t is at the first row.
+template <class Tiles, class T, int Vecs, bool SideBySide>
+CHAINRULE_INLINE void multiply_strip(gemm_tile<T> t, index_t rows) {
+  constexpr int Bytes = Tiles::bytes;
+  constexpr index_t tall = gemm_tile_sizes<Bytes>::rows;
+  constexpr index_t few = gemm_tile_sizes<Bytes>::few_rows;
+  const T* const x = t.x;
+  T* const sums = t.sums;
+  for (index_t i = 0; i < rows;) {
+    const index_t left = rows - i;
+    // A tile that would end below the block is moved up and stores only what it is there for. For
+    // few rows a tall tile would do that in vain.
+    const bool is_tall = rows >= tall && left > (tall > 2 * few ? 2 * few : few);
+    const index_t height = is_tall ? tall : (rows >= few ? few : 1);
+    const index_t first = left < height ? rows - height : i;
+    t.x = x + first * t.x_row;
+    t.sums = sums + first * t.sums_row;
+    t.skip = static_cast<int>(i - first);
+    if (is_tall)
+      Tiles::template run<T, tall, Vecs, SideBySide>(t);
+    else if (rows >= few)
+      Tiles::template run<T, few, Vecs, SideBySide>(t);
+    else
+      Tiles::template run<T, 1, Vecs, SideBySide>(t);
+    i = first + height;
+  }
+}
+
+/// c = alpha sums + beta c for rows x cols elements; with beta = 0, c is not read.
+template <class T, int Bytes>
+CHAINRULE_INLINE void scale_sums(const T* sums, index_t sums_row, T alpha, T beta, T* c,
+                                 index_t c_row, index_t rows, index_t cols) {
+  using S = simd<T, Bytes>;
+  for (index_t i = 0; i < rows; ++i, sums += sums_row, c += c_row)
+    for (index_t j = 0; j < cols; j += S::width) {
+      const index_t count = cols - j < S::width ? cols - j : S::width;
+      typename S::vector value;
+      typename S::vector old{};
+      S::load(value, sums + j);
+      value = alpha * value;
+      if (beta != T(0)) {
+        if (count == S::width)
+          S::load(old, c + j);
+        else
+          copy_few<S::width / 2>(reinterpret_cast<T*>(&old), c + j, count);
+        value += beta * old;
+      }
+      if (count == S::width)
+        S::store(c + j, value);
+      else
+        copy_few<S::width / 2>(c + j, reinterpret_cast<const T*>(&value), count);
+    }
+}
+
+/// Computes the block of c whose first element is (first_row, first_col).
+/// `workspace` has plan.workspace() elements.
+template <class Tiles, class T>
+CHAINRULE_INLINE void multiply_block(const gemm_problem<T>& g, const gemm_plan& plan, index_t i,
+                                     index_t j, T* workspace) {
+  constexpr int Bytes = Tiles::bytes;
+  using S = simd<T, Bytes>;
+  constexpr index_t strip = gemm_tile_sizes<Bytes>::vecs * S::width;
+  const index_t rows = g.m - i < plan.rows ? g.m - i : plan.rows;
+  const index_t cols = g.n - j < plan.cols ? g.n - j : plan.cols;
+  T* const panel = workspace;
+  T* const a_copy = panel + plan.panel_size;
+  T* const all_sums = a_copy + plan.a_size;
+  const bool is_bare = g.alpha == T(1) && g.beta == T(0);
+
+  for (index_t p = 0; p < g.k; p += plan.depth) {
+    const index_t depth = g.k - p < plan.depth ? g.k - p : plan.depth;
+    gemm_tile<T> t{};
+    t.k = depth;
+    t.resumes = p > 0;
+    t.x = g.a.is_transposed ? g.a.data + p * g.a.stride + i : g.a.data + i * g.a.stride + p;
+    t.x_row = g.a.is_transposed ? 1 : g.a.stride;
+    t.x_step = g.a.is_transposed ? g.a.stride : 1;
+    if (plan.copies_a) {
+      if (g.a.is_transposed)
+        copy_panel<T, Bytes>(a_copy, plan.a_step, t.x, g.a.stride, depth, rows);
+      else
+        copy_panel<T, Bytes>(a_copy, plan.a_step, t.x, g.a.stride, rows, depth);
+      t.x = a_copy;
+      (g.a.is_transposed ? t.x_step : t.x_row) = plan.a_step;
+    }
+    for (index_t s = 0; s < cols; s += strip) {
+      const index_t width = cols - s < strip ? cols - s : strip;
+      const index_t vecs = (width + S::width - 1) / S::width;
+      const bool is_whole = width == vecs * S::width;
+      if (g.b.is_transposed) {
+        copy_panel_transposed<T, Bytes>(panel, vecs * S::width, g.b.data + (j + s) * g.b.stride + p,
+                                        g.b.stride, depth, width, g.b.stride == g.k);
+        t.y = panel;
+        t.y_step = vecs * S::width;
+      } else {
+        t.y = g.b.data + p * g.b.stride + (j + s);
+        t.y_step = g.b.stride;
+        if (plan.copies_b || !is_whole) {
+          copy_panel<T, Bytes>(panel, vecs * S::width, t.y, g.b.stride, depth, width);
+          t.y = panel;
+          t.y_step = vecs * S::width;
+        }
+      }
+      // Sums are made in c itself where that holds whole vectors and nothing else is asked for.
+      T* const c = g.c + i * g.c_stride + (j + s);
+      const bool in_place = is_bare && is_whole;
+      t.sums = in_place ? c : all_sums + (plan.keeps_sums ? s * plan.rows : 0);
+      t.sums_row = in_place ? g.c_stride : strip;
+      if (vecs == 2)
+        g.a.is_transposed ? multiply_strip<Tiles, T, 2, true>(t, rows)
+                          : multiply_strip<Tiles, T, 2, false>(t, rows);
+      else
+        g.a.is_transposed ? multiply_strip<Tiles, T, 1, true>(t, rows)
+                          : multiply_strip<Tiles, T, 1, false>(t, rows);
+      if (!in_place && p + depth == g.k)
+        scale_sums<T, Bytes>(t.sums, t.sums_row, g.alpha, g.beta, c, g.c_stride, rows, width);
+    }
+  }
+}
+
+}  // namespace chainrule::detail
+
+#endif  // CHAINRULE_BACKEND_CPU_GEMM_BLOCK_HPP

@@ -1,0 +1,131 @@
+/// \file
+/// How the CPU cuts a matrix product into blocks, and which parts of the factors it copies.
+///
+/// The cut follows from the shapes alone, never from the number of threads: so which thread
+/// computes what changes nothing, not even a bit. The numbers here were measured; a block that is
+/// twice as large or half as large costs a few per cent.
+#ifndef CHAINRULE_BACKEND_CPU_GEMM_PLAN_HPP
+#define CHAINRULE_BACKEND_CPU_GEMM_PLAN_HPP
+
+#include "chainrule/core/shape.hpp"
+
+namespace chainrule::detail {
+
+template <class T>
+struct gemm_factor {
+  const T* data;
+  index_t stride;
+  bool is_transposed;
+};
+
+/// c = alpha op(a) op(b) + beta c, row-major: c is m x n, op(a) m x k, op(b) k x n; none is 0.
+template <class T>
+struct gemm_problem {
+  index_t m, n, k;
+  T alpha;
+  gemm_factor<T> a, b;
+  T beta;
+  T* c;
+  index_t c_stride;
+};
+
+struct gemm_plan {
+  index_t rows = 0;   ///< of a block of c
+  index_t cols = 0;   ///< likewise
+  index_t depth = 0;  ///< how much of k at a time
+  bool copies_a = false;
+  bool copies_b = false;    ///< whole strips too; where columns do not fill a
+                            ///< vector they always are
+  bool keeps_sums = false;  ///< all sums of a block beside c, until k is done
+  // Elements of the workspace of a block.
+  index_t panel_size = 0;  ///< a strip of b
+  index_t a_step = 0;      ///< from row to row of the copy of a
+  index_t a_size = 0;
+  index_t sums_size = 0;
+
+  [[nodiscard]] index_t workspace() const { return panel_size + a_size + sums_size; }
+};
+
+[[nodiscard]] constexpr index_t pieces_of(index_t whole, index_t size) {
+  return (whole + size - 1) / size;
+}
+/// The multiple of `of`, a power of two, at or above x.
+[[nodiscard]] constexpr index_t up_to_multiple(index_t x, index_t of) { return (x + of - 1) & -of; }
+
+/// `lanes`: of a vector; `tall`: rows of a register tile.
+template <class T>
+[[nodiscard]] gemm_plan plan_gemm(const gemm_problem<T>& g, index_t lanes, index_t tall) {
+  constexpr auto size = static_cast<index_t>(sizeof(T));
+  const index_t strip = 2 * lanes;
+  // A strip of b so deep (with floats 32 KiB, of doubles twice that) stays in the first cache, or
+  // is at hand in the second, while the tiles of a block read it again and again.
+  constexpr index_t most_depth = 272;
+  // The rows of a block read each copied strip again: the more, the less a copy costs; but their
+  // part of a has to stay in the second cache: 192 x 272 floats are 204 KiB.
+  constexpr index_t most_rows = 192 * 4 / size;
+  // Rows of c that an epilogue finds in the second cache.
+  constexpr index_t most_cols = 256;
+  // A fork pays for 0.5 million multiplications (3 us). Eight blocks are enough for the threads of
+  // small machines to end together; larger products have more.
+  constexpr index_t work_per_block = 1 << 19;
+  constexpr index_t most_small_blocks = 8;
+  constexpr index_t tiny_work = 1 << 15;
+
+  gemm_plan plan;
+  const index_t work = g.m * g.n * g.k;
+  if (work <= tiny_work && g.m <= most_rows && g.n <= most_cols) {
+    // The divisions below would take longer than the product.
+    plan.rows = g.m;
+    plan.cols = up_to_multiple(g.n, strip);
+  } else {
+    const index_t tiles = pieces_of(g.m, tall);
+    const index_t strips = pieces_of(g.n, strip);
+    index_t down = pieces_of(g.m, most_rows);
+    index_t across = pieces_of(g.n, most_cols);
+    const auto split = [&](index_t& count, index_t other, index_t most) {
+      const index_t wanted = work / work_per_block;
+      const index_t pieces =
+          pieces_of(wanted < most_small_blocks ? wanted : most_small_blocks, other);
+      if (count < pieces) count = pieces < most ? pieces : most;
+    };
+    // Columns first: each block copies its own strips of b, but all of them
+    // share a.
+    split(across, down, strips);
+    split(down, across, tiles);
+    plan.rows = pieces_of(tiles, down) * tall;
+    plan.cols = pieces_of(strips, across) * strip;
+
+    // Rows a multiple of 4 KiB apart meet in the same set of a first cache, and there are more in a
+    // tile than it has places. A transposed a has a row for each step of k: what four strips read
+    // is worth collecting.
+    constexpr index_t crowded = 4096;
+    plan.copies_a = g.a.is_transposed ? plan.cols >= 4 * strip
+                                      : plan.cols >= 2 * strip && g.a.stride * size % crowded == 0;
+    // A b that the second cache holds together with the rest is as fast where it lies, and a copy
+    // has to serve a few tiles.
+    plan.copies_b =
+        !g.b.is_transposed && plan.rows >= 4 * tall && g.k * g.n * size >= index_t{1} << 18;
+  }
+
+  const bool has_panel = plan.copies_b || g.b.is_transposed || g.n % lanes != 0;
+  // A transposed a that is not copied takes a page per step of k: the next tile should find them in
+  // the processor's memory of pages, which has at least 64.
+  const bool is_paged = g.a.is_transposed && !plan.copies_a && g.a.stride * size >= 1024;
+  const index_t limit = is_paged ? 64 : (has_panel || plan.copies_a ? most_depth : g.k);
+  plan.depth = g.k <= limit ? g.k : up_to_multiple(pieces_of(g.k, pieces_of(g.k, limit)), 8);
+  if (has_panel) plan.panel_size = plan.depth * strip;
+  if (plan.copies_a) {
+    // A vector more than a row, so that rows of the copy do not crowd.
+    plan.a_step = up_to_multiple(g.a.is_transposed ? plan.rows : plan.depth, lanes) + lanes;
+    plan.a_size = plan.a_step * (g.a.is_transposed ? plan.depth : plan.rows);
+  }
+  const bool is_bare = g.alpha == T(1) && g.beta == T(0);
+  plan.keeps_sums = !is_bare && plan.depth < g.k;
+  if (!is_bare || g.n % lanes != 0)
+    plan.sums_size = plan.rows * (plan.keeps_sums ? plan.cols : strip);
+  return plan;
+}
+
+}  // namespace chainrule::detail
+
+#endif  // CHAINRULE_BACKEND_CPU_GEMM_PLAN_HPP

@@ -1,0 +1,87 @@
+/// \file
+/// The CPU's matrix product by kernels for an instruction set that is chosen at run time; gemm.hpp
+/// has the portable one.
+///
+///     gemm_problem<float> g{m, n, k, 1, {a, k, false}, {b, n, false}, 0, c, n};
+///     multiply_by_tiles(isa::avx512, pool, g, [](index_t, index_t, index_t,
+///     index_t) {});
+///
+/// From the outside in: plan.hpp cuts c into blocks, which threads take in any order; block.hpp
+/// walks a block strip by strip (two vectors of columns) and tile by tile (so many rows as there
+/// are registers), and copies what is read again and again by panel.hpp; tile.hpp is the loop that
+/// multiplies. No edge has code of its own: the last tile is moved up to end with the block, and
+/// columns that do not fill a vector are copied with zeros beside them.
+#ifndef CHAINRULE_BACKEND_CPU_GEMM_PRODUCT_HPP
+#define CHAINRULE_BACKEND_CPU_GEMM_PRODUCT_HPP
+
+#include "chainrule/backend/cpu/gemm/block.hpp"
+#include "chainrule/backend/cpu/parallel.hpp"
+
+#if CHAINRULE_HAS_X86_TARGETS
+
+namespace chainrule::detail {
+
+// Tiles are functions of their own: inlined into one large function, they would not get the
+// registers that they are made for.
+
+struct gemm_tiles_avx512 {
+  static constexpr int bytes = 64;
+  template <class T, int Rows, int Vecs, bool SideBySide>
+  CHAINRULE_TARGET_AVX512 [[gnu::noinline]] static void run(const gemm_tile<T>& t) {
+    multiply_tile<T, bytes, Rows, Vecs, SideBySide>(t);
+  }
+};
+
+struct gemm_tiles_avx2 {
+  static constexpr int bytes = 32;
+  template <class T, int Rows, int Vecs, bool SideBySide>
+  CHAINRULE_TARGET_AVX2 [[gnu::noinline]] static void run(const gemm_tile<T>& t) {
+    multiply_tile<T, bytes, Rows, Vecs, SideBySide>(t);
+  }
+};
+
+// A block's workspace is on the stack of the thread that computes it, at most 0.7 MiB.
+
+template <class T>
+CHAINRULE_TARGET_AVX512 [[gnu::noinline]] void multiply_block_avx512(const gemm_problem<T>& g,
+                                                                     const gemm_plan& plan,
+                                                                     index_t i, index_t j) {
+  const std::size_t bytes = static_cast<std::size_t>(plan.workspace()) * sizeof(T);
+  multiply_block<gemm_tiles_avx512>(g, plan, i, j,
+                                    static_cast<T*>(__builtin_alloca_with_align(bytes, 512)));
+}
+
+template <class T>
+CHAINRULE_TARGET_AVX2 [[gnu::noinline]] void multiply_block_avx2(const gemm_problem<T>& g,
+                                                                 const gemm_plan& plan, index_t i,
+                                                                 index_t j) {
+  const std::size_t bytes = static_cast<std::size_t>(plan.workspace()) * sizeof(T);
+  multiply_block<gemm_tiles_avx2>(g, plan, i, j,
+                                  static_cast<T*>(__builtin_alloca_with_align(bytes, 512)));
+}
+
+/// Computes g by the kernels of `set`, which is not portable, on a pool's
+/// threads. For each block of c, `end(first_row, last_row, first_column, last_column)` is called
+/// when it is done, on the thread that computed it.
+template <class T, class End>
+void multiply_by_tiles(isa set, thread_pool& pool, const gemm_problem<T>& g, const End& end) {
+  const bool is_wide = set == isa::avx512;
+  const auto block = is_wide ? multiply_block_avx512<T> : multiply_block_avx2<T>;
+  const gemm_plan plan = is_wide ? plan_gemm(g, simd<T, 64>::width, gemm_tile_sizes<64>::rows)
+                                 : plan_gemm(g, simd<T, 32>::width, gemm_tile_sizes<32>::rows);
+  const auto compute = [&](index_t i, index_t j) {
+    block(g, plan, i, j);
+    end(i, i + plan.rows < g.m ? i + plan.rows : g.m, j, j + plan.cols < g.n ? j + plan.cols : g.n);
+  };
+  if (plan.rows >= g.m && plan.cols >= g.n) return compute(0, 0);
+  const index_t across = pieces_of(g.n, plan.cols);
+  pool.for_each(across * pieces_of(g.m, plan.rows), [&](index_t piece) {
+    compute(piece / across * plan.rows, piece % across * plan.cols);
+  });
+}
+
+}  // namespace chainrule::detail
+
+#endif
+
+#endif  // CHAINRULE_BACKEND_CPU_GEMM_PRODUCT_HPP

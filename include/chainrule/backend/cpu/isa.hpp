@@ -1,0 +1,97 @@
+/// \file
+/// `isa`: the instruction sets that kernels of the CPU backend are compiled for, and which of them
+/// this program uses.
+///
+///     switch (chosen_isa()) { case isa::avx512: ... }
+///     CHAINRULE_ISA=avx2 ./program      // forces one
+///
+/// Whatever flags the program is compiled with, kernels for all of these sets are in it (by the
+/// function attribute `target`), and the machine it runs on decides. Other machines than x86-64,
+/// and other compilers than g++ and clang, have the portable kernels only.
+///
+/// How a kernel is written, so that g++ and clang agree: the work is done by generic functions
+/// without a target, which are always inlined (CHAINRULE_INLINE); what they are inlined into is a
+/// function with a target (CHAINRULE_TARGET_AVX512), and that decides the instructions. The other
+/// way round the compilers refuse, and a call in between would pass wide vectors in a way that
+/// depends on the target.
+#ifndef CHAINRULE_BACKEND_CPU_ISA_HPP
+#define CHAINRULE_BACKEND_CPU_ISA_HPP
+
+#include <cstdlib>
+#include <string_view>
+
+#include "chainrule/core/error.hpp"
+
+#define CHAINRULE_INLINE [[gnu::always_inline]] inline
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#define CHAINRULE_HAS_X86_TARGETS 1
+// What every processor with AVX-512 has since the first for servers (2017).
+#define CHAINRULE_TARGET_AVX512 [[gnu::target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]]
+#define CHAINRULE_TARGET_AVX2 [[gnu::target("avx2,fma")]]
+#else
+#define CHAINRULE_HAS_X86_TARGETS 0
+#endif
+
+namespace chainrule {
+
+/// From what every machine has to what few have; each contains those before it.
+enum class isa { portable, avx2, avx512 };
+
+/// Its name in CHAINRULE_ISA.
+[[nodiscard]] constexpr std::string_view name_of(isa set) {
+  return set == isa::avx512 ? "avx512" : (set == isa::avx2 ? "avx2" : "portable");
+}
+
+/// Whether this machine, its system included, can run the kernels of a set.
+[[nodiscard]] inline bool is_supported(isa set) {
+  if (set == isa::portable) return true;
+#if CHAINRULE_HAS_X86_TARGETS
+  __builtin_cpu_init();
+  const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  if (set == isa::avx2) return has_avx2;
+  return has_avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+#else
+  return false;
+#endif
+}
+
+/// The widest set that this machine supports.
+[[nodiscard]] inline isa best_isa() {
+  for (const isa set : {isa::avx512, isa::avx2})
+    if (is_supported(set)) return set;
+  return isa::portable;
+}
+
+/// `set`, if this machine supports it; throws value_error otherwise.
+inline isa require_supported(isa set) {
+  if (!is_supported(set))
+    throw value_error(detail::concat("this processor does not support the instruction set ",
+                                     name_of(set), "; the widest that it does is ",
+                                     name_of(best_isa())));
+  return set;
+}
+
+/// The set that `text` names, or the widest if it is null or empty. Throws value_error if there is
+/// no such set or this machine does not support it.
+[[nodiscard]] inline isa isa_from(const char* text) {
+  if (text == nullptr || *text == '\0') return best_isa();
+  for (const isa set : {isa::portable, isa::avx2, isa::avx512})
+    if (name_of(set) == text) return require_supported(set);
+  throw value_error(
+      detail::concat("the environment variable CHAINRULE_ISA "
+                     "must be portable, avx2 or avx512, got '",
+                     text, "'"));
+}
+
+/// The set that CHAINRULE_ISA asks for, else the widest; decided once, when first asked. Throws as
+/// isa_from does.
+[[nodiscard]] inline isa chosen_isa() {
+  static const isa set = isa_from(std::getenv("CHAINRULE_ISA"));
+  return set;
+}
+
+}  // namespace chainrule
+
+#endif  // CHAINRULE_BACKEND_CPU_ISA_HPP
