@@ -9,15 +9,21 @@ TEMPLATE_LIST_TEST_CASE("misuse of variables is one clear sentence each", "[auto
   tape<B> t;
   const auto x = t.variable(2, 3, {1, 2, 3, 4, 5, 6});
   const auto s = t.variable(2.0);
+  const std::string nothing_to_do =
+      "the result does not depend on any variable of the tape; make what gradients are wanted for "
+      "with tape.variable, not under no_grad, and gradients that are differentiated again with "
+      "{.create_graph = true}";
 
   CHECK(complaint<shape_error>([&] { backward(x * 2); }) ==
         "a gradient is that of a scalar, this variable is 2x3; reduce it to a 1x1 (sum, mean), or "
         "give a seed of its shape");
   CHECK(complaint<shape_error>([&] { backward(x * 2, s); }) ==
         "a seed of 1x1 does not fit a variable of 2x3; it needs the same shape");
-  CHECK(complaint<value_error>([&] { backward(t.constant(1.0) * 2); }) ==
-        "backward: the result does not depend on any variable of the tape; make what gradients are "
-        "wanted for with tape.variable, and not under no_grad");
+  CHECK(complaint<value_error>([&] { backward(t.constant(1.0) * 2); }) == nothing_to_do);
+  // Second derivatives of a first one that was made without them in mind would be 0.
+  CHECK(complaint<value_error>([&] { (void)gradient(math::sum(gradient(s * s, s)), s); }) ==
+        nothing_to_do);
+  CHECK(gradient(math::sum(gradient(s * 3, s, {.create_graph = true})), s).item() == 0);
   CHECK(complaint<value_error>([&] { (void)x.gradient(); }) ==
         "no gradient has come to this variable; call backward on what was computed from it (an "
         "intermediate result keeps its own after retain_gradient)");

@@ -22,9 +22,9 @@ using list = std::vector<variable<B>>;
 
 TEMPLATE_LIST_TEST_CASE("arithmetic and its broadcasts", "[autodiff][gradient]", double_backends) {
   using B = TestType;
-  const std::vector<std::pair<shape, shape>> shapes{{{3, 4}, {3, 4}}, {{3, 4}, {1, 4}},
-                                                    {{3, 1}, {3, 4}}, {{1, 1}, {3, 4}},
-                                                    {{3, 1}, {1, 4}}, {{1, 1}, {1, 1}}};
+  // A device makes kernels for each.
+  const std::vector<std::pair<shape, shape>> shapes{
+      {{3, 4}, {3, 4}}, {{3, 4}, {1, 4}}, {{3, 1}, {1, 4}}, {{1, 1}, {3, 4}}};
   for (const auto& [a, b] : shapes) {
     INFO(to_string(a) << " and " << to_string(b));
     const std::vector<host_matrix> inputs{spread(a.rows, a.cols, 1, -2, 2),

@@ -17,6 +17,7 @@
 
 #include "chainrule/autodiff/operators.hpp"
 #include "chainrule/autodiff/reductions.hpp"
+#include "chainrule/autodiff/structure.hpp"
 
 namespace chainrule {
 
@@ -199,13 +200,31 @@ template <backend B>
   return on_graph(g, *seed);
 }
 
+/// Throws value_error if y was not recorded: its gradient would be 0 without a word, also where
+/// somebody forgot create_graph.
+template <backend B>
+void require_history(const variable<B>& y) {
+  if (!y.requires_gradient())
+    throw value_error(
+        "the result does not depend on any variable of the tape; make what gradients are wanted "
+        "for "
+        "with tape.variable, not under no_grad, and gradients that are differentiated again with "
+        "{.create_graph = true}");
+}
+
+/// A gradient that may be differentiated again, also where it does not vary: then to 0.
+template <backend B>
+[[nodiscard]] variable<B> with_history(const variable<B>& g) {
+  if (g.requires_gradient()) return g;
+  variable<B> other = look_at(g, g.view());
+  other.node().wants_gradient = true;
+  return other;
+}
+
 template <backend B>
 void backward_from(const variable<B>& y, const variable<B>* seed, bool keep_graph) {
   const variable<B> start = checked_seed(y, seed);
-  if (!y.requires_gradient())
-    throw value_error(
-        "backward: the result does not depend on any variable of the tape; make what gradients are "
-        "wanted for with tape.variable, and not under no_grad");
+  require_history(y);
   backward_pass<B>(y.graph(), {.create_graph = false, .keep_graph = keep_graph})
       .run(y, start, nullptr, nullptr);
 }
@@ -220,11 +239,15 @@ template <backend B>
     (void)graph_of(y, target);
     (void)target.node();
   }
+  require_history(y);
+  graph<B>& g = y.graph();
   std::vector<variable<B>> results(x.size());
-  backward_pass<B>(y.graph(), options).run(y, start, &x, &results);
-  for (std::size_t i = 0; i < x.size(); ++i)
-    if (results[i].is_constant())
-      results[i] = variable<B>::adopt(y.graph(), make_filled(y.graph(), x[i].shape(), 0));
+  backward_pass<B>(g, options).run(y, start, &x, &results);
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    variable<B>& r = results[i];
+    if (r.is_constant()) r = variable<B>::adopt(g, make_filled(g, x[i].shape(), 0));
+    if (options.create_graph) r = with_history(r);
+  }
   return results;
 }
 
@@ -245,7 +268,7 @@ void backward(const variable<B>& y, const variable<B>& seed, gradient_options op
   chainrule::detail::backward_from<B>(y, &seed, options.keep_graph);
 }
 
-/// dy/dx for each x, of the shape of x; 0 where y does not depend on it. An x may be an
+/// dy/dx for each x, of the shape of x; 0 where y depends on other variables only. An x may be an
 /// intermediate result. y is 1 x 1. Throws as backward does.
 template <backend B>
 [[nodiscard]] std::vector<variable<B>> gradient(const variable<B>& y,

@@ -60,6 +60,7 @@ class bound_lambda_layer {
     const variable<B> y = run(input, p);
     std::vector<variable<B>> wanted = p;
     if (!dx.empty()) wanted.push_back(input);
+    if (wanted.empty()) return;
     const auto slopes = vjp(y, wanted, t.borrow_constant(dy));
     for (std::size_t i = 0; i < parameters_.size(); ++i)
       be.copy(gradients[parameters_[i]], slopes[i].view());

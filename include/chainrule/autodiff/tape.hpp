@@ -14,8 +14,8 @@
 #ifndef CHAINRULE_AUTODIFF_TAPE_HPP
 #define CHAINRULE_AUTODIFF_TAPE_HPP
 
-#include <initializer_list>
 #include <memory>
+#include <vector>
 
 #include "chainrule/autodiff/variable.hpp"
 
@@ -29,6 +29,8 @@ template <backend B>
   node<B>* const n = g.make({1, 1});
   if constexpr (in_host_memory<B>) {
     n->scalar = static_cast<scalar_t<B>>(value);
+  } else if (value == 0 || value == 1) {
+    g.backend().map(fn::fill{value}, g.writable(n));  // seeds and the like: nothing waits for them
   } else {
     const auto rounded = static_cast<scalar_t<B>>(value);
     g.backend().upload(g.writable(n), matrix_view<const scalar_t<B>>(&rounded, 1, 1));
@@ -71,7 +73,7 @@ class tape {
   }
   /// The same, rows x cols, with the elements row by row. Throws shape_error if there are others.
   [[nodiscard]] chainrule::variable<B> variable(index_t rows, index_t cols,
-                                                std::initializer_list<double> elements) {
+                                                const std::vector<double>& elements) {
     return wanted(listed(rows, cols, elements));
   }
   /// The same, in memory of somebody else's that must outlive its use: a parameter. Change it only
@@ -88,7 +90,7 @@ class tape {
     return adopt(detail::make_number(*graph_, value));
   }
   [[nodiscard]] chainrule::variable<B> constant(index_t rows, index_t cols,
-                                                std::initializer_list<double> elements) {
+                                                const std::vector<double>& elements) {
     return adopt(listed(rows, cols, elements));
   }
   [[nodiscard]] chainrule::variable<B> borrow_constant(const_matrix<B> elements) {
@@ -124,7 +126,7 @@ class tape {
     backend().copy(graph_->writable(n), elements);
     return n;
   }
-  node_type* listed(index_t rows, index_t cols, std::initializer_list<double> elements) {
+  node_type* listed(index_t rows, index_t cols, const std::vector<double>& elements) {
     if (static_cast<index_t>(elements.size()) != rows * cols)
       throw shape_error(detail::concat("a matrix of ", rows, "x", cols, " has ", rows * cols,
                                        " elements, ", elements.size(), " were given"));
