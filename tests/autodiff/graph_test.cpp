@@ -200,3 +200,34 @@ TEMPLATE_LIST_TEST_CASE("parameters in memory of their own, over many steps", "[
   }
   CHECK(doubles(be, w) == std::vector<double>{1 / 32.0, -2 / 32.0});
 }
+
+TEMPLATE_LIST_TEST_CASE("steps with second derivatives do not make a tape grow", "[autodiff]",
+                        backends) {
+  tape<TestType> t;
+  const auto x = t.variable(3, 1, {0.1, 0.2, 0.3});
+  const auto w = t.variable(1, 2, {1, -2});
+  index_t size = 0;
+  for (int step = 0; step < 4; ++step) {
+    {
+      const auto u = math::sum(sin(x * w));
+      const auto du = gradient(u, x, {.create_graph = true});
+      const auto d2u = gradient(math::sum(du), x, {.create_graph = true});
+      backward(math::sum(sqr(d2u)));
+      t.clear_gradients();
+    }
+    if (step == 0) size = t.size();
+    CHECK(t.size() == size);
+  }
+  CHECK(size == 2);
+}
+
+TEMPLATE_LIST_TEST_CASE("a variable is a graph too", "[autodiff]", backends) {
+  tape<TestType> t;
+  const auto x = t.variable(3.0);
+  backward(x);
+  CHECK(x.gradient().item() == 1);
+  const auto twice = gradient(x * x, {x, x});
+  CHECK(twice[0].item() == 6);
+  CHECK(twice[1].item() == 6);
+  CHECK(gradient(x, x).item() == 1);
+}

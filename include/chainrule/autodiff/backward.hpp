@@ -38,7 +38,7 @@ void vjp_step<B>::give(std::size_t i, variable<B> g) const {
     if (g.constant_value() == 0) return;
     g = variable<B>::adopt(graph_, make_filled(graph_, input->value.shape(), g.constant_value()));
   }
-  g = sum_to(g, input->value.shape());
+  if (const shape s = input->value.shape(); g.shape() != s) g = sum_to(g, s);
   add_gradient(graph_, input->delta, g, differentiable_);
 }
 
