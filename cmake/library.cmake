@@ -38,15 +38,14 @@ if(TARGET OpenCL::OpenCL)
   target_link_libraries(chainrule_opencl INTERFACE chainrule OpenCL::OpenCL)
 endif()
 
-# cuda: the backend that runs on NVIDIA GPUs. NVRTC is linked by its file: CMake's target CUDA::nvrtc
-# brings the driver's library along, without which programs would not start on other machines.
+# cuda: the backend that runs on NVIDIA GPUs. Programs open NVRTC and cuBLASLt when they need them, and
+# have no part in the driver's library, so they start on machines without any of these.
 find_package(CUDAToolkit QUIET)
 if(TARGET CUDA::cudart AND TARGET CUDA::nvrtc AND TARGET CUDA::cublasLt
    AND NOT CUDAToolkit_VERSION VERSION_LESS 11.4)
   add_library(chainrule_cuda INTERFACE)
   add_library(chainrule::cuda ALIAS chainrule_cuda)
-  target_link_libraries(chainrule_cuda INTERFACE chainrule CUDA::cudart CUDA::cublasLt
-                        "$<TARGET_FILE:CUDA::nvrtc>")
+  target_link_libraries(chainrule_cuda INTERFACE chainrule CUDA::cudart ${CMAKE_DL_LIBS})
 endif()
 
 if(PROJECT_IS_TOP_LEVEL)

@@ -32,7 +32,11 @@ foreach(area IN LISTS backend_areas ITEMS device)
   if(area IN_LIST always OR CHAINRULE_TEST_ALL_CUDA)
     chainrule_backend_suite(cuda ${area} FILES ${files_of_${area}} support/device_main.cpp
                             LIBS chainrule::cuda Catch2::Catch2)
-    set_tests_properties(cuda.${area} PROPERTIES ENVIRONMENT "${device_environment}")
+    if(area STREQUAL "device")
+      set_tests_properties(cuda.device PROPERTIES ENVIRONMENT "${counting_environment}")
+    else()
+      set_tests_properties(cuda.${area} PROPERTIES ENVIRONMENT "${device_environment}")
+    endif()
   else()
     add_test(NAME cuda.${area}
              COMMAND "${CMAKE_COMMAND}" -E echo "skipped: there was no GPU (/dev/nvidia0) when this "

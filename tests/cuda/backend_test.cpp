@@ -70,8 +70,9 @@ TEMPLATE_TEST_CASE("the library computes what it has an epilogue for", "[cuda][g
   const std::string alone = "1 by the library, 0 kernels";
   CHECK(p.done([&] { be.gemm(p.c, p.a, p.b); }) == alone);
   expect([](T x, T) { return x; });
-  CHECK(p.done([&] { be.gemm(p.c, p.a, p.b, {2, 0}, add_bias_then<identity>{}, p.bias); }) ==
-        alone);
+  CHECK(p.done([&] {
+    be.gemm(p.c, p.a, p.b, {2, 0}, add_bias_then<identity>{}, p.bias);
+  }) == alone);
   expect([](T x, T bias) { return 2 * x + bias; });
   CHECK(p.done([&] { be.gemm(p.c, p.a, p.b, {}, add_bias_then<relu>{}, p.bias); }) == alone);
   expect([](T x, T bias) { return x + bias > 0 ? x + bias : 0; });

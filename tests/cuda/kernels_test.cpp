@@ -48,7 +48,8 @@ using chainrule::device::cuda_target;
 [[nodiscard]] std::string words_for(const std::string& text, int architecture) {
   cuda_program<cuda_api> program(text);
   const nvrtcResult code = program.compile(cuda_target{architecture, false});
-  return code == NVRTC_SUCCESS ? program.log() : nvrtcGetErrorString(code) + ("\n" + program.log());
+  return code == NVRTC_SUCCESS ? program.log()
+                               : chainrule::device::cuda_error_name(code) + ("\n" + program.log());
 }
 
 template <class T>
@@ -64,9 +65,9 @@ TEMPLATE_TEST_CASE("every kernel compiles for every family of GPUs without a war
   REQUIRE(texts<TestType>().size() > 200);
   const std::string program = joined(texts<TestType>());
   int count = 0;
-  REQUIRE(nvrtcGetNumSupportedArchs(&count) == NVRTC_SUCCESS);
+  REQUIRE(cuda_api::architecture_count(&count) == NVRTC_SUCCESS);
   std::vector<int> known(static_cast<std::size_t>(count));
-  REQUIRE(nvrtcGetSupportedArchs(known.data()) == NVRTC_SUCCESS);
+  REQUIRE(cuda_api::architectures(known.data()) == NVRTC_SUCCESS);
   for (const int architecture : {75, 80, 90, 100, 120}) {
     INFO("sm_" << architecture);
     if (std::find(known.begin(), known.end(), architecture) == known.end()) {

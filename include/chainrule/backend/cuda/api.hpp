@@ -1,7 +1,7 @@
 /// \file
 /// The calls of CUDA that the runtime makes, as a table, and what their error codes are called.
-/// Needs the CUDA toolkit's headers and its libraries cudart, nvrtc and cublasLt (11.4 or later);
-/// this is the only file that includes them.
+/// Needs the CUDA toolkit's headers and its libraries cudart and nvrtc (11.4 or later), and
+/// cublasLt when a product is asked for; this is the only file that includes them.
 ///
 /// Modules and launches belong to the driver, whose library machines without a GPU lack: its
 /// functions are asked for at run time, so that a program starts there all the same.
@@ -14,11 +14,61 @@
 #include <cublasLt.h>
 #include <cuda.h>
 #include <cuda_runtime_api.h>
+#include <dlfcn.h>
 #include <nvrtc.h>
 
 #include <string>
 
+#include "chainrule/core/error.hpp"
+
 namespace chainrule {
+
+namespace device {
+
+/// A library of the toolkit that is opened when the first of its functions is called. They have
+/// tens to hundreds of megabytes, and a program that does without CUDA on most machines should not
+/// carry them. Throws backend_error if it is not there.
+[[nodiscard]] inline void* open_library(const std::string& name, const char* what) {
+  void* const opened = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (opened == nullptr)
+    throw backend_error(detail::concat("CUDA: ", what, " cannot be opened (", dlerror(),
+                                       "); install it from the CUDA toolkit ",
+                                       CUDART_VERSION / 1000));
+  return opened;
+}
+struct cublaslt {
+  [[nodiscard]] static void* library() {
+    static void* const opened =
+        open_library("libcublasLt.so." + std::to_string(CUBLAS_VER_MAJOR), "cuBLASLt");
+    return opened;
+  }
+};
+struct nvrtc {
+  [[nodiscard]] static void* library() {
+    // All of CUDA 11 from 11.2 on has that version.
+    static void* const opened = open_library(
+        CUDART_VERSION < 12000 ? "libnvrtc.so.11.2"
+                               : "libnvrtc.so." + std::to_string(CUDART_VERSION / 1000),
+        "NVRTC");
+    return opened;
+  }
+};
+
+/// A function of such a library, looked up where it is called.
+template <class Library, class Function>
+struct function_of_library {
+  const char* name;
+
+  template <class... Args>
+  auto operator()(Args... args) const {
+    auto* const function = reinterpret_cast<Function*>(dlsym(Library::library(), name));
+    if (function == nullptr)
+      throw backend_error(detail::concat("CUDA: its library has no function ", name));
+    return function(args...);
+  }
+};
+
+}  // namespace device
 
 /// The functions of CUDA's libraries.
 struct cuda_api {
@@ -80,32 +130,65 @@ struct cuda_api {
     return code == cudaSuccess && *function == nullptr ? cudaErrorSymbolNotFound : code;
   }
 
-  static constexpr auto* compiler_version = &nvrtcVersion;
-  static constexpr auto* architecture_count = &nvrtcGetNumSupportedArchs;
-  static constexpr auto* architectures = &nvrtcGetSupportedArchs;
-  static constexpr auto* create_program = &nvrtcCreateProgram;
-  static constexpr auto* destroy_program = &nvrtcDestroyProgram;
-  static constexpr auto* compile_program = &nvrtcCompileProgram;
-  static constexpr auto* log_size = &nvrtcGetProgramLogSize;
-  static constexpr auto* log = &nvrtcGetProgramLog;
-  static constexpr auto* cubin_size = &nvrtcGetCUBINSize;
-  static constexpr auto* cubin = &nvrtcGetCUBIN;
-  static constexpr auto* ptx_size = &nvrtcGetPTXSize;
-  static constexpr auto* ptx = &nvrtcGetPTX;
+  static constexpr device::function_of_library<device::nvrtc, decltype(nvrtcVersion)>
+      compiler_version{"nvrtcVersion"};
+  static constexpr device::function_of_library<device::nvrtc, decltype(nvrtcGetNumSupportedArchs)>
+      architecture_count{"nvrtcGetNumSupportedArchs"};
+  static constexpr device::function_of_library<device::nvrtc, decltype(nvrtcGetSupportedArchs)>
+      architectures{"nvrtcGetSupportedArchs"};
+  static constexpr device::function_of_library<device::nvrtc, decltype(nvrtcCreateProgram)>
+      create_program{"nvrtcCreateProgram"};
+  static constexpr device::function_of_library<device::nvrtc, decltype(nvrtcDestroyProgram)>
+      destroy_program{"nvrtcDestroyProgram"};
+  static constexpr device::function_of_library<device::nvrtc, decltype(nvrtcCompileProgram)>
+      compile_program{"nvrtcCompileProgram"};
+  static constexpr device::function_of_library<device::nvrtc, decltype(nvrtcGetProgramLogSize)>
+      log_size{"nvrtcGetProgramLogSize"};
+  static constexpr device::function_of_library<device::nvrtc, decltype(nvrtcGetProgramLog)> log{
+      "nvrtcGetProgramLog"};
+  static constexpr device::function_of_library<device::nvrtc, decltype(nvrtcGetCUBINSize)>
+      cubin_size{"nvrtcGetCUBINSize"};
+  static constexpr device::function_of_library<device::nvrtc, decltype(nvrtcGetCUBIN)> cubin{
+      "nvrtcGetCUBIN"};
+  static constexpr device::function_of_library<device::nvrtc, decltype(nvrtcGetPTXSize)> ptx_size{
+      "nvrtcGetPTXSize"};
+  static constexpr device::function_of_library<device::nvrtc, decltype(nvrtcGetPTX)> ptx{
+      "nvrtcGetPTX"};
 
-  static constexpr auto* create_blas = &cublasLtCreate;
-  static constexpr auto* destroy_blas = &cublasLtDestroy;
-  static constexpr auto* blas_version = &cublasLtGetVersion;
-  static constexpr auto* create_product = &cublasLtMatmulDescCreate;
-  static constexpr auto* destroy_product = &cublasLtMatmulDescDestroy;
-  static constexpr auto* set_product = &cublasLtMatmulDescSetAttribute;
-  static constexpr auto* create_layout = &cublasLtMatrixLayoutCreate;
-  static constexpr auto* destroy_layout = &cublasLtMatrixLayoutDestroy;
-  static constexpr auto* create_preference = &cublasLtMatmulPreferenceCreate;
-  static constexpr auto* destroy_preference = &cublasLtMatmulPreferenceDestroy;
-  static constexpr auto* set_preference = &cublasLtMatmulPreferenceSetAttribute;
-  static constexpr auto* find_algorithms = &cublasLtMatmulAlgoGetHeuristic;
-  static constexpr auto* multiply = &cublasLtMatmul;
+  static constexpr device::function_of_library<device::cublaslt, decltype(cublasLtCreate)>
+      create_blas{"cublasLtCreate"};
+  static constexpr device::function_of_library<device::cublaslt, decltype(cublasLtDestroy)>
+      destroy_blas{"cublasLtDestroy"};
+  static constexpr device::function_of_library<device::cublaslt, decltype(cublasLtGetVersion)>
+      blas_version{"cublasLtGetVersion"};
+  static constexpr device::function_of_library<device::cublaslt, decltype(cublasLtMatmulDescCreate)>
+      create_product{"cublasLtMatmulDescCreate"};
+  static constexpr device::function_of_library<device::cublaslt,
+                                               decltype(cublasLtMatmulDescDestroy)>
+      destroy_product{"cublasLtMatmulDescDestroy"};
+  static constexpr device::function_of_library<device::cublaslt,
+                                               decltype(cublasLtMatmulDescSetAttribute)>
+      set_product{"cublasLtMatmulDescSetAttribute"};
+  static constexpr device::function_of_library<device::cublaslt,
+                                               decltype(cublasLtMatrixLayoutCreate)>
+      create_layout{"cublasLtMatrixLayoutCreate"};
+  static constexpr device::function_of_library<device::cublaslt,
+                                               decltype(cublasLtMatrixLayoutDestroy)>
+      destroy_layout{"cublasLtMatrixLayoutDestroy"};
+  static constexpr device::function_of_library<device::cublaslt,
+                                               decltype(cublasLtMatmulPreferenceCreate)>
+      create_preference{"cublasLtMatmulPreferenceCreate"};
+  static constexpr device::function_of_library<device::cublaslt,
+                                               decltype(cublasLtMatmulPreferenceDestroy)>
+      destroy_preference{"cublasLtMatmulPreferenceDestroy"};
+  static constexpr device::function_of_library<device::cublaslt,
+                                               decltype(cublasLtMatmulPreferenceSetAttribute)>
+      set_preference{"cublasLtMatmulPreferenceSetAttribute"};
+  static constexpr device::function_of_library<device::cublaslt,
+                                               decltype(cublasLtMatmulAlgoGetHeuristic)>
+      find_algorithms{"cublasLtMatmulAlgoGetHeuristic"};
+  static constexpr device::function_of_library<device::cublaslt, decltype(cublasLtMatmul)> multiply{
+      "cublasLtMatmul"};
 };
 
 namespace device {
@@ -120,10 +203,46 @@ namespace device {
   return cuda_error_name(static_cast<cudaError_t>(code));
 }
 [[nodiscard]] inline std::string cuda_error_name(nvrtcResult code) {
-  return nvrtcGetErrorString(code);
+  switch (code) {
+    case NVRTC_ERROR_OUT_OF_MEMORY:
+      return "NVRTC_ERROR_OUT_OF_MEMORY";
+    case NVRTC_ERROR_PROGRAM_CREATION_FAILURE:
+      return "NVRTC_ERROR_PROGRAM_CREATION_FAILURE";
+    case NVRTC_ERROR_INVALID_INPUT:
+      return "NVRTC_ERROR_INVALID_INPUT";
+    case NVRTC_ERROR_INVALID_PROGRAM:
+      return "NVRTC_ERROR_INVALID_PROGRAM";
+    case NVRTC_ERROR_INVALID_OPTION:
+      return "NVRTC_ERROR_INVALID_OPTION";
+    case NVRTC_ERROR_COMPILATION:
+      return "NVRTC_ERROR_COMPILATION";
+    case NVRTC_ERROR_BUILTIN_OPERATION_FAILURE:
+      return "NVRTC_ERROR_BUILTIN_OPERATION_FAILURE";
+    case NVRTC_ERROR_INTERNAL_ERROR:
+      return "NVRTC_ERROR_INTERNAL_ERROR";
+    default:
+      return "NVRTC error " + std::to_string(static_cast<int>(code));
+  }
 }
 [[nodiscard]] inline std::string cuda_error_name(cublasStatus_t code) {
-  return cublasLtGetStatusName(code);
+  switch (code) {
+    case CUBLAS_STATUS_NOT_INITIALIZED:
+      return "CUBLAS_STATUS_NOT_INITIALIZED";
+    case CUBLAS_STATUS_ALLOC_FAILED:
+      return "CUBLAS_STATUS_ALLOC_FAILED";
+    case CUBLAS_STATUS_INVALID_VALUE:
+      return "CUBLAS_STATUS_INVALID_VALUE";
+    case CUBLAS_STATUS_ARCH_MISMATCH:
+      return "CUBLAS_STATUS_ARCH_MISMATCH";
+    case CUBLAS_STATUS_EXECUTION_FAILED:
+      return "CUBLAS_STATUS_EXECUTION_FAILED";
+    case CUBLAS_STATUS_INTERNAL_ERROR:
+      return "CUBLAS_STATUS_INTERNAL_ERROR";
+    case CUBLAS_STATUS_NOT_SUPPORTED:
+      return "CUBLAS_STATUS_NOT_SUPPORTED";
+    default:
+      return "cuBLAS status " + std::to_string(static_cast<int>(code));
+  }
 }
 
 /// Whether an error has ended the process's work on a device: every later call fails likewise.
