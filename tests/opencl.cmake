@@ -8,6 +8,13 @@ endif()
 
 chainrule_device_suites(opencl)
 
+# The kernels for GPUs, on whatever device there is. Building them takes minutes on a processor:
+# sh tests/run.sh -C long
+add_test(NAME opencl.gpu_layout CONFIGURATIONS long COMMAND test_opencl_conformance)
+set_tests_properties(opencl.gpu_layout PROPERTIES LABELS "opencl;long" TIMEOUT 1800
+                     SKIP_RETURN_CODE 77
+                     ENVIRONMENT "${device_environment};CHAINRULE_DEVICE_LAYOUT=gpu")
+
 # Two runs of one program: the second builds no kernel.
 add_executable(test_opencl_two_steps opencl/two_steps.cpp)
 target_link_libraries(test_opencl_two_steps PRIVATE chainrule::opencl)
