@@ -44,7 +44,7 @@ long double softplus_of(long double x) {
 long double relu_of(long double x) { return x <= 0 ? 0 : x; }
 long double sign_of(long double x) { return x > 0 ? 1 : (x < 0 ? -1 : x); }
 
-/// The bounds hold for every instruction set that Eigen knows: SSE2 to AVX512, NEON, and none.
+/// The portable lanes; tests/cpu holds those of the other instruction sets to the same.
 template <class T>
 std::vector<subject<T>> subjects() {
   constexpr bool single = sizeof(T) == sizeof(float);

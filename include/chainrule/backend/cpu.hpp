@@ -62,7 +62,7 @@ class basic_cpu {
   [[nodiscard]] const std::shared_ptr<thread_pool>& pool() const { return pool_; }
 
   [[nodiscard]] std::string name() const { return "cpu"; }
-  /// The instruction set of the kernels for products.
+  /// The instruction set whose kernels are used.
   [[nodiscard]] chainrule::isa isa() const { return isa_; }
   /// The same for people.
   [[nodiscard]] std::string instruction_set() const {
@@ -110,7 +110,7 @@ class basic_cpu {
   template <class F, std::size_t Outs, class... In>
   void map(const F& f, const std::array<matrix, Outs>& out, const In&... in) const {
     static_assert(Outs > 0, "chainrule: map needs at least one result");
-    run_map(detail::pointwise_call<T>("map", f, out[0].shape(), out, const_matrix(in)...));
+    run_map(detail::pointwise_call<T>(isa_, "map", f, out[0].shape(), out, const_matrix(in)...));
   }
 
   /// out = the values f(in...) combined by `op` over every direction in which out has extent 1 and
@@ -122,7 +122,7 @@ class basic_cpu {
     const shape whole = contract::broadcast(const_matrix(in).shape()...);
     if (out.shape() == whole) return map(f, out, in...);  // nothing to combine
     run_reduce(op, out,
-               detail::pointwise_call<T>("reduce", f, whole, std::array<matrix, 0>{},
+               detail::pointwise_call<T>(isa_, "reduce", f, whole, std::array<matrix, 0>{},
                                          const_matrix(in)...));
   }
 
@@ -136,8 +136,9 @@ class basic_cpu {
     if constexpr (std::same_as<Epilogue, fn::identity>) {
       multiply(c, a, b, scalars, nullptr);
     } else {
-      const detail::pointwise_call<T> call("gemm", epilogue, c.shape(), std::array<matrix, 1>{c},
-                                           const_matrix(c), const_matrix(in)...);
+      const detail::pointwise_call<T> call(isa_, "gemm", epilogue, c.shape(),
+                                           std::array<matrix, 1>{c}, const_matrix(c),
+                                           const_matrix(in)...);
       multiply(c, a, b, scalars, &call);
     }
   }
@@ -182,7 +183,7 @@ class basic_cpu {
     split(out.rows(), 1 + (grain - 1) / out.cols(), [&](index_t first, index_t last) {
       for (index_t i = first; i < last; ++i) {
         if (i + ahead < out.rows()) detail::prefetch(row(i + ahead), out.cols());
-        detail::convert_run(f, row(i), out.data() + i * out.stride(), out.cols());
+        detail::convert_run(isa_, f, row(i), out.data() + i * out.stride(), out.cols());
       }
     });
   }
@@ -208,7 +209,7 @@ class basic_cpu {
     require_rows("scatter_add", rows, target.rows());
     if (source.empty()) return;
     // Cut by columns: each piece walks all rows, so that sums have one order.
-    constexpr index_t least = 16 * math::lane<T>::width;
+    constexpr index_t least = 16 * detail::simd<T, 64>::width;
     const index_t by_work = 1 + (grain - 1) / source.rows();
     split(source.cols(), (by_work + least - 1) / least * least, [&](index_t first, index_t last) {
       for (index_t i = 0; i < source.rows(); ++i) {
@@ -280,7 +281,7 @@ class basic_cpu {
       reduce_all(op, call, out.data());
     } else if (out.cols() != 1) {
       // Cut by columns: each piece walks all rows, so that sums have one order.
-      constexpr index_t least = 16 * math::lane<T>::width;
+      constexpr index_t least = 16 * detail::simd<T, 64>::width;
       const index_t by_work = 1 + (grain - 1) / (whole.rows + 1);
       split(whole.cols, (by_work + least - 1) / least * least, [&](index_t first, index_t last) {
         detail::reduce_columns(op, call, first, last, out.data());

@@ -1,14 +1,13 @@
 /// \file
 /// The CPU's pointwise engine: map with broadcast, and map-reduce, over row-major matrices.
 ///
-/// A functor is compiled once for each number of operands and results, into a kernel that runs
-/// along a part of one row; behind that, its type is forgotten. All that surrounds the kernel
+/// A functor is compiled for each number of operands and results, and each instruction set, into a
+/// kernel that runs along a part of one row (kernel.hpp); behind that, its type is forgotten. All
+/// that surrounds the kernel
 /// (broadcast, strides, cutting work for threads, reduction, the epilogue of gemm) is compiled once
 /// per scalar. So a new functor costs one small loop of machine code.
 ///
-/// An operand of extent 1 in a direction is repeated along it, as in NumPy. A row is walked lane by
-/// lane; what is left at its end goes through the same lanes, padded, so that an element's result
-/// does not depend on where it stands.
+/// An operand of extent 1 in a direction is repeated along it, as in NumPy.
 #ifndef CHAINRULE_BACKEND_CPU_MAP_HPP
 #define CHAINRULE_BACKEND_CPU_MAP_HPP
 
@@ -22,54 +21,10 @@
 #include <utility>
 
 #include "chainrule/backend/contract.hpp"
-#include "chainrule/backend/cpu/lane.hpp"
+#include "chainrule/backend/cpu/kernel.hpp"
 #include "chainrule/core/view.hpp"
 
 namespace chainrule::detail {
-
-/// A part of one row of an operand; `splat`: one element, repeated.
-template <class T>
-struct run_operand {
-  const T* data = nullptr;
-  bool splat = false;
-};
-
-/// Writes what a functor returned, one value or a std::tuple of them, to out[0][j], out[1][j], ...
-template <class T, std::size_t Outs, class Result, class... Count>
-void store_results(const Result& result, T* const* out, index_t j, Count... count) {
-  using X = math::lane<T>;
-  if constexpr (math::number<Result>) {
-    static_assert(Outs == 1, "chainrule: this functor gives one result, more are asked for");
-    math::convert<X>(result).store(out[0] + j, count...);
-  } else {
-    static_assert(std::tuple_size_v<Result> == Outs,
-                  "chainrule: this functor gives another number of results than are asked for");
-    [&]<std::size_t... O>(std::index_sequence<O...>) {
-      (math::convert<X>(std::get<O>(result)).store(out[O] + j, count...), ...);
-    }
-    (std::make_index_sequence<Outs>{});
-  }
-}
-
-/// The kernel of a functor: out[o][j] = f(in[0][j], in[1][j], ...) for the `count` elements of a
-/// run. The results of a lane are stored after all its operands are loaded, so that the two may be
-/// the same memory.
-template <class T, class F, std::size_t Outs, std::size_t Ins>
-void run_kernel(const void* functor, const run_operand<T>* in, T* const* out, index_t count) {
-  using X = math::lane<T>;
-  constexpr index_t width = X::width;
-  const F& f = *static_cast<const F*>(functor);
-  [&]<std::size_t... I>(std::index_sequence<I...>) {
-    [[maybe_unused]] const std::array<X, Ins> repeated{X(in[I].splat ? *in[I].data : T(0))...};
-    index_t j = 0;
-    for (; j + width <= count; j += width)
-      store_results<T, Outs>(f((in[I].splat ? repeated[I] : X::load(in[I].data + j))...), out, j);
-    if (const index_t rest = count - j; rest > 0)
-      store_results<T, Outs>(f((in[I].splat ? repeated[I] : X::load(in[I].data + j, rest))...), out,
-                             j, rest);
-  }
-  (std::make_index_sequence<Ins>{});
-}
 
 /// A matrix that is read as if it had the shape of the whole operation.
 template <class T>
@@ -85,17 +40,18 @@ template <class T>
 class pointwise_call {
  public:
   template <class>
-  using as_lane = math::lane<T>;
-  static constexpr std::size_t most_operands = 16;
-  static constexpr std::size_t most_results = 8;
+  using as_lane = math::lane<T>;  // those of other instruction sets behave the same
 
-  /// f(in...) over the shape `whole`; the functor must outlive the call. Throws shape_error, naming
-  /// the verb, if an operand cannot be repeated to that shape or a result has another.
+  /// f(in...) over the shape `whole`, by kernels for `set`; the functor must outlive the call.
+  /// Throws shape_error, naming the verb, if an operand cannot be repeated to that shape or a
+  /// result has another.
   template <class F, std::size_t Outs, class... In>
-  pointwise_call(const char* verb, const F& f, shape whole,
+  pointwise_call(isa set, const char* verb, const F& f, shape whole,
                  const std::array<matrix_view<T>, Outs>& out, const In&... in)
       : functor_(&f),
-        kernel_(run_kernel < T, F, Outs == 0 ? 1 : Outs, sizeof...(In) >),
+        kernel_(pointwise_kernel < T, F,
+                Outs == 0 ? 1 : Outs > (set, std::make_index_sequence<sizeof...(In)>{})),
+        set_(set),
         whole_(whole) {
     static_assert(
         std::is_invocable_v<const F&, as_lane<In>...>,
@@ -109,6 +65,7 @@ class pointwise_call {
   }
 
   [[nodiscard]] shape whole() const { return whole_; }
+  [[nodiscard]] isa set() const { return set_; }
 
   /// Takes the matrix as one long row, if it has neither gaps nor repeats.
   void flatten() {
@@ -156,11 +113,13 @@ class pointwise_call {
     std::array<run_operand<T>, most_operands> in;
     for (std::size_t k = 0; k < operands_; ++k)
       in[k] = {in_[k].data + (i * in_[k].row_step + (in_[k].splat ? 0 : first)), in_[k].splat};
-    kernel_(functor_, in.data(), out, last - first);
+    pointwise_run(set_, kernel_, functor_, in.data(), operands_, out, results_ == 0 ? 1 : results_,
+                  last - first);
   }
 
   const void* functor_;
-  void (*kernel_)(const void*, const run_operand<T>*, T* const*, index_t);
+  lane_kernel<T> kernel_;
+  isa set_;
   shape whole_;
   std::size_t operands_ = 0;
   std::size_t results_ = 0;
@@ -186,16 +145,18 @@ void evaluate_runs(const pointwise_call<T>& call, index_t i, index_t first, inde
 
 /// to[j] = f(from[j]), where f acts on numbers of type T.
 template <class T, class U, class F>
-void convert_run(const F& f, const U* from, T* to, index_t count) {
+void convert_run(isa set, const F& f, const U* from, T* to, index_t count) {
   if constexpr (std::same_as<U, T> && std::same_as<F, fn::identity>) {
     std::memcpy(to, from, static_cast<std::size_t>(count) * sizeof(T));
   } else if constexpr (std::same_as<U, T>) {
     const run_operand<T> in{from, false};
-    run_kernel<T, F, 1, 1>(&f, &in, &to, count);
+    pointwise_run(set, pointwise_kernel<T, F, 1>(set, std::index_sequence<0>{}), &f, &in, 1, &to, 1,
+                  count);
   } else {
     constexpr index_t step = 16;  // compilers vectorise a loop of known length also at -O2
     std::array<T, static_cast<std::size_t>(run_length)> values;
     const run_operand<T> in{values.data(), false};
+    const lane_kernel<T> kernel = pointwise_kernel<T, F, 1>(set, std::index_sequence<0>{});
     while (count > 0) {
       const index_t n = count < run_length ? count : run_length;
       index_t j = 0;
@@ -203,7 +164,7 @@ void convert_run(const F& f, const U* from, T* to, index_t count) {
         for (index_t k = 0; k < step; ++k)
           values[static_cast<std::size_t>(j + k)] = static_cast<T>(from[j + k]);
       for (; j < n; ++j) values[static_cast<std::size_t>(j)] = static_cast<T>(from[j]);
-      run_kernel<T, F, 1, 1>(&f, &in, &to, n);
+      pointwise_run(set, kernel, &f, &in, 1, &to, 1, n);
       from += n;
       to += n;
       count -= n;
@@ -219,44 +180,13 @@ void prefetch(const U* row, index_t count) {
   for (index_t j = 0; j < count && j < most; j += line) __builtin_prefetch(row + j);
 }
 
-/// op of `count` values, beginning from its neutral element, in one fixed order.
-template <class T, class Op>
-[[nodiscard]] T combine(const Op& op, const T* values, index_t count) {
-  using X = math::lane<T>;
-  constexpr index_t width = X::width;
-  // Two accumulators: the chain of dependent operations is what limits the speed.
-  X a(Op::template identity<T>());
-  X b = a;
-  index_t j = 0;
-  for (; j + 2 * width <= count; j += 2 * width) {
-    a = op(a, X::load(values + j));
-    b = op(b, X::load(values + j + width));
-  }
-  std::array<T, static_cast<std::size_t>(width)> lanes;
-  op(a, b).store(lanes.data());
-  T total = Op::template identity<T>();
-  for (const T x : lanes) total = static_cast<T>(op(total, x));
-  for (; j < count; ++j) total = static_cast<T>(op(total, values[j]));
-  return total;
-}
-
-/// out[j] = op(out[j], values[j])
-template <class T, class Op>
-void combine_each(const Op& op, const T* values, index_t count, T* out) {
-  using X = math::lane<T>;
-  index_t j = 0;
-  for (; j + X::width <= count; j += X::width)
-    op(X::load(out + j), X::load(values + j)).store(out + j);
-  for (; j < count; ++j) out[j] = static_cast<T>(op(out[j], values[j]));
-}
-
 /// The reduction of row i, columns [first, last).
 template <class T, class Op>
 [[nodiscard]] T reduce_row(const Op& op, const pointwise_call<T>& call, index_t i, index_t first,
                            index_t last) {
   T total = Op::template identity<T>();
   evaluate_runs(call, i, first, last, [&](const T* values, index_t, index_t count) {
-    total = static_cast<T>(op(total, combine(op, values, count)));
+    total = static_cast<T>(op(total, combine(call.set(), op, values, count)));
   });
   return total;
 }
@@ -268,7 +198,7 @@ void reduce_columns(const Op& op, const pointwise_call<T>& call, index_t first, 
   for (index_t j = first; j < last; ++j) out[j] = Op::template identity<T>();
   for (index_t i = 0; i < call.whole().rows; ++i)
     evaluate_runs(call, i, first, last, [&](const T* values, index_t j, index_t count) {
-      combine_each(op, values, count, out + j);
+      combine_each(call.set(), op, values, count, out + j);
     });
 }
 

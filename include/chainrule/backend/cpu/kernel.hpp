@@ -1,0 +1,198 @@
+/// \file
+/// The loops that run functors over lanes, once for each instruction set.
+///
+/// What they do not do, pointwise_run does, once for all functors: repeat single numbers, and pad
+/// what is left at the end of a row to a lane. So a new functor costs one small loop for each set,
+/// and an element's result does not depend on where it stands.
+///
+/// In a kernel the functor stands directly in a function with a target, which g++ is told to
+/// flatten. Were there a function in between that is always inlined, g++ would come to the kernel
+/// before the functor, and not inline it.
+#ifndef CHAINRULE_BACKEND_CPU_KERNEL_HPP
+#define CHAINRULE_BACKEND_CPU_KERNEL_HPP
+
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <cstring>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include "chainrule/backend/cpu/lane.hpp"
+
+namespace chainrule::detail {
+
+/// Where a kernel reads an operand: `step` elements on from lane to lane, or 0 to read the same
+/// lane again.
+template <class T>
+struct lane_operand {
+  const T* data;
+  index_t step;
+};
+
+/// Computes out[o][j] = f(in[0][j], in[1][j], ...) for so many whole lanes. The results of a lane
+/// are stored after all its operands are loaded, so that the two may be the same memory.
+template <class T>
+using lane_kernel = void (*)(const void* functor, const lane_operand<T>* in, T* const* out,
+                             index_t lanes);
+
+/// Stores what a functor returned, one value or a std::tuple of them.
+template <class X, std::size_t Outs, class T, class Result>
+CHAINRULE_INLINE void store_results(const Result& result, T* const* out, index_t j) {
+  if constexpr (math::number<Result>) {
+    static_assert(Outs == 1, "chainrule: this functor gives one result, more are asked for");
+    X(result).store(out[0] + j);
+  } else {
+    static_assert(std::tuple_size_v<Result> == Outs,
+                  "chainrule: this functor gives another number of results than are asked for");
+    [&]<std::size_t... O>(std::index_sequence<O...>) __attribute__((always_inline)) {
+      (X(std::get<O>(result)).store(out[O] + j), ...);
+    }
+    (std::make_index_sequence<Outs>{});
+  }
+}
+
+/// A small functor's own numbers are copied, so that the compiler sees that no store changes them.
+template <class F>
+using held_functor =
+    std::conditional_t<std::is_trivially_copyable_v<F> && sizeof(F) <= 256, const F, const F&>;
+
+// run: the kernel of a functor. combine: op of values in one fixed order, into lanes, by two chains
+// of operations, for their latency limits the speed; says how many values that were. combine_each:
+// out[j] = op(out[j], values[j]), likewise.
+#define CHAINRULE_POINTWISE_KERNELS(name, bytes, attribute)                                       \
+  template <class T, class F, std::size_t Outs, std::size_t... I>                                 \
+  attribute [[gnu::flatten]] void run_##name(const void* functor, const lane_operand<T>* in,      \
+                                             T* const* out, index_t lanes) {                      \
+    using X = math::lane<T, bytes>;                                                               \
+    held_functor<F> f = *static_cast<const F*>(functor);                                          \
+    [[maybe_unused]] const T* at[] = {in[I].data..., nullptr};                                    \
+    for (index_t j = 0; j < lanes * X::width; j += X::width) {                                    \
+      store_results<X, Outs>(f(X::load(at[I])...), out, j);                                       \
+      ((at[I] += in[I].step), ...);                                                               \
+    }                                                                                             \
+  }                                                                                               \
+  template <class T, class Op>                                                                    \
+  attribute [[gnu::flatten]] index_t combine_##name(const Op& op, const T* values, index_t count, \
+                                                    T* lanes) {                                   \
+    using X = math::lane<T, bytes>;                                                               \
+    X a(Op::template identity<T>());                                                              \
+    X b = a;                                                                                      \
+    index_t j = 0;                                                                                \
+    for (; j + 2 * X::width <= count; j += 2 * X::width) {                                        \
+      a = op(a, X::load(values + j));                                                             \
+      b = op(b, X::load(values + j + X::width));                                                  \
+    }                                                                                             \
+    X(op(a, b)).store(lanes);                                                                     \
+    return j;                                                                                     \
+  }                                                                                               \
+  template <class T, class Op>                                                                    \
+  attribute [[gnu::flatten]] index_t combine_each_##name(const Op& op, const T* values,           \
+                                                         index_t count, T* out) {                 \
+    using X = math::lane<T, bytes>;                                                               \
+    index_t j = 0;                                                                                \
+    for (; j + X::width <= count; j += X::width)                                                  \
+      X(op(X::load(out + j), X::load(values + j))).store(out + j);                                \
+    return j;                                                                                     \
+  }
+
+CHAINRULE_POINTWISE_KERNELS(portable, math::portable_bytes, )
+#if CHAINRULE_HAS_X86_TARGETS
+CHAINRULE_POINTWISE_KERNELS(avx2, 32, CHAINRULE_TARGET_AVX2)
+CHAINRULE_POINTWISE_KERNELS(avx512, 64, CHAINRULE_TARGET_AVX512)
+#endif
+#undef CHAINRULE_POINTWISE_KERNELS
+
+/// The kernel of a functor for an instruction set.
+template <class T, class F, std::size_t Outs, std::size_t... I>
+[[nodiscard]] lane_kernel<T> pointwise_kernel(isa set, std::index_sequence<I...>) {
+#if CHAINRULE_HAS_X86_TARGETS
+  if (set == isa::avx512) return run_avx512<T, F, Outs, I...>;
+  if (set == isa::avx2) return run_avx2<T, F, Outs, I...>;
+#endif
+  return run_portable<T, F, Outs, I...>;
+}
+
+/// A part of one row of an operand; `splat`: one element, repeated.
+template <class T>
+struct run_operand {
+  const T* data = nullptr;
+  bool splat = false;
+};
+
+inline constexpr std::size_t most_operands = 16;
+inline constexpr std::size_t most_results = 8;
+
+/// Runs a kernel along `count` elements.
+template <class T>
+void pointwise_run(isa set, lane_kernel<T> kernel, const void* functor, const run_operand<T>* in,
+                   std::size_t operands, T* const* out, std::size_t results, index_t count) {
+  constexpr index_t most = 64 / static_cast<index_t>(sizeof(T));
+  const index_t width = set == isa::avx512 ? most : (set == isa::avx2 ? most / 2 : most / 4);
+  // A lane for each operand and result.
+  alignas(64) T buffer[(most_operands + most_results) * static_cast<std::size_t>(most)];
+  const auto slot = [&](std::size_t i) { return buffer + i * static_cast<std::size_t>(most); };
+  std::array<lane_operand<T>, most_operands> from;
+  for (std::size_t i = 0; i < operands; ++i) {
+    from[i] = {in[i].data, width};
+    if (!in[i].splat) continue;
+    for (index_t l = 0; l < width; ++l) slot(i)[l] = *in[i].data;
+    from[i] = {slot(i), 0};
+  }
+  const index_t whole = count / width * width;
+  if (whole > 0) kernel(functor, from.data(), out, whole / width);
+  const index_t rest = count - whole;
+  if (rest == 0) return;
+  std::array<T*, most_results> target;
+  for (std::size_t i = 0; i < operands; ++i) {
+    if (in[i].splat) continue;
+    std::memset(slot(i), 0, static_cast<std::size_t>(width) * sizeof(T));
+    copy_few<most / 2>(slot(i), in[i].data + whole, rest);
+    from[i] = {slot(i), 0};
+  }
+  for (std::size_t o = 0; o < results; ++o) target[o] = slot(most_operands + o);
+  kernel(functor, from.data(), target.data(), 1);
+  for (std::size_t o = 0; o < results; ++o) copy_few<most / 2>(out[o] + whole, target[o], rest);
+}
+
+/// op of `count` values, beginning from its neutral element, in one fixed order.
+template <class T, class Op>
+[[nodiscard]] T combine(isa set, const Op& op, const T* values, index_t count) {
+  constexpr index_t most = 64 / static_cast<index_t>(sizeof(T));
+  std::array<T, static_cast<std::size_t>(most)> lanes;
+  index_t width = math::lane<T>::width;
+  index_t j = 0;
+#if CHAINRULE_HAS_X86_TARGETS
+  if (set == isa::avx512)
+    j = combine_avx512(op, values, count, lanes.data()), width = most;
+  else if (set == isa::avx2)
+    j = combine_avx2(op, values, count, lanes.data()), width = most / 2;
+  else
+#endif
+    j = combine_portable(op, values, count, lanes.data());
+  T total = Op::template identity<T>();
+  for (index_t i = 0; i < width; ++i)
+    total = static_cast<T>(op(total, lanes[static_cast<std::size_t>(i)]));
+  for (; j < count; ++j) total = static_cast<T>(op(total, values[j]));
+  return total;
+}
+
+/// out[j] = op(out[j], values[j])
+template <class T, class Op>
+void combine_each(isa set, const Op& op, const T* values, index_t count, T* out) {
+  index_t j = 0;
+#if CHAINRULE_HAS_X86_TARGETS
+  if (set == isa::avx512)
+    j = combine_each_avx512(op, values, count, out);
+  else if (set == isa::avx2)
+    j = combine_each_avx2(op, values, count, out);
+  else
+#endif
+    j = combine_each_portable(op, values, count, out);
+  for (; j < count; ++j) out[j] = static_cast<T>(op(out[j], values[j]));
+}
+
+}  // namespace chainrule::detail
+
+#endif  // CHAINRULE_BACKEND_CPU_KERNEL_HPP

@@ -1,0 +1,77 @@
+/// \file
+/// The operations of vectors that need to know their target: comparisons, selection, square roots.
+///
+/// g++ gives a comparison the type of truth values of the function that it stands in; inlined into
+/// a function with another target, it falls apart into scalars. So in g++ these are functions with
+/// the target of their width. They are not always inlined (into a functor without a target they
+/// cannot be), but are once the functor is inlined into a kernel.
+#ifndef CHAINRULE_BACKEND_CPU_VECTOR_OPS_HPP
+#define CHAINRULE_BACKEND_CPU_VECTOR_OPS_HPP
+
+#include <cmath>
+#include <cstdint>
+#include <type_traits>
+
+#include "chainrule/backend/cpu/vector.hpp"
+
+namespace chainrule::detail {
+
+template <class T, int Bytes>
+using mask_vector =
+    typename simd<std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>, Bytes>::vector;
+
+template <class T, int Bytes>
+struct vector_ops;
+
+#define CHAINRULE_VECTOR_OPS(bytes, attribute)                                                  \
+  template <class T>                                                                            \
+  struct vector_ops<T, bytes> {                                                                 \
+    using vector = typename simd<T, bytes>::vector;                                             \
+    using mask = mask_vector<T, bytes>;                                                         \
+    attribute static void less(mask& m, const vector& a, const vector& b) { m = a < b; }        \
+    attribute static void less_equal(mask& m, const vector& a, const vector& b) { m = a <= b; } \
+    attribute static void equal(mask& m, const vector& a, const vector& b) { m = a == b; }      \
+    attribute static void select(vector& r, const mask& m, const vector& a, const vector& b) {  \
+      r = m ? a : b;                                                                            \
+    }                                                                                           \
+  };
+CHAINRULE_VECTOR_OPS(16, CHAINRULE_INLINE)
+#if CHAINRULE_HAS_X86_TARGETS && !defined(__clang__)
+CHAINRULE_VECTOR_OPS(32, CHAINRULE_TARGET_AVX2 inline)
+CHAINRULE_VECTOR_OPS(64, CHAINRULE_TARGET_AVX512 inline)
+#else
+CHAINRULE_VECTOR_OPS(32, CHAINRULE_INLINE)
+CHAINRULE_VECTOR_OPS(64, CHAINRULE_INLINE)
+#endif
+#undef CHAINRULE_VECTOR_OPS
+
+#if CHAINRULE_HAS_X86_TARGETS
+#define CHAINRULE_SQUARE_ROOT(T, bytes, attribute, expression)                  \
+  attribute inline void square_root(typename simd<T, bytes>::vector& r,         \
+                                    const typename simd<T, bytes>::vector& a) { \
+    r = expression;                                                             \
+  }
+CHAINRULE_SQUARE_ROOT(float, 16, , __builtin_ia32_sqrtps(a))
+CHAINRULE_SQUARE_ROOT(double, 16, , __builtin_ia32_sqrtpd(a))
+CHAINRULE_SQUARE_ROOT(float, 32, CHAINRULE_TARGET_AVX2, __builtin_ia32_sqrtps256(a))
+CHAINRULE_SQUARE_ROOT(double, 32, CHAINRULE_TARGET_AVX2, __builtin_ia32_sqrtpd256(a))
+#ifdef __clang__
+CHAINRULE_SQUARE_ROOT(float, 64, CHAINRULE_TARGET_AVX512, __builtin_ia32_sqrtps512(a, 4))
+CHAINRULE_SQUARE_ROOT(double, 64, CHAINRULE_TARGET_AVX512, __builtin_ia32_sqrtpd512(a, 4))
+#else
+CHAINRULE_SQUARE_ROOT(float, 64, CHAINRULE_TARGET_AVX512,
+                      __builtin_ia32_sqrtps512_mask(a, a, static_cast<unsigned short>(-1), 4))
+CHAINRULE_SQUARE_ROOT(double, 64, CHAINRULE_TARGET_AVX512,
+                      __builtin_ia32_sqrtpd512_mask(a, a, static_cast<unsigned char>(-1), 4))
+#endif
+#undef CHAINRULE_SQUARE_ROOT
+#else
+template <class Vector>
+CHAINRULE_INLINE void square_root(Vector& r, const Vector& a) {
+  for (std::size_t i = 0; i < sizeof(Vector) / sizeof(a[0]); ++i) r[i] = std::sqrt(a[i]);
+}
+#endif
+
+}  // namespace chainrule::detail
+
+#endif  // CHAINRULE_BACKEND_CPU_VECTOR_OPS_HPP
