@@ -216,8 +216,8 @@ TEST_CASE("inputs are streamed by themselves if they take too much of a device",
   const dataset_options twice{.fraction_of_memory = 2 * bytes / memory};
   CHECK(is_resident(twice, s.byte_view()));
   CHECK_FALSE(is_resident(twice, s.number_view()));
-  const dataset_options half{.fraction_of_memory = bytes / memory / 2};
-  CHECK_FALSE(is_resident(half, s.byte_view()));
+  const dataset_options by_half{.fraction_of_memory = bytes / memory / 2};
+  CHECK_FALSE(is_resident(by_half, s.byte_view()));
   // Who says where they are is not asked how much there is.
   CHECK(is_resident({residence::resident, 0}, s.byte_view()));
   CHECK_FALSE(is_resident({residence::streamed, 1}, s.byte_view()));
@@ -226,7 +226,7 @@ TEST_CASE("inputs are streamed by themselves if they take too much of a device",
   labelled_images images{"test", 100, 5, 8, 3, s.bytes, {}};
   for (const int label : s.labels) images.labels.push_back(static_cast<std::uint8_t>(label));
   CHECK(dataset<B>(be, images).is_resident());
-  CHECK_FALSE(dataset<B>(be, images, 1, half).is_resident());
+  CHECK_FALSE(dataset<B>(be, images, 1, by_half).is_resident());
 }
 
 TEST_CASE("only a loader gathers what is streamed, and knows its samples", "[device][streamed]") {
