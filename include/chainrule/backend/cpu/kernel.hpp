@@ -137,7 +137,7 @@ void pointwise_run(isa set, lane_kernel<T> kernel, const void* functor, const ru
   for (std::size_t i = 0; i < operands; ++i) {
     from[i] = {in[i].data, width};
     if (!in[i].splat) continue;
-    for (index_t l = 0; l < width; ++l) slot(i)[l] = *in[i].data;
+    for (index_t l = 0; l < most; ++l) slot(i)[l] = *in[i].data;
     from[i] = {slot(i), 0};
   }
   const index_t whole = count / width * width;
@@ -147,7 +147,7 @@ void pointwise_run(isa set, lane_kernel<T> kernel, const void* functor, const ru
   std::array<T*, most_results> target;
   for (std::size_t i = 0; i < operands; ++i) {
     if (in[i].splat) continue;
-    std::memset(slot(i), 0, static_cast<std::size_t>(width) * sizeof(T));
+    std::memset(slot(i), 0, 64);  // of known length: a few stores instead of a call
     copy_few<most / 2>(slot(i), in[i].data + whole, rest);
     from[i] = {slot(i), 0};
   }
