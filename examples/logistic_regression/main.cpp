@@ -1,0 +1,118 @@
+// logistic_regression: one step of it as a loop, vectorised, and on a tape: the same numbers. Then
+// losses whose gradients the tape finds alone. The numbers of lecture notes ("Deep Learning 1-2")
+// beside ours.
+
+#include <chainrule/autodiff/autodiff.hpp>
+#include <chainrule/backend/cpu.hpp>
+#include <chainrule/pointwise/activations.hpp>
+#include <cmath>
+#include <cstdio>
+#include <exception>
+#include <vector>
+
+#include "../figures.hpp"
+
+using namespace chainrule;
+using real = basic_cpu<double>;
+
+namespace {
+
+// Two features of three samples: columns are samples.
+const std::vector<double> samples{.5, -1.2, 3, 1.5, .3, -.7};
+const std::vector<double> labels{1, 0, 1};
+const std::vector<double> weights{.1, -.2};
+constexpr double bias = .05;
+constexpr double rate = .1;
+
+struct outcome {
+  double cost = 0;
+  double dw[2] = {0, 0};
+  double db = 0;
+};
+
+/// Sample by sample, feature by feature.
+outcome by_loop() {
+  outcome o;
+  for (std::size_t i = 0; i < 3; ++i) {
+    double z = bias;
+    for (std::size_t j = 0; j < 2; ++j) z += weights[j] * samples[3 * j + i];
+    const double a = 1 / (1 + std::exp(-z));
+    o.cost -= (labels[i] * std::log(a) + (1 - labels[i]) * std::log(1 - a)) / 3;
+    for (std::size_t j = 0; j < 2; ++j) o.dw[j] += samples[3 * j + i] * (a - labels[i]) / 3;
+    o.db += (a - labels[i]) / 3;
+  }
+  return o;
+}
+
+/// a = s(w^T X + b), dw = X (a - y)^T / 3: products of matrices, with a derivative found by hand.
+outcome vectorised() {
+  const real be;
+  tensor<real> a(be, 1, 3), delta(be, 1, 3), dw(be, 2, 1), sum_of(be, 1, 1);
+  const auto x = matrix_view<const double>(samples.data(), 2, 3);
+  const auto y = matrix_view<const double>(labels.data(), 1, 3);
+  be.gemm(a.view(), matrix_view<const double>(weights.data(), 1, 2), x);
+  be.map([](auto z) { return math::sigmoid(z + bias); }, a.view(), a.view());
+  be.map([](auto p, auto t) { return (p - t) / 3; }, delta.view(), a.view(), y);
+  be.gemm(dw.view(), x, transposed(const_matrix<real>(delta.view())));
+  outcome o;
+  const auto cost = [](auto p, auto t) { return -(t * log(p) + (1 - t) * log(1 - p)) / 3; };
+  be.reduce(sum{}, sum_of.view(), cost, a.view(), y);
+  o.cost = sum_of.view()(0, 0);
+  be.reduce(sum{}, sum_of.view(), fn::identity{}, delta.view());
+  o.db = sum_of.view()(0, 0);
+  for (index_t j = 0; j < 2; ++j) o.dw[j] = dw.view()(j, 0);
+  return o;
+}
+
+/// The formula of the cost, and nothing else.
+outcome taped() {
+  tape<real> t;
+  const auto x = t.constant(2, 3, samples), y = t.constant(1, 3, labels);
+  const auto w = t.variable(1, 2, weights), b = t.variable(bias);
+  const auto a = math::sigmoid(matmul(w, x) + b);
+  const auto cost = -mean(y * log(a) + (1 - y) * log(1 - a));
+  backward(cost);
+  const std::vector<double> dw = to_host(w.gradient());
+  return {cost.item(), {dw[0], dw[1]}, b.gradient().item()};
+}
+
+void show(figures& table, const char* how, const outcome& o) {
+  std::printf("%s\n", how);
+  table.line("D3", "cost", o.cost, .635420405, 1e-9);
+  table.line("D3", "dw1", o.dw[0], -.658550845, 1e-9);
+  table.line("D3", "dw2", o.dw[1], -.139520597, 1e-9);
+  table.line("D3", "db", o.db, -.154060624, 1e-9);
+  table.line("D3", "w1 after the step", weights[0] - rate * o.dw[0], .165855084, 1e-9);
+  table.line("D3", "w2", weights[1] - rate * o.dw[1], -.186047940, 1e-9);
+  table.line("D3", "b", bias - rate * o.db, .065406062, 1e-9);
+}
+
+/// L = penalty w.w / 2 - lambda log s(w.x)
+void regularised(figures& table, const char* id, std::vector<double> at, std::vector<double> sample,
+                 double penalty, double lambda, const outcome& text) {
+  tape<real> t;
+  const auto w = t.variable(1, 2, at), x = t.constant(1, 2, sample);
+  const auto loss = penalty / 2 * math::sum(w * w) - lambda * log(math::sigmoid(math::sum(w * x)));
+  const std::vector<double> dw = to_host(gradient(loss, w));
+  table.line(id, "loss", loss.item(), text.cost, 1e-9);
+  table.line(id, "dL/dw1", dw[0], text.dw[0], 1e-9);
+  table.line(id, "dL/dw2", dw[1], text.dw[1], 1e-9);
+}
+
+}  // namespace
+
+int main() {
+  try {
+    std::printf("%-4s %-34s %15s %15s\n", "", "", "ours", "text");
+    figures table;
+    show(table, "loop", by_loop());
+    show(table, "vectorised", vectorised());
+    show(table, "taped", taped());
+    regularised(table, "D4", {.7, -.4}, {1, -2}, 1, 2, {.727826556, {.335148952, .329702095}});
+    regularised(table, "D5", {.5, -.25}, {1, 2}, 0, 1, {.693147181, {-.5, -1}});
+    return table.status();
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "logistic_regression: %s\n", e.what());
+    return 1;
+  }
+}
