@@ -1,0 +1,104 @@
+// svm: six points in the plane, told apart by forces on three weights, by the gradient of a hinge
+// loss, and by a small ReLU network. The numbers of A. Karpathy's "Hacker's guide to Neural
+// Networks" beside ours.
+//
+//     svm [--picture FILE]     # the network's decision boundary, as a PPM file
+
+#include <chainrule/autodiff/autodiff.hpp>
+#include <chainrule/backend/cpu.hpp>
+#include <chainrule/pointwise/activations.hpp>
+#include <cstdio>
+#include <exception>
+#include <string_view>
+#include <vector>
+
+#include "../figures.hpp"
+#include "forces.hpp"
+#include "picture.hpp"
+
+using namespace chainrule;
+using real = basic_cpu<double>;
+using number = variable<real>;
+
+namespace {
+
+void hinge_loss(tape<real>& t, figures& table) {
+  const auto x = t.constant(3, 2, {1.2, .7, -.3, .5, 3, 2.5}), y = t.constant(3, 1, {1, -1, 1});
+  const auto w = t.variable(2, 1, {.1, .2}), b = t.variable(.3);
+  const auto scores = matmul(x, w) + b, costs = math::relu(1 - y * scores);
+  const auto penalty = .1 * math::sum(sqr(w)), total = math::sum(costs) + penalty;
+  const double s[] = {.56, .37, 1.1}, c[] = {.44, 1.37, 0};
+  for (std::size_t i = 0; i < 3; ++i) {
+    table.line("K15", "score", to_host(scores)[i], s[i]);
+    table.line("K15", "  cost", to_host(costs)[i], c[i]);
+  }
+  table.line("K15", "regularisation", penalty.item(), .005);
+  table.line("K15", "total", total.item(), 1.815);
+  backward(total);
+  table.line("K15", "by w1", to_host(w.gradient())[0], -1.48);
+  table.line("K15", "by w2", to_host(w.gradient())[1], -.16);
+  table.line("K15", "by the bias", b.gradient().item(), 0);
+}
+
+/// 2-3-1 with ReLUs. A squared hinge has the same margin, and no kink there.
+void two_layers(tape<real>& t, figures& table, const char* picture) {
+  std::vector<double> x, labels;
+  for (const point& p : points) {
+    x.insert(x.end(), {p.x, p.y});
+    labels.push_back(p.label);
+  }
+  std::vector<number> w{t.variable(2, 3, {.3, -.2, .5, .4, .1, -.3}),
+                        t.variable(1, 3, {.1, .2, .1}), t.variable(3, 1, {.2, -.4, .3}),
+                        t.variable(0.0)};
+  const auto net = [](const number& in, const std::vector<number>& p) {
+    return matmul(math::relu(matmul(in, p[0]) + p[1]), p[2]) + p[3];
+  };
+  const auto in = t.constant(6, 2, x), y = t.constant(6, 1, labels);
+  const auto cost = [&](const std::vector<number>& p, bool squared) {
+    const auto gap = math::relu(1 - y * net(in, p));
+    return mean(squared ? sqr(gap) : gap) + .005 * (math::sum(sqr(p[0])) + math::sum(sqr(p[2])));
+  };
+  for (const bool squared : {false, true}) {
+    const number slope = gradient(cost(w, squared), w)[0];
+    std::vector<number> left = w, other = w;
+    const auto h = t.constant(2, 3, {0, 0, 1e-5, 0, 0, 0});
+    left[0] = w[0] - h;
+    other[0] = w[0] + h;
+    table.line("K20", squared ? "squared hinge: a weight's gradient" : "hinge: a weight's gradient",
+               to_host(slope)[2], (cost(other, squared) - cost(left, squared)).item() / 2e-5, 1e-8,
+               "a difference instead of a text");
+  }
+  const double before = cost(w, false).item();
+  for (int step = 0; step < 1000; ++step) {
+    const std::vector<number> slope = gradient(cost(w, false), w);
+    for (std::size_t i = 0; i < w.size(); ++i) w[i] = t.variable((w[i] - .1 * slope[i]).view());
+  }
+  const double after = cost(w, false).item();
+  const auto score = [&](double u, double v) { return net(t.constant(1, 2, {u, v}), w).item(); };
+  table.check("K20", "cost before", before, true);
+  table.check("K20", "cost after 1000 steps: lower", after, after < before / 2);
+  table.check("K20", "accuracy", right(score) / 6.0, right(score) == 6);
+  if (picture != nullptr) draw(picture, score, points);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const bool wants_picture = argc == 3 && std::string_view(argv[1]) == "--picture";
+  if (argc != 1 && !wants_picture) {
+    std::fputs("usage: svm [--picture FILE]\n", stderr);
+    return 2;
+  }
+  try {
+    std::printf("%-4s %-34s %15s %15s\n", "", "", "ours", "text");
+    tape<real> t;
+    figures table;
+    forces(table);
+    hinge_loss(t, table);
+    two_layers(t, table, wants_picture ? argv[2] : nullptr);
+    return table.status();
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "svm: %s\n", e.what());
+    return 1;
+  }
+}
