@@ -11,7 +11,7 @@
 
 /// Draws [-4, 4] x [-4, 4]: blue where score(x, y) > 0, red elsewhere, lighter within the margins;
 /// each point as a dark disc of its side's colour. Throws io_error.
-inline void draw(const char* path, const auto& score, const auto& points) {
+inline void draw(const char* path, const auto& score, const auto& marks) {
   constexpr int size = 320;
   std::vector<unsigned char> pixels;
   for (int row = 0; row < size; ++row)
@@ -21,7 +21,7 @@ inline void draw(const char* path, const auto& score, const auto& points) {
       const double s = score(x, y);
       bool positive = s > 0;
       int level = std::fabs(s) < 1 ? 225 : 180;
-      for (const auto& p : points)
+      for (const auto& p : marks)
         if (std::hypot(x - p.x, y - p.y) < 0.12) {
           positive = p.label > 0;
           level = 0;
