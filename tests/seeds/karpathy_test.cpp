@@ -49,10 +49,12 @@ TEMPLATE_LIST_TEST_CASE("K3, K4, K5: a gate's gradient, and steps along it", "[s
   const std::vector<variable<B>> x{t.variable(-2.0), t.variable(3.0)};
   const std::vector<variable<B>> g = gradient(x[0] * x[1], x);
   row("K3").exact(items(g), {3, -2});
-  row k4("K4");
-  const auto after = moved(x, g, 0.01);
-  k4.rounded(items(after), {-1.97, 2.98});
-  k4.rounded((after[0] * after[1]).item(), -5.8706);
+  {
+    row k4("K4");
+    const auto after = moved(x, g, 0.01);
+    k4.rounded(items(after), {-1.97, 2.98});
+    k4.rounded((after[0] * after[1]).item(), -5.8706);
+  }
   row k5("K5");
   const auto far = moved(x, g, 1);
   k5.exact((far[0] * far[1]).item(), 1);
@@ -79,9 +81,11 @@ TEMPLATE_LIST_TEST_CASE("K6: two gates", "[seeds]", backends) {
 
 TEMPLATE_LIST_TEST_CASE("K8, K9: the sigmoid and its slope", "[seeds]", backends) {
   tape<TestType> t;
-  row k8("K8");
-  const auto x = t.variable(1, 3, {-5, 0, 5});
-  k8.digits(to_host(math::sigmoid(x)), {.00669, .5, .99331}, 1e-5);
+  {
+    row k8("K8");
+    const auto x = t.variable(1, 3, {-5, 0, 5});
+    k8.digits(to_host(math::sigmoid(x)), {.00669, .5, .99331}, 1e-5);
+  }
   row k9("K9");
   const auto three = t.variable(3.0);
   k9.digits(gradient(math::sigmoid(three), three).item(), .045177, 1e-6);
@@ -193,24 +197,28 @@ std::vector<double> pulled(tape<B>& t, double alpha, std::size_t steps) {
 
 TEMPLATE_LIST_TEST_CASE("K16, K17, K18: a support vector machine by forces", "[seeds]", backends) {
   tape<TestType> t;
-  row k16("K16");
-  k16.exact(accuracy({1, -2, -1}), 4 / 6.0);
-  const auto w = pulled(t, 1, 400);
-  k16.digits({w[0], w[1]}, {.63972, -.12841}, 1e-5);
-  k16.rounded(w[2], -.89);
+  {
+    row k16("K16");
+    k16.exact(accuracy({1, -2, -1}), 4 / 6.0);
+    const auto w = pulled(t, 1, 400);
+    k16.digits({w[0], w[1]}, {.63972, -.12841}, 1e-5);
+    k16.rounded(w[2], -.89);
+  }
 
-  // The forces balance for every c between these.
-  row k17("K17");
-  for (const double c : {-.83, -.70}) {
-    const std::vector<double> best{3.7 / 6, -.8 / 6, c};
-    k17.digits({best[0], best[1]}, {.616667, -.133333}, 1e-6);
-    std::vector<double> sum(3, 0);
-    for (const point& p : points) {
-      const auto f = force(t, best, p, 1);
-      for (std::size_t k = 0; k < 3; ++k) sum[k] += f[k];
+  {
+    // The forces balance for every c between these.
+    row k17("K17");
+    for (const double c : {-.83, -.70}) {
+      const std::vector<double> best{3.7 / 6, -.8 / 6, c};
+      k17.digits({best[0], best[1]}, {.616667, -.133333}, 1e-6);
+      std::vector<double> sum(3, 0);
+      for (const point& p : points) {
+        const auto f = force(t, best, p, 1);
+        for (std::size_t k = 0; k < 3; ++k) sum[k] += f[k];
+      }
+      k17.rounded(sum, {0, 0, 0});
+      k17.exact(accuracy(best), 5 / 6.0);
     }
-    k17.rounded(sum, {0, 0, 0});
-    k17.exact(accuracy(best), 5 / 6.0);
   }
 
   row k18("K18");
