@@ -1,10 +1,10 @@
 # The areas whose tests are written over support/backend_list.hpp, once more on another backend.
 
-set(backend_areas autodiff conformance memory ops layers losses optim network train)
+set(backend_areas autodiff conformance memory ops layers losses optim network seeds train)
 # What is about the CPU alone, or about no backend at all.
 set(files_of_one_backend
     autodiff/vocabulary_test.cpp optim/schedule_test.cpp
-    network/allocation_test.cpp network/threads_test.cpp
+    network/allocation_test.cpp network/threads_test.cpp seeds/tashfeen_test.cpp
     train/allocation_test.cpp train/interrupt_test.cpp train/metrics_test.cpp
     train/progress_test.cpp train/threads_test.cpp)
 
