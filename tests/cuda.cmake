@@ -16,7 +16,7 @@ target_link_libraries(test_cuda PRIVATE chainrule_test_support chainrule::cuda)
 chainrule_own_target(test_cuda)
 add_test(NAME cuda COMMAND test_cuda)
 # Compiling all kernels for five families of GPUs takes about a minute.
-set_tests_properties(cuda PROPERTIES LABELS cuda TIMEOUT 900 ENVIRONMENT "${device_environment}")
+set_tests_properties(cuda PROPERTIES LABELS cuda TIMEOUT 900 ENVIRONMENT "${counting_environment}")
 
 file(GLOB gpus /dev/nvidia[0-9]*)
 if(gpus)

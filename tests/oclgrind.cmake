@@ -47,7 +47,7 @@ function(oclgrind_test name)
                    -D "PROGRAM=$<TARGET_FILE:${target}>|${arguments}" -D "LAYOUT=${arg_LAYOUT}"
                    ${wanted} -P "${CMAKE_CURRENT_SOURCE_DIR}/opencl/oclgrind.cmake")
   set_tests_properties(oclgrind.${name} PROPERTIES LABELS oclgrind TIMEOUT 3600
-                       ENVIRONMENT "${device_environment}")
+                       ENVIRONMENT "${counting_environment}")
 endfunction()
 
 # Mistakes that it has to find.

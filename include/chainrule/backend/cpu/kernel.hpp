@@ -58,43 +58,51 @@ template <class F>
 using held_functor =
     std::conditional_t<std::is_trivially_copyable_v<F> && sizeof(F) <= 256, const F, const F&>;
 
+// g++ 12's vectorisers turn `flag ? a : b` of vectors, for one flag, into a choice lane by lane of
+// which only the first lane is right. There is nothing for them to do in a loop over vectors.
+#if defined(__clang__)
+#define CHAINRULE_VECTORS_AS_WRITTEN
+#else
+#define CHAINRULE_VECTORS_AS_WRITTEN [[gnu::optimize("no-tree-vectorize")]]
+#endif
+
 // run: the kernel of a functor. combine: op of values in one fixed order, into lanes, by two chains
 // of operations, for their latency limits the speed; says how many values that were. combine_each:
 // out[j] = op(out[j], values[j]), likewise.
-#define CHAINRULE_POINTWISE_KERNELS(name, bytes, attribute)                                       \
-  template <class T, class F, std::size_t Outs, std::size_t... I>                                 \
-  attribute [[gnu::flatten]] void run_##name(const void* functor, const lane_operand<T>* in,      \
-                                             T* const* out, index_t lanes) {                      \
-    using X = math::lane<T, bytes>;                                                               \
-    held_functor<F> f = *static_cast<const F*>(functor);                                          \
-    [[maybe_unused]] const T* at[] = {in[I].data..., nullptr};                                    \
-    for (index_t j = 0; j < lanes * X::width; j += X::width) {                                    \
-      store_results<X, Outs>(f(X::load(at[I])...), out, j);                                       \
-      ((at[I] += in[I].step), ...);                                                               \
-    }                                                                                             \
-  }                                                                                               \
-  template <class T, class Op>                                                                    \
-  attribute [[gnu::flatten]] index_t combine_##name(const Op& op, const T* values, index_t count, \
-                                                    T* lanes) {                                   \
-    using X = math::lane<T, bytes>;                                                               \
-    X a(Op::template identity<T>());                                                              \
-    X b = a;                                                                                      \
-    index_t j = 0;                                                                                \
-    for (; j + 2 * X::width <= count; j += 2 * X::width) {                                        \
-      a = op(a, X::load(values + j));                                                             \
-      b = op(b, X::load(values + j + X::width));                                                  \
-    }                                                                                             \
-    X(op(a, b)).store(lanes);                                                                     \
-    return j;                                                                                     \
-  }                                                                                               \
-  template <class T, class Op>                                                                    \
-  attribute [[gnu::flatten]] index_t combine_each_##name(const Op& op, const T* values,           \
-                                                         index_t count, T* out) {                 \
-    using X = math::lane<T, bytes>;                                                               \
-    index_t j = 0;                                                                                \
-    for (; j + X::width <= count; j += X::width)                                                  \
-      X(op(X::load(out + j), X::load(values + j))).store(out + j);                                \
-    return j;                                                                                     \
+#define CHAINRULE_POINTWISE_KERNELS(name, bytes, attribute)                            \
+  template <class T, class F, std::size_t Outs, std::size_t... I>                      \
+  attribute CHAINRULE_VECTORS_AS_WRITTEN [[gnu::flatten]] void run_##name(             \
+      const void* functor, const lane_operand<T>* in, T* const* out, index_t lanes) {  \
+    using X = math::lane<T, bytes>;                                                    \
+    held_functor<F> f = *static_cast<const F*>(functor);                               \
+    [[maybe_unused]] const T* at[] = {in[I].data..., nullptr};                         \
+    for (index_t j = 0; j < lanes * X::width; j += X::width) {                         \
+      store_results<X, Outs>(f(X::load(at[I])...), out, j);                            \
+      ((at[I] += in[I].step), ...);                                                    \
+    }                                                                                  \
+  }                                                                                    \
+  template <class T, class Op>                                                         \
+  attribute CHAINRULE_VECTORS_AS_WRITTEN [[gnu::flatten]] index_t combine_##name(      \
+      const Op& op, const T* values, index_t count, T* lanes) {                        \
+    using X = math::lane<T, bytes>;                                                    \
+    X a(Op::template identity<T>());                                                   \
+    X b = a;                                                                           \
+    index_t j = 0;                                                                     \
+    for (; j + 2 * X::width <= count; j += 2 * X::width) {                             \
+      a = op(a, X::load(values + j));                                                  \
+      b = op(b, X::load(values + j + X::width));                                       \
+    }                                                                                  \
+    X(op(a, b)).store(lanes);                                                          \
+    return j;                                                                          \
+  }                                                                                    \
+  template <class T, class Op>                                                         \
+  attribute CHAINRULE_VECTORS_AS_WRITTEN [[gnu::flatten]] index_t combine_each_##name( \
+      const Op& op, const T* values, index_t count, T* out) {                          \
+    using X = math::lane<T, bytes>;                                                    \
+    index_t j = 0;                                                                     \
+    for (; j + X::width <= count; j += X::width)                                       \
+      X(op(X::load(out + j), X::load(values + j))).store(out + j);                     \
+    return j;                                                                          \
   }
 
 CHAINRULE_POINTWISE_KERNELS(portable, math::portable_bytes, )
@@ -103,6 +111,7 @@ CHAINRULE_POINTWISE_KERNELS(avx2, 32, CHAINRULE_TARGET_AVX2)
 CHAINRULE_POINTWISE_KERNELS(avx512, 64, CHAINRULE_TARGET_AVX512)
 #endif
 #undef CHAINRULE_POINTWISE_KERNELS
+#undef CHAINRULE_VECTORS_AS_WRITTEN
 
 /// The kernel of a functor for an instruction set.
 template <class T, class F, std::size_t Outs, std::size_t... I>
