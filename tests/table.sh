@@ -18,7 +18,7 @@ sed -n 's/.*<testcase name="\([^"]*\)".* status="\([^"]*\)".*/\1 \2/p' "$results
   { status[$1] = $2 }
   END {
     areas = split("conformance memory ops layers losses optim network train autodiff device", area, " ")
-    title["conformance"] = "every verb, in float and double"; title["memory"] = "memory"
+    title["conformance"] = "conformance: every verb"; title["memory"] = "memory"
     title["ops"] = "operations"; title["layers"] = "layers, with gradient checks"
     title["losses"] = "losses, with gradient checks"; title["optim"] = "optimizers"
     title["network"] = "networks"; title["train"] = "training"; title["autodiff"] = "graphs, with gradient checks"
@@ -26,7 +26,7 @@ sed -n 's/.*<testcase name="\([^"]*\)".* status="\([^"]*\)".*/\1 \2/p' "$results
     print "| suite | CPU | OpenCL | CUDA | the minimal backend |"
     print "|---|---|---|---|---|"
     for (i = 1; i <= areas; ++i)
-      printf "| %s: %s | %s | %s | %s | %s |\n", area[i], title[area[i]], word(area[i]),
+      printf "| %s | %s | %s | %s | %s |\n", title[area[i]], word(area[i]),
              word("opencl." area[i]), word("cuda." area[i]), word("minimal." area[i])
     printf "| kernels compile for sm_75 to sm_120 | - | - | %s | - |\n", word("cuda")
     printf "| custom activation, gradient-checked | %s | %s | %s | - |\n",
