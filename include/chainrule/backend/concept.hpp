@@ -163,7 +163,7 @@ concept staging_backend = requires {
 /// of a training needs no word from the host: `B::counter`, made of a backend, with
 ///
 ///     be.set(counter, 0), be.restart(counter), be.advance(counter)  // queued like every verb
-///     be.random(out, seed, stream, counter)                  // stream + its advances since restart
+///     be.random(out, seed, stream, counter)                  // stream + its advances
 ///     be.gather(out, source, counted_rows{all, counter, step}, f)
 ///     be.place(target, source, counter, step)                // columns from number * step on
 ///     counter.view()                                         // the number, 1 x 1
