@@ -67,6 +67,10 @@ struct function_of_library {
     return function(args...);
   }
 };
+template <class Function>
+using in_cublaslt = function_of_library<cublaslt, Function>;
+template <class Function>
+using in_nvrtc = function_of_library<nvrtc, Function>;
 
 }  // namespace device
 
@@ -130,65 +134,48 @@ struct cuda_api {
     return code == cudaSuccess && *function == nullptr ? cudaErrorSymbolNotFound : code;
   }
 
-  static constexpr device::function_of_library<device::nvrtc, decltype(nvrtcVersion)>
-      compiler_version{"nvrtcVersion"};
-  static constexpr device::function_of_library<device::nvrtc, decltype(nvrtcGetNumSupportedArchs)>
-      architecture_count{"nvrtcGetNumSupportedArchs"};
-  static constexpr device::function_of_library<device::nvrtc, decltype(nvrtcGetSupportedArchs)>
-      architectures{"nvrtcGetSupportedArchs"};
-  static constexpr device::function_of_library<device::nvrtc, decltype(nvrtcCreateProgram)>
-      create_program{"nvrtcCreateProgram"};
-  static constexpr device::function_of_library<device::nvrtc, decltype(nvrtcDestroyProgram)>
-      destroy_program{"nvrtcDestroyProgram"};
-  static constexpr device::function_of_library<device::nvrtc, decltype(nvrtcCompileProgram)>
-      compile_program{"nvrtcCompileProgram"};
-  static constexpr device::function_of_library<device::nvrtc, decltype(nvrtcGetProgramLogSize)>
-      log_size{"nvrtcGetProgramLogSize"};
-  static constexpr device::function_of_library<device::nvrtc, decltype(nvrtcGetProgramLog)> log{
-      "nvrtcGetProgramLog"};
-  static constexpr device::function_of_library<device::nvrtc, decltype(nvrtcGetCUBINSize)>
-      cubin_size{"nvrtcGetCUBINSize"};
-  static constexpr device::function_of_library<device::nvrtc, decltype(nvrtcGetCUBIN)> cubin{
-      "nvrtcGetCUBIN"};
-  static constexpr device::function_of_library<device::nvrtc, decltype(nvrtcGetPTXSize)> ptx_size{
-      "nvrtcGetPTXSize"};
-  static constexpr device::function_of_library<device::nvrtc, decltype(nvrtcGetPTX)> ptx{
-      "nvrtcGetPTX"};
+  static constexpr device::in_nvrtc<decltype(nvrtcVersion)> compiler_version{"nvrtcVersion"};
+  static constexpr device::in_nvrtc<decltype(nvrtcGetNumSupportedArchs)> architecture_count{
+      "nvrtcGetNumSupportedArchs"};
+  static constexpr device::in_nvrtc<decltype(nvrtcGetSupportedArchs)> architectures{
+      "nvrtcGetSupportedArchs"};
+  static constexpr device::in_nvrtc<decltype(nvrtcCreateProgram)> create_program{
+      "nvrtcCreateProgram"};
+  static constexpr device::in_nvrtc<decltype(nvrtcDestroyProgram)> destroy_program{
+      "nvrtcDestroyProgram"};
+  static constexpr device::in_nvrtc<decltype(nvrtcCompileProgram)> compile_program{
+      "nvrtcCompileProgram"};
+  static constexpr device::in_nvrtc<decltype(nvrtcGetProgramLogSize)> log_size{
+      "nvrtcGetProgramLogSize"};
+  static constexpr device::in_nvrtc<decltype(nvrtcGetProgramLog)> log{"nvrtcGetProgramLog"};
+  static constexpr device::in_nvrtc<decltype(nvrtcGetCUBINSize)> cubin_size{"nvrtcGetCUBINSize"};
+  static constexpr device::in_nvrtc<decltype(nvrtcGetCUBIN)> cubin{"nvrtcGetCUBIN"};
+  static constexpr device::in_nvrtc<decltype(nvrtcGetPTXSize)> ptx_size{"nvrtcGetPTXSize"};
+  static constexpr device::in_nvrtc<decltype(nvrtcGetPTX)> ptx{"nvrtcGetPTX"};
 
-  static constexpr device::function_of_library<device::cublaslt, decltype(cublasLtCreate)>
-      create_blas{"cublasLtCreate"};
-  static constexpr device::function_of_library<device::cublaslt, decltype(cublasLtDestroy)>
-      destroy_blas{"cublasLtDestroy"};
-  static constexpr device::function_of_library<device::cublaslt, decltype(cublasLtGetVersion)>
-      blas_version{"cublasLtGetVersion"};
-  static constexpr device::function_of_library<device::cublaslt, decltype(cublasLtMatmulDescCreate)>
-      create_product{"cublasLtMatmulDescCreate"};
-  static constexpr device::function_of_library<device::cublaslt,
-                                               decltype(cublasLtMatmulDescDestroy)>
-      destroy_product{"cublasLtMatmulDescDestroy"};
-  static constexpr device::function_of_library<device::cublaslt,
-                                               decltype(cublasLtMatmulDescSetAttribute)>
-      set_product{"cublasLtMatmulDescSetAttribute"};
-  static constexpr device::function_of_library<device::cublaslt,
-                                               decltype(cublasLtMatrixLayoutCreate)>
-      create_layout{"cublasLtMatrixLayoutCreate"};
-  static constexpr device::function_of_library<device::cublaslt,
-                                               decltype(cublasLtMatrixLayoutDestroy)>
-      destroy_layout{"cublasLtMatrixLayoutDestroy"};
-  static constexpr device::function_of_library<device::cublaslt,
-                                               decltype(cublasLtMatmulPreferenceCreate)>
-      create_preference{"cublasLtMatmulPreferenceCreate"};
-  static constexpr device::function_of_library<device::cublaslt,
-                                               decltype(cublasLtMatmulPreferenceDestroy)>
+  static constexpr device::in_cublaslt<decltype(cublasLtCreate)> create_blas{"cublasLtCreate"};
+  static constexpr device::in_cublaslt<decltype(cublasLtDestroy)> destroy_blas{"cublasLtDestroy"};
+  static constexpr device::in_cublaslt<decltype(cublasLtGetVersion)> blas_version{
+      "cublasLtGetVersion"};
+  static constexpr device::in_cublaslt<decltype(cublasLtMatmulDescCreate)> create_product{
+      "cublasLtMatmulDescCreate"};
+  static constexpr device::in_cublaslt<decltype(cublasLtMatmulDescDestroy)> destroy_product{
+      "cublasLtMatmulDescDestroy"};
+  static constexpr device::in_cublaslt<decltype(cublasLtMatmulDescSetAttribute)> set_product{
+      "cublasLtMatmulDescSetAttribute"};
+  static constexpr device::in_cublaslt<decltype(cublasLtMatrixLayoutCreate)> create_layout{
+      "cublasLtMatrixLayoutCreate"};
+  static constexpr device::in_cublaslt<decltype(cublasLtMatrixLayoutDestroy)> destroy_layout{
+      "cublasLtMatrixLayoutDestroy"};
+  static constexpr device::in_cublaslt<decltype(cublasLtMatmulPreferenceCreate)> create_preference{
+      "cublasLtMatmulPreferenceCreate"};
+  static constexpr device::in_cublaslt<decltype(cublasLtMatmulPreferenceDestroy)>
       destroy_preference{"cublasLtMatmulPreferenceDestroy"};
-  static constexpr device::function_of_library<device::cublaslt,
-                                               decltype(cublasLtMatmulPreferenceSetAttribute)>
+  static constexpr device::in_cublaslt<decltype(cublasLtMatmulPreferenceSetAttribute)>
       set_preference{"cublasLtMatmulPreferenceSetAttribute"};
-  static constexpr device::function_of_library<device::cublaslt,
-                                               decltype(cublasLtMatmulAlgoGetHeuristic)>
-      find_algorithms{"cublasLtMatmulAlgoGetHeuristic"};
-  static constexpr device::function_of_library<device::cublaslt, decltype(cublasLtMatmul)> multiply{
-      "cublasLtMatmul"};
+  static constexpr device::in_cublaslt<decltype(cublasLtMatmulAlgoGetHeuristic)> find_algorithms{
+      "cublasLtMatmulAlgoGetHeuristic"};
+  static constexpr device::in_cublaslt<decltype(cublasLtMatmul)> multiply{"cublasLtMatmul"};
 };
 
 namespace device {
