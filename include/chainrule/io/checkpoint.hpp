@@ -61,12 +61,9 @@ template <class Trainer>
 template <class Trainer>
 void save_training(Trainer& trainer, const std::string& path,
                    std::map<std::string, std::string> metadata = {}) {
-  for (const auto& [key, value] : {std::pair(detail::rules_key, trainer.optimizer_name()),
-                                   std::pair(detail::steps_key, std::to_string(trainer.steps())),
-                                   std::pair(detail::epochs_key, std::to_string(trainer.epochs()))})
-    if (!metadata.emplace(key, value).second)
-      throw value_error(
-          detail::concat("the metadata key '", key, "' is the library's own; choose another name"));
+  detail::add_own_key(metadata, detail::rules_key, trainer.optimizer_name());
+  detail::add_own_key(metadata, detail::steps_key, std::to_string(trainer.steps()));
+  detail::add_own_key(metadata, detail::epochs_key, std::to_string(trainer.epochs()));
   detail::save_arenas(trainer.net(), detail::arenas_of(trainer), path, std::move(metadata));
 }
 

@@ -37,6 +37,14 @@ inline constexpr const char* layers_key = "layers";
 /// What the names of the tensors begin with that a training keeps beside the parameters.
 inline constexpr const char* state_prefix = "optimizer.";
 
+/// Adds what the library says to a user's metadata. Throws value_error if that has the key already.
+inline void add_own_key(std::map<std::string, std::string>& metadata, const char* key,
+                        std::string value) {
+  if (!metadata.emplace(key, std::move(value)).second)
+    throw value_error(
+        concat("the metadata key '", key, "' is the library's own; choose another name"));
+}
+
 /// An arena with the slices of a network's parameters, and what comes before their names in a file.
 template <class Arena>
 struct named_arena {
@@ -59,9 +67,7 @@ void save_arenas(const Network& net, const std::vector<named_arena<Arena>>& aren
                          {p.place.rows, p.place.cols},
                          std::as_bytes(std::span(values.back()))});
     }
-  if (!metadata.emplace(layers_key, layers_in_words(net)).second)
-    throw value_error(
-        concat("the metadata key '", layers_key, "' is the library's own; choose another name"));
+  add_own_key(metadata, layers_key, layers_in_words(net));
   save_safetensors(path, tensors, metadata);
 }
 
