@@ -79,9 +79,11 @@ struct lane {
     bits = l.bits;
     return *this;
   }
-  /// The constant in every lane, rounded to T. (A vector of it: c - 0 is c.)
+  /// The constant in every lane, rounded to T.
   template <constant C>
-  CHAINRULE_INLINE explicit lane(C c) : bits(static_cast<T>(c) - vector{}) {}
+  CHAINRULE_INLINE explicit lane(C c) {
+    ops::fill(bits, static_cast<T>(c));
+  }
 
   [[nodiscard]] CHAINRULE_INLINE static lane load(const T* p) {
     lane l;

@@ -1,10 +1,12 @@
 /// \file
-/// The operations of vectors that need to know their target: comparisons, selection, square roots.
+/// The operations of vectors that need to know their target: constants, comparisons, selection,
+/// square roots.
 ///
 /// g++ gives a comparison the type of truth values of the function that it stands in; inlined into
-/// a function with another target, it falls apart into scalars. So in g++ these are functions with
-/// the target of their width. They are not always inlined (into a functor without a target they
-/// cannot be), but are once the functor is inlined into a kernel.
+/// a function with another target, it falls apart into scalars, and so does, at times, a repeated
+/// constant. So in g++ these are functions with the target of their width. They are not always
+/// inlined (into a functor without a target they cannot be), but are once the functor is inlined
+/// into a kernel.
 #ifndef CHAINRULE_BACKEND_CPU_VECTOR_OPS_HPP
 #define CHAINRULE_BACKEND_CPU_VECTOR_OPS_HPP
 
@@ -28,6 +30,7 @@ struct vector_ops;
   struct vector_ops<T, bytes> {                                                                 \
     using vector = typename simd<T, bytes>::vector;                                             \
     using mask = mask_vector<T, bytes>;                                                         \
+    attribute static void fill(vector& r, T c) { r = c - vector{}; }                            \
     attribute static void less(mask& m, const vector& a, const vector& b) { m = a < b; }        \
     attribute static void less_equal(mask& m, const vector& a, const vector& b) { m = a <= b; } \
     attribute static void equal(mask& m, const vector& a, const vector& b) { m = a == b; }      \
