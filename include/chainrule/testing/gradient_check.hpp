@@ -10,10 +10,10 @@
 ///
 /// Works in double, on any backend that has it, through upload and download only. Put a layer of
 /// your own between two others: its gradient with respect to its input is then checked as well.
+/// For functions of variables see testing/function_check.hpp.
 #ifndef CHAINRULE_TESTING_GRADIENT_CHECK_HPP
 #define CHAINRULE_TESTING_GRADIENT_CHECK_HPP
 
-#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <string>
@@ -22,6 +22,7 @@
 #include "chainrule/layers/layer.hpp"
 #include "chainrule/losses/loss.hpp"
 #include "chainrule/network/workspace.hpp"
+#include "chainrule/testing/gradient_comparison.hpp"
 
 namespace chainrule {
 
@@ -41,50 +42,10 @@ struct gradient_check_options {
   bool allow_zero = false;
 };
 
-/// What check_gradients found.
-struct gradient_report {
-  double worst = 0;       // the largest relative error; infinity where nothing was written
-  std::string parameter;  // where it is: "0.weight" or "input",
-  index_t row = 0;        // and the element
-  index_t col = 0;
-  double analytic = 0;  // by backward
-  double numeric = 0;   // by differences
-  index_t compared = 0;
-  index_t skipped = 0;  // left out because the loss has a kink there
-  std::string zero;     // the first parameter (or "input") with nothing but zeros, if there is one
-  gradient_check_options options;
-
-  /// At most a quarter of the elements may lie at kinks: a check must not pass by looking away.
-  [[nodiscard]] bool passed() const {
-    return worst <= options.tolerance && compared > 0 && skipped <= compared / 3 &&
-           (zero.empty() || options.allow_zero);
-  }
-};
-
-/// The report as one line.
-[[nodiscard]] inline std::string to_string(const gradient_report& r) {
-  const std::string counts =
-      detail::concat("; ", r.compared, " compared, ", r.skipped, " left out at kinks");
-  const std::string element = detail::concat(r.parameter, "(", r.row, ", ", r.col, ")");
-  if (std::isnan(r.analytic))
-    return detail::concat("gradients differ: backward did not write ", element,
-                          ", or wrote NaN; by differences it is ", r.numeric, counts);
-  const std::string worst =
-      detail::concat("worst relative error ", r.worst, " at ", element, ", analytic ", r.analytic,
-                     ", numeric ", r.numeric, counts);
-  if (!(r.worst <= r.options.tolerance))
-    return detail::concat("gradients differ by more than ", r.options.tolerance, ": ", worst);
-  if (!r.zero.empty() && !r.options.allow_zero)
-    return detail::concat("nothing is proven: every gradient of ", r.zero, " is 0", counts);
-  if (!r.passed())
-    return "nothing is proven: too many elements lie at kinks, check at another point" + counts;
-  return "gradients agree: " + worst;
-}
-
 namespace detail {
 
 template <class Network, class Loss>
-class gradient_checker {
+class gradient_checker final : function_at_a_point {
   using B = typename Network::backend_type;
   static_assert(std::same_as<scalar_t<B>, double>,
                 "chainrule: gradients are checked in double; build the network over "
@@ -101,10 +62,11 @@ class gradient_checker {
         losses_(be_, x.rows(), 1),
         scale_(be_, 1, 1),
         pass_(net.make_workspace(x.rows(), true)),
-        scratch_(be_, x.rows(), net.outputs()) {
-    report_.options = options;
+        scratch_(be_, x.rows(), net.outputs()),
+        options_(options),
+        comparison_(options.tolerance, options.floor, options.allow_zero) {
     be_.copy(x_.view(), x);
-    put(scale_.view(), 0, 0, 1 / static_cast<double>(x.rows()));
+    set(scale_.view(), 0, 0, 1 / static_cast<double>(x.rows()));
   }
 
   gradient_report run() {
@@ -119,8 +81,8 @@ class gradient_checker {
 
     for (const parameter& p : net_.parameter_list())
       compare(p.name, net_.parameters()[p.place], gradients[p.place]);
-    if (report_.options.input) compare("input", x_.view(), input_gradient.view());
-    return report_;
+    if (options_.input) compare("input", x_.view(), input_gradient.view());
+    return comparison_.report();
   }
 
  private:
@@ -131,13 +93,13 @@ class gradient_checker {
     be_.upload(m, matrix_view<const double>(nan.data(), m.rows(), m.cols()));
     be_.synchronize();
   }
-  void put(matrix<B> m, index_t i, index_t j, double value) {
+  void set(matrix<B> m, index_t i, index_t j, double value) {
     be_.upload(m.block(i, j, 1, 1), matrix_view<const double>(&value, 1, 1));
     be_.synchronize();
   }
 
   void forward(bool with_gradient) {
-    const const_matrix<B> y = net_.forward(x_.view(), pass_, report_.options.pass);
+    const const_matrix<B> y = net_.forward(x_.view(), pass_, options_.pass);
     matrix<B> gradient{};
     if (with_gradient) {
       gradient = pass_.output_gradient();
@@ -148,7 +110,7 @@ class gradient_checker {
   }
 
   /// The mean loss of the batch.
-  [[nodiscard]] double value() {
+  [[nodiscard]] double value() override {
     forward(false);
     double total = 0;
     for (const double l : to_host(be_, const_matrix<B>(losses_.view()))) total += l;
@@ -159,64 +121,18 @@ class gradient_checker {
     unset(gradients.all());
     unset(input_gradient.view());
     forward(true);
-    if (report_.options.input)
+    if (options_.input)
       net_.backward(x_.view(), pass_, gradients, input_gradient.view());
     else
       net_.backward(x_.view(), pass_, gradients);
   }
 
   void compare(const std::string& name, matrix<B> values, const_matrix<B> gradient) {
-    const std::vector<double> points = to_host(be_, const_matrix<B>(values));
-    const std::vector<double> analytic = to_host(be_, gradient);
-    bool zero = true;
-    for (index_t i = 0; i < values.rows(); ++i)
-      for (index_t j = 0; j < values.cols(); ++j) {
-        const auto e = static_cast<std::size_t>(i * values.cols() + j);
-        const double numeric = compare_element(name, values, i, j, points[e], analytic[e]);
-        zero = zero && analytic[e] == 0 && numeric == 0;
-      }
-    if (zero && !points.empty() && report_.zero.empty()) report_.zero = name;
+    values_ = values;
+    comparison_.compare(name, values.shape(), to_host(be_, const_matrix<B>(values)),
+                        to_host(be_, gradient), *this, at_point_);
   }
-
-  /// Compares one derivative; returns what it is by differences.
-  double compare_element(const std::string& name, matrix<B> values, index_t i, index_t j,
-                         double point, double analytic) {
-    // The truncation error grows with h², the rounding error with 1/h: they balance about here.
-    const double h =
-        std::cbrt(std::numeric_limits<double>::epsilon()) * std::max(1.0, std::fabs(point));
-    const double right = point + h;  // rounded: divide by the steps that were really made
-    const double left = point - h;
-    put(values, i, j, right);
-    const double at_right = value();
-    put(values, i, j, left);
-    const double at_left = value();
-    put(values, i, j, point);
-
-    const double numeric = (at_right - at_left) / (right - left);
-    const double off = std::fabs(analytic - numeric);
-    double error = off / std::max({std::fabs(analytic), std::fabs(numeric),
-                                   report_.options.floor * std::max(1.0, std::fabs(at_point_))});
-    if (std::isnan(error)) error = std::numeric_limits<double>::infinity();
-    if (error > report_.options.tolerance) {
-      // A kink within the step: the slope on one side differs from that on the other by as much
-      // as (twice) what is to be explained, for the analytic one is that of one of the two sides.
-      const double jump =
-          (at_right - at_point_) / (right - point) - (at_point_ - at_left) / (point - left);
-      if (off <= 0.6 * std::fabs(jump)) {
-        ++report_.skipped;
-        return numeric;
-      }
-    }
-    if (report_.compared++ == 0 || error > report_.worst) {
-      report_.worst = error;
-      report_.parameter = name;
-      report_.row = i;
-      report_.col = j;
-      report_.analytic = analytic;
-      report_.numeric = numeric;
-    }
-    return numeric;
-  }
+  void put(index_t i, index_t j, double value) override { set(values_, i, j, value); }
 
   Network& net_;
   B be_;
@@ -227,8 +143,10 @@ class gradient_checker {
   tensor<B> scale_;
   workspace<B> pass_;
   loss_scratch<B> scratch_;
+  matrix<B> values_;  // what is being compared
   double at_point_ = 0;
-  gradient_report report_;
+  gradient_check_options options_;
+  gradient_comparison comparison_;
 };
 
 }  // namespace detail

@@ -1,0 +1,97 @@
+/// \file
+/// `gradient_comparison`: derivatives beside central differences, element by element. What the
+/// checkers of networks and of functions have in common.
+#ifndef CHAINRULE_TESTING_GRADIENT_COMPARISON_HPP
+#define CHAINRULE_TESTING_GRADIENT_COMPARISON_HPP
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "chainrule/testing/gradient_report.hpp"
+
+namespace chainrule::detail {
+
+/// A function of many numbers that lie somewhere in a backend's memory.
+struct function_at_a_point {
+  virtual ~function_at_a_point() = default;
+  /// Changes element (i, j) of what is being compared.
+  virtual void put(index_t i, index_t j, double value) = 0;
+  /// The function where its elements are now.
+  [[nodiscard]] virtual double value() = 0;
+};
+
+/// Collects a report.
+class gradient_comparison {
+ public:
+  gradient_comparison(double tolerance, double floor, bool allow_zero) : floor_(floor) {
+    report_.tolerance = tolerance;
+    report_.allow_zero = allow_zero;
+  }
+
+  [[nodiscard]] const gradient_report& report() const { return report_; }
+
+  /// Compares the gradient with respect to a matrix. points: its elements, row by row; analytic:
+  /// the gradient as it was computed; at_point: the function there. Puts each element back.
+  void compare(const std::string& name, shape s, const std::vector<double>& points,
+               const std::vector<double>& analytic, function_at_a_point& f, double at_point) {
+    bool zero = true;
+    for (index_t i = 0; i < s.rows; ++i)
+      for (index_t j = 0; j < s.cols; ++j) {
+        const auto e = static_cast<std::size_t>(i * s.cols + j);
+        const double numeric = compare_element(name, i, j, points[e], analytic[e], f, at_point);
+        zero = zero && analytic[e] == 0 && numeric == 0;
+      }
+    if (zero && !points.empty() && report_.zero.empty()) report_.zero = name;
+  }
+
+ private:
+  /// Compares one derivative; returns what it is by differences.
+  double compare_element(const std::string& name, index_t i, index_t j, double point,
+                         double analytic, function_at_a_point& f, double at_point) {
+    // The truncation error grows with h², the rounding error with 1/h: they balance about here.
+    const double h =
+        std::cbrt(std::numeric_limits<double>::epsilon()) * std::max(1.0, std::fabs(point));
+    const double right = point + h;  // rounded: divide by the steps that were really made
+    const double left = point - h;
+    f.put(i, j, right);
+    const double at_right = f.value();
+    f.put(i, j, left);
+    const double at_left = f.value();
+    f.put(i, j, point);
+
+    const double numeric = (at_right - at_left) / (right - left);
+    const double off = std::fabs(analytic - numeric);
+    double error = off / std::max({std::fabs(analytic), std::fabs(numeric),
+                                   floor_ * std::max(1.0, std::fabs(at_point))});
+    if (std::isnan(error)) error = std::numeric_limits<double>::infinity();
+    if (error > report_.tolerance) {
+      // A kink within the step: the slope on one side differs from that on the other by as much
+      // as (twice) what is to be explained, for the analytic one is that of one of the two sides.
+      const double jump =
+          (at_right - at_point) / (right - point) - (at_point - at_left) / (point - left);
+      if (off <= 0.6 * std::fabs(jump)) {
+        ++report_.skipped;
+        return numeric;
+      }
+    }
+    if (report_.compared++ == 0 || error > report_.worst) {
+      report_.worst = error;
+      report_.parameter = name;
+      report_.row = i;
+      report_.col = j;
+      report_.analytic = analytic;
+      report_.numeric = numeric;
+    }
+    return numeric;
+  }
+
+  gradient_report report_;
+  double floor_;
+};
+
+}  // namespace chainrule::detail
+
+#endif  // CHAINRULE_TESTING_GRADIENT_COMPARISON_HPP

@@ -1,0 +1,59 @@
+/// \file
+/// What a check of gradients found, as a value and as a line of text.
+#ifndef CHAINRULE_TESTING_GRADIENT_REPORT_HPP
+#define CHAINRULE_TESTING_GRADIENT_REPORT_HPP
+
+#include <cmath>
+#include <string>
+
+#include "chainrule/core/error.hpp"
+#include "chainrule/core/shape.hpp"
+
+namespace chainrule {
+
+/// What check_gradients found.
+struct gradient_report {
+  double worst = 0;  // the largest relative error; infinity where nothing was written
+  std::string
+      parameter;    // where it is: "0.weight" or "input" of a network, "input 1" of a function
+  index_t row = 0;  // and the element
+  index_t col = 0;
+  double analytic = 0;  // by backward
+  double numeric = 0;   // by differences
+  index_t compared = 0;
+  index_t skipped = 0;  // left out because there is a kink
+  std::string zero;     // the first parameter, or input, with nothing but zeros, if there is one
+  double tolerance = 1e-6;  // as the options had it
+  bool allow_zero = false;
+
+  /// At most a quarter of the elements may lie at kinks: a check must not pass by looking away.
+  [[nodiscard]] bool passed() const {
+    return worst <= tolerance && compared > 0 && skipped <= compared / 3 &&
+           (zero.empty() || allow_zero);
+  }
+};
+
+/// The report as one line.
+[[nodiscard]] inline std::string to_string(const gradient_report& r) {
+  const std::string counts =
+      detail::concat("; ", r.compared, " compared, ", r.skipped, " left out at kinks");
+  const std::string element = detail::concat(r.parameter, "(", r.row, ", ", r.col, ")");
+  if (std::isnan(r.analytic))
+    return detail::concat("gradients differ: backward did not write ", element,
+                          ", or wrote NaN; by differences it is ", r.numeric, counts);
+  const std::string worst =
+      detail::concat("worst relative error ", r.worst, " at ", element, ", analytic ", r.analytic,
+                     ", numeric ", r.numeric, counts);
+  if (!(r.worst <= r.tolerance))
+    return detail::concat("gradients differ by more than ", r.tolerance, ": ", worst);
+  if (!r.zero.empty() && !r.allow_zero)
+    return detail::concat("nothing is proven: every gradient of ", r.zero, " is 0", counts);
+  if (r.compared + r.skipped == 0) return "nothing is proven: there are no elements to compare";
+  if (!r.passed())
+    return "nothing is proven: too many elements lie at kinks, check at another point" + counts;
+  return "gradients agree: " + worst;
+}
+
+}  // namespace chainrule
+
+#endif  // CHAINRULE_TESTING_GRADIENT_REPORT_HPP
