@@ -16,6 +16,8 @@
 #include "chainrule/losses/multiclass_hinge.hpp"
 #include "chainrule/losses/pointwise.hpp"
 #include "chainrule/losses/softmax_cross_entropy.hpp"
+#include "chainrule/network/dead_units.hpp"
+#include "chainrule/network/gradient_norms.hpp"
 #include "chainrule/network/network.hpp"
 #include "chainrule/network/sequential.hpp"
 #include "chainrule/network/summary.hpp"

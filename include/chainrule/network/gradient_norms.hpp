@@ -1,0 +1,72 @@
+/// \file
+/// `gradient_norms`: how large the gradient of each layer is.
+///
+///     t.fit(train, {.epochs = 1});
+///     for (const double norm : gradient_norms(net, t.gradients())) std::printf("%g\n", norm);
+///
+/// Norms that fall from the last layer to the first by many powers of ten are a gradient that
+/// vanishes, norms that grow one that explodes: see the first weights (layers/initializers.hpp) and
+/// the activation. See also network/dead_units.hpp.
+#ifndef CHAINRULE_NETWORK_GRADIENT_NORMS_HPP
+#define CHAINRULE_NETWORK_GRADIENT_NORMS_HPP
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "chainrule/memory/arena.hpp"
+#include "chainrule/memory/tensor.hpp"
+
+namespace chainrule {
+
+namespace detail {
+struct square_of_ratio {
+  constexpr auto operator()(const auto& x, const auto& largest) const {
+    return math::sqr(x / largest);
+  }
+};
+}  // namespace detail
+
+/// For each layer, the Euclidean norm of the gradient of all its parameters; 0 for a layer without
+/// parameters. `gradients` is what the network's backward pass assigned. No square overflows, and
+/// none vanishes. Infinite or NaN where an element is. Throws shape_error if `gradients` is not of
+/// this network.
+template <class Network>
+[[nodiscard]] std::vector<double> gradient_norms(
+    const Network& net, const arena<typename Network::backend_type>& gradients) {
+  using B = typename Network::backend_type;
+  if (gradients.all().size() != net.parameters().all().size())
+    throw shape_error(detail::concat("the gradients have room for ", gradients.all().size(),
+                                     " numbers, the parameters are ", net.parameters().all().size(),
+                                     "; use make_gradients() of this network"));
+  const B& be = net.backend();
+  const auto& list = net.parameter_list();
+  std::vector<double> norms(static_cast<std::size_t>(net.depth()), 0.0);
+  if (list.empty()) return norms;
+
+  // norm = m sqrt(sum of (g / m)²), where m is the largest magnitude: one row of them, one of sums.
+  tensor<B> both(be, 2, static_cast<index_t>(list.size()));
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    const const_matrix<B> g = gradients[list[i].place];
+    const matrix<B> largest = both.view().block(0, static_cast<index_t>(i), 1, 1);
+    be.reduce(maximum{}, largest, fn::abs{}, g);
+    be.reduce(sum{}, both.view().block(1, static_cast<index_t>(i), 1, 1), detail::square_of_ratio{},
+              g, const_matrix<B>(largest));
+  }
+  const std::vector<scalar_t<B>> host = to_host(be, const_matrix<B>(both.view()));
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    const auto largest = static_cast<double>(host[i]);
+    // 0 and infinity are no divisors, and are their own norms.
+    const double norm = largest == 0 || std::isinf(largest)
+                            ? largest
+                            : largest * std::sqrt(static_cast<double>(host[list.size() + i]));
+    // Parameters are named by their layer: "3.weight".
+    double& total = norms[static_cast<std::size_t>(std::stoll(list[i].name))];
+    total = std::hypot(total, norm);
+  }
+  return norms;
+}
+
+}  // namespace chainrule
+
+#endif  // CHAINRULE_NETWORK_GRADIENT_NORMS_HPP
