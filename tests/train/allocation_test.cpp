@@ -14,30 +14,45 @@
 
 using namespace chainrule;
 
-TEST_CASE("a step of training allocates nothing after the first") {
-  class counter final : public fit_observer {
-   public:
-    void on_batch(const batch_report&) override {
-      if (batches < counts.size()) counts[batches++] = allocations::count;
-    }
-    std::array<long, 30> counts{};
-    std::size_t batches = 0;
-  };
+namespace {
+
+/// The allocations that were made before each batch ended.
+class counter final : public fit_observer {
+ public:
+  void on_batch(const batch_report&) override {
+    if (batches < counts.size()) counts[batches++] = allocations::count;
+  }
+  std::array<long, 30> counts{};
+  std::size_t batches = 0;
+};
+
+void check_steps(index_t hidden, index_t batch, index_t last) {
   using B = basic_cpu<double>;
+  constexpr index_t features = 30;
+  const index_t samples = 8 * batch + last;
   std::vector<double> x;
   std::vector<int> classes;
-  for (int i = 0; i < 60; ++i) {
-    classes.push_back(i % 3);
-    for (int c = 0; c < 3; ++c) x.push_back(c == (i < 30 ? i : i + 1) % 3 ? 2 : 0);
+  for (index_t i = 0; i < samples; ++i) {
+    classes.push_back(static_cast<int>(i % 3));
+    for (index_t c = 0; c < features; ++c) x.push_back(c == (i < 30 ? i : i + 1) % 3 ? 2 : 0);
   }
   const B be{2};
-  const dataset<B> data(be, matrix_view<const double>(x.data(), 60, 3), classes, 3);
-  network net{be, dense{3, 40, relu{}}, dense{40, 3}};
+  const dataset<B> data(be, matrix_view<const double>(x.data(), samples, features), classes, 3);
+  network net{be, dense{features, hidden, relu{}}, dense{hidden, 3}};
   trainer t{net, softmax_cross_entropy{}, chain(weight_decay{1e-4}, adam{})};
   counter c;
-  t.fit(data, {.epochs = 2, .batch = 7, .observers = {&c}});
+  t.fit(data, {.epochs = 2, .batch = batch, .observers = {&c}});
   REQUIRE(c.batches == 18);
   for (std::size_t i = 2; i < 9; ++i) CHECK(c.counts[i] == c.counts[1]);    // the first epoch
   for (std::size_t i = 10; i < 18; ++i) CHECK(c.counts[i] == c.counts[9]);  // the second
   if (allocations::counted) CHECK(c.counts[0] > 0);
+}
+
+}  // namespace
+
+TEST_CASE("a step of training allocates nothing after the first") { check_steps(40, 7, 4); }
+
+TEST_CASE("nor does a step on a batch in parts") {
+  REQUIRE(parts_of_batch(96, 34 * 300) == 3);
+  check_steps(300, 96, 40);
 }

@@ -152,6 +152,26 @@ concept backend = std::copyable<B> &&
 // `rows` is 1 x n. A row that does not exist is an error, as in gather, where the host sees the
 // numbers, and is left out where it does not.
 
+/// What a step of training holds while it lasts: `B::step_scope`, made of nothing, where a backend
+/// has something to set for that time and to restore.
+template <class B>
+concept scoping_backend = requires {
+  typename B::step_scope;
+};
+
+/// A backend that can work on parts of a batch side by side. It calls f(0), ..., f(count - 1), in
+/// any order and maybe at the same time, and returns when all are done:
+///
+///     be.each_part(count, f)
+///     be.random(out, seed, stream, first)     // the numbers of random, from element `first` on
+///
+/// Verbs that f calls are done when they return.
+template <class B>
+concept forking_backend = requires(const B& be, void (*f)(index_t), matrix<B> m) {
+  be.each_part(index_t{2}, f);
+  be.random(m, std::uint64_t{0}, std::uint64_t{0}, index_t{0});
+};
+
 /// A backend that can be sent matrices while it is at other work, from host memory that it made for
 /// that: `B::staging<T>`, which memory/staging.hpp describes.
 template <class B>

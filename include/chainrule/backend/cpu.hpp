@@ -79,6 +79,17 @@ class basic_cpu {
 
   void synchronize() const {}
 
+  /// What training holds while it makes a step: denormal numbers count as 0 (cpu/denormals.hpp).
+  using step_scope = flush_denormals;
+
+  /// f(0), ..., f(count - 1), in any order and on any thread; returns when all are done. Verbs that
+  /// f calls run on its thread alone. The first exception is thrown here, after the others have
+  /// run.
+  template <class F>
+  void each_part(index_t count, F&& f) const {
+    pool_->for_each(count, f);
+  }
+
   /// Copies `source` to `target`, of the same shape; the two must not overlap.
   template <class U>
   void copy(matrix_view<U> target, matrix_view<const U> source) const {
@@ -143,9 +154,10 @@ class basic_cpu {
     }
   }
 
-  /// Uniform numbers in [0, 1): element e of `out`, counted along the rows, is made of word e mod 4
-  /// of philox(seed, stream, e / 4) in float, of two words (e mod 2, e / 2) in double.
-  void random(matrix out, std::uint64_t seed, std::uint64_t stream) const {
+  /// Uniform numbers in [0, 1): element e of `out`, counted along the rows from `start` on, is made
+  /// of word e mod 4 of philox(seed, stream, e / 4) in float, of two words (e mod 2, e / 2) in
+  /// double.
+  void random(matrix out, std::uint64_t seed, std::uint64_t stream, index_t start = 0) const {
     constexpr index_t per_block = sizeof(T) == sizeof(float) ? 4 : 2;
     const index_t cols = out.cols();
     if (out.empty()) return;
@@ -154,7 +166,7 @@ class basic_cpu {
       index_t drawn = -1;  // the block that `bits` holds
       for (index_t i = first; i < last; ++i)
         for (index_t j = 0; j < cols; ++j) {
-          const index_t e = i * cols + j;
+          const index_t e = start + i * cols + j;
           if (e / per_block != drawn) {
             drawn = e / per_block;
             bits = philox(seed, stream, static_cast<std::uint64_t>(drawn));

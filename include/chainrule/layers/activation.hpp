@@ -19,6 +19,7 @@ class activation_layer {
  public:
   activation_layer(index_t features, const bound_activation<B>& f) : features_(features), f_(f) {}
 
+  [[nodiscard]] static constexpr bool samples_are_independent() { return true; }
   [[nodiscard]] index_t inputs() const { return features_; }
   [[nodiscard]] index_t outputs() const { return features_; }
   [[nodiscard]] index_t kept() const { return 0; }  // x and y are at hand anyway

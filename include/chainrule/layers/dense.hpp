@@ -23,6 +23,7 @@ class dense_layer {
               slice bias)
       : inputs_(inputs), outputs_(outputs), f_(f), weight_(weight), bias_(bias) {}
 
+  [[nodiscard]] static constexpr bool samples_are_independent() { return true; }
   [[nodiscard]] index_t inputs() const { return inputs_; }
   [[nodiscard]] index_t outputs() const { return outputs_; }
   /// The pre-activation is kept only if the activation's derivative needs it.

@@ -17,6 +17,7 @@ class dropout_layer {
   dropout_layer(index_t features, double p, index_t number)
       : features_(features), p_(p), number_(number) {}
 
+  [[nodiscard]] static constexpr bool samples_are_independent() { return true; }
   [[nodiscard]] index_t inputs() const { return features_; }
   [[nodiscard]] index_t outputs() const { return features_; }
   [[nodiscard]] index_t kept() const { return features_; }  // the random numbers

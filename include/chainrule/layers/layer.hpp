@@ -85,18 +85,25 @@ struct layer_phase : phase {
   layer_phase(const phase& p, const counter_t<B>* more = nullptr)  // NOLINT: implicit by design
       : phase(p), passes(more) {}
 
-  /// Uniform numbers in [0, 1) for layer `number` in this pass.
+  /// Uniform numbers in [0, 1) for layer `number` in this pass, a row for each of its samples.
   void draw(const B& be, matrix<B> out, index_t number) const {
     const std::uint64_t stream = layer_stream(number, step);
     if constexpr (counting_backend<B>)
       if (passes != nullptr) return be.random(out, seed, stream, *passes);
+    if constexpr (forking_backend<B>) return be.random(out, seed, stream, first_row * out.cols());
     be.random(out, seed, stream);
   }
 
   const counter_t<B>* passes = nullptr;  // to be added to `step`, where there is one
+  index_t first_row = 0;  // of the batch that this pass sees, where it is but a part of it
 };
 
 /// What a network asks of a layer over backend B.
+///
+/// A layer whose outputs for one sample do not depend on the other samples of the batch, nor on how
+/// many they are, may say so by a member function, `static constexpr bool samples_are_independent()
+/// { return true; }`: a batch may then be cut into parts that are computed side by side. Nothing
+/// else depends on it.
 ///
 /// forward: assigns y (n × outputs) from x (n × inputs), and in training whatever backward needs
 /// to `kept` (n × kept()); `kept` is empty outside of training. A layer that draws nothing may take
@@ -114,6 +121,15 @@ concept layer = requires(const L& l, const B& be, const arena<B>& parameters, ar
   l.forward(be, parameters, x, y, y, p);
   l.backward(be, parameters, gradients, x, x, x, y, y);
 };
+
+/// Whether a layer, or a loss, says that it treats each sample for itself.
+template <class L>
+[[nodiscard]] constexpr bool samples_are_independent(const L& l) {
+  if constexpr (requires { l.samples_are_independent(); })
+    return l.samples_are_independent();
+  else
+    return false;
+}
 
 }  // namespace chainrule
 

@@ -10,6 +10,8 @@
 /// n × 1, assigned, not scaled; gradient: n × c, assigned, not computed if it is empty. NaN among a
 /// sample's outputs, and a class number that is none of 0 ... c - 1, make its loss NaN.
 ///
+/// A loss that treats each sample for itself says so as a layer does (layers/layer.hpp).
+///
 /// The loss stays one number per sample until the host adds it up in double: nothing waits for the
 /// device within an epoch, and no order of addition depends on threads.
 #ifndef CHAINRULE_LOSSES_LOSS_HPP

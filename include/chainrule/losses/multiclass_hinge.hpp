@@ -44,6 +44,7 @@ struct class_hinge_slope {
 
 struct multiclass_hinge {
   static constexpr const char* name = "multiclass hinge";
+  [[nodiscard]] static constexpr bool samples_are_independent() { return true; }
   double margin = 1;
 
   template <backend B>

@@ -61,6 +61,8 @@ struct with_class_target {
 ///     static constexpr double hit, miss;          // optional, else 1 and 0
 template <class Derived>
 struct pointwise_loss {
+  [[nodiscard]] static constexpr bool samples_are_independent() { return true; }
+
   template <backend B>
   void operator()(const B& be, const_matrix<B> y, const_matrix<B> t, const_matrix<B> scale,
                   matrix<B> losses, matrix<B> gradient, loss_scratch<B>& scratch) const {

@@ -49,6 +49,7 @@ struct distribution_cross_entropy_slope {
 
 struct softmax_cross_entropy {
   static constexpr const char* name = "softmax cross-entropy";
+  [[nodiscard]] static constexpr bool samples_are_independent() { return true; }
 
   template <backend B>
   void operator()(const B& be, const_matrix<B> y, const_matrix<B> t, const_matrix<B> scale,

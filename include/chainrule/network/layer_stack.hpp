@@ -67,6 +67,13 @@ class layer_stack {
     throw value_error(detail::concat("the network has no parameter '", name,
                                      "'; they are named like '0.weight'"));
   }
+  /// Whether all layers say that they treat each sample for itself (layers/layer.hpp).
+  [[nodiscard]] bool samples_are_independent() const {
+    bool all = true;
+    self().each_layer(
+        [&](index_t, const auto& l) { all = all && chainrule::samples_are_independent(l); });
+    return all;
+  }
   /// How many numbers can be learned.
   [[nodiscard]] index_t parameter_count() const {
     index_t count = 0;

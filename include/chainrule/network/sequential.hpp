@@ -31,6 +31,7 @@ class any_layer {
   [[nodiscard]] virtual index_t outputs() const = 0;
   [[nodiscard]] virtual index_t kept() const = 0;
   [[nodiscard]] virtual std::string name() const = 0;
+  [[nodiscard]] virtual bool samples_are_independent() const = 0;
   virtual void forward(const B& be, const arena<B>& parameters, const_matrix<B> x, matrix<B> y,
                        matrix<B> kept, const layer_phase<B>& p) const = 0;
   virtual void backward(const B& be, const arena<B>& parameters, arena<B>& gradients,
@@ -47,6 +48,9 @@ class erased_layer final : public any_layer<B> {
   [[nodiscard]] index_t outputs() const override { return l_.outputs(); }
   [[nodiscard]] index_t kept() const override { return l_.kept(); }
   [[nodiscard]] std::string name() const override { return l_.name(); }
+  [[nodiscard]] bool samples_are_independent() const override {
+    return chainrule::samples_are_independent(l_);
+  }
   void forward(const B& be, const arena<B>& parameters, const_matrix<B> x, matrix<B> y,
                matrix<B> kept, const layer_phase<B>& p) const override {
     l_.forward(be, parameters, x, y, kept, p);

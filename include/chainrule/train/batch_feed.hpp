@@ -2,13 +2,14 @@
 /// `batch_feed<B>`: the batches of an epoch, one after another, and the figures of their samples.
 ///
 ///     feed.begin(order, 64);
-///     feed.load(data, n);                 // the next n samples: feed.inputs(n), feed.targets(n)
-///     ...                                 // writes feed.losses(n), feed.correct(n)
+///     feed.load(data, {0, n});            // the next n samples: feed.inputs({0, n}), ...
+///     ...                                 // writes feed.losses({0, n}), feed.correct({0, n})
 ///     feed.next(n);
 ///
 /// Where the backend can count in its own memory (`counting_backend`), nothing of this depends on
 /// a value of the host's, so a step can be recorded once and replayed, unless the inputs are
-/// streamed: those the host sends. Elsewhere the host counts.
+/// streamed: those the host sends. Elsewhere the host counts, and parts of a batch may be loaded
+/// one by one, also at the same time.
 #ifndef CHAINRULE_TRAIN_BATCH_FEED_HPP
 #define CHAINRULE_TRAIN_BATCH_FEED_HPP
 
@@ -19,6 +20,7 @@
 #include <vector>
 
 #include "chainrule/train/batch_loader.hpp"
+#include "chainrule/train/batch_parts.hpp"
 #include "chainrule/train/dataset.hpp"
 
 namespace chainrule {
@@ -64,22 +66,28 @@ class batch_feed {
     if constexpr (counting_backend<B>) be_->set(*count_, 0);
   }
 
-  /// Gathers the next n samples.
-  void load(const dataset<B>& data, index_t n) {
-    const auto numbers =
-        host_order_.subspan(static_cast<std::size_t>(first_), static_cast<std::size_t>(n));
+  /// Gathers these samples of the batch to come; where the backend counts, all of them.
+  void load(const dataset<B>& data, row_range r) {
+    const auto numbers = host_order_.subspan(static_cast<std::size_t>(first_ + r.first),
+                                             static_cast<std::size_t>(r.count));
     if constexpr (counting_backend<B>)
       loader_.load(data, typename B::counted_rows{order_.view(), *count_, size_}, numbers,
-                   inputs(n), targets(n));
+                   inputs(r), targets(r));
     else
-      loader_.load(data, order_.view().block(0, first_, 1, n), numbers, inputs(n), targets(n));
+      loader_.load(data, order_.view().block(0, first_ + r.first, 1, r.count), numbers, inputs(r),
+                   targets(r));
   }
-  [[nodiscard]] matrix<B> inputs(index_t n) { return inputs_.top_rows(n); }
-  [[nodiscard]] matrix<B> targets(index_t n) { return targets_.top_rows(n); }
+  [[nodiscard]] matrix<B> inputs(row_range r) {
+    return inputs_.view().middle_rows(r.first, r.count);
+  }
+  [[nodiscard]] matrix<B> targets(row_range r) {
+    return targets_.view().middle_rows(r.first, r.count);
+  }
 
-  /// Where the loss of each of the n samples belongs, and whether its answer was correct: n × 1.
-  [[nodiscard]] matrix<B> losses(index_t n) { return figures_of_batch(0, n); }
-  [[nodiscard]] matrix<B> correct(index_t n) { return figures_of_batch(1, n); }
+  /// Where the loss of each of these samples belongs, and whether its answer was correct: one
+  /// column each.
+  [[nodiscard]] matrix<B> losses(row_range r) { return figures_of_batch(0, r); }
+  [[nodiscard]] matrix<B> correct(row_range r) { return figures_of_batch(1, r); }
 
   /// Keeps the figures of the n samples, and goes on to the next.
   void next(index_t n) {
@@ -101,11 +109,11 @@ class batch_feed {
   }
 
  private:
-  [[nodiscard]] matrix<B> figures_of_batch(index_t row, index_t n) {
+  [[nodiscard]] matrix<B> figures_of_batch(index_t row, row_range r) {
     if constexpr (counting_backend<B>)
-      return {batch_figures_.view().block(row, 0, 1, n).data(), n, 1};
+      return {batch_figures_.view().block(row, r.first, 1, r.count).data(), r.count, 1};
     else
-      return {figures_.view().block(row, first_, 1, n).data(), n, 1};
+      return {figures_.view().block(row, first_ + r.first, 1, r.count).data(), r.count, 1};
   }
 
   std::optional<B> be_;         // none before there is data: making a backend would open its device

@@ -29,6 +29,7 @@
 #include "chainrule/network/workspace.hpp"
 #include "chainrule/optim/optimizer.hpp"
 #include "chainrule/train/batch_feed.hpp"
+#include "chainrule/train/batch_parts.hpp"
 #include "chainrule/train/dataset.hpp"
 #include "chainrule/train/history.hpp"
 
@@ -91,6 +92,14 @@ class step_plan<B> {
  private:
   bool has_run_ = false;
   std::optional<decltype(std::declval<const B&>().record(std::declval<void (*)()>()))> recorded_;
+};
+
+/// The scope of a step; of a backend that has none, nothing.
+template <class B>
+struct step_scope_of {};
+template <scoping_backend B>
+struct step_scope_of<B> {
+  typename B::step_scope scope{};
 };
 
 /// 1 where the winner is the label, else 0.
@@ -255,13 +264,15 @@ class basic_trainer {
   }
 
   [[nodiscard]] Network& net() { return net_; }
-  [[nodiscard]] const arena<B>& gradients() const { return gradients_; }
+  [[nodiscard]] const arena<B>& gradients() const { return parts_.total(); }
 
  protected:
-  explicit basic_trainer(Network& net)
+  /// `may_cut`: the loss treats each sample for itself.
+  basic_trainer(Network& net, bool may_cut)
       : net_(net),
         be_(net.backend()),
-        gradients_(net.make_gradients()),
+        may_cut_(forking_backend<B> && may_cut && net.samples_are_independent()),
+        parts_(net),
         scale_(net.backend(), 1, 1) {}
 
   virtual void set_steps(std::int64_t steps) = 0;
@@ -273,18 +284,35 @@ class basic_trainer {
 
   /// One step on the next n samples: forward, loss, backward, update.
   void step(const dataset<B>& data, index_t n, const phase& first_pass) {
-    feed_.load(data, n);
-    const const_matrix<B> x = feed_.inputs(n);
-    const const_matrix<B> t = feed_.targets(n);
-    const const_matrix<B> y = net_.forward(x, pass_, phase_of_step(first_pass));
-    apply_loss(y, t, scale_.view(), feed_.losses(n), pass_.output_gradient(), scratch_);
-    if (counts_correct_) count_correct(y, t, feed_.correct(n));
-    net_.backward(x, pass_, gradients_);
+    [[maybe_unused]] const detail::step_scope_of<B> scope{};
+    const layer_phase<B> p = phase_of_step(first_pass);
+    const index_t parts = parts_.number(n);
+    if constexpr (forking_backend<B>) {
+      be_.each_part(parts, [&](index_t i) { differentiate(data, i, parts, n, p); });
+      parts_.add_gradients(be_, parts);
+    } else {
+      differentiate(data, 0, 1, n, p);
+    }
     if constexpr (counting_backend<B>)
-      update_planned(net_.parameters(), gradients_, feed_.count());
+      update_planned(net_.parameters(), parts_.total(), feed_.count());
     else
-      update(net_.parameters(), gradients_);
+      update(net_.parameters(), parts_.total());
     feed_.next(n);
+  }
+
+  /// Forward, loss and backward of part i of the next n samples.
+  void differentiate(const dataset<B>& data, index_t i, index_t parts, index_t n,
+                     layer_phase<B> p) {
+    const row_range rows = parts_.rows_of(i, parts, n);
+    feed_.load(data, rows);
+    p.first_row = rows.first;
+    const const_matrix<B> x = feed_.inputs(rows);
+    const const_matrix<B> t = feed_.targets(rows);
+    workspace<B>& pass = parts_.pass(i);
+    const const_matrix<B> y = net_.forward(x, pass, p);
+    apply_loss(y, t, scale_.view(), feed_.losses(rows), pass.output_gradient(), parts_.scratch(i));
+    if (counts_correct_) count_correct(y, t, feed_.correct(rows), parts_.scratch(i));
+    net_.backward(x, pass, parts_.gradients(i));
   }
 
   /// The pass of the step under way: where the backend counts, it is the first of this call of fit
@@ -328,10 +356,7 @@ class basic_trainer {
 
   /// Buffers for batches of that size over that data; kept from fit to fit where they fit.
   void prepare(index_t batch, const dataset<B>& data) {
-    if (pass_.capacity() != batch) {
-      pass_ = net_.make_workspace(batch, true);
-      scratch_ = loss_scratch<B>(be_, batch, net_.outputs());
-    }
+    if (parts_.capacity() != batch) parts_.prepare(net_, batch, may_cut_);
     if (!feed_.fits(data, batch)) feed_ = batch_feed<B>(be_, data, batch);
     counts_correct_ = data.classes() > 0 && net_.outputs() > 1;
   }
@@ -344,10 +369,11 @@ class basic_trainer {
     divisor_ = divisor;
   }
 
-  void count_correct(const_matrix<B> y, const_matrix<B> t, matrix<B> correct) {
-    const matrix<B> max = scratch_.first.top_rows(y.rows());
-    const matrix<B> winner = scratch_.second.top_rows(y.rows());
-    ops::argmax(be_, y, const_matrix<B>(scratch_.columns.view()), max, winner);
+  void count_correct(const_matrix<B> y, const_matrix<B> t, matrix<B> correct,
+                     loss_scratch<B>& scratch) {
+    const matrix<B> max = scratch.first.top_rows(y.rows());
+    const matrix<B> winner = scratch.second.top_rows(y.rows());
+    ops::argmax(be_, y, const_matrix<B>(scratch.columns.view()), max, winner);
     be_.map(detail::equals{}, correct, winner, t);
   }
 
@@ -430,9 +456,8 @@ class basic_trainer {
 
   Network& net_;
   B be_;
-  arena<B> gradients_;
-  workspace<B> pass_;
-  loss_scratch<B> scratch_;
+  bool may_cut_;  // batches into parts
+  batch_parts<Network> parts_;
   batch_feed<B> feed_;
   tensor<B> scale_;       // 1 / batch size
   index_t divisor_ = 0;   // what scale_ holds
@@ -451,7 +476,7 @@ class trainer final : public basic_trainer<Network> {
 
   /// Trains `net`, which must outlive the trainer. `rules` is a rule or a chain of rules.
   trainer(Network& net, const Loss& l, const Rules& rules)
-      : basic_trainer<Network>(net),
+      : basic_trainer<Network>(net, samples_are_independent(l)),
         be_(net.backend()),
         loss_(l),
         optimizer_(net.backend(), net.parameters().plan(), chain(rules)) {}

@@ -6,6 +6,7 @@
 ///
 /// Who runs a piece is left to chance; what a piece is must not be: callers cut work by its shape
 /// and never by the number of threads, so that results are the same to the bit for any number.
+/// Workers compute in the caller's floating-point mode (denormals.hpp).
 /// A call from within a piece, and a call while another thread uses the pool, run serially.
 #ifndef CHAINRULE_BACKEND_CPU_PARALLEL_HPP
 #define CHAINRULE_BACKEND_CPU_PARALLEL_HPP
@@ -22,6 +23,7 @@
 #include <utility>
 #include <vector>
 
+#include "chainrule/backend/cpu/denormals.hpp"
 #include "chainrule/core/error.hpp"
 #include "chainrule/core/shape.hpp"
 
@@ -113,6 +115,7 @@ class thread_pool {
     }
     call_ = call;
     context_ = context;
+    mode_ = detail::floating_point_mode();
     done_.store(0, std::memory_order_relaxed);
     generation_ = (generation_ + 1) & 0xffffffU;
     ticket_.store(ticket{generation_, static_cast<std::uint32_t>(count), 0}.packed());
@@ -153,6 +156,7 @@ class thread_pool {
       piece = from_front ? left.next++ : --left.end;
     } while (!ticket_.compare_exchange_weak(word, left.packed()));
     inside_piece() = true;
+    if (detail::floating_point_mode() != mode_) detail::set_floating_point_mode(mode_);
     try {
       call_(context_, piece);
     } catch (...) {
@@ -191,6 +195,7 @@ class thread_pool {
   std::atomic<bool> stopping_{false};
   void (*call_)(void*, index_t) = nullptr;
   void* context_ = nullptr;
+  std::uint64_t mode_ = 0;  // of the caller
   std::uint32_t generation_ = 0;
   std::exception_ptr failure_;
   std::mutex failure_mutex_;

@@ -1,0 +1,156 @@
+// Batches that are cut into parts which threads compute side by side.
+#include <cmath>
+#include <set>
+
+#include "chainrule/backend/cpu.hpp"
+#include "chainrule/layers/activation.hpp"
+#include "chainrule/losses/pointwise.hpp"
+#include "chainrule/network/sequential.hpp"
+#include "support/catch.hpp"
+#include "train/two_epochs.hpp"
+
+using namespace batches;
+using real = basic_cpu<double>;
+
+namespace {
+
+/// The same layer, or loss, that does not say whether it treats each sample for itself.
+template <class Layer>
+struct silent_layer {
+  Layer layer;
+  [[nodiscard]] index_t inputs() const { return layer.inputs(); }
+  [[nodiscard]] index_t outputs() const { return layer.outputs(); }
+  [[nodiscard]] index_t kept() const { return layer.kept(); }
+  [[nodiscard]] std::string name() const { return layer.name(); }
+  void forward(const auto&... arguments) const { layer.forward(arguments...); }
+  template <class... Arguments>
+  void backward(const real& be, const arena<real>& p, arena<real>& g,
+                const Arguments&... more) const {
+    layer.backward(be, p, g, more...);
+  }
+};
+struct silent_activation : activation<chainrule::tanh> {
+  silent_activation() : activation(chainrule::tanh{}) {}
+  template <backend B>
+  [[nodiscard]] auto bind(index_t inputs, parameter_plan& plan) const {
+    return silent_layer<decltype(activation::bind<B>(inputs, plan))>{
+        activation::bind<B>(inputs, plan)};
+  }
+};
+struct silent_loss {
+  static constexpr const char* name = "silent";
+  template <backend B>
+  void operator()(const B& be, const_matrix<B> y, const_matrix<B> t, const_matrix<B> scale,
+                  matrix<B> losses, matrix<B> gradient, loss_scratch<B>& scratch) const {
+    rows.insert(y.rows());
+    softmax_cross_entropy{}(be, y, t, scale, losses, gradient, scratch);
+  }
+  std::set<index_t>& rows;  // of the batches, or their parts
+};
+struct watching_loss : silent_loss {
+  [[nodiscard]] static constexpr bool samples_are_independent() { return true; }
+};
+
+constexpr index_t width = 60;
+
+template <class Loss>
+std::vector<double> trained(const Loss& loss, const labelled_images& images,
+                            bool with_silent_layer = false) {
+  const real be{1};
+  const dataset<real> data(be, images);
+  const auto train = [&](auto&& net) {
+    net.initialize(5);
+    trainer t{net, loss, chain(weight_decay{1e-4}, adam{})};
+    t.fit(data, {.epochs = 2, .batch = 128, .seed = 5});
+    return doubles(be, const_matrix<real>(net.parameters().all()));
+  };
+  if (with_silent_layer)
+    return train(
+        network{be, dense{784, width}, silent_activation{}, dropout{0.3}, dense{width, 10}});
+  return train(network{be, dense{784, width}, activation{chainrule::tanh{}}, dropout{0.3},
+                       dense{width, 10}});
+}
+
+double worst_difference(const std::vector<double>& a, const std::vector<double>& b) {
+  REQUIRE(a.size() == b.size());
+  double worst = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) worst = std::fmax(worst, std::fabs(a[i] - b[i]));
+  return worst;
+}
+
+}  // namespace
+
+TEST_CASE("small networks take a batch in parts, large ones and small batches whole") {
+  CHECK(parts_of_batch(256, 784 * 32) == 4);
+  CHECK(parts_of_batch(64, 784 * 128) == 2);
+  CHECK(parts_of_batch(128, 784 * 512) == 1);
+  CHECK(parts_of_batch(8, 41) == 1);
+  CHECK(parts_of_batch(31, 784 * 32) == 1);
+  CHECK(parts_of_batch(100000, 0) == 1);
+}
+
+TEST_CASE("the parts of a batch are all of it, and fit the part they are made for") {
+  const network net{real{1}, dense{784, 32}};
+  for (const index_t capacity : {1, 31, 64, 100, 131, 256, 1000}) {
+    batch_parts<std::remove_const_t<decltype(net)>> parts(net);
+    parts.prepare(net, capacity, true);
+    for (const index_t rows : {index_t{1}, capacity / 2 + 1, capacity - 1, capacity}) {
+      if (rows < 1) continue;
+      const index_t count = parts.number(rows);
+      index_t next = 0;
+      for (index_t i = 0; i < count; ++i) {
+        const row_range r = parts.rows_of(i, count, rows);
+        CHECK(r.first == next);
+        CHECK(r.count >= 1);
+        CHECK(r.count <= parts.pass(i).capacity());
+        next += r.count;
+      }
+      CHECK(next == rows);
+    }
+  }
+}
+
+TEST_CASE("a batch in parts trains as a whole one does, dropout included") {
+  // 300 samples: the last batch is a short one.
+  const labelled_images images = synthetic_digits(300, 3);
+  std::set<index_t> cut;
+  std::set<index_t> whole;
+  const auto in_parts = trained(watching_loss{{.rows = cut}}, images);
+  const auto as_one = trained(silent_loss{whole}, images);
+  CHECK(cut == std::set<index_t>{32, 22});
+  CHECK(whole == std::set<index_t>{128, 44});
+  // Sums of up to 784 products in another order, in 6 steps; Adam divides by roots of squares,
+  // which makes of a rounding in a small gradient one that is larger by the ratio of the two.
+  CHECK(worst_difference(in_parts, as_one) < 1e-9);
+  CHECK(worst_difference(in_parts, trained(softmax_cross_entropy{}, images)) == 0);
+}
+
+TEST_CASE("a layer that does not say that samples are independent keeps the batch whole") {
+  const labelled_images images = synthetic_digits(300, 3);
+  std::set<index_t> rows;
+  const auto as_one = trained(watching_loss{{.rows = rows}}, images, true);
+  CHECK(rows == std::set<index_t>{128, 44});
+  CHECK(worst_difference(as_one, trained(softmax_cross_entropy{}, images)) < 1e-9);
+}
+
+TEST_CASE("a network of erased layers knows whether its samples are independent") {
+  const real be{1};
+  CHECK(sequential<real>(be, {dense{4, 3}, activation{relu{}}, dropout{0.5}})
+            .samples_are_independent());
+  CHECK(!sequential<real>(be, {dense{4, 3}, silent_activation{}}).samples_are_independent());
+}
+
+TEST_CASE("random numbers can begin anywhere in their sequence") {
+  const auto from_anywhere = []<class T>(T) {
+    const basic_cpu<T> be{1};
+    tensor<basic_cpu<T>> all(be, 1, 40);
+    be.random(all.view(), 3, 4);
+    for (const index_t start : {0, 1, 2, 3, 7, 12}) {
+      tensor<basic_cpu<T>> part(be, 5, 3);
+      be.random(part.view(), 3, 4, start);
+      for (index_t e = 0; e < 15; ++e) CHECK(part.view()(e / 3, e % 3) == all.view()(0, start + e));
+    }
+  };
+  from_anywhere(float{});
+  from_anywhere(double{});
+}
