@@ -69,8 +69,8 @@ void check(bool ahead) {
       be.map(f, std::array{view(next), view(kept)}, read(w), read(g), read(v), read(s));
       std::size_t wrong = 0;
       for (std::size_t i = 0; i < g.size(); ++i) {
-        const auto want = f(w[i], g[i], v[i], s[i]);
-        if (next[i] != std::get<0>(want) || kept[i] != std::get<1>(want)) ++wrong;
+        const auto want = f(double{w[i]}, double{g[i]}, double{v[i]}, double{s[i]});
+        if (double{next[i]} != std::get<0>(want) || double{kept[i]} != std::get<1>(want)) ++wrong;
       }
       INFO(name_of(set) << ", " << n << " numbers of " << sizeof(T) << " bytes");
       CHECK(wrong == 0);
