@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "../../examples/parity/experiment.hpp"
+#include "../../examples/tashfeen_mnist/experiment.hpp"
 #include "support/catch.hpp"
 
 using namespace chainrule;
@@ -257,7 +258,7 @@ TEST_CASE("T4 with the true mean of the last batch") {
   const outcome o = run_parity(1000, true);
   CHECK(printed_errors(o) == errors);
   CHECK(o.final_accuracy == 1);
-  std::printf("T4 with fair batches%s\n", listed(printed_errors(o)).c_str());
+  std::printf("(T4, fair batches)%s\n", listed(printed_errors(o)).c_str());
 }
 
 TEST_CASE("T7: one gradient of the parity network") {
@@ -299,6 +300,26 @@ TEST_CASE("T7: one gradient of the parity network") {
   // Both errors of the difference, of truncation and of rounding, are of the order of h squared.
   CHECK(std::fabs(analytic - numeric) <= 4 * h * h);
   std::printf("T7 %.10f, by central difference %.10f\n", analytic, numeric);
+}
+
+TEST_CASE("T8: digits from raw pixels, where MNIST is there") {
+  std::string reason;
+  const auto mnist = raw_pixels::find_mnist(raw_pixels::data_folder(), reason);
+  if (!mnist) {
+    std::printf("T8 skipped: %s\n", reason.c_str());
+    return;
+  }
+  const auto runs = raw_pixels::train_some(*mnist, 11, 3);
+  std::vector<std::string> shown;
+  for (const raw_pixels::band& b : raw_pixels::error_bands) {
+    if (b.epoch > 10) continue;  // the program in examples/ goes on
+    const std::vector<double> errors = raw_pixels::errors_of(runs, b.epoch);
+    CAPTURE(b.epoch, b.low, b.high, errors);
+    CHECK(b.meets(errors));
+    const auto [least, most] = std::minmax_element(errors.begin(), errors.end());
+    shown.push_back(digits(*least) + "-" + digits(*most));
+  }
+  std::printf("T8 errors of epochs 0, 1, 2, 10 in three runs:%s\n", listed(shown).c_str());
 }
 
 TEST_CASE("every sample is in a batch, whatever the rule of the last batch") {
