@@ -190,7 +190,7 @@ class basic_cpu {
     require_rows("gather", rows, source.rows());
     if (out.empty()) return;
     // Rows lie anywhere: those to come are asked for while this one is converted.
-    constexpr index_t ahead = 4;
+    constexpr index_t ahead = 8;
     const auto row = [&](index_t i) { return source.data() + rows(0, i) * source.stride(); };
     split(out.rows(), 1 + (grain - 1) / out.cols(), [&](index_t first, index_t last) {
       for (index_t i = first; i < last; ++i) {
@@ -280,16 +280,16 @@ class basic_cpu {
     if (whole.rows == 1)
       split(whole.cols, grain, [&](index_t first, index_t last) { call.run(0, first, last); });
     else
-      split(whole.rows, 1 + (grain - 1) / whole.cols, [&](index_t first, index_t last) {
-        for (index_t i = first; i < last; ++i) call.run(i, 0, whole.cols);
-      });
+      split(whole.rows, 1 + (grain - 1) / whole.cols,
+            [&](index_t first, index_t last) { call.run_rows(first, last); });
   }
 
   template <class Op>
   void run_reduce(const Op& op, matrix out, const detail::pointwise_call<T>& call) const {
     const shape whole = call.whole();
     contract::reduces(out.shape(), whole);
-    if (out.size() == 1) {
+    // A single short row is reduced as it would be among others.
+    if (out.size() == 1 && (whole.rows != 1 || whole.cols >= detail::short_row)) {
       reduce_all(op, call, out.data());
     } else if (out.cols() != 1) {
       // Cut by columns: each piece walks all rows, so that sums have one order.
@@ -300,8 +300,7 @@ class basic_cpu {
       });
     } else {
       split(whole.rows, 1 + (grain - 1) / (whole.cols + 1), [&](index_t first, index_t last) {
-        for (index_t i = first; i < last; ++i)
-          out(i, 0) = detail::reduce_row(op, call, i, 0, whole.cols);
+        detail::reduce_rows(op, call, first, last, out.data(), out.stride());
       });
     }
   }
@@ -343,8 +342,9 @@ class basic_cpu {
       scale(c.block(first, left, last - first, right - left), beta);
     };
     const auto end = [&](index_t first, index_t last, index_t left, index_t right) {
-      if (epilogue != nullptr)
-        for (index_t i = first; i < last; ++i) epilogue->run(i, left, right);
+      if (epilogue == nullptr) return;
+      if (left == 0 && right == c.cols()) return epilogue->run_rows(first, last);
+      for (index_t i = first; i < last; ++i) epilogue->run(i, left, right);
     };
     if (a.cols() == 0) {
       begin(0, c.rows(), 0, c.cols());

@@ -14,6 +14,7 @@
 #include <array>
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <limits>
 #include <tuple>
@@ -25,6 +26,13 @@
 #include "chainrule/core/view.hpp"
 
 namespace chainrule::detail {
+
+/// Elements that are evaluated at a time where they are not evaluated in place: few enough for
+/// the L1 cache, enough to forget the call.
+inline constexpr index_t run_length = 512;
+/// Rows that are shorter are computed several at a time: a run for each would cost more than its
+/// elements.
+inline constexpr index_t short_row = 256;
 
 /// A matrix that is read as if it had the shape of the whole operation.
 template <class T>
@@ -83,12 +91,88 @@ class pointwise_call {
     run_to(target.data(), i, first, last);
   }
 
+  /// Computes rows [first, last), all columns.
+  void run_rows(index_t first, index_t last) const {
+    bool packed = whole_.cols < short_row && last - first > 1;
+    for (std::size_t o = 0; o < results_; ++o) packed = packed && out_[o].contiguous();
+    if (!packed) {
+      for (index_t i = first; i < last; ++i) run(i, 0, whole_.cols);
+      return;
+    }
+    std::array<T*, most_results> target;
+    for (std::size_t o = 0; o < results_; ++o) target[o] = out_[o].data() + first * whole_.cols;
+    run_packed(target.data(), first, last);
+  }
+
   /// Computes row i, columns [first, last), into a buffer.
   void run_into(T* values, index_t i, index_t first, index_t last) const {
     run_to(&values, i, first, last);
   }
 
+  /// Computes rows [first, last) of fewer than short_row columns into a buffer, without gaps.
+  void run_rows_into(T* values, index_t first, index_t last) const {
+    run_packed(&values, first, last);
+  }
+
  private:
+  /// Rows of an operand, each behind the other: those that are repeated are, numbers that are
+  /// repeated along their row are, gaps are left out. There is room for a vector of 64 bytes more.
+  void pack(T* to, const operand<T>& from, index_t first, index_t last) const {
+    const index_t cols = whole_.cols;
+    const index_t count = (last - first) * cols;
+    const auto bytes = [](index_t n) { return static_cast<std::size_t>(n) * sizeof(T); };
+    if (from.splat) {
+      constexpr index_t step = 64 / static_cast<index_t>(sizeof(T));  // a loop of known length
+      for (index_t i = first; i < last; ++i, to += cols) {
+        const T value = from.data[i * from.row_step];
+        for (index_t j = 0; j < cols; j += step)  // what is too much the next row overwrites
+          for (index_t k = 0; k < step; ++k) to[j + k] = value;
+      }
+    } else if (from.row_step == 0) {
+      std::memcpy(to, from.data, bytes(cols));
+      for (index_t done = cols; done < count; done *= 2)  // what is there, once more
+        std::memcpy(to + done, to, bytes(done < count - done ? done : count - done));
+    } else {
+      for (index_t i = first; i < last; ++i, to += cols)
+        std::memcpy(to, from.data + i * from.row_step, bytes(cols));
+    }
+  }
+
+  // Rows as one run, as many at a time as fit a buffer.
+  [[gnu::noinline]] void run_packed(T* const* out, index_t first, index_t last) const {
+    const index_t cols = whole_.cols;
+    const index_t fitting = run_length / cols;
+    const index_t most = fitting < last - first ? fitting : last - first;
+    constexpr std::size_t room = run_length + 64 / sizeof(T);
+    alignas(64) T buffer[most_operands * room];
+    std::array<run_operand<T>, most_operands> in;
+    std::array<bool, most_operands> changes;  // packed anew for each run
+    for (std::size_t k = 0; k < operands_; ++k) {
+      const operand<T>& from = in_[k];
+      changes[k] = from.row_step != 0 && (from.splat || from.row_step != cols);
+      in[k] = {from.data, from.splat};
+      if (from.splat ? changes[k] : from.row_step == 0) in[k] = {buffer + k * room, false};
+      if (!from.splat && from.row_step == 0) pack(buffer + k * room, from, 0, most);
+    }
+    std::array<T*, most_results> target;
+    for (std::size_t o = 0; o < (results_ == 0 ? 1 : results_); ++o) target[o] = out[o];
+    for (index_t i = first; i < last; i += most) {
+      const index_t end = i + most < last ? i + most : last;
+      for (std::size_t k = 0; k < operands_; ++k) {
+        if (changes[k]) {
+          pack(buffer + k * room, in_[k], i, end);
+          in[k] = {buffer + k * room, false};
+        } else if (in_[k].row_step != 0) {
+          in[k].data = in_[k].data + i * cols;
+        }
+      }
+      pointwise_run(set_, kernel_, functor_, in.data(), operands_, target.data(),
+                    results_ == 0 ? 1 : results_, (end - i) * cols);
+      for (std::size_t o = 0; o < (results_ == 0 ? 1 : results_); ++o)
+        target[o] += (end - i) * cols;
+    }
+  }
+
   // Not inlined: it would be the larger part of every call of a verb.
   [[gnu::noinline]] void connect(const char* verb, const matrix_view<const T>* in,
                                  std::size_t operands, const matrix_view<T>* out,
@@ -127,10 +211,6 @@ class pointwise_call {
   std::array<matrix_view<T>, most_results> out_;
 };
 
-/// Runs of a row that are evaluated into a buffer on the stack before they are combined: short
-/// enough for the L1 cache, long enough to forget the call.
-inline constexpr index_t run_length = 512;
-
 /// Hands the values of row i, columns [first, last), to use(values, first, count), run by run.
 template <class T, class Use>
 void evaluate_runs(const pointwise_call<T>& call, index_t i, index_t first, index_t last,
@@ -153,6 +233,17 @@ void convert_run(isa set, const F& f, const U* from, T* to, index_t count) {
     pointwise_run(set, pointwise_kernel<T, F, 1>(set, std::index_sequence<0>{}), &f, &in, 1, &to, 1,
                   count);
   } else {
+#if CHAINRULE_HAS_X86_TARGETS
+    if constexpr (std::same_as<U, std::uint8_t>)
+      if (set == isa::avx512) {
+        constexpr index_t width = math::lane<T, 64>::width;
+        const index_t whole = count / width * width;
+        convert_bytes_avx512(f, from, to, whole / width);
+        from += whole;
+        to += whole;
+        count -= whole;
+      }
+#endif
     constexpr index_t step = 16;  // compilers vectorise a loop of known length also at -O2
     std::array<T, static_cast<std::size_t>(run_length)> values;
     const run_operand<T> in{values.data(), false};
@@ -172,12 +263,13 @@ void convert_run(isa set, const F& f, const U* from, T* to, index_t count) {
   }
 }
 
-/// Asks for the beginning of a row that will be read soon; the processor follows by itself.
+/// Asks for the beginning of a row that will be read soon, into the second cache; the processor
+/// follows by itself.
 template <class U>
 void prefetch(const U* row, index_t count) {
   constexpr index_t line = 64 / static_cast<index_t>(sizeof(U));
   constexpr index_t most = 16 * line;
-  for (index_t j = 0; j < count && j < most; j += line) __builtin_prefetch(row + j);
+  for (index_t j = 0; j < count && j < most; j += line) __builtin_prefetch(row + j, 0, 2);
 }
 
 /// The reduction of row i, columns [first, last).
@@ -191,11 +283,68 @@ template <class T, class Op>
   return total;
 }
 
+/// The same of several rows without gaps, each combined first to last, to out[r * step]: columns
+/// are combined with columns, so that a lane is a row.
+template <class T, class Op>
+void reduce_short_rows(isa set, const Op& op, const T* values, index_t rows, index_t cols, T* out,
+                       index_t step) {
+  constexpr index_t lanes = 64 / static_cast<index_t>(sizeof(T));
+  alignas(64) std::array<T, static_cast<std::size_t>(run_length)> total;
+  alignas(64) std::array<T, static_cast<std::size_t>(run_length)> column;
+  const index_t padded = (rows + lanes - 1) / lanes * lanes;
+  for (index_t r = 0; r < padded; ++r) {
+    total[static_cast<std::size_t>(r)] = Op::template identity<T>();
+    column[static_cast<std::size_t>(r)] = T(0);
+  }
+  for (index_t j = 0; j < cols; ++j) {
+    for (index_t r = 0; r < rows; ++r) column[static_cast<std::size_t>(r)] = values[r * cols + j];
+    combine_each(set, op, column.data(), padded, total.data());
+  }
+  for (index_t r = 0; r < rows; ++r) out[r * step] = total[static_cast<std::size_t>(r)];
+}
+
+/// The reductions of rows [first, last), whole, to out[i * step].
+template <class T, class Op>
+void reduce_rows(const Op& op, const pointwise_call<T>& call, index_t first, index_t last, T* out,
+                 index_t step) {
+  const index_t cols = call.whole().cols;
+  if (cols == 0 || cols >= short_row) {
+    for (index_t i = first; i < last; ++i) out[i * step] = reduce_row(op, call, i, 0, cols);
+    return;
+  }
+  // From here on a row fills vectors of its own.
+  constexpr index_t filling = 128 / static_cast<index_t>(sizeof(T));
+  alignas(64) std::array<T, static_cast<std::size_t>(run_length)> values;
+  const index_t fitting = run_length / cols;
+  for (index_t i = first; i < last; i += fitting) {
+    const index_t end = i + fitting < last ? i + fitting : last;
+    call.run_rows_into(values.data(), i, end);
+    if (cols < filling) {
+      reduce_short_rows(call.set(), op, values.data(), end - i, cols, out + i * step, step);
+      continue;
+    }
+    const T* v = values.data();
+    for (index_t r = i; r < end; ++r, v += cols) out[r * step] = combine(call.set(), op, v, cols);
+  }
+}
+
 /// The reduction of all rows, columns [first, last), into out[j].
 template <class T, class Op>
 void reduce_columns(const Op& op, const pointwise_call<T>& call, index_t first, index_t last,
                     T* out) {
   for (index_t j = first; j < last; ++j) out[j] = Op::template identity<T>();
+  const auto [rows, cols] = call.whole();
+  if (cols < short_row && first == 0 && last == cols && last > 0) {
+    alignas(64) std::array<T, run_length> values;
+    const index_t fitting = run_length / cols;
+    for (index_t i = 0; i < rows; i += fitting) {
+      const index_t end = i + fitting < rows ? i + fitting : rows;
+      call.run_rows_into(values.data(), i, end);
+      const T* v = values.data();
+      for (index_t r = i; r < end; ++r, v += cols) combine_each(call.set(), op, v, cols, out);
+    }
+    return;
+  }
   for (index_t i = 0; i < call.whole().rows; ++i)
     evaluate_runs(call, i, first, last, [&](const T* values, index_t j, index_t count) {
       combine_each(call.set(), op, values, count, out + j);
