@@ -342,9 +342,7 @@ class basic_cpu {
       scale(c.block(first, left, last - first, right - left), beta);
     };
     const auto end = [&](index_t first, index_t last, index_t left, index_t right) {
-      if (epilogue == nullptr) return;
-      if (left == 0 && right == c.cols()) return epilogue->run_rows(first, last);
-      for (index_t i = first; i < last; ++i) epilogue->run(i, left, right);
+      if (epilogue != nullptr) epilogue->run_block(first, last, left, right);
     };
     if (a.cols() == 0) {
       begin(0, c.rows(), 0, c.cols());

@@ -156,12 +156,19 @@ struct run_operand {
 inline constexpr std::size_t most_operands = 16;
 inline constexpr std::size_t most_results = 8;
 
+/// The elements of a vector of an instruction set.
+template <class T>
+[[nodiscard]] constexpr index_t vector_width(isa set) {
+  constexpr index_t most = 64 / static_cast<index_t>(sizeof(T));
+  return set == isa::avx512 ? most : (set == isa::avx2 ? most / 2 : most / 4);
+}
+
 /// Runs a kernel along `count` elements.
 template <class T>
 void pointwise_run(isa set, lane_kernel<T> kernel, const void* functor, const run_operand<T>* in,
                    std::size_t operands, T* const* out, std::size_t results, index_t count) {
   constexpr index_t most = 64 / static_cast<index_t>(sizeof(T));
-  const index_t width = set == isa::avx512 ? most : (set == isa::avx2 ? most / 2 : most / 4);
+  const index_t width = vector_width<T>(set);
   // A lane for each operand and result.
   alignas(64) T buffer[(most_operands + most_results) * static_cast<std::size_t>(most)];
   const auto slot = [&](std::size_t i) { return buffer + i * static_cast<std::size_t>(most); };

@@ -91,18 +91,20 @@ class pointwise_call {
     run_to(target.data(), i, first, last);
   }
 
-  /// Computes rows [first, last), all columns.
-  void run_rows(index_t first, index_t last) const {
-    bool packed = whole_.cols < short_row && last - first > 1;
+  /// Computes rows [first, last), columns [left, right).
+  void run_block(index_t first, index_t last, index_t left, index_t right) const {
+    if ((right - left) % vector_width<T>(set_) == 0) return run_lanes(first, last, left, right);
+    bool packed = left == 0 && right == whole_.cols && right < short_row && last - first > 1;
     for (std::size_t o = 0; o < results_; ++o) packed = packed && out_[o].contiguous();
     if (!packed) {
-      for (index_t i = first; i < last; ++i) run(i, 0, whole_.cols);
+      for (index_t i = first; i < last; ++i) run(i, left, right);
       return;
     }
     std::array<T*, most_results> target;
     for (std::size_t o = 0; o < results_; ++o) target[o] = out_[o].data() + first * whole_.cols;
     run_packed(target.data(), first, last);
   }
+  void run_rows(index_t first, index_t last) const { run_block(first, last, 0, whole_.cols); }
 
   /// Computes row i, columns [first, last), into a buffer.
   void run_into(T* values, index_t i, index_t first, index_t last) const {
@@ -115,6 +117,31 @@ class pointwise_call {
   }
 
  private:
+  // Rows that are whole vectors: one call of the kernel each, and nothing else to do.
+  [[gnu::noinline]] void run_lanes(index_t first, index_t last, index_t left, index_t right) const {
+    const index_t width = vector_width<T>(set_);
+    constexpr std::size_t most = 64 / sizeof(T);
+    alignas(64) T numbers[most_operands * most];  // those that are repeated along their row
+    std::array<lane_operand<T>, most_operands> in;
+    std::array<T*, most_results> out;
+    for (std::size_t k = 0; k < operands_; ++k)
+      in[k] = in_[k].splat ? lane_operand<T>{numbers + k * most, 0}
+                           : lane_operand<T>{in_[k].data + (first * in_[k].row_step + left), width};
+    for (std::size_t o = 0; o < results_; ++o)
+      out[o] = out_[o].data() + (first * out_[o].stride() + left);
+    for (index_t i = first; i < last; ++i) {
+      for (std::size_t k = 0; k < operands_; ++k)
+        if (in_[k].splat && (i == first || in_[k].row_step != 0)) {
+          const T value = in_[k].data[i * in_[k].row_step];
+          for (std::size_t l = 0; l < most; ++l) numbers[k * most + l] = value;
+        }
+      kernel_(functor_, in.data(), out.data(), (right - left) / width);
+      for (std::size_t k = 0; k < operands_; ++k)
+        if (!in_[k].splat) in[k].data += in_[k].row_step;
+      for (std::size_t o = 0; o < results_; ++o) out[o] += out_[o].stride();
+    }
+  }
+
   /// Rows of an operand, each behind the other: those that are repeated are, numbers that are
   /// repeated along their row are, gaps are left out. There is room for a vector of 64 bytes more.
   void pack(T* to, const operand<T>& from, index_t first, index_t last) const {
