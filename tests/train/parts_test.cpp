@@ -125,6 +125,24 @@ TEST_CASE("a batch in parts trains as a whole one does, dropout included") {
   CHECK(worst_difference(in_parts, trained(softmax_cross_entropy{}, images)) == 0);
 }
 
+TEST_CASE("rules that measure the whole gradient see that of the whole batch") {
+  const labelled_images images = synthetic_digits(300, 3);
+  const auto train = [&](const auto& loss) {
+    const real be{2};
+    const dataset<real> data(be, images);
+    network net{be, dense{784, width, relu{}}, dense{width, 10}};
+    net.initialize(5);
+    trainer t{net, loss, chain(clip_by_norm{0.01}, momentum{.rate = 0.5})};
+    t.fit(data, {.epochs = 2, .batch = 128, .seed = 5});
+    return doubles(be, const_matrix<real>(net.parameters().all()));
+  };
+  std::set<index_t> whole;
+  const auto as_one = train(silent_loss{whole});
+  CHECK(whole == std::set<index_t>{128, 44});
+  // The norm is a sum of 48,000 squares, and there are 6 steps.
+  CHECK(worst_difference(train(softmax_cross_entropy{}), as_one) < 1e-12);
+}
+
 TEST_CASE("a layer that does not say that samples are independent keeps the batch whole") {
   const labelled_images images = synthetic_digits(300, 3);
   std::set<index_t> rows;

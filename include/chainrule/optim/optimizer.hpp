@@ -91,10 +91,31 @@ class optimizer {
 
   /// One step: parameters -= rate * direction. Throws shape_error if an arena is of another plan.
   void update(arena<B>& parameters, const arena<B>& gradients) {
-    std::array<scalar_t<B>, per_step> host{};
-    write_scalars(step_, host.data());
-    be_.upload(scalars_.view(), matrix_view<const scalar_t<B>>(host.data(), 1, per_step));
+    send_scalars();
     take_step(parameters, gradients);
+    ++step_;
+  }
+  /// The same where gradients are still to be completed: complete(first, count) does that for so
+  /// many elements of the arena, counted from its beginning. It is called once for each, maybe for
+  /// several ranges at the same time; they are used while they are in cache.
+  template <class Complete>
+  void update(arena<B>& parameters, const arena<B>& gradients,
+              const Complete& complete) requires forking_backend<B> {
+    constexpr index_t piece = 8192;
+    send_scalars();
+    // A rule that measures the whole gradient has to wait for it.
+    constexpr bool measures = measures_gradient<first_rule>;
+    for (const role kind : roles) {
+      const index_t begin = gradients.plan().begin(kind);
+      const index_t size = gradients.plan().size(kind);
+      be_.each_part((size + piece - 1) / piece, [&](index_t i) {
+        const index_t first = i * piece;
+        const index_t count = first + piece < size ? piece : size - first;
+        complete(begin + first, count);
+        if constexpr (!measures) update_range(parameters, gradients, kind, first, count);
+      });
+    }
+    if constexpr (measures) take_step(parameters, gradients);
     ++step_;
   }
 
@@ -154,31 +175,46 @@ class optimizer {
         0, static_cast<index_t>(kind) * per_region + static_cast<index_t>(i), 1, 1);
   }
 
+  using first_rule = std::remove_cvref_t<decltype(std::get<0>(std::declval<Chain&>().rules()))>;
+
+  void send_scalars() {
+    std::array<scalar_t<B>, per_step> host{};
+    write_scalars(step_, host.data());
+    be_.upload(scalars_.view(), matrix_view<const scalar_t<B>>(host.data(), 1, per_step));
+  }
+
   void take_step(arena<B>& parameters, const arena<B>& gradients) {
     measure(gradients);
-    for (const role kind : roles) {
-      const matrix<B> w = parameters.region(kind);
-      if (w.empty()) continue;
-      apply(w, gradients.region(kind), kind, std::make_index_sequence<slots>{},
-            std::make_index_sequence<Chain::scalars + 1>{});
-    }
+    for (const role kind : roles)
+      update_range(parameters, gradients, kind, 0, gradients.plan().size(kind));
+  }
+
+  /// Elements [first, first + count) of a region.
+  void update_range(arena<B>& parameters, const arena<B>& gradients, role kind, index_t first,
+                    index_t count) {
+    if (count == 0) return;
+    const matrix<B> w = parameters.region(kind).block(0, first, 1, count);
+    apply(w, gradients.region(kind).block(0, first, 1, count), kind, first,
+          std::make_index_sequence<slots>{}, std::make_index_sequence<Chain::scalars + 1>{});
   }
 
   /// Fills in the scalar of a rule that measures the whole gradient, for all regions at once.
   void measure(const arena<B>& gradients) {
     const auto& first = std::get<0>(rules_.rules());
-    if constexpr (measures_gradient<std::remove_cvref_t<decltype(first)>>) {
+    if constexpr (measures_gradient<first_rule>) {
       be_.reduce(sum{}, squares_.view(), fn::sqr{}, gradients.all());
       for (const role kind : roles) be_.map(first.factor(), scalar(kind, 1), squares_.view());
     }
   }
 
   template <std::size_t... S, std::size_t... K>
-  void apply(matrix<B> w, const_matrix<B> g, role kind, std::index_sequence<S...>,
-             std::index_sequence<K...>) {
+  void apply(matrix<B> w, const_matrix<B> g, role kind, [[maybe_unused]] index_t first,
+             std::index_sequence<S...>, std::index_sequence<K...>) {
     const detail::update_kernel<Chain> kernel{rules_.rules(), identity_};
-    be_.map(kernel, std::array<matrix<B>, slots + 1>{w, state_[S].region(kind)...}, w, g,
-            state_[S].region(kind)..., scalar(kind, K)...);
+    const std::array<matrix<B>, slots> state{
+        state_[S].region(kind).block(0, first, 1, w.cols())...};
+    be_.map(kernel, std::array<matrix<B>, slots + 1>{w, state[S]...}, w, g, state[S]...,
+            scalar(kind, K)...);
   }
 
   B be_;

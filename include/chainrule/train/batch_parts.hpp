@@ -84,10 +84,11 @@ class batch_parts {
   [[nodiscard]] loss_scratch<B>& scratch(index_t i) { return parts_[at(i)].scratch; }
   [[nodiscard]] arena<B>& gradients(index_t i) { return i == 0 ? total_ : parts_[at(i)].gradients; }
 
-  /// Adds the gradients of so many parts to those of the first, in their order.
-  void add_gradients(const B& be, index_t parts) {
-    const matrix<B> total = total_.all();
-    const auto g = [&](index_t i) { return const_matrix<B>(gradients(i).all()); };
+  /// Adds elements [first, first + count) of the gradients of so many parts to those of the first
+  /// part, in their order.
+  void add_gradients(const B& be, index_t parts, index_t first, index_t count) {
+    const auto g = [&](index_t i) { return gradients(i).all().block(0, first, 1, count); };
+    const matrix<B> total = g(0);
     index_t i = 1;
     for (; i + 2 < parts; i += 3) be.map(detail::add_all{}, total, total, g(i), g(i + 1), g(i + 2));
     for (; i < parts; ++i) be.map(detail::add_all{}, total, total, g(i));

@@ -223,6 +223,8 @@ class basic_trainer {
                           matrix<B> losses, matrix<B> gradient, loss_scratch<B>& scratch) const = 0;
   /// Takes one step of the optimizer along `gradients`.
   virtual void update(arena<B>& parameters, const arena<B>& gradients) = 0;
+  /// The same for the gradients of so many parts of a batch, which it adds.
+  virtual void update(arena<B>& parameters, batch_parts<Network>& parts, index_t count) = 0;
   /// The same where the backend counts the steps: number `at` of those that plan_steps laid down in
   /// its memory. count_step is called for each that was made.
   virtual void plan_steps(index_t count) = 0;
@@ -287,14 +289,14 @@ class basic_trainer {
     [[maybe_unused]] const detail::step_scope_of<B> scope{};
     const layer_phase<B> p = phase_of_step(first_pass);
     const index_t parts = parts_.number(n);
-    if constexpr (forking_backend<B>) {
+    if constexpr (forking_backend<B>)
       be_.each_part(parts, [&](index_t i) { differentiate(data, i, parts, n, p); });
-      parts_.add_gradients(be_, parts);
-    } else {
+    else
       differentiate(data, 0, 1, n, p);
-    }
     if constexpr (counting_backend<B>)
       update_planned(net_.parameters(), parts_.total(), feed_.count());
+    else if (parts > 1)
+      update(net_.parameters(), parts_, parts);
     else
       update(net_.parameters(), parts_.total());
     feed_.next(n);
@@ -487,6 +489,14 @@ class trainer final : public basic_trainer<Network> {
   }
   void update(arena<B>& parameters, const arena<B>& gradients) override {
     optimizer_.update(parameters, gradients);
+  }
+  void update(arena<B>& parameters, batch_parts<Network>& parts, index_t count) override {
+    if constexpr (forking_backend<B>)
+      optimizer_.update(parameters, parts.total(), [&](index_t first, index_t elements) {
+        parts.add_gradients(be_, count, first, elements);
+      });
+    else
+      (void)parameters, (void)parts, (void)count;  // never called
   }
   void plan_steps(index_t count) override { optimizer_.plan_steps(count); }
   void update_planned(arena<B>& parameters, const arena<B>& gradients,
