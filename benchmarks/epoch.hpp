@@ -9,6 +9,7 @@
 
 #include "contest.hpp"
 #include "nets.hpp"
+#include "plain_eigen.hpp"
 
 /// What the epochs of one contender came to.
 struct progress {
@@ -24,8 +25,6 @@ struct progress {
     accuracy = a;
   }
 };
-
-inline constexpr std::uint64_t order_seed = 7;
 
 /// The contest of one net, with all that its contenders need. `add_eigen` comes first: it is what
 /// the others are compared with.

@@ -1,6 +1,6 @@
 /// \file
-/// `plain_eigen`: a multilayer perceptron as a good engineer writes it by hand, in plain Eigen, for
-/// one thread: what this library must not be slower than.
+/// `plain_eigen`: a multilayer perceptron as a good engineer writes it by hand, in plain Eigen:
+/// what this library must not be slower than.
 ///
 /// Samples are columns, everything is column-major and allocated once, products are noalias(), and
 /// activations are separate passes (Eigen does not vectorise an expression that mixes colwise() and
@@ -11,10 +11,10 @@
 #include <Eigen/Core>
 #include <cmath>
 #include <cstdint>
+#include <numeric>
 #include <vector>
 
-enum class nonlinearity { relu, sigmoid };
-enum class cost { softmax_cross_entropy, quadratic };
+#include "shapes.hpp"
 
 class plain_eigen {
  public:
@@ -48,29 +48,51 @@ class plain_eigen {
   /// One epoch over images (one after another, bytes) in the given order.
   void epoch(const std::vector<std::uint8_t>& images, const std::vector<std::uint8_t>& labels,
              const std::vector<std::int32_t>& order) {
-    const auto features = static_cast<std::size_t>(x_.rows());
     const int count = static_cast<int>(order.size());
     double loss = 0;
     int right = 0;
-    labels_.resize(static_cast<std::size_t>(batch_));
     for (int first = 0; first < count; first += batch_) {
       const int n = count - first < batch_ ? count - first : batch_;
-      for (int j = 0; j < n; ++j) {
-        const auto sample = static_cast<std::size_t>(order[static_cast<std::size_t>(first + j)]);
-        const std::uint8_t* from = images.data() + sample * features;
-        float* to = x_.data() + static_cast<std::size_t>(j) * features;
-        for (std::size_t i = 0; i < features; ++i)
-          to[i] = static_cast<float>(from[i]) * (1.0F / 255.0F);
-        labels_[static_cast<std::size_t>(j)] = labels[sample];
-      }
-      step(n, loss, right);
+      gather(n, images, labels, order.data() + first);
+      forward(n, right);
+      backward(n, loss);
     }
     loss_ = loss / count;
     accuracy_ = static_cast<double>(right) / count;
   }
 
+  /// The fraction of images that the net, as it is, puts into their classes.
+  [[nodiscard]] double accuracy_on(const std::vector<std::uint8_t>& images,
+                                   const std::vector<std::uint8_t>& labels) {
+    const int count = static_cast<int>(labels.size());
+    std::vector<std::int32_t> order(labels.size());
+    std::iota(order.begin(), order.end(), 0);
+    int right = 0;
+    for (int first = 0; first < count; first += batch_) {
+      const int n = count - first < batch_ ? count - first : batch_;
+      gather(n, images, labels, order.data() + first);
+      forward(n, right);
+    }
+    return static_cast<double>(right) / count;
+  }
+
  private:
-  void step(int n, double& loss, int& right) {
+  void gather(int n, const std::vector<std::uint8_t>& images,
+              const std::vector<std::uint8_t>& labels, const std::int32_t* order) {
+    const auto features = static_cast<std::size_t>(x_.rows());
+    labels_.resize(static_cast<std::size_t>(batch_));
+    for (int j = 0; j < n; ++j) {
+      const auto sample = static_cast<std::size_t>(order[j]);
+      const std::uint8_t* from = images.data() + sample * features;
+      float* to = x_.data() + static_cast<std::size_t>(j) * features;
+      for (std::size_t i = 0; i < features; ++i)
+        to[i] = static_cast<float>(from[i]) * (1.0F / 255.0F);
+      labels_[static_cast<std::size_t>(j)] = labels[sample];
+    }
+  }
+
+  /// Adds the samples it gets right.
+  void forward(int n, int& right) {
     for (std::size_t i = 0; i < layers_.size(); ++i) {
       layer& l = layers_[i];
       auto y = l.y.leftCols(n);
@@ -88,6 +110,9 @@ class plain_eigen {
       last.col(j).maxCoeff(&winner);
       right += winner == label(j) ? 1 : 0;
     }
+  }
+
+  void backward(int n, double& loss) {
     if (cost_ == cost::softmax_cross_entropy)
       softmax(n, loss);
     else
