@@ -2,7 +2,7 @@
 /// Runs a command and prints what it and everything it started cost: processor seconds, and the
 /// peak memory of the largest process, as a line of JSON.
 ///
-///     build/benchmarks/cost cmake --build build --target mnist
+///     build/benchmarks/race/cost cmake --build build --target mnist
 ///
 /// The exit status is the command's.
 #include <sys/resource.h>
