@@ -156,6 +156,7 @@ std::vector<std::string> traced_texts() {
       be.softmax_cross_entropy_rows(m(64, cols), m(64, 1), m(1, 1), m(64, 1), m(64, cols));
       be.softmax_cross_entropy_rows(m(64, cols), m(64, cols), m(1, 1), m(64, 1), m(0, 0));
     }
+  if constexpr (requires { be.transpose(x, x); }) be.transpose(m(8, 5), m(5, 8));
   if constexpr (requires { be.scatter(x, rows.view(), x); }) {
     be.scatter(x, rows.view(), x);
     be.scatter_add(x, rows.view(), x);

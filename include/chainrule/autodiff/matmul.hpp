@@ -75,12 +75,14 @@ struct transpose_operation {
   static constexpr operation<B> instance{"transpose", &vjp};
 };
 
-/// to = fromᵀ. No verb does that: where the host sees the memory it is a loop, else each row (or
-/// column, if there are fewer) is copied.
+/// to = fromᵀ: by a verb, or a loop where the host sees the memory, else row by row (or column by
+/// column, if there are fewer).
 template <backend B>
 void transpose_into(const B& be, matrix<B> to, const_matrix<B> from) {
   if (from.empty()) return;
-  if constexpr (in_host_memory<B>) {
+  if constexpr (requires { be.transpose(to, from); }) {
+    be.transpose(to, from);
+  } else if constexpr (in_host_memory<B>) {
     constexpr index_t tile = 16;
     for (index_t i = 0; i < from.rows(); i += tile)
       for (index_t j = 0; j < from.cols(); j += tile)

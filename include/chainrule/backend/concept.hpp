@@ -145,6 +145,7 @@ concept backend = std::copyable<B> &&
 //     be.argmax_rows(x, winner)           winner (n x 1) = the first largest: see ops/softmax.hpp
 //     be.softmax_cross_entropy_rows(y, targets, scale, losses, gradient)
 //                                         as losses/softmax_cross_entropy.hpp says, at once
+//     be.transpose(target, source)            target(i, j) = source(j, i)
 //     be.scatter(target, rows, source)        target(rows(i), :) = source(i, :); the rows differ
 //     be.scatter_add(target, rows, source)    target(rows(i), :) += source(i, :), one i after the
 //                                             other, so that the bits are always the same

@@ -29,6 +29,7 @@
 #include "chainrule/backend/device/kernels/reduce.hpp"
 #include "chainrule/backend/device/kernels/row_softmax.hpp"
 #include "chainrule/backend/device/kernels/scatter.hpp"
+#include "chainrule/backend/device/kernels/transpose.hpp"
 #include "chainrule/backend/device/library_product.hpp"
 #include "chainrule/backend/device/recording.hpp"
 #include "chainrule/backend/device/staging.hpp"
@@ -380,6 +381,19 @@ class device_backend {
            t.items(source.cols()), scattering(target, rows, source, t.block, t.shares));
   }
 
+  /// As concept.hpp says. Throws shape_error.
+  void transpose(matrix target, const_matrix source) const {
+    contract::same_shape("transpose", target.shape(), {source.cols(), source.rows()});
+    if (target.empty()) return;
+    arguments a;
+    a.integers(target.rows(), target.cols());
+    a.target(target);
+    a.target(source);
+    launch("transpose",
+           kernel_for<task::transpose, void>([] { return device::transpose_kernel(); }),
+           items(target.cols(), target.rows()), a);
+  }
+
  private:
   /// What kernels are made for, in their keys.
   enum class task : char {
@@ -395,7 +409,8 @@ class device_backend {
     argmax_rows,
     softmax_cross_entropy_rows,
     scatter,
-    scatter_add
+    scatter_add,
+    transpose
   };
   /// The same in words.
   static constexpr const char* verbs_[] = {"map",
@@ -410,7 +425,8 @@ class device_backend {
                                            "argmax_rows",
                                            "softmax_cross_entropy_rows",
                                            "scatter",
-                                           "scatter_add"};
+                                           "scatter_add",
+                                           "transpose"};
 
   /// The arguments of a launch, in the order of a kernel's parameters.
   class arguments {
