@@ -266,6 +266,7 @@ class basic_cpu {
   /// work(first, last) for the pieces of 0 ... count of `per_piece` each.
   template <class Work>
   void split(index_t count, index_t per_piece, Work&& work) const {
+    if (count <= per_piece) return work(index_t{0}, count);
     const index_t pieces = (count + per_piece - 1) / per_piece;
     pool_->for_each(pieces, [&](index_t piece) {
       const index_t first = piece * per_piece;
