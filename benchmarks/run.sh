@@ -76,7 +76,7 @@ mkdir -p "$build"
 log=$build/benchmarks-build.log
 quietly() {
   if ! "$@" >"$log" 2>&1; then
-    cat "$log" >&2
+    tail -n 60 "$log" >&2
     say "this failed: $*" >&2
     exit 1
   fi

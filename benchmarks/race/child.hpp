@@ -97,6 +97,7 @@ class child {
     const std::string count = std::to_string(threads);
     for (const char* name : {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"})
       ::setenv(name, count.c_str(), 1);
+    ::setenv("PYTHONDONTWRITEBYTECODE", "1", 1);  // nothing new among the sources
     // GNU's OpenMP spins for milliseconds by default; where another program has the processor, each
     // of its joins takes as long. This is longer than any gap within a step.
     ::setenv("GOMP_SPINCOUNT", "20000", 0);
