@@ -167,15 +167,18 @@ eigen_flags=$(pkg-config --cflags eigen3 2>/dev/null || echo -I/usr/include/eige
 scratch=$build/compile
 # A run: "SECONDS MEGABYTES", or nothing if it does not compile.
 cost_of() {
-  "$race/cost" sh -c "$1" 2>>"$log" |
+  measured=$("$race/cost" sh -c "$1" 2>>"$log") || return 0
+  printf '%s\n' "$measured" |
     sed -n 's/.*"processor_seconds": \([0-9.]*\), "peak_megabytes": \([0-9]*\).*/\1 \2/p'
 }
 # measure_compiler WHAT COMPILER COMMAND: the run of three that took the middle time.
 measure_compiler() {
-  for _ in 1 2 3; do cost_of "$3" || true; done | sort -n | sed -n 2p |
-    while read -r seconds megabytes; do
-      entry compile "$1" "$2" "$seconds" "$megabytes"
-    done
+  middle=$(for _ in 1 2 3; do cost_of "$3"; done | sort -n | sed -n 2p)
+  if [ -n "$middle" ]; then
+    entry compile "$1" "$2" "${middle% *}" "${middle#* }"
+  else
+    entry skip "compiling $1 by $2" "it does not compile; see $log"
+  fi
 }
 if [ $compile = yes ]; then
   rm -rf "$scratch"
