@@ -3,7 +3,8 @@
 # set, its tests are skipped.
 
 foreach(set IN ITEMS portable avx2 avx512)
-  foreach(area IN ITEMS conformance backend memory ops layers losses optim network train)
+  foreach(area IN ITEMS conformance backend gradients memory ops layers losses optim network
+          train)
     add_test(NAME cpu_${set}.${area} COMMAND test_${area})
     set_tests_properties(cpu_${set}.${area} PROPERTIES
       LABELS "cpu_${set}" TIMEOUT 600 ENVIRONMENT "CHAINRULE_ISA=${set}"

@@ -62,4 +62,7 @@ foreach(layout IN ITEMS cpu gpu)
   foreach(area IN ITEMS conformance layers losses optim)
     oclgrind_test(${area}.${layout} PROGRAM test_opencl_${area} LAYOUT ${layout} LONG)
   endforeach()
+  # What layers, activations and losses do, without the many functions of one variable each.
+  oclgrind_test(gradients.${layout} PROGRAM test_opencl_gradients "[networks]" LAYOUT ${layout}
+                LONG)
 endforeach()

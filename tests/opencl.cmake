@@ -15,6 +15,13 @@ set_tests_properties(opencl.gpu_layout PROPERTIES LABELS "opencl;long" TIMEOUT 1
                      SKIP_RETURN_CODE 77
                      ENVIRONMENT "${device_environment};CHAINRULE_DEVICE_LAYOUT=gpu")
 
+# The table of gradients in float needs as many kernels again as in double, and they take minutes.
+set_tests_properties(opencl.gradients PROPERTIES
+  ENVIRONMENT "${device_environment};CHAINRULE_TEST_GRADIENTS=double")
+add_test(NAME opencl.gradients_in_float CONFIGURATIONS long COMMAND test_opencl_gradients)
+set_tests_properties(opencl.gradients_in_float PROPERTIES LABELS "opencl;long" TIMEOUT 1800
+  SKIP_RETURN_CODE 77 ENVIRONMENT "${device_environment};CHAINRULE_TEST_GRADIENTS=float")
+
 # Two runs of one program: the second builds no kernel.
 add_executable(test_opencl_two_steps opencl/two_steps.cpp)
 target_link_libraries(test_opencl_two_steps PRIVATE chainrule::opencl)

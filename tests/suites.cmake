@@ -1,6 +1,7 @@
 # The areas whose tests are written over support/backend_list.hpp, once more on another backend.
 
-set(backend_areas autodiff conformance memory ops layers losses optim network seeds train)
+set(backend_areas autodiff conformance gradients memory ops layers losses optim network seeds
+    train)
 # What is about the CPU alone, or about no backend at all.
 set(files_of_one_backend
     autodiff/vocabulary_test.cpp optim/schedule_test.cpp

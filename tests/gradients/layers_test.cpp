@@ -1,0 +1,117 @@
+// Rows of the table of gradients: every layer, in the middle of a network, and every rule of first
+// weights. (Activations have rows of their own.)
+#include "chainrule/autodiff/autodiff.hpp"
+#include "chainrule/layers/activation.hpp"
+#include "chainrule/layers/dropout.hpp"
+#include "chainrule/losses/pointwise.hpp"
+#include "gradients/network_row.hpp"
+
+using namespace gradients;
+
+namespace {
+
+const batch_point point{rounded(spread(7, 5, 1, -2, 2)), rounded(spread(7, 3, 2))};
+const dense<dynamic, dynamic, chainrule::tanh> first =
+    dense{5, 9, chainrule::tanh{}}.bias(init::uniform(-1, 1));
+const dense<> last{7, 3};
+
+template <class Make>
+void row(const std::string& name, const Make& make, const batch_point& at = point) {
+  network_row("layers", name, make, quadratic_cost{}, at);
+}
+
+}  // namespace
+
+TEST_CASE("layers", "[gradients][networks]") {
+  row("dense", []<class B>(const B&) {
+    return specs<B>{first, dense{9, 7}.bias(init::uniform(-1, 1)), last};
+  });
+  row("dense, extents in the type", []<class B>(const B&) {
+    return specs<B>{first, dense<9, 7, softplus>{}, dense<7, 3>{}};
+  });
+  row("activation", []<class B>(const B&) {
+    return specs<B>{first, dense{9, 7}, activation{softplus{}}, last};
+  });
+  row("lambda", []<class B>(const B&) {
+    return specs<B>{
+        first, lambda_layer{9, 9, [](const auto& x) { return x / norm(x, over::cols); }},
+        lambda_layer{
+            9,
+            7,
+            {{role::weight, 9, 7, init::uniform(-1, 1)}, {role::bias, 1, 7, init::uniform(-1, 1)}},
+            [](const auto& x, const auto& p) { return sin(matmul(x, p[0]) + p[1]); }},
+        last};
+  });
+}
+
+TEST_CASE("first weights of dense layers", "[gradients][networks]") {
+  const auto weights = [](const char* rule, initializer w) {
+    // Weights of 0 let no gradient through.
+    batch_point at = point;
+    at.allow_zero = rule == std::string("zeros");
+    row(
+        std::string("dense, weights by ") + rule,
+        [&]<class B>(const B&) {
+          return specs<B>{first, dense{9, 7, chainrule::tanh{}}.weights(w).bias(w), last};
+        },
+        at);
+  };
+  weights("zeros", init::zeros());
+  weights("constant", init::constant(0.3));
+  weights("uniform", init::uniform(-1, 1));
+  weights("normal", init::normal(0.1, 0.5));
+  weights("glorot_uniform", init::glorot_uniform());
+  weights("glorot_normal", init::glorot_normal());
+  weights("he_uniform", init::he_uniform());
+  weights("he_normal", init::he_normal());
+  weights("lecun_uniform", init::lecun_uniform());
+  weights("lecun_normal", init::lecun_normal());
+  weights("orthogonal", init::orthogonal());
+}
+
+TEST_CASE("dropout", "[gradients][networks]") {
+  using D = support::tested<double>;
+  using S = support::tested<float>;
+  const auto layers = []<class B>(const B&) {
+    return specs<B>{first, dense{9, 7}, dropout{0.3}, last};
+  };
+  const D be;
+  gradient_check_options options;
+  options.pass = pass;
+  auto net = made<D>(layers(be));
+  if (wanted("double"))
+    double_row("layers", "dropout")
+        .add(check_gradients(net, quadratic_cost{}, on(be, point.x).view(),
+                             on(be, point.targets).view(), options),
+             elements_of(net, point.x.rows));
+  if (!wanted("float")) return;
+
+  // Float and double draw other numbers. So beside the layer in float stands, in double, a product
+  // with what it did to a batch of ones.
+  auto single = made<S>(layers(S{}));
+  const auto one = dense{7, 7}.weights(init::zeros()).bias(init::constant(1));
+  const sequential<S> alone{S{}, {one, one, dropout{0.3}}};
+  auto state = alone.make_workspace(7, true);
+  const tensor<S> any = uniform(alone.backend(), 7, 7, 1);
+  const std::vector<double> kept = doubles(alone.backend(), alone.forward(any.view(), state, pass));
+  CHECK(std::count(kept.begin(), kept.end(), 0.0) > 5);
+  CHECK(largest(kept) > 1);
+  auto same = made<D>(specs<D>{
+      first, dense{9, 7},
+      lambda_layer{
+          7, 7, {{role::weight, 7, 7}}, [](const auto& x, const auto& p) { return x * p[0]; }},
+      last});
+  const auto assign = [&](const std::string& name, const std::vector<double>& values) {
+    const matrix<D> place = same.values(name);
+    be.upload(place, matrix_view<const double>(values.data(), place.rows(), place.cols()));
+    be.synchronize();
+  };
+  for (const parameter& p : single.parameter_list())
+    assign(p.name, doubles(single.backend(), const_matrix<S>(single.values(p.name))));
+  assign("2.weight", kept);
+  const auto& names = single.parameter_list();
+  float_row("layers", "dropout")
+      .add(gradients_of(single, quadratic_cost{}, point, names),
+           gradients_of(same, quadratic_cost{}, point, names), longest_way(single, point.x.rows),
+           functions_on_the_way(single));
+}
