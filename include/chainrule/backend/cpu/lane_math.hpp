@@ -1,8 +1,9 @@
 /// \file
 /// The vocabulary over lanes: what cpu/lane.hpp includes.
 ///
-/// Vectors' work is: exp, expm1, log, log1p, tanh, erf, erfc, sqrt, floor, ceil, trunc and round.
-/// All other functions call the scalar function lane by lane.
+/// All of it is vectors' work but atan2 and fmod, and of doubles pow, cbrt and log10: these call
+/// the scalar function lane by lane, as do sin, cos and tan for the lanes in which |x| is above 1e5
+/// (floats) or 1e6 (doubles), and, without wide vectors, the few that gain nothing there.
 ///
 /// Each is within a few units of the last place over its whole range, denormal numbers, infinities
 /// and NaN included (tests/cpu states and checks the bounds); only the sign of a zero may be lost.
@@ -19,45 +20,71 @@
 #include "chainrule/backend/cpu/lane_error_function.hpp"
 #include "chainrule/backend/cpu/lane_exponential.hpp"
 #include "chainrule/backend/cpu/lane_logarithm.hpp"
+#include "chainrule/backend/cpu/lane_power.hpp"
 #include "chainrule/backend/cpu/lane_rounding.hpp"
+#include "chainrule/backend/cpu/lane_scalar.hpp"
+#include "chainrule/backend/cpu/lane_trigonometry.hpp"
 
 namespace chainrule::math {
 
 namespace lanes {
 
-// long_function(op, x): a function that is called.
-
-template <int Bytes>
-[[nodiscard]] CHAINRULE_INLINE auto long_function(fn::erf, const lane<double, Bytes>& x) {
-  return erf(x);
-}
-template <int Bytes>
-[[nodiscard]] CHAINRULE_INLINE auto long_function(fn::erfc, const lane<double, Bytes>& x) {
-  return erfc(x);
-}
+// long_function(op, x...): the functions that are called.
+#define CHAINRULE_LONG_FUNCTION(T, name)                                                         \
+  template <int Bytes, class... X>                                                               \
+  [[nodiscard]] CHAINRULE_INLINE lane<T, Bytes> long_function(fn::name, const lane<T, Bytes>& x, \
+                                                              const X&... more) {                \
+    return name(x, more...);                                                                     \
+  }
+CHAINRULE_LONG_FUNCTION(float, exp2)
+CHAINRULE_LONG_FUNCTION(double, exp2)
+CHAINRULE_LONG_FUNCTION(float, log2)
+CHAINRULE_LONG_FUNCTION(double, log2)
+CHAINRULE_LONG_FUNCTION(float, sinh)
+CHAINRULE_LONG_FUNCTION(double, sinh)
+CHAINRULE_LONG_FUNCTION(float, cosh)
+CHAINRULE_LONG_FUNCTION(double, cosh)
+CHAINRULE_LONG_FUNCTION(float, sin)
+CHAINRULE_LONG_FUNCTION(double, sin)
+CHAINRULE_LONG_FUNCTION(float, cos)
+CHAINRULE_LONG_FUNCTION(double, cos)
+CHAINRULE_LONG_FUNCTION(float, tan)
+CHAINRULE_LONG_FUNCTION(double, tan)
+CHAINRULE_LONG_FUNCTION(float, atan)
+CHAINRULE_LONG_FUNCTION(double, atan)
+CHAINRULE_LONG_FUNCTION(float, pow)
+CHAINRULE_LONG_FUNCTION(float, cbrt)
+CHAINRULE_LONG_FUNCTION(float, log10)
+// A float takes these of doubles.
+CHAINRULE_LONG_FUNCTION(double, erf)
+CHAINRULE_LONG_FUNCTION(double, erfc)
+CHAINRULE_LONG_FUNCTION(double, asin)
+CHAINRULE_LONG_FUNCTION(double, acos)
+CHAINRULE_LONG_FUNCTION(double, asinh)
+CHAINRULE_LONG_FUNCTION(double, acosh)
+CHAINRULE_LONG_FUNCTION(double, atanh)
+#undef CHAINRULE_LONG_FUNCTION
 
 template <class Op, class X>
 concept has_long_function = requires(const X& x) {
   long_function(Op{}, x);
-};
+}
+|| requires(const X& x) { long_function(Op{}, x, x); };
 
-/// That function where a float has none of its own: the one for doubles.
-template <class Op, class T, int Bytes>
-CHAINRULE_INLINE void apply_long(lane<T, Bytes>& y, const lane<T, Bytes>& x) {
+template <class Op, class T, int Bytes, class... X>
+CHAINRULE_INLINE void apply_long(lane<T, Bytes>& y, const X&... x) {
   if constexpr (has_long_function<Op, lane<T, Bytes>>)
-    y = long_function(Op{}, x);
+    y = long_function(Op{}, x...);
   else
     y = in_doubles(
-        [](const lane<double, Bytes>& d)
-            __attribute__((always_inline)) { return long_function(Op{}, d); },
-        x);
+        [](const auto&... d) __attribute__((always_inline)) { return long_function(Op{}, d...); },
+        x...);
 }
 
-#define CHAINRULE_CALLED(bytes, attribute)                                       \
-  template <class Op, class T>                                                   \
-  attribute [[gnu::noinline, gnu::flatten]] void call(lane<T, bytes>& y,         \
-                                                      const lane<T, bytes>& x) { \
-    apply_long<Op>(y, x);                                                        \
+#define CHAINRULE_CALLED(bytes, attribute)                                                \
+  template <class Op, class T, class... X>                                                \
+  attribute [[gnu::noinline, gnu::flatten]] void call(lane<T, bytes>& y, const X&... x) { \
+    apply_long<Op>(y, x...);                                                              \
   }
 CHAINRULE_CALLED(16, )
 #if CHAINRULE_HAS_X86_TARGETS
@@ -66,21 +93,28 @@ CHAINRULE_CALLED(64, CHAINRULE_TARGET_AVX512)
 #endif
 #undef CHAINRULE_CALLED
 
-/// Op of each number in turn.
-template <class Op, class T>
-[[gnu::noinline]] void apply_to_each(T* values, index_t count) {
-  for (index_t i = 0; i < count; ++i) values[i] = Op::value(values[i]);
-}
-template <class Op, class T>
-[[gnu::noinline]] void apply_to_pairs(T* a, const T* b, index_t count) {
-  for (index_t i = 0; i < count; ++i) a[i] = Op::value(a[i], b[i]);
-}
+/// Whether so few lanes at once cost more than as many calls of a scalar function as precise.
 template <class Op, class T, int Bytes>
-[[nodiscard]] CHAINRULE_INLINE lane<T, Bytes> one_by_one(const lane<T, Bytes>& x) {
-  T values[static_cast<std::size_t>(lane<T, Bytes>::width)];
-  x.store(values);
-  apply_to_each<Op>(values, lane<T, Bytes>::width);
-  return lane<T, Bytes>::load(values);
+inline constexpr bool is_scalar_faster =
+    Bytes == portable_bytes &&
+    (std::same_as<Op, fn::pow> ||
+     (std::same_as<T, double> && (std::same_as<Op, fn::exp2> || std::same_as<Op, fn::log2> ||
+                                  std::same_as<Op, fn::asinh> || std::same_as<Op, fn::acosh>)));
+
+/// Op of lanes by the function that is called, or lane by lane.
+template <class Op, class T, int Bytes, class... X>
+[[nodiscard]] CHAINRULE_INLINE lane<T, Bytes> apply_elsewhere(const lane<T, Bytes>& x,
+                                                              const X&... more) {
+  if constexpr (is_scalar_faster<Op, T, Bytes>) {
+    return one_by_one<Op>(x, more...);
+  } else if constexpr (has_long_function<Op, lane<T, Bytes>> ||
+                       (std::same_as<T, float> && has_long_function<Op, lane<double, Bytes>>)) {
+    lane<T, Bytes> y;
+    call<Op>(y, x, more...);
+    return y;
+  } else {
+    return one_by_one<Op>(x, more...);
+  }
 }
 
 template <class Op, class T, int Bytes>
@@ -114,12 +148,8 @@ template <class Op, class T, int Bytes>
     return trunc(x);
   else if constexpr (std::same_as<Op, fn::round>)
     return round(x);
-  else if constexpr (has_long_function<Op, lane<double, Bytes>>) {
-    X y;
-    call<Op>(y, x);
-    return y;
-  } else
-    return one_by_one<Op>(x);
+  else
+    return apply_elsewhere<Op>(x);
 }
 
 }  // namespace lanes
@@ -135,19 +165,18 @@ template <class Op, class T, int Bytes>
 template <class Op, class T, int Bytes>
 [[nodiscard]] inline lane<T, Bytes> evaluate(const Op&, const lane<T, Bytes>& a,
                                              const lane<T, Bytes>& b) {
-  if constexpr (std::same_as<Op, fn::max>) {
+  if constexpr (std::same_as<Op, fn::max>)
     return select((a > b) | (a != a), a, b);
-  } else if constexpr (std::same_as<Op, fn::min>) {
+  else if constexpr (std::same_as<Op, fn::min>)
     return select((a < b) | (a != a), a, b);
-  } else {
-    constexpr index_t width = lane<T, Bytes>::width;
-    T left[static_cast<std::size_t>(width)];
-    T right[static_cast<std::size_t>(width)];
-    a.store(left);
-    b.store(right);
-    lanes::apply_to_pairs<Op>(left, right, width);
-    return lane<T, Bytes>::load(left);
-  }
+  else if constexpr (std::same_as<Op, fn::fmax>)
+    return select((a > b) | (b != b), a, b);
+  else if constexpr (std::same_as<Op, fn::fmin>)
+    return select((a < b) | (b != b), a, b);
+  else if constexpr (std::same_as<Op, fn::copysign>)
+    return lanes::with_sign_of(b, a);
+  else
+    return lanes::apply_elsewhere<Op>(a, b);
 }
 
 }  // namespace chainrule::math

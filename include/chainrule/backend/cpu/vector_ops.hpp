@@ -1,6 +1,6 @@
 /// \file
 /// The operations of vectors that need to know their target: constants, comparisons, selection,
-/// square roots.
+/// square roots, whether any lane is true.
 ///
 /// g++ gives a comparison the type of truth values of the function that it stands in; inlined into
 /// a function with another target, it falls apart into scalars, and so does, at times, a repeated
@@ -68,10 +68,27 @@ CHAINRULE_SQUARE_ROOT(double, 64, CHAINRULE_TARGET_AVX512,
                       __builtin_ia32_sqrtpd512_mask(a, a, static_cast<unsigned char>(-1), 4))
 #endif
 #undef CHAINRULE_SQUARE_ROOT
+#define CHAINRULE_ANY(T, bytes, attribute, part, function)                         \
+  attribute inline bool any(const mask_vector<T, bytes>& m) {                      \
+    return function(reinterpret_cast<typename simd<part, bytes>::vector>(m)) != 0; \
+  }
+CHAINRULE_ANY(float, 16, , char, __builtin_ia32_pmovmskb128)
+CHAINRULE_ANY(double, 16, , char, __builtin_ia32_pmovmskb128)
+CHAINRULE_ANY(float, 32, CHAINRULE_TARGET_AVX2, char, __builtin_ia32_pmovmskb256)
+CHAINRULE_ANY(double, 32, CHAINRULE_TARGET_AVX2, char, __builtin_ia32_pmovmskb256)
+CHAINRULE_ANY(float, 64, CHAINRULE_TARGET_AVX512, int, __builtin_ia32_cvtd2mask512)
+CHAINRULE_ANY(double, 64, CHAINRULE_TARGET_AVX512, int, __builtin_ia32_cvtd2mask512)
+#undef CHAINRULE_ANY
 #else
 template <class Vector>
 CHAINRULE_INLINE void square_root(Vector& r, const Vector& a) {
   for (std::size_t i = 0; i < sizeof(Vector) / sizeof(a[0]); ++i) r[i] = std::sqrt(a[i]);
+}
+template <class Mask>
+[[nodiscard]] CHAINRULE_INLINE bool any(const Mask& m) {
+  bool one = false;
+  for (std::size_t i = 0; i < sizeof(Mask) / sizeof(m[0]); ++i) one = one || m[i] != 0;
+  return one;
 }
 #endif
 
