@@ -165,3 +165,33 @@ TEST_CASE("what a factor is copied for changes no bit") {
       }
   }
 }
+
+TEST_CASE("a small product has the bits of the same numbers in a large one") {
+  constexpr index_t m = 40;
+  constexpr index_t n = 40;
+  constexpr index_t k = 20;
+  matrix_in_frame<float> a(m, k, 0);
+  matrix_in_frame<float> b(k, n, 0);
+  a.fill(1);
+  b.fill(2);
+  for (const isa set : supported_sets()) {
+    if (set == isa::portable) continue;  // Eigen's edges add in another order
+    const cpu be(1, set);
+    matrix_in_frame<float> whole(m, n, 0);
+    be.gemm(whole.view(), a.view(), b.view());
+    for (const index_t rows : {1, 3, 4, 9, 32})
+      for (const index_t cols : {1, 2, 3, 5, 8, 10, 16}) {
+        matrix_in_frame<float> part(rows, cols, 0);
+        matrix_in_frame<float> columns(k, cols, 0);
+        for (index_t p = 0; p < k; ++p)
+          for (index_t j = 0; j < cols; ++j) columns.at(p, j) = b.at(p, n - cols + j);
+        be.gemm(part.view(), a.view().middle_rows(m - rows, rows), columns.view());
+        bool same = true;
+        for (index_t i = 0; i < rows; ++i)
+          for (index_t j = 0; j < cols; ++j)
+            same = same && part.at(i, j) == whole.at(m - rows + i, n - cols + j);
+        CAPTURE(name_of(set), rows, cols);
+        CHECK(same);
+      }
+  }
+}

@@ -161,7 +161,7 @@ class basic_cpu {
     constexpr index_t per_block = sizeof(T) == sizeof(float) ? 4 : 2;
     const index_t cols = out.cols();
     if (out.empty()) return;
-    split(out.rows(), 1 + (grain - 1) / cols, [&](index_t first, index_t last) {
+    split_rows(out.shape(), [&](index_t first, index_t last) {
       std::array<std::uint32_t, 4> bits{};
       index_t drawn = -1;  // the block that `bits` holds
       for (index_t i = first; i < last; ++i)
@@ -192,7 +192,9 @@ class basic_cpu {
     // Rows lie anywhere: those to come are asked for while this one is converted.
     constexpr index_t ahead = 8;
     const auto row = [&](index_t i) { return source.data() + rows(0, i) * source.stride(); };
-    split(out.rows(), 1 + (grain - 1) / out.cols(), [&](index_t first, index_t last) {
+    split_rows(out.shape(), [&](index_t first, index_t last) {
+      if (out.contiguous() && out.cols() < detail::short_row / 4)
+        return detail::convert_short_rows(isa_, f, row, out.cols(), first, last, out.data());
       for (index_t i = first; i < last; ++i) {
         if (i + ahead < out.rows()) detail::prefetch(row(i + ahead), out.cols());
         detail::convert_run(isa_, f, row(i), out.data() + i * out.stride(), out.cols());
@@ -274,6 +276,13 @@ class basic_cpu {
     });
   }
 
+  /// work(first, last) for the rows of that shape, which is not empty.
+  template <class Work>
+  void split_rows(shape whole, Work&& work) const {
+    if (whole.size() <= grain) return work(index_t{0}, whole.rows);  // without a division
+    split(whole.rows, 1 + (grain - 1) / whole.cols, work);
+  }
+
   [[gnu::noinline]] void run_map(detail::pointwise_call<T>&& call) const {
     call.flatten();
     const shape whole = call.whole();
@@ -281,8 +290,7 @@ class basic_cpu {
     if (whole.rows == 1)
       split(whole.cols, grain, [&](index_t first, index_t last) { call.run(0, first, last); });
     else
-      split(whole.rows, 1 + (grain - 1) / whole.cols,
-            [&](index_t first, index_t last) { call.run_rows(first, last); });
+      split_rows(whole, [&](index_t first, index_t last) { call.run_rows(first, last); });
   }
 
   template <class Op>
@@ -295,12 +303,13 @@ class basic_cpu {
     } else if (out.cols() != 1) {
       // Cut by columns: each piece walks all rows, so that sums have one order.
       constexpr index_t least = 16 * detail::simd<T, 64>::width;
-      const index_t by_work = 1 + (grain - 1) / (whole.rows + 1);
+      const bool is_small = (whole.rows + 1) * whole.cols <= grain;
+      const index_t by_work = is_small ? whole.cols : 1 + (grain - 1) / (whole.rows + 1);
       split(whole.cols, (by_work + least - 1) / least * least, [&](index_t first, index_t last) {
         detail::reduce_columns(op, call, first, last, out.data());
       });
     } else {
-      split(whole.rows, 1 + (grain - 1) / (whole.cols + 1), [&](index_t first, index_t last) {
+      split_rows({whole.rows, whole.cols + 1}, [&](index_t first, index_t last) {
         detail::reduce_rows(op, call, first, last, out.data(), out.stride());
       });
     }

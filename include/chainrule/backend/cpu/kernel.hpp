@@ -146,11 +146,13 @@ template <class T, class F, std::size_t Outs, std::size_t... I>
   return run_portable<T, F, Outs, I...>;
 }
 
-/// A part of one row of an operand; `splat`: one element, repeated.
+/// A part of one row of an operand; `splat`: one element, repeated. (As everything here that comes
+/// in arrays with room for more, it has no first values: giving them takes longer than a small
+/// map.)
 template <class T>
 struct run_operand {
-  const T* data = nullptr;
-  bool splat = false;
+  const T* data;
+  bool splat;
 };
 
 inline constexpr std::size_t most_operands = 16;
@@ -161,6 +163,13 @@ template <class T>
 [[nodiscard]] constexpr index_t vector_width(isa set) {
   constexpr index_t most = 64 / static_cast<index_t>(sizeof(T));
   return set == isa::avx512 ? most : (set == isa::avx2 ? most / 2 : most / 4);
+}
+
+/// The whole vectors of an instruction set in so many elements.
+template <class T>
+[[nodiscard]] constexpr index_t whole_vectors(isa set, index_t count) {
+  constexpr int most = sizeof(T) == 4 ? 4 : 3;  // as a power of 2: shifts are faster than divisions
+  return count >> (set == isa::avx512 ? most : (set == isa::avx2 ? most - 1 : most - 2));
 }
 
 /// Runs a kernel along `count` elements.
@@ -179,8 +188,9 @@ void pointwise_run(isa set, lane_kernel<T> kernel, const void* functor, const ru
     for (index_t l = 0; l < most; ++l) slot(i)[l] = *in[i].data;
     from[i] = {slot(i), 0};
   }
-  const index_t whole = count / width * width;
-  if (whole > 0) kernel(functor, from.data(), out, whole / width);
+  const index_t vectors = whole_vectors<T>(set, count);
+  const index_t whole = vectors * width;
+  if (vectors > 0) kernel(functor, from.data(), out, vectors);
   const index_t rest = count - whole;
   if (rest == 0) return;
   std::array<T*, most_results> target;

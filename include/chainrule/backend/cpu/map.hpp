@@ -34,13 +34,26 @@ inline constexpr index_t run_length = 512;
 /// elements.
 inline constexpr index_t short_row = 256;
 
+/// How many of so many short rows are computed at a time.
+[[nodiscard]] constexpr index_t rows_of_run(index_t rows, index_t cols) {
+  return rows * cols <= run_length ? rows : run_length / cols;
+}
+
 /// A matrix that is read as if it had the shape of the whole operation.
 template <class T>
 struct operand {
-  const T* data = nullptr;
-  index_t row_step = 0;  // 0: every row is the first
-  bool splat = false;    // one element per row, repeated along it
-  bool one_run = false;  // no gaps and no repeats but of a single number
+  const T* data;
+  index_t row_step;  // 0: every row is the first
+  bool splat;        // one element per row, repeated along it
+  bool one_run;      // no gaps and no repeats but of a single number
+};
+
+/// A matrix that is assigned.
+template <class T>
+struct result {
+  T* data;
+  index_t stride;
+  bool contiguous;
 };
 
 /// A functor with its operands and results, its type forgotten.
@@ -79,7 +92,7 @@ class pointwise_call {
   void flatten() {
     bool flat = true;
     for (std::size_t i = 0; i < operands_; ++i) flat = flat && in_[i].one_run;
-    for (std::size_t o = 0; o < results_; ++o) flat = flat && out_[o].contiguous();
+    for (std::size_t o = 0; o < results_; ++o) flat = flat && out_[o].contiguous;
     if (flat) whole_ = {1, whole_.size()};
   }
 
@@ -87,21 +100,22 @@ class pointwise_call {
   void run(index_t i, index_t first, index_t last) const {
     std::array<T*, most_results> target;
     for (std::size_t o = 0; o < results_; ++o)
-      target[o] = out_[o].data() + (i * out_[o].stride() + first);
+      target[o] = out_[o].data + (i * out_[o].stride + first);
     run_to(target.data(), i, first, last);
   }
 
   /// Computes rows [first, last), columns [left, right).
   void run_block(index_t first, index_t last, index_t left, index_t right) const {
-    if ((right - left) % vector_width<T>(set_) == 0) return run_lanes(first, last, left, right);
+    if (((right - left) & (vector_width<T>(set_) - 1)) == 0)
+      return run_lanes(first, last, left, right);
     bool packed = left == 0 && right == whole_.cols && right < short_row && last - first > 1;
-    for (std::size_t o = 0; o < results_; ++o) packed = packed && out_[o].contiguous();
+    for (std::size_t o = 0; o < results_; ++o) packed = packed && out_[o].contiguous;
     if (!packed) {
       for (index_t i = first; i < last; ++i) run(i, left, right);
       return;
     }
     std::array<T*, most_results> target;
-    for (std::size_t o = 0; o < results_; ++o) target[o] = out_[o].data() + first * whole_.cols;
+    for (std::size_t o = 0; o < results_; ++o) target[o] = out_[o].data + first * whole_.cols;
     run_packed(target.data(), first, last);
   }
   void run_rows(index_t first, index_t last) const { run_block(first, last, 0, whole_.cols); }
@@ -120,6 +134,7 @@ class pointwise_call {
   // Rows that are whole vectors: one call of the kernel each, and nothing else to do.
   [[gnu::noinline]] void run_lanes(index_t first, index_t last, index_t left, index_t right) const {
     const index_t width = vector_width<T>(set_);
+    const index_t vectors = whole_vectors<T>(set_, right - left);
     constexpr std::size_t most = 64 / sizeof(T);
     alignas(64) T numbers[most_operands * most];  // those that are repeated along their row
     std::array<lane_operand<T>, most_operands> in;
@@ -128,17 +143,17 @@ class pointwise_call {
       in[k] = in_[k].splat ? lane_operand<T>{numbers + k * most, 0}
                            : lane_operand<T>{in_[k].data + (first * in_[k].row_step + left), width};
     for (std::size_t o = 0; o < results_; ++o)
-      out[o] = out_[o].data() + (first * out_[o].stride() + left);
+      out[o] = out_[o].data + (first * out_[o].stride + left);
     for (index_t i = first; i < last; ++i) {
       for (std::size_t k = 0; k < operands_; ++k)
         if (in_[k].splat && (i == first || in_[k].row_step != 0)) {
           const T value = in_[k].data[i * in_[k].row_step];
           for (std::size_t l = 0; l < most; ++l) numbers[k * most + l] = value;
         }
-      kernel_(functor_, in.data(), out.data(), (right - left) / width);
+      kernel_(functor_, in.data(), out.data(), vectors);
       for (std::size_t k = 0; k < operands_; ++k)
         if (!in_[k].splat) in[k].data += in_[k].row_step;
-      for (std::size_t o = 0; o < results_; ++o) out[o] += out_[o].stride();
+      for (std::size_t o = 0; o < results_; ++o) out[o] += out_[o].stride;
     }
   }
 
@@ -168,8 +183,7 @@ class pointwise_call {
   // Rows as one run, as many at a time as fit a buffer.
   [[gnu::noinline]] void run_packed(T* const* out, index_t first, index_t last) const {
     const index_t cols = whole_.cols;
-    const index_t fitting = run_length / cols;
-    const index_t most = fitting < last - first ? fitting : last - first;
+    const index_t most = rows_of_run(last - first, cols);
     constexpr std::size_t room = run_length + 64 / sizeof(T);
     alignas(64) T buffer[most_operands * room];
     std::array<run_operand<T>, most_operands> in;
@@ -216,7 +230,7 @@ class pointwise_call {
     }
     for (std::size_t o = 0; o < results; ++o) {
       contract::same_shape(verb, whole_, out[o].shape());
-      out_[o] = out[o];
+      out_[o] = {out[o].data(), out[o].stride(), out[o].contiguous()};
     }
   }
 
@@ -235,7 +249,7 @@ class pointwise_call {
   std::size_t operands_ = 0;
   std::size_t results_ = 0;
   std::array<operand<T>, most_operands> in_;
-  std::array<matrix_view<T>, most_results> out_;
+  std::array<result<T>, most_results> out_;
 };
 
 /// Hands the values of row i, columns [first, last), to use(values, first, count), run by run.
@@ -287,6 +301,23 @@ void convert_run(isa set, const F& f, const U* from, T* to, index_t count) {
       to += n;
       count -= n;
     }
+  }
+}
+
+/// The same for rows [first, last) of `cols` elements, row i from row(i), to rows without gaps:
+/// several at a time.
+template <class T, class F, class Row>
+void convert_short_rows(isa set, const F& f, const Row& row, index_t cols, index_t first,
+                        index_t last, T* to) {
+  using U = std::remove_cvref_t<decltype(*row(first))>;
+  std::array<U, static_cast<std::size_t>(run_length)> buffer;
+  const index_t most = rows_of_run(last - first, cols);
+  for (index_t i = first; i < last; i += most) {
+    const index_t end = i + most < last ? i + most : last;
+    U* at = buffer.data();
+    for (index_t r = i; r < end; ++r, at += cols)
+      std::memcpy(at, row(r), static_cast<std::size_t>(cols) * sizeof(U));
+    convert_run(set, f, static_cast<const U*>(buffer.data()), to + i * cols, (end - i) * cols);
   }
 }
 
@@ -342,9 +373,9 @@ void reduce_rows(const Op& op, const pointwise_call<T>& call, index_t first, ind
   // From here on a row fills vectors of its own.
   constexpr index_t filling = 128 / static_cast<index_t>(sizeof(T));
   alignas(64) std::array<T, static_cast<std::size_t>(run_length)> values;
-  const index_t fitting = run_length / cols;
-  for (index_t i = first; i < last; i += fitting) {
-    const index_t end = i + fitting < last ? i + fitting : last;
+  const index_t most = rows_of_run(last - first, cols);
+  for (index_t i = first; i < last; i += most) {
+    const index_t end = i + most < last ? i + most : last;
     call.run_rows_into(values.data(), i, end);
     if (cols < filling) {
       reduce_short_rows(call.set(), op, values.data(), end - i, cols, out + i * step, step);
@@ -363,9 +394,9 @@ void reduce_columns(const Op& op, const pointwise_call<T>& call, index_t first, 
   const auto [rows, cols] = call.whole();
   if (cols < short_row && first == 0 && last == cols && last > 0) {
     alignas(64) std::array<T, run_length> values;
-    const index_t fitting = run_length / cols;
-    for (index_t i = 0; i < rows; i += fitting) {
-      const index_t end = i + fitting < rows ? i + fitting : rows;
+    const index_t most = rows_of_run(rows, cols);
+    for (index_t i = 0; i < rows; i += most) {
+      const index_t end = i + most < rows ? i + most : rows;
       call.run_rows_into(values.data(), i, end);
       const T* v = values.data();
       for (index_t r = i; r < end; ++r, v += cols) combine_each(call.set(), op, v, cols, out);

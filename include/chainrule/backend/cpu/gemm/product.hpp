@@ -15,6 +15,7 @@
 #define CHAINRULE_BACKEND_CPU_GEMM_PRODUCT_HPP
 
 #include "chainrule/backend/cpu/gemm/block.hpp"
+#include "chainrule/backend/cpu/gemm/small.hpp"
 #include "chainrule/backend/cpu/parallel.hpp"
 
 #if CHAINRULE_HAS_X86_TARGETS
@@ -60,12 +61,25 @@ CHAINRULE_TARGET_AVX2 [[gnu::noinline]] void multiply_block_avx2(const gemm_prob
                                   static_cast<T*>(__builtin_alloca_with_align(bytes, 512)));
 }
 
+template <class T>
+CHAINRULE_TARGET_AVX512 [[gnu::noinline]] void multiply_small_avx512(const gemm_problem<T>& g) {
+  multiply_small<T, 64>(g);
+}
+template <class T>
+CHAINRULE_TARGET_AVX2 [[gnu::noinline]] void multiply_small_avx2(const gemm_problem<T>& g) {
+  multiply_small<T, 32>(g);
+}
+
 /// Computes g by the kernels of `set`, which is not portable, on a pool's
 /// threads. For each block of c, `end(first_row, last_row, first_column, last_column)` is called
 /// when it is done, on the thread that computed it.
 template <class T, class End>
 void multiply_by_tiles(isa set, thread_pool& pool, const gemm_problem<T>& g, const End& end) {
   const bool is_wide = set == isa::avx512;
+  if (is_small(g, is_wide ? simd<T, 64>::width : simd<T, 32>::width)) {
+    is_wide ? multiply_small_avx512(g) : multiply_small_avx2(g);
+    return end(0, g.m, 0, g.n);
+  }
   const auto block = is_wide ? multiply_block_avx512<T> : multiply_block_avx2<T>;
   const gemm_plan plan = is_wide ? plan_gemm(g, simd<T, 64>::width, gemm_tile_sizes<64>::rows)
                                  : plan_gemm(g, simd<T, 32>::width, gemm_tile_sizes<32>::rows);
