@@ -1,6 +1,6 @@
-# Nothing is missing in the table of gradients: every layer, activation, rule of first weights, loss,
-# function of the vocabulary and operation on variables that the headers define has a row, in double
-# and in float, and no row is printed twice.
+# Nothing is missing in the table of gradients: every layer, activation, rule of first weights,
+# loss, function of the vocabulary and operation on variables that the headers define has a row, in
+# double and in float, and no row is printed twice.
 #
 #   cmake -D INCLUDE=<folder that holds chainrule/> -D PROGRAM=<test_gradients> -P rows.cmake
 #
