@@ -1,6 +1,7 @@
 /// \file
 /// Pointwise throughput on one thread: each activation and its derivative over 65,536 floats (they
-/// fit the L2 cache), beside a copy, and beside Eigen's own expression where Eigen has one.
+/// fit the L2 cache), beside a copy, and beside Eigen's own expression where Eigen has one; and
+/// functions of the vocabulary beside the scalar ones in a loop.
 ///
 ///     build/benchmarks/pointwise
 ///     build/benchmarks/pointwise --benchmark_filter=gelu
@@ -37,6 +38,19 @@ void add_eigen(contest& c, const std::shared_ptr<arrays>& a) {
     c.add("Eigen", [a] { a->y = a->x.cwiseMax(0.0F) + (-a->x.abs()).exp().log1p(); });
 }
 
+template <class Op>
+void add_function(std::vector<std::unique_ptr<contest>>& contests, const char* name,
+                  const chainrule::cpu& be, const std::shared_ptr<arrays>& a) {
+  contests.push_back(
+      std::make_unique<contest>(chainrule::detail::concat("pointwise/fn/", name), 10));
+  contest& c = *contests.back();
+  c.add("scalar", [a] {
+    for (index_t i = 0; i < count; ++i) a->y[i] = Op::value(a->x[i]);
+    benchmark::ClobberMemory();
+  });
+  c.add("chainrule", [=] { be.map(Op{}, view(a->y), view(a->x)); });
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -56,6 +70,14 @@ int main(int argc, char** argv) {
           [=] { be.map(backward_of<F>{f}, view(a->z), view(a->x), view(a->y)); });
     add_eigen<F>(c, a);
   });
+  add_function<fn::exp>(contests, "exp", be, a);
+  add_function<fn::exp2>(contests, "exp2", be, a);
+  add_function<fn::sin>(contests, "sin", be, a);
+  add_function<fn::cos>(contests, "cos", be, a);
+  add_function<fn::tan>(contests, "tan", be, a);
+  add_function<fn::atan>(contests, "atan", be, a);
+  add_function<fn::sinh>(contests, "sinh", be, a);
+  add_function<fn::cbrt>(contests, "cbrt", be, a);
   std::vector<contest*> all;
   for (const auto& c : contests) all.push_back(c.get());
   return run_contests(argc, argv, all, "ps", 1e12 / static_cast<double>(count), 11);
