@@ -3,14 +3,14 @@
 /// has the portable one.
 ///
 ///     gemm_problem<float> g{m, n, k, 1, {a, k, false}, {b, n, false}, 0, c, n};
-///     multiply_by_tiles(isa::avx512, pool, g, [](index_t, index_t, index_t,
-///     index_t) {});
+///     multiply_by_tiles(isa::avx512, pool, g, [](index_t, index_t, index_t, index_t) {});
 ///
 /// From the outside in: plan.hpp cuts c into blocks, which threads take in any order; block.hpp
 /// walks a block strip by strip (two vectors of columns) and tile by tile (so many rows as there
 /// are registers), and copies what is read again and again by panel.hpp; tile.hpp is the loop that
 /// multiplies. No edge has code of its own: the last tile is moved up to end with the block, and
-/// columns that do not fill a vector are copied with zeros beside them.
+/// columns that do not fill a vector are copied with zeros beside them. What is too small for all of
+/// this goes by small.hpp.
 #ifndef CHAINRULE_BACKEND_CPU_GEMM_PRODUCT_HPP
 #define CHAINRULE_BACKEND_CPU_GEMM_PRODUCT_HPP
 
