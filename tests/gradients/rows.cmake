@@ -8,6 +8,8 @@
 
 cmake_minimum_required(VERSION 3.22)
 
+get_filename_component(INCLUDE "${INCLUDE}" ABSOLUTE)  # as GLOB wants it
+
 if(DEFINED PROGRAM)
   unset(ENV{CHAINRULE_TEST_GRADIENTS})
   execute_process(COMMAND "${PROGRAM}" OUTPUT_VARIABLE output ERROR_VARIABLE output
