@@ -138,7 +138,7 @@ CHAINRULE_TARGET_AVX512 CHAINRULE_VECTORS_AS_WRITTEN [[gnu::flatten]] void conve
 
 /// The kernel of a functor for an instruction set.
 template <class T, class F, std::size_t Outs, std::size_t... I>
-[[nodiscard]] lane_kernel<T> pointwise_kernel(isa set, std::index_sequence<I...>) {
+[[nodiscard]] lane_kernel<T> pointwise_kernel([[maybe_unused]] isa set, std::index_sequence<I...>) {
 #if CHAINRULE_HAS_X86_TARGETS
   if (set == isa::avx512) return run_avx512<T, F, Outs, I...>;
   if (set == isa::avx2) return run_avx2<T, F, Outs, I...>;
