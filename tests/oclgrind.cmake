@@ -65,4 +65,6 @@ foreach(layout IN ITEMS cpu gpu)
   # What layers, activations and losses do, without the many functions of one variable each.
   oclgrind_test(gradients.${layout} PROGRAM test_opencl_gradients "[networks]" LAYOUT ${layout}
                 LONG)
+  set_tests_properties(oclgrind.gradients.${layout} PROPERTIES
+    ENVIRONMENT "${counting_environment};CHAINRULE_TEST_GRADIENTS=double")
 endforeach()
