@@ -333,11 +333,33 @@ TEST_CASE("a network of weights only, or of biases only, is updated too", "[opti
 
 TEST_CASE("an optimizer refuses arenas of another plan", "[optim]") {
   const tested<float> be;
-  const layout l;
-  arena_plan other;
-  other.add(role::weight, 20, 20);
-  arena<tested<float>> w(be, l.plan);
-  const arena<tested<float>> g(be, other);
-  optimizer opt(be, l.plan, chain(adam{}));
-  CHECK_THROWS_AS(opt.update(w, g), shape_error);
+  arena_plan plan;
+  plan.add(role::weight, 8, 8);
+  plan.add(role::bias, 1, 8);
+  arena_plan larger = plan;
+  larger.add(role::weight, 20, 20);
+  const arena_plan empty;
+  arena_plan turned;  // of the same size, but what are weights here are biases there
+  turned.add(role::weight, 1, plan.size(role::bias));
+  turned.add(role::bias, 1, plan.size(role::weight));
+  REQUIRE(turned.size() == plan.size());
+  arena<tested<float>> w(be, plan);
+  for (const arena_plan& other : {larger, empty, turned}) {
+    arena<tested<float>> g(be, other);
+    const auto refuses = [&](auto rules) {
+      optimizer opt(be, plan, rules);
+      CHECK_THROWS_AS(opt.update(w, g), shape_error);
+      CHECK_THROWS_AS(opt.update(g, w), shape_error);
+    };
+    refuses(adam{});
+    refuses(sgd{0.1});
+  }
+}
+
+TEST_CASE("rules say whether they treat weights as biases", "[optim]") {
+  const auto alike = [](const auto& rules) { return decltype(chain(rules))::treats_roles_alike; };
+  CHECK(alike(sgd{}));
+  CHECK(alike(adam{}));
+  CHECK(alike(chain(clip_by_norm{1}, momentum{})));
+  CHECK_FALSE(alike(chain(weight_decay{}, sgd{})));
 }

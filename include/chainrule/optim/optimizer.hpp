@@ -2,7 +2,8 @@
 /// `optimizer`: a chain of rules with its state, bound to the parameters of one network.
 ///
 ///     optimizer opt(be, net.parameters().plan(), chain(weight_decay{1e-4}, momentum{0.1}));
-///     opt.update(net.parameters(), gradients);   // one map over each region of the arena
+///     opt.update(net.parameters(), gradients);   // one map over the arena, or one over each
+///     region
 #ifndef CHAINRULE_OPTIM_OPTIMIZER_HPP
 #define CHAINRULE_OPTIM_OPTIMIZER_HPP
 
@@ -85,12 +86,13 @@ class optimizer {
   /// State for arenas of that plan, all 0. `rules` is a rule or a chain of rules.
   template <class Rules>
   optimizer(const B& be, const arena_plan& plan, const Rules& rules)
-      : be_(be), rules_(chain(rules)), scalars_(be, 1, per_step), squares_(be, 1, 1) {
+      : be_(be), rules_(chain(rules)), plan_(plan), scalars_(be, 1, per_step), squares_(be, 1, 1) {
     for (auto& s : state_) s = arena<B>(be, plan);
   }
 
   /// One step: parameters -= rate * direction. Throws shape_error if an arena is of another plan.
   void update(arena<B>& parameters, const arena<B>& gradients) {
+    require_plan(parameters, gradients);
     send_scalars();
     take_step(parameters, gradients);
     ++step_;
@@ -102,19 +104,18 @@ class optimizer {
   void update(arena<B>& parameters, const arena<B>& gradients,
               const Complete& complete) requires forking_backend<B> {
     constexpr index_t piece = 8192;
+    require_plan(parameters, gradients);
     send_scalars();
     // A rule that measures the whole gradient has to wait for it.
     constexpr bool measures = measures_gradient<first_rule>;
-    for (const role kind : roles) {
-      const index_t begin = gradients.plan().begin(kind);
-      const index_t size = gradients.plan().size(kind);
+    each_range(gradients.plan(), [&](role kind, index_t begin, index_t size) {
       be_.each_part((size + piece - 1) / piece, [&](index_t i) {
         const index_t first = i * piece;
         const index_t count = first + piece < size ? piece : size - first;
         complete(begin + first, count);
-        if constexpr (!measures) update_range(parameters, gradients, kind, first, count);
+        if constexpr (!measures) update_range(parameters, gradients, kind, begin + first, count);
       });
-    }
+    });
     if constexpr (measures) take_step(parameters, gradients);
     ++step_;
   }
@@ -131,6 +132,7 @@ class optimizer {
   /// for each time that it runs.
   template <class Counter>
   void update_planned(arena<B>& parameters, const arena<B>& gradients, const Counter& at) {
+    require_plan(parameters, gradients);
     be_.gather(scalars_.view(), const_matrix<B>(planned_.view()), at.view());
     take_step(parameters, gradients);
   }
@@ -183,19 +185,40 @@ class optimizer {
     be_.upload(scalars_.view(), matrix_view<const scalar_t<B>>(host.data(), 1, per_step));
   }
 
-  void take_step(arena<B>& parameters, const arena<B>& gradients) {
-    measure(gradients);
+  void require_plan(const arena<B>& parameters, const arena<B>& gradients) const {
     for (const role kind : roles)
-      update_range(parameters, gradients, kind, 0, gradients.plan().size(kind));
+      for (const arena<B>* a : {&parameters, &gradients})
+        if (a->plan().size(kind) != plan_.size(kind))
+          throw shape_error(detail::concat(
+              "the optimizer is bound to ", plan_.size(role::weight), " weights and ",
+              plan_.size(role::bias), " biases, padding included; these ",
+              a == &parameters ? "parameters" : "gradients", " have ", a->plan().size(role::weight),
+              " and ", a->plan().size(role::bias)));
   }
 
-  /// Elements [first, first + count) of a region.
+  void take_step(arena<B>& parameters, const arena<B>& gradients) {
+    measure(gradients);
+    each_range(gradients.plan(), [&](role kind, index_t begin, index_t size) {
+      update_range(parameters, gradients, kind, begin, size);
+    });
+  }
+
+  /// f(kind, begin, size) for all that is updated with the scalars of that kind.
+  template <class F>
+  static void each_range(const arena_plan& plan, const F& f) {
+    if constexpr (Chain::treats_roles_alike)
+      f(role::weight, index_t{0}, plan.size());
+    else
+      for (const role kind : roles) f(kind, plan.begin(kind), plan.size(kind));
+  }
+
+  /// Elements [first, first + count) of the arenas, with the scalars of that kind.
   void update_range(arena<B>& parameters, const arena<B>& gradients, role kind, index_t first,
                     index_t count) {
     if (count == 0) return;
-    const matrix<B> w = parameters.region(kind).block(0, first, 1, count);
-    apply(w, gradients.region(kind).block(0, first, 1, count), kind, first,
-          std::make_index_sequence<slots>{}, std::make_index_sequence<Chain::scalars + 1>{});
+    const auto range = [&](auto&& a) { return a.all().block(0, first, 1, count); };
+    apply(range(parameters), range(gradients), kind, first, std::make_index_sequence<slots>{},
+          std::make_index_sequence<Chain::scalars + 1>{});
   }
 
   /// Fills in the scalar of a rule that measures the whole gradient, for all regions at once.
@@ -211,14 +234,14 @@ class optimizer {
   void apply(matrix<B> w, const_matrix<B> g, role kind, [[maybe_unused]] index_t first,
              std::index_sequence<S...>, std::index_sequence<K...>) {
     const detail::update_kernel<Chain> kernel{rules_.rules(), identity_};
-    const std::array<matrix<B>, slots> state{
-        state_[S].region(kind).block(0, first, 1, w.cols())...};
+    const std::array<matrix<B>, slots> state{state_[S].all().block(0, first, 1, w.cols())...};
     be_.map(kernel, std::array<matrix<B>, slots + 1>{w, state[S]...}, w, g, state[S]...,
             scalar(kind, K)...);
   }
 
   B be_;
   Chain rules_;
+  arena_plan plan_;
   std::array<arena<B>, slots> state_;
   std::uint64_t identity_ = detail::next_identity();
   tensor<B> scalars_;  // of the step under way
