@@ -5,9 +5,9 @@
 /// Eigen's own driver packs both factors anew for each product, so blocks that call it would each
 /// pack the whole of b. Here b is packed once, in pieces, and then every block of rows packs its
 /// part of a and multiplies. The cuts follow from the shapes alone, so the bits do not depend on
-/// the number of threads. The packed factors live in a buffer of the calling thread, so a call
-/// allocates nothing once that is large enough. Eigen's product kernels are named in this file
-/// only.
+/// the number of threads. The packed factors live on the stack of the calling thread or, if they
+/// are large, in a buffer that it keeps, so a call allocates nothing once that is large enough.
+/// Eigen's product kernels are named in this file only.
 #ifndef CHAINRULE_BACKEND_CPU_GEMM_HPP
 #define CHAINRULE_BACKEND_CPU_GEMM_HPP
 
@@ -85,7 +85,13 @@ void gemm_add(thread_pool& pool, index_t m, index_t n, index_t k, T alpha, const
   const index_t columns_per_piece = up_to_multiple(elements_per_piece / depth + 1, traits::mr);
 
   const index_t left_size = up_to_multiple(columns * depth, 32);  // the rest begins a cache line
-  T* const packed_left = gemm_buffer<T>(left_size + rows * depth);
+  // Small products may run on any thread at any time: none of them should have to allocate first.
+  constexpr index_t most_on_stack = 1 << 20;
+  const index_t elements = left_size + rows * depth;
+  const auto bytes = static_cast<std::size_t>(elements) * sizeof(T);
+  T* const packed_left = elements * static_cast<index_t>(sizeof(T)) <= most_on_stack
+                             ? static_cast<T*>(__builtin_alloca_with_align(bytes, 512))
+                             : gemm_buffer<T>(elements);
   T* const packed_right = packed_left + left_size;
 
   for (index_t i = 0; i < m; i += rows) {
