@@ -1,6 +1,5 @@
 /// \file
-/// `epoch_contest`: chainrule and plain Eigen train the same net on the same batches, and must
-/// learn the same.
+/// `epoch_contest`: backends train the same net on the same batches, and must learn the same.
 #ifndef CHAINRULE_BENCHMARKS_EPOCH_HPP
 #define CHAINRULE_BENCHMARKS_EPOCH_HPP
 
@@ -9,7 +8,6 @@
 
 #include "contest.hpp"
 #include "nets.hpp"
-#include "plain_eigen.hpp"
 
 /// What the epochs of one contender came to.
 struct progress {
@@ -26,8 +24,8 @@ struct progress {
   }
 };
 
-/// The contest of one net, with all that its contenders need. `add_eigen` comes first: it is what
-/// the others are compared with.
+/// The contest of one net, with all that its contenders need. The first is what the others are
+/// compared with.
 class epoch_contest {
  public:
   /// `images` must outlive the contest.
@@ -56,40 +54,6 @@ class epoch_contest {
       fine = fine && learned && agrees;
     }
     return fine;
-  }
-
-  progress* new_progress(const std::string& name) {
-    progress_.push_back(std::make_unique<progress>());
-    progress_.back()->name = name;
-    return progress_.back().get();
-  }
-
-  /// The net in plain Eigen with the first weights of the library's: in x out by rows are out x in
-  /// by columns.
-  [[nodiscard]] std::shared_ptr<plain_eigen> first_weights() const {
-    auto net = std::make_shared<plain_eigen>(shape_.extents, shape_.hidden, shape_.loss,
-                                             shape_.batch, shape_.rate);
-    with_network(shape_, chainrule::cpu{1}, [&](const auto& made, const auto&) {
-      for (std::size_t i = 0; i < net->layers().size(); ++i) {
-        auto& l = net->layers()[i];
-        const auto values = made.values(chainrule::detail::concat(i, ".weight"));
-        l.w = Eigen::Map<const Eigen::MatrixXf>(values.data(), l.w.rows(), l.w.cols());
-      }
-    });
-    return net;
-  }
-
-  void add_eigen(const std::string& name) {
-    const auto net = first_weights();
-    progress* p = new_progress(name);
-    auto order =
-        std::make_shared<std::vector<std::int32_t>>(static_cast<std::size_t>(images_.count));
-    const chainrule::sampler sampler(images_.count, order_seed);
-    contest_.add(name, [this, net, p, order, sampler] {
-      sampler.shuffle(static_cast<std::uint64_t>(p->epochs), *order);
-      net->epoch(images_.pixels, images_.labels, *order);
-      p->record(net->loss(), net->accuracy());
-    });
   }
 
   void add_chainrule(int threads) {
@@ -121,32 +85,13 @@ class epoch_contest {
     });
   }
 
-  /// Eigen's products of a step alone, as often as there are steps.
-  void add_products() {
-    struct buffers {
-      Eigen::MatrixXf w, x, y, dw, dx;
-    };
-    auto layers = std::make_shared<std::vector<buffers>>();
-    for (std::size_t i = 1; i < shape_.extents.size(); ++i) {
-      const int in = shape_.extents[i - 1];
-      const int out = shape_.extents[i];
-      layers->push_back({Eigen::MatrixXf::Random(out, in),
-                         Eigen::MatrixXf::Random(in, shape_.batch),
-                         Eigen::MatrixXf(out, shape_.batch), Eigen::MatrixXf(out, in),
-                         Eigen::MatrixXf(in, shape_.batch)});
-    }
-    contest_.add("Eigen, products alone", [this, layers] {
-      for (const auto [first, n] : chainrule::batch_range(images_.count, shape_.batch))
-        for (std::size_t i = 0; i < layers->size(); ++i) {
-          buffers& l = (*layers)[i];
-          l.y.leftCols(n).noalias() = l.w * l.x.leftCols(n);
-          if (i > 0) l.dx.leftCols(n).noalias() = l.w.transpose() * l.y.leftCols(n);
-          l.dw.noalias() = l.y.leftCols(n) * l.x.leftCols(n).transpose();
-        }
-    });
+ private:
+  progress* new_progress(const std::string& name) {
+    progress_.push_back(std::make_unique<progress>());
+    progress_.back()->name = name;
+    return progress_.back().get();
   }
 
- private:
   net_shape shape_;
   const chainrule::labelled_images& images_;
   contest contest_;
