@@ -207,7 +207,7 @@ void pointwise_run(isa set, lane_kernel<T> kernel, const void* functor, const ru
 
 /// op of `count` values, beginning from its neutral element, in one fixed order.
 template <class T, class Op>
-[[nodiscard]] T combine(isa set, const Op& op, const T* values, index_t count) {
+[[nodiscard]] T combine([[maybe_unused]] isa set, const Op& op, const T* values, index_t count) {
   constexpr index_t most = 64 / static_cast<index_t>(sizeof(T));
   std::array<T, static_cast<std::size_t>(most)> lanes;
   index_t width = math::lane<T>::width;
@@ -229,7 +229,7 @@ template <class T, class Op>
 
 /// out[j] = op(out[j], values[j])
 template <class T, class Op>
-void combine_each(isa set, const Op& op, const T* values, index_t count, T* out) {
+void combine_each([[maybe_unused]] isa set, const Op& op, const T* values, index_t count, T* out) {
   index_t j = 0;
 #if CHAINRULE_HAS_X86_TARGETS
   if (set == isa::avx512)
