@@ -9,8 +9,8 @@
 /// walks a block strip by strip (two vectors of columns) and tile by tile (so many rows as there
 /// are registers), and copies what is read again and again by panel.hpp; tile.hpp is the loop that
 /// multiplies. No edge has code of its own: the last tile is moved up to end with the block, and
-/// columns that do not fill a vector are copied with zeros beside them. What is too small for all of
-/// this goes by small.hpp.
+/// columns that do not fill a vector are copied with zeros beside them. What is too small for all
+/// of this goes by small.hpp.
 #ifndef CHAINRULE_BACKEND_CPU_GEMM_PRODUCT_HPP
 #define CHAINRULE_BACKEND_CPU_GEMM_PRODUCT_HPP
 
