@@ -1,6 +1,6 @@
 /// \file
-/// Products of a few hundred multiplications, for which a plan would take longer than the work: no
-/// blocks, no threads, no sums kept beside c.
+/// Products of a few hundred or thousand multiplications, for which a plan would take as long as
+/// the work: no blocks, no threads, no sums kept beside c.
 #ifndef CHAINRULE_BACKEND_CPU_GEMM_SMALL_HPP
 #define CHAINRULE_BACKEND_CPU_GEMM_SMALL_HPP
 
@@ -11,7 +11,7 @@
 
 namespace chainrule::detail {
 
-/// So many steps of k fit the copy of b, which is on the stack: 2 KiB.
+/// So many steps of k fit the copy of b, 2 KiB on the stack: it stays in the first cache.
 inline constexpr index_t most_small_depth = 32;
 
 /// Whether a product is small, for vectors of `lanes`: one strip of b, and not more rows than a
