@@ -22,9 +22,10 @@ function(chainrule_backend_suite backend area)
   target_include_directories(${target} PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}")
   target_link_libraries(${target} PRIVATE ${arg_LIBS})
   chainrule_own_target(${target})
-  # What counts here is the time to compile: the work is the device's, and the CPU's own suites are
-  # optimised.
-  target_compile_options(${target} PRIVATE $<IF:$<STREQUAL:${backend},minimal>,-O1,-O0>)
+  # What counts here is the time to compile: the work is the device's, or little (but for trainings),
+  # and the CPU's own suites are optimised.
+  target_compile_options(${target}
+                         PRIVATE $<IF:$<STREQUAL:${target},test_minimal_train>,-O1,-O0>)
   add_test(NAME ${backend}.${area} COMMAND ${target})
   set_tests_properties(${backend}.${area} PROPERTIES LABELS ${backend} TIMEOUT 600
                        SKIP_RETURN_CODE 77)
