@@ -193,8 +193,9 @@ class basic_cpu {
     constexpr index_t ahead = 8;
     const auto row = [&](index_t i) { return source.data() + rows(0, i) * source.stride(); };
     split_rows(out.shape(), [&](index_t first, index_t last) {
-      if (out.contiguous() && out.cols() < detail::short_row / 4)
-        return detail::convert_short_rows(isa_, f, row, out.cols(), first, last, out.data());
+      if constexpr (!detail::is_copy<T, std::remove_const_t<U>, F>)
+        if (out.contiguous() && out.cols() < detail::short_row / 4)
+          return detail::convert_short_rows(isa_, f, row, out.cols(), first, last, out.data());
       for (index_t i = first; i < last; ++i) {
         if (i + ahead < out.rows()) detail::prefetch(row(i + ahead), out.cols());
         detail::convert_run(isa_, f, row(i), out.data() + i * out.stride(), out.cols());

@@ -2,8 +2,7 @@
 /// `optimizer`: a chain of rules with its state, bound to the parameters of one network.
 ///
 ///     optimizer opt(be, net.parameters().plan(), chain(weight_decay{1e-4}, momentum{0.1}));
-///     opt.update(net.parameters(), gradients);   // one map over the arena, or one over each
-///     region
+///     opt.update(net.parameters(), gradients);   // a map over the arena, or over each region
 #ifndef CHAINRULE_OPTIM_OPTIMIZER_HPP
 #define CHAINRULE_OPTIM_OPTIMIZER_HPP
 

@@ -227,7 +227,7 @@ class chained {
   static constexpr bool is_complete = rates == 1;
   static constexpr std::size_t slots = (std::size_t{0} + ... + Rules::slots);
   static constexpr std::size_t scalars = (std::size_t{0} + ... + Rules::scalars);
-  static constexpr bool treats_roles_alike = (true && ... && chainrule::treats_roles_alike<Rules>);
+  static constexpr bool treats_roles_alike = (chainrule::treats_roles_alike<Rules> && ...);
 
   /// Throws value_error if a constant of a rule is out of range.
   explicit chained(const Rules&... rules) : rules_(rules...) { (check(rules), ...); }

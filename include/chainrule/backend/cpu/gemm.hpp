@@ -86,10 +86,10 @@ void gemm_add(thread_pool& pool, index_t m, index_t n, index_t k, T alpha, const
 
   const index_t left_size = up_to_multiple(columns * depth, 32);  // the rest begins a cache line
   // Small products may run on any thread at any time: none of them should have to allocate first.
-  constexpr index_t most_on_stack = 1 << 20;
+  constexpr std::size_t most_on_stack = 1 << 20;
   const index_t elements = left_size + rows * depth;
   const auto bytes = static_cast<std::size_t>(elements) * sizeof(T);
-  T* const packed_left = elements * static_cast<index_t>(sizeof(T)) <= most_on_stack
+  T* const packed_left = bytes <= most_on_stack
                              ? static_cast<T*>(__builtin_alloca_with_align(bytes, 512))
                              : gemm_buffer<T>(elements);
   T* const packed_right = packed_left + left_size;

@@ -105,10 +105,9 @@ inline constexpr bool is_scalar_faster =
 template <class Op, class T, int Bytes, class... X>
 [[nodiscard]] CHAINRULE_INLINE lane<T, Bytes> apply_elsewhere(const lane<T, Bytes>& x,
                                                               const X&... more) {
-  if constexpr (is_scalar_faster<Op, T, Bytes>) {
-    return one_by_one<Op>(x, more...);
-  } else if constexpr (has_long_function<Op, lane<T, Bytes>> ||
-                       (std::same_as<T, float> && has_long_function<Op, lane<double, Bytes>>)) {
+  if constexpr (!is_scalar_faster<Op, T, Bytes> &&
+                (has_long_function<Op, lane<T, Bytes>> ||
+                 (std::same_as<T, float> && has_long_function<Op, lane<double, Bytes>>))) {
     lane<T, Bytes> y;
     call<Op>(y, x, more...);
     return y;

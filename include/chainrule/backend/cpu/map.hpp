@@ -196,7 +196,7 @@ class pointwise_call {
       if (!from.splat && from.row_step == 0) pack(buffer + k * room, from, 0, most);
     }
     std::array<T*, most_results> target;
-    for (std::size_t o = 0; o < (results_ == 0 ? 1 : results_); ++o) target[o] = out[o];
+    for (std::size_t o = 0; o < targets(); ++o) target[o] = out[o];
     for (index_t i = first; i < last; i += most) {
       const index_t end = i + most < last ? i + most : last;
       for (std::size_t k = 0; k < operands_; ++k) {
@@ -207,10 +207,9 @@ class pointwise_call {
           in[k].data = in_[k].data + i * cols;
         }
       }
-      pointwise_run(set_, kernel_, functor_, in.data(), operands_, target.data(),
-                    results_ == 0 ? 1 : results_, (end - i) * cols);
-      for (std::size_t o = 0; o < (results_ == 0 ? 1 : results_); ++o)
-        target[o] += (end - i) * cols;
+      pointwise_run(set_, kernel_, functor_, in.data(), operands_, target.data(), targets(),
+                    (end - i) * cols);
+      for (std::size_t o = 0; o < targets(); ++o) target[o] += (end - i) * cols;
     }
   }
 
@@ -234,12 +233,14 @@ class pointwise_call {
     }
   }
 
+  /// Where results go: those of a reduction, which has no matrix for them, to one buffer.
+  [[nodiscard]] std::size_t targets() const { return results_ == 0 ? 1 : results_; }
+
   void run_to(T* const* out, index_t i, index_t first, index_t last) const {
     std::array<run_operand<T>, most_operands> in;
     for (std::size_t k = 0; k < operands_; ++k)
       in[k] = {in_[k].data + (i * in_[k].row_step + (in_[k].splat ? 0 : first)), in_[k].splat};
-    pointwise_run(set_, kernel_, functor_, in.data(), operands_, out, results_ == 0 ? 1 : results_,
-                  last - first);
+    pointwise_run(set_, kernel_, functor_, in.data(), operands_, out, targets(), last - first);
   }
 
   const void* functor_;
@@ -264,10 +265,14 @@ void evaluate_runs(const pointwise_call<T>& call, index_t i, index_t first, inde
   }
 }
 
+/// Whether numbers stay what they are under f.
+template <class T, class U, class F>
+inline constexpr bool is_copy = std::same_as<U, T>&& std::same_as<F, fn::identity>;
+
 /// to[j] = f(from[j]), where f acts on numbers of type T.
 template <class T, class U, class F>
 void convert_run(isa set, const F& f, const U* from, T* to, index_t count) {
-  if constexpr (std::same_as<U, T> && std::same_as<F, fn::identity>) {
+  if constexpr (is_copy<T, U, F>) {
     std::memcpy(to, from, static_cast<std::size_t>(count) * sizeof(T));
   } else if constexpr (std::same_as<U, T>) {
     const run_operand<T> in{from, false};
@@ -277,9 +282,9 @@ void convert_run(isa set, const F& f, const U* from, T* to, index_t count) {
 #if CHAINRULE_HAS_X86_TARGETS
     if constexpr (std::same_as<U, std::uint8_t>)
       if (set == isa::avx512) {
-        constexpr index_t width = math::lane<T, 64>::width;
-        const index_t whole = count / width * width;
-        convert_bytes_avx512(f, from, to, whole / width);
+        const index_t vectors = whole_vectors<T>(set, count);
+        const index_t whole = vectors * math::lane<T, 64>::width;
+        convert_bytes_avx512(f, from, to, vectors);
         from += whole;
         to += whole;
         count -= whole;
