@@ -10,6 +10,7 @@
 #   --rounds N      how often each takes its turn (5)
 #   --nets ABCDT    which networks of benchmarks/shapes.hpp
 #   --no-compile    does not measure compilers
+#   --against COMMIT  builds this library as of COMMIT too and lets the two take turns, and nobody else
 #
 # Our epochs beside those of plain Eigen, NumPy, PyTorch, dlib and FANN, on the same data, by one
 # thread and by two; beside the matrix products alone, by whichever library is found; plain -O2
@@ -30,6 +31,7 @@ rounds=5
 install=no
 compile=yes
 kind=
+against=
 data=${CHAINRULE_MNIST:-}
 command_line="sh benchmarks/run.sh $*"
 while [ $# -gt 0 ]; do
@@ -39,12 +41,13 @@ while [ $# -gt 0 ]; do
     --long) nets=ABCDT; fann_nets=ABCT; kind=-long ;;
     --install) install=yes ;;
     --no-compile) compile=no ;;
-    --data | --rounds | --nets)
+    --data | --rounds | --nets | --against)
       if [ $# -lt 2 ]; then say "$1 needs a value" >&2; exit 2; fi
       case $1 in
         --data) data=$2 ;;
         --rounds) rounds=$2 ;;
         --nets) nets=$2 ;;
+        --against) against=$2; kind=-against; compile=no ;;
       esac
       shift ;;
     *) say "there is no option $1; --help lists them" >&2; exit 2 ;;
@@ -83,12 +86,29 @@ quietly() {
 }
 flags='-O2 -DNDEBUG'
 # Eigen's AVX-512 kernels draw false warnings from g++ 12: warnings are not errors here.
-# shellcheck disable=SC2046  # -G Ninja is two words
-quietly cmake -S "$root" -B "$build" $(generator_option "$build") -DCMAKE_BUILD_TYPE=Release \
-  "-DCMAKE_CXX_FLAGS_RELEASE=$flags" -DCMAKE_CXX_FLAGS= -DCHAINRULE_TESTS=OFF \
-  -DCHAINRULE_EXAMPLES=OFF -DCHAINRULE_WERROR=OFF
+# configure SOURCE BUILD
+configure() {
+  # shellcheck disable=SC2046  # -G Ninja is two words
+  quietly cmake -S "$1" -B "$2" $(generator_option "$2") -DCMAKE_BUILD_TYPE=Release \
+    "-DCMAKE_CXX_FLAGS_RELEASE=$flags" -DCMAKE_CXX_FLAGS= -DCHAINRULE_TESTS=OFF \
+    -DCHAINRULE_EXAMPLES=OFF -DCHAINRULE_WERROR=OFF
+}
+configure "$root" "$build"
 say "building in $build"
-quietly cmake --build "$build" --target contenders --parallel "$(job_count)"
+if [ -z "$against" ]; then
+  quietly cmake --build "$build" --target contenders --parallel "$(job_count)"
+else
+  commit_against=$(git -C "$root" rev-parse --short "$against^{commit}") || exit 2
+  old=$build/against/$commit_against
+  if [ ! -d "$old/source" ]; then
+    mkdir -p "$old/source"
+    git -C "$root" archive "$commit_against" | tar -x -C "$old/source"
+  fi
+  configure "$old/source" "$old/build"
+  quietly cmake --build "$old/build" --target benchmark_chainrule --parallel "$(job_count)"
+  quietly cmake --build "$build" --parallel "$(job_count)" --target benchmark_chainrule \
+    benchmark_race benchmark_cost benchmark_write_data
+fi
 cached() { sed -n "s/^$1:[A-Z]*=//p" "$build/CMakeCache.txt"; }
 programs=$build/benchmarks/peers
 race=$build/benchmarks/race
@@ -122,45 +142,50 @@ contender() {
     entry skip "$2" "not built, for want of ${6:-OpenMP}"
   fi
 }
+if [ -n "$against" ]; then
+  entry train "chainrule of $commit_against" ABCDT 12 "'$old/build/benchmarks/peers/chainrule'"
+fi
 contender train 'chainrule' ABCDT 12 chainrule ''
-contender train 'chainrule, -march=native' ABCDT 1 chainrule_native ''
-contender train 'chainrule, extents in the type' T 1 chainrule '' --extents-in-type
-contender train 'plain Eigen, -march=native' ABCDT 12 eigen_native ''
-contender train 'plain Eigen' ABCDT 1 eigen ''
-contender train 'Eigen, extents in the type' T 1 eigen_native '' --extents-in-type
+if [ -z "$against" ]; then
+  contender train 'chainrule, -march=native' ABCDT 1 chainrule_native ''
+  contender train 'chainrule, extents in the type' T 1 chainrule '' --extents-in-type
+  contender train 'plain Eigen, -march=native' ABCDT 12 eigen_native ''
+  contender train 'plain Eigen' ABCDT 1 eigen ''
+  contender train 'Eigen, extents in the type' T 1 eigen_native '' --extents-in-type
 
-# Interpreters that have a module: "VERSION INTERPRETER" a line, a version once.
-pythons_with() {
-  for python in ${PYTHON:-} python3 /usr/bin/python3; do
-    command -v "$python" >/dev/null || continue
-    version=$("$python" -c "import $1; print($1.__version__)" 2>/dev/null) || continue
-    echo "$version $python"
-  done | awk '!seen[$1]++'
-}
-pythons_with numpy | head -n 1 >"$build/numpy.python"
-pythons_with torch >"$build/torch.python"
-[ -s "$build/numpy.python" ] || entry skip NumPy 'no Python has it (python3-numpy)'
-while read -r version python; do
-  entry train "NumPy $version" ABCDT 12 "'$python' '$root/benchmarks/peers/numpy_epoch.py'"
-done <"$build/numpy.python"
-[ -s "$build/torch.python" ] || entry skip PyTorch 'no Python has it (python3-torch)'
-while read -r version python; do
-  script="'$python' '$root/benchmarks/peers/torch_epoch.py'"
-  entry train "PyTorch $version, eager" ABCDT 12 "$script"
-  if "$python" -c 'import torch; torch.compile' 2>/dev/null; then
-    entry train "PyTorch $version, compiled" ABCD 12 "$script --compiled"
-  else
-    entry skip "PyTorch $version, compiled" 'this version has no torch.compile'
-  fi
-done <"$build/torch.python"
-contender train 'dlib' ABCD 12 dlib libdlib-dev
-contender train 'FANN, sample by sample' $fann_nets 1 fann libfann-dev
+  # Interpreters that have a module: "VERSION INTERPRETER" a line, a version once.
+  pythons_with() {
+    for python in ${PYTHON:-} python3 /usr/bin/python3; do
+      command -v "$python" >/dev/null || continue
+      version=$("$python" -c "import $1; print($1.__version__)" 2>/dev/null) || continue
+      echo "$version $python"
+    done | awk '!seen[$1]++'
+  }
+  pythons_with numpy | head -n 1 >"$build/numpy.python"
+  pythons_with torch >"$build/torch.python"
+  [ -s "$build/numpy.python" ] || entry skip NumPy 'no Python has it (python3-numpy)'
+  while read -r version python; do
+    entry train "NumPy $version" ABCDT 12 "'$python' '$root/benchmarks/peers/numpy_epoch.py'"
+  done <"$build/numpy.python"
+  [ -s "$build/torch.python" ] || entry skip PyTorch 'no Python has it (python3-torch)'
+  while read -r version python; do
+    script="'$python' '$root/benchmarks/peers/torch_epoch.py'"
+    entry train "PyTorch $version, eager" ABCDT 12 "$script"
+    if "$python" -c 'import torch; torch.compile' 2>/dev/null; then
+      entry train "PyTorch $version, compiled" ABCD 12 "$script --compiled"
+    else
+      entry skip "PyTorch $version, compiled" 'this version has no torch.compile'
+    fi
+  done <"$build/torch.python"
+  contender train 'dlib' ABCD 12 dlib libdlib-dev
+  contender train 'FANN, sample by sample' $fann_nets 1 fann libfann-dev
 
-contender gemms 'chainrule' ABCD 12 gemms_chainrule ''
-contender gemms 'Eigen, -march=native' ABCD 12 gemms_eigen ''
-contender gemms 'OpenBLAS' ABCD 12 gemms_openblas libopenblas-dev
-contender gemms 'oneDNN' ABCD 12 gemms_onednn libdnnl-dev
-contender gemms 'libxsmm' ABCD 12 gemms_libxsmm 'libxsmm-dev or OpenMP'
+  contender gemms 'chainrule' ABCD 12 gemms_chainrule ''
+  contender gemms 'Eigen, -march=native' ABCD 12 gemms_eigen ''
+  contender gemms 'OpenBLAS' ABCD 12 gemms_openblas libopenblas-dev
+  contender gemms 'oneDNN' ABCD 12 gemms_onednn libdnnl-dev
+  contender gemms 'libxsmm' ABCD 12 gemms_libxsmm 'libxsmm-dev or OpenMP'
+fi
 
 # --- compile time ----------------------------------------------------------------------------
 eigen_flags=$(pkg-config --cflags eigen3 2>/dev/null || echo -I/usr/include/eigen3)

@@ -14,7 +14,7 @@ using namespace chainrule;
 
 classifier make_network(const backend_in_use& be, const options& o, index_t pixels,
                         index_t classes) {
-  std::vector<layer_spec<backend_in_use>> layers;
+  std::vector<any_layer<backend_in_use>> layers;
   index_t width = pixels;
   for (const int next : o.hidden) {
     with_activation(o.activation, [&](auto f) { layers.push_back(dense{width, next, f}); });
@@ -27,9 +27,9 @@ classifier make_network(const backend_in_use& be, const options& o, index_t pixe
   return net;
 }
 
-std::unique_ptr<basic_trainer<classifier>> make_trainer(classifier& net, const options& o,
-                                                        index_t samples) {
-  using any_trainer = std::unique_ptr<basic_trainer<classifier>>;
+std::unique_ptr<basic_trainer<backend_in_use>> make_trainer(classifier& net, const options& o,
+                                                            index_t samples) {
+  using any_trainer = std::unique_ptr<basic_trainer<backend_in_use>>;
   // The rate falls to 0 over all epochs, along half a cosine.
   const weight_decay decay{o.weight_decay};
   const double first_rate = o.rate.value_or(o.optimizer == "adam" ? 0.001 : 0.05);

@@ -6,20 +6,20 @@
 #include <memory>
 
 #include "backends.hpp"
-#include "chainrule/network/sequential.hpp"
+#include "chainrule/network/network.hpp"
 #include "chainrule/train/trainer.hpp"
 #include "options.hpp"
 
 /// A chain of layers that the command line decides on.
-using classifier = chainrule::sequential<backend_in_use>;
+using classifier = chainrule::network<backend_in_use>;
 
 /// Dense layers as wide as the options say, one behind the other.
 classifier make_network(const backend_in_use& be, const options& o, chainrule::index_t pixels,
                         chainrule::index_t classes);
 
 /// Training with the loss and the optimizer that the options name.
-std::unique_ptr<chainrule::basic_trainer<classifier>> make_trainer(classifier& net,
-                                                                   const options& o,
-                                                                   chainrule::index_t samples);
+std::unique_ptr<chainrule::basic_trainer<backend_in_use>> make_trainer(classifier& net,
+                                                                       const options& o,
+                                                                       chainrule::index_t samples);
 
 #endif  // CHAINRULE_EXAMPLES_MNIST_MODEL_HPP

@@ -63,13 +63,13 @@ bool run(bool small, bool quick, const std::string& picture) {
   const cpu be;
   const samples seen(be, 10000, 1), unseen(be, 2000, 2);
   const dataset<cpu> train(be, const_matrix<cpu>(seen.x.view()), seen.y.view());
-  std::vector<layer_spec<cpu>> layers;
+  std::vector<any_layer<cpu>> layers;
   const chainrule::tanh f;
   if (small)
     layers = {dense{4, 16, f}, dense{16, 1}};
   else
     layers = {dense{4, 16, f}, dense{16, 64, f}, dense{64, 8, f}, dense{8, 1}};
-  sequential<cpu> net{be, layers};
+  network<cpu> net{be, layers};
   net.initialize(/*seed*/ 1);
   std::printf("%s\n", summary(net).c_str());
 

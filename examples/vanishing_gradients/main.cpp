@@ -37,8 +37,8 @@ tensor<real> normal_numbers(const real& be, index_t cols, std::uint64_t seed) {
 template <class F>
 std::vector<double> first_norms(F activation, initializer weights) {
   const real be;
-  const layer_spec<real> layer = dense{width, width, activation}.weights(weights);
-  sequential<real> net{be, std::vector<layer_spec<real>>(depth, layer)};
+  const any_layer<real> layer = dense{width, width, activation}.weights(weights);
+  network<real> net{be, std::vector<any_layer<real>>(depth, layer)};
   net.initialize(/*seed*/ 1);
   const auto x = normal_numbers(be, width, 1);
   const auto y = normal_numbers(be, width, 2);

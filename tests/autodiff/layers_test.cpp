@@ -8,7 +8,6 @@
 #include "chainrule/losses/pointwise.hpp"
 #include "chainrule/losses/softmax_cross_entropy.hpp"
 #include "chainrule/network/network.hpp"
-#include "chainrule/network/sequential.hpp"
 #include "chainrule/testing/gradient_check.hpp"
 #include "support/catch.hpp"
 
@@ -71,7 +70,7 @@ TEMPLATE_LIST_TEST_CASE("a network within a formula beside differences", "[autod
                         double_backends) {
   using B = TestType;
   const B be;
-  sequential<B> net{be, {dense{3, 4, sigmoid{}}, activation{silu{}}, dense{4, 2}}};
+  network<B> net{be, {dense{3, 4, sigmoid{}}, activation{silu{}}, dense{4, 2}}};
   net.initialize(5);
   // Used twice, its input made from x: fan-out through a call.
   check_gradient<B>(
@@ -131,8 +130,8 @@ TEMPLATE_LIST_TEST_CASE("functions of variables as layers", "[autodiff][gradient
   network net{be, dense{5, 4}, lambda_layer{4, 4, unit},
               lambda_layer{4,
                            3,
-                           {{role::weight, 4, 3, init::uniform(-1, 1)},
-                            {role::bias, 1, 3, init::uniform(-1, 1)}},
+                           {{"weight", {4, 3}, init::uniform(-1, 1)},
+                            {"bias", {1, 3}, init::uniform(-1, 1), false}},
                            wave},
               dense{3, 2}};
   net.initialize(7);
@@ -148,8 +147,9 @@ TEMPLATE_LIST_TEST_CASE("functions of variables as layers", "[autodiff][gradient
     return math::apply(chainrule::tanh{}, matmul(x, p[0]) + p[1]);
   };
   network layered{be, dense{4, 3, chainrule::tanh{}}, dense{3, 2}};
-  network taped{be, lambda_layer{4, 3, {{role::weight, 4, 3}, {role::bias, 1, 3}}, formula},
-                dense{3, 2}};
+  network taped{
+      be, lambda_layer{4, 3, {{"weight", {4, 3}}, {"bias", {1, 3}, init::zeros(), false}}, formula},
+      dense{3, 2}};
   taped.assign(layered);
   const tensor<B> x = uniform(be, 5, 4, 1);
   const tensor<B> classes = labels(be, 5, 2);
@@ -163,10 +163,10 @@ TEMPLATE_LIST_TEST_CASE("functions of variables as layers", "[autodiff][gradient
   CHECK(complaint<shape_error>([&] {
           network wrong{be, dense{5, 4}, lambda_layer{4, 3, [](const auto& in) { return in * 2; }}};
           (void)wrong.predict(uniform(be, 2, 5, 1).view());
-        }) == "the function of a lambda layer gave 2x4 for 2 samples, it should give 2x3");
+        }) == "the function of a lambda layer returned 2x4 for 2 samples, expected 2x3");
   CHECK(complaint<value_error>([&] {
-          (void)lambda_layer{1, 1, {{role::bias, 1, 1}, {role::bias, 1, 1}}, wave};
-        }).substr(0, 54) == "a lambda layer has at most one weight and one bias; pu");
+          (void)lambda_layer{1, 1, {{"b", {1, 1}}, {"b", {1, 1}}}, wave};
+        }) == "a lambda layer has two parameters named 'b'; give each its own name");
 }
 
 TEMPLATE_LIST_TEST_CASE("what cannot be differentiated twice says so", "[autodiff]", backends) {

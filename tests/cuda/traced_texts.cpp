@@ -175,8 +175,8 @@ std::vector<std::string> traced_texts() {
   of_classes(multiclass_hinge{});
 
   arena_plan plan;
-  static_cast<void>(plan.add(role::weight, 3, 4));
-  static_cast<void>(plan.add(role::bias, 1, 4));
+  static_cast<void>(plan.add(weight_tags, 3, 4));
+  static_cast<void>(plan.add(bias_tags, 1, 4));
   arena<B> parameters(be, plan);
   const arena<B> gradients(be, plan);
   const auto optimizers = [&](const auto&... rules) {

@@ -29,7 +29,7 @@ extern const cpu be;
 extern digit_network net;
 extern const labelled_images images;                // 28 x 28
 extern const dataset<cpu> train, validation, test;  // of such images
-extern trainer<digit_network, softmax_cross_entropy, momentum> t;
+extern trainer<cpu, softmax_cross_entropy, momentum> t;
 extern tensor<cpu> x, y;  // n x 784, n x 10
 
 }  // namespace page

@@ -35,11 +35,11 @@ TEST_CASE("layers", "[gradients][networks]") {
   row("lambda", []<class B>(const B&) {
     return specs<B>{
         first, lambda_layer{9, 9, [](const auto& x) { return x / norm(x, over::cols); }},
-        lambda_layer{
-            9,
-            7,
-            {{role::weight, 9, 7, init::uniform(-1, 1)}, {role::bias, 1, 7, init::uniform(-1, 1)}},
-            [](const auto& x, const auto& p) { return sin(matmul(x, p[0]) + p[1]); }},
+        lambda_layer{9,
+                     7,
+                     {{"weight", {9, 7}, init::uniform(-1, 1)},
+                      {"bias", {1, 7}, init::uniform(-1, 1), false}},
+                     [](const auto& x, const auto& p) { return sin(matmul(x, p[0]) + p[1]); }},
         last};
   });
 }
@@ -90,8 +90,8 @@ TEST_CASE("dropout", "[gradients][networks]") {
   // with what it did to a batch of ones.
   auto single = made<S>(layers(S{}));
   const auto one = dense{7, 7}.weights(init::zeros()).bias(init::constant(1));
-  const sequential<S> alone{S{}, {one, one, dropout{0.3}}};
-  auto state = alone.make_workspace(7, true);
+  const network<S> alone{S{}, {one, one, dropout{0.3}}};
+  auto state = alone.make_pass(7, true);
   const tensor<S> any = uniform(alone.backend(), 7, 7, 1);
   const std::vector<double> kept = doubles(alone.backend(), alone.forward(any.view(), state, pass));
   CHECK(std::count(kept.begin(), kept.end(), 0.0) > 5);
@@ -99,7 +99,7 @@ TEST_CASE("dropout", "[gradients][networks]") {
   auto same = made<D>(specs<D>{
       first, dense{9, 7},
       lambda_layer{
-          7, 7, {{role::weight, 7, 7}}, [](const auto& x, const auto& p) { return x * p[0]; }},
+          7, 7, {{"weight", {7, 7}}}, [](const auto& x, const auto& p) { return x * p[0]; }},
       last});
   const auto assign = [&](const std::string& name, const std::vector<double>& values) {
     const matrix<D> place = same.values(name);

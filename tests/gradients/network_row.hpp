@@ -4,7 +4,7 @@
 #define CHAINRULE_TESTS_GRADIENTS_NETWORK_ROW_HPP
 
 #include "chainrule/layers/dense.hpp"
-#include "chainrule/network/sequential.hpp"
+#include "chainrule/network/network.hpp"
 #include "chainrule/testing/gradient_check.hpp"
 #include "gradients/row.hpp"
 
@@ -20,7 +20,7 @@ struct batch_point {
 inline constexpr phase pass = phase::train(5, 17);
 
 template <class B>
-using specs = std::vector<layer_spec<B>>;
+using specs = std::vector<any_layer<B>>;
 
 /// Matrices in a backend's memory.
 template <class B>
@@ -30,8 +30,8 @@ template <class B>
 
 /// A network whose parameters are the same numbers in float and in double.
 template <class B>
-[[nodiscard]] sequential<B> made(const specs<B>& layers) {
-  sequential<B> net{B{}, layers};
+[[nodiscard]] network<B> made(const specs<B>& layers) {
+  network<B> net{B{}, layers};
   net.initialize(3);
   for (const parameter& p : net.parameter_list()) {
     const matrix<B> place = net.parameters()[p.place];
@@ -46,8 +46,7 @@ template <class B>
 
 /// The gradients of all parameters that `names` has, and of the input.
 template <class B, class Loss>
-[[nodiscard]] gradient_list gradients_of(sequential<B>& net, const Loss& loss,
-                                         const batch_point& at,
+[[nodiscard]] gradient_list gradients_of(network<B>& net, const Loss& loss, const batch_point& at,
                                          const std::vector<parameter>& names) {
   const B& be = net.backend();
   stepper step(net, loss, at.x.rows);
@@ -72,7 +71,7 @@ template <class Network>
 [[nodiscard]] index_t longest_way(const Network& net, index_t rows) {
   index_t terms = rows;
   for (const parameter& p : net.parameter_list())
-    if (p.place.kind == role::weight) terms += p.inputs + p.outputs;
+    if (p.place.region == 0) terms += p.inputs + p.outputs;
   return terms;
 }
 

@@ -2,7 +2,7 @@
 // and the gradient of the gradient.
 #include "chainrule/layers/dense.hpp"
 #include "chainrule/losses/pointwise.hpp"
-#include "chainrule/network/sequential.hpp"
+#include "chainrule/network/network.hpp"
 #include "gradients/function_row.hpp"
 
 using namespace gradients;
@@ -174,16 +174,14 @@ TEST_CASE("functors of one's own", "[gradients]") {
 
 TEST_CASE("networks and losses as operations", "[gradients]") {
   // Once each: their backward passes cannot be differentiated again.
-  const auto layers = []<class B>(const B& be) {
-    return sequential<B>{be, {dense{4, 3, sigmoid{}}}};
-  };
-  using S = sequential<support::tested<float>>;
-  using D = sequential<support::tested<double>>;
+  const auto layers = []<class B>(const B& be) { return network<B>{be, {dense{4, 3, sigmoid{}}}}; };
+  using S = network<support::tested<float>>;
+  using D = network<support::tested<double>>;
   const std::tuple<S, D> nets(layers(support::tested<float>{}), layers(support::tested<double>{}));
   row(
       "call of a network",
       [&](const auto& x) {
-        const auto& net = std::get<sequential<backend_of<decltype(x)>>>(nets);
+        const auto& net = std::get<network<backend_of<decltype(x)>>>(nets);
         // Used twice, its input made from x: fan-out through a call.
         return call(net, sin(x[0])) * call(net, x[0] * 2);
       },

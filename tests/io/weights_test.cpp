@@ -4,7 +4,6 @@
 #include "chainrule/layers/dense.hpp"
 #include "chainrule/layers/dropout.hpp"
 #include "chainrule/network/network.hpp"
-#include "chainrule/network/sequential.hpp"
 #include "io/scratch.hpp"
 #include "support/catch.hpp"
 #include "testing/batches.hpp"
@@ -51,8 +50,8 @@ TEMPLATE_TEST_CASE("what was saved is what is loaded, to the bit", "", float, do
 
   // A network of the same layers that was put together at run time is the same network.
   using B = basic_cpu<TestType>;
-  const std::vector<layer_spec<B>> layers = {dense{7, 5, relu{}}, dropout{0.5}, dense{5, 3}};
-  sequential<B> dynamic_net{B{1}, layers};
+  const std::vector<any_layer<B>> layers = {dense{7, 5, relu{}}, dropout{0.5}, dense{5, 3}};
+  network<B> dynamic_net{B{1}, layers};
   load_weights(dynamic_net, path);
   CHECK(same_bits(bits(dynamic_net), bits(saved)));
 }

@@ -4,7 +4,7 @@
 
 #include "chainrule/layers/activation.hpp"
 #include "chainrule/layers/dropout.hpp"
-#include "chainrule/network/sequential.hpp"
+#include "chainrule/network/network.hpp"
 #include "support/catch.hpp"
 #include "testing/batches.hpp"
 
@@ -43,10 +43,10 @@ double forward_bound(const Network& net, double input, double eps) {
 }
 
 template <class B>
-sequential<B> deep(const B& be) {
-  sequential<B> net{be,
-                    {dense{13, 9, gelu{}}.bias(init::uniform(-1, 1)),
-                     dense{9, 7, chainrule::tanh{}}.bias(init::uniform(-1, 1)), dense{7, 3}}};
+network<B> deep(const B& be) {
+  network<B> net{be,
+                 {dense{13, 9, gelu{}}.bias(init::uniform(-1, 1)),
+                  dense{9, 7, chainrule::tanh{}}.bias(init::uniform(-1, 1)), dense{7, 3}}};
   net.initialize(21);
   return net;
 }
@@ -55,7 +55,7 @@ sequential<B> deep(const B& be) {
 
 TEMPLATE_LIST_TEST_CASE("dense is x W + b, samples in rows", "[layers]", backends) {
   const TestType be;
-  sequential<TestType> net{be, {dense{3, 2}}};
+  network<TestType> net{be, {dense{3, 2}}};
   // Small integers: every sum is exact.
   be.copy(net.values("0.weight"), numbers(be, 3, 2, {1, -2, 3, 4, -5, 6}).view());
   be.copy(net.values("0.bias"), numbers(be, 1, 2, {10, -20}).view());
@@ -65,7 +65,7 @@ TEMPLATE_LIST_TEST_CASE("dense is x W + b, samples in rows", "[layers]", backend
 
 TEMPLATE_LIST_TEST_CASE("dense applies its activation after the bias", "[layers]", backends) {
   const TestType be;
-  sequential<TestType> net{be, {dense{1, 4, relu{}}, activation{leaky_relu{0.5}}}};
+  network<TestType> net{be, {dense{1, 4, relu{}}, activation{leaky_relu{0.5}}}};
   be.copy(net.values("0.weight"), numbers(be, 1, 4, {1, 1, 1, 1}).view());
   be.copy(net.values("0.bias"), numbers(be, 1, 4, {-3, -2, -1, 5}).view());
   const tensor<TestType> x = numbers(be, 1, 1, {2});
@@ -75,9 +75,9 @@ TEMPLATE_LIST_TEST_CASE("dense applies its activation after the bias", "[layers]
 TEMPLATE_LIST_TEST_CASE("training and inference compute the same outputs", "[layers]", backends) {
   // gelu keeps its pre-activation in training and not otherwise: two ways to one result.
   const TestType be;
-  const sequential<TestType> net = deep(be);
+  const network<TestType> net = deep(be);
   const tensor<TestType> x = uniform(be, 19, 13, 1);
-  workspace<TestType> training = net.make_workspace(19, true);
+  pass<TestType> training = net.make_pass(19, true);
   const auto trained = doubles(be, net.forward(x.view(), training, phase::train(0, 0)));
   const auto predicted = doubles(be, net.predict(x.view()));
   CHECK(distance(trained, predicted) <= 2 * forward_bound(net, 1, epsilon<TestType>));
@@ -86,8 +86,8 @@ TEMPLATE_LIST_TEST_CASE("training and inference compute the same outputs", "[lay
 TEST_CASE("float agrees with double within the rounding of its sums", "[layers]") {
   const tested<float> single;
   const tested<double> twice;
-  const sequential<tested<float>> f = deep(single);
-  const sequential<tested<double>> d = deep(twice);
+  const network<tested<float>> f = deep(single);
+  const network<tested<double>> d = deep(twice);
   const auto outputs = doubles(single, f.predict(uniform(single, 23, 13, 1).view()));
   const auto exact = doubles(twice, d.predict(uniform(twice, 23, 13, 1).view()));
   // Weights and input are rounded too: one more half ulp per product, within the bound's + 2.
@@ -99,7 +99,7 @@ TEST_CASE("float agrees with double within the rounding of its sums", "[layers]"
 
 TEMPLATE_LIST_TEST_CASE("a sample's outputs do not depend on its batch", "[layers]", backends) {
   const TestType be;
-  const sequential<TestType> net = deep(be);
+  const network<TestType> net = deep(be);
   const double bound = 2 * forward_bound(net, 1, epsilon<TestType>);
   const tensor<TestType> x = uniform(be, 67, 13, 1);
   const auto together = doubles(be, net.predict(x.view()));
@@ -113,19 +113,20 @@ TEMPLATE_LIST_TEST_CASE("a sample's outputs do not depend on its batch", "[layer
   CHECK(worst <= bound);
 }
 
-TEST_CASE("dense keeps the pre-activation only where the derivative needs it", "[layers]") {
+TEST_CASE("dense saves the pre-activation only where the derivative needs it", "[layers]") {
   const tested<double> be;
-  const auto kept = [&](layer_spec<tested<double>> spec) {
-    const sequential<tested<double>> net{be, {std::move(spec)}};
-    index_t count = -1;
-    net.each_layer([&](index_t, const auto& l) { count = l.kept(); });
+  const auto saved = [&](any_layer<tested<double>> spec) {
+    const network<tested<double>> net{be, {std::move(spec)}};
+    index_t count = 0;
+    for (const plan::saved_matrix& m : net.declared().saved())
+      count += m.in_inference ? 0 : m.per_sample;
     return count;
   };
-  CHECK(kept(dense{3, 5}) == 0);
-  CHECK(kept(dense{3, 5, sigmoid{}}) == 0);
-  CHECK(kept(dense{3, 5, relu{}}) == 0);
-  CHECK(kept(dense{3, 5, gelu{}}) == 5);
-  CHECK(kept(dense{3, 5, silu{}}) == 5);
+  CHECK(saved(dense{3, 5}) == 0);
+  CHECK(saved(dense{3, 5, sigmoid{}}) == 0);
+  CHECK(saved(dense{3, 5, relu{}}) == 0);
+  CHECK(saved(dense{3, 5, gelu{}}) == 5);
+  CHECK(saved(dense{3, 5, silu{}}) == 5);
 }
 
 TEST_CASE("dense refuses extents below 1", "[layers]") {

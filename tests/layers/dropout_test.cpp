@@ -2,7 +2,7 @@
 #include "chainrule/layers/dropout.hpp"
 
 #include "chainrule/layers/dense.hpp"
-#include "chainrule/network/sequential.hpp"
+#include "chainrule/network/network.hpp"
 #include "support/catch.hpp"
 #include "testing/batches.hpp"
 
@@ -12,10 +12,10 @@ namespace {
 
 /// dense that passes its input on, then dropout: the outputs are x, dropped.
 template <class B>
-sequential<B> identity_then(const B& be, index_t features, std::vector<double> rates) {
-  std::vector<layer_spec<B>> specs{dense{features, features}.weights(init::zeros())};
+network<B> identity_then(const B& be, index_t features, std::vector<double> rates) {
+  std::vector<any_layer<B>> specs{dense{features, features}.weights(init::zeros())};
   for (const double p : rates) specs.emplace_back(dropout{p});
-  sequential<B> net{be, specs};
+  network<B> net{be, specs};
   std::vector<double> one(static_cast<std::size_t>(features * features), 0);
   for (index_t i = 0; i < features; ++i) one[static_cast<std::size_t>(i * features + i)] = 1;
   be.copy(net.values("0.weight"), numbers(be, features, features, one).view());
@@ -23,9 +23,9 @@ sequential<B> identity_then(const B& be, index_t features, std::vector<double> r
 }
 
 template <class B>
-std::vector<double> outputs(const sequential<B>& net, const tensor<B>& x, const phase& p) {
-  workspace<B> pass = net.make_workspace(x.rows(), p.training);
-  return doubles(net.backend(), net.forward(x.view(), pass, p));
+std::vector<double> outputs(const network<B>& net, const tensor<B>& x, const phase& p) {
+  pass<B> memory = net.make_pass(x.rows(), p.training);
+  return doubles(net.backend(), net.forward(x.view(), memory, p));
 }
 
 }  // namespace
@@ -89,9 +89,9 @@ TEMPLATE_LIST_TEST_CASE("dropout passes its input on outside of training", "[lay
   const auto net = identity_then(be, 5, {0.9, 0.5});
   CHECK(same_bits(outputs(net, x, phase{}), doubles(be, x)));
   CHECK(same_bits(doubles(be, net.predict(x.view())), doubles(be, x)));
-  // A workspace made for training changes nothing: it is the phase that counts.
-  workspace<TestType> pass = net.make_workspace(9, true);
-  CHECK(same_bits(doubles(be, net.forward(x.view(), pass)), doubles(be, x)));
+  // A pass made for training changes nothing: it is the phase that counts.
+  pass<TestType> memory = net.make_pass(9, true);
+  CHECK(same_bits(doubles(be, net.forward(x.view(), memory)), doubles(be, x)));
 }
 
 TEMPLATE_LIST_TEST_CASE("dropout of probability 0 changes nothing", "[layers][dropout]", backends) {
@@ -105,8 +105,9 @@ TEMPLATE_LIST_TEST_CASE("a sample's mask does not depend on the size of its batc
   const TestType be;
   const tensor<TestType> x = uniform(be, 9, 5, 4);
   const auto net = identity_then(be, 5, {0.5});
-  workspace<TestType> pass = net.make_workspace(9, true);
-  const auto all = doubles(be, net.forward(x.view(), pass, phase::train(1, 1)));
-  const auto some = doubles(be, net.forward(x.view().middle_rows(0, 4), pass, phase::train(1, 1)));
+  pass<TestType> memory = net.make_pass(9, true);
+  const auto all = doubles(be, net.forward(x.view(), memory, phase::train(1, 1)));
+  const auto some =
+      doubles(be, net.forward(x.view().middle_rows(0, 4), memory, phase::train(1, 1)));
   CHECK(same_bits(some, {all.begin(), all.begin() + 20}));
 }

@@ -4,7 +4,7 @@
 #include "chainrule/layers/dense.hpp"
 #include "chainrule/layers/dropout.hpp"
 #include "chainrule/losses/pointwise.hpp"
-#include "chainrule/network/sequential.hpp"
+#include "chainrule/network/network.hpp"
 #include "chainrule/testing/gradient_check.hpp"
 #include "support/catch.hpp"
 #include "testing/batches.hpp"
@@ -14,9 +14,9 @@ using namespace batches;
 namespace {
 
 template <class B>
-gradient_report check(std::vector<layer_spec<B>> specs, gradient_check_options options = {}) {
+gradient_report check(std::vector<any_layer<B>> specs, gradient_check_options options = {}) {
   const B be;
-  sequential<B> net{be, specs};
+  network<B> net{be, specs};
   net.initialize(3);
   return check_gradients(net, quadratic_cost{}, uniform(be, 7, net.inputs(), 1, -2, 2).view(),
                          uniform(be, 7, net.outputs(), 2).view(), options);
@@ -41,7 +41,7 @@ TEMPLATE_LIST_TEST_CASE("gradients of the smallest extents", "[layers][gradient]
                         double_backends) {
   const TestType be;
   for (const index_t rows : {1, 2, 17}) {
-    sequential<TestType> net{be, {dense{1, 1, gelu{}}, activation{mish{}}, dense{1, 1}}};
+    network<TestType> net{be, {dense{1, 1, gelu{}}, activation{mish{}}, dense{1, 1}}};
     net.initialize(4);
     const gradient_report report = check_gradients(
         net, sum_of_squares{}, uniform(be, rows, 1, 1).view(), uniform(be, rows, 1, 2).view());

@@ -2,7 +2,7 @@
 #include "chainrule/layers/initializers.hpp"
 
 #include "chainrule/layers/dense.hpp"
-#include "chainrule/network/sequential.hpp"
+#include "chainrule/network/network.hpp"
 #include "support/catch.hpp"
 #include "testing/batches.hpp"
 
@@ -119,10 +119,9 @@ TEST_CASE("values follow from the seed", "[layers][initializers]") {
 TEST_CASE("a network's first values: one stream per parameter, rounded from double",
           "[layers][initializers]") {
   const auto make = [](auto be) {
-    return sequential<decltype(be)>{
-        be,
-        {dense{8, 8, relu{}}.bias(init::normal(0, 1)), dense{8, 8, relu{}},
-         dense{8, 8, relu{}}.bias(init::constant(0.1))}};
+    return network<decltype(be)>{be,
+                                 {dense{8, 8, relu{}}.bias(init::normal(0, 1)), dense{8, 8, relu{}},
+                                  dense{8, 8, relu{}}.bias(init::constant(0.1))}};
   };
   auto single = make(tested<float>{});
   auto twice = make(tested<double>{});
@@ -152,7 +151,7 @@ TEST_CASE("weights begin by the rule that suits the activation, biases at 0",
           "[layers][initializers]") {
   const tested<double> be;
   const auto first = [&](auto spec) {
-    sequential<tested<double>> net{be, {spec}};
+    network<tested<double>> net{be, {spec}};
     for (const double b : doubles(be, net.values("0.bias"))) REQUIRE(b == 0);
     return doubles(be, net.values("0.weight"));
   };

@@ -8,20 +8,20 @@ using namespace chainrule;
 
 TEST_CASE("a plan lays slices one after another, aligned, by role", "[memory]") {
   arena_plan plan;
-  const slice w0 = plan.add(role::weight, 3, 5);
-  const slice b0 = plan.add(role::bias, 1, 5);
-  const slice w1 = plan.add(role::weight, 5, 16);
-  const slice b1 = plan.add(role::bias, 1, 16);
+  const slice w0 = plan.add(weight_tags, 3, 5);
+  const slice b0 = plan.add(bias_tags, 1, 5);
+  const slice w1 = plan.add(weight_tags, 5, 16);
+  const slice b1 = plan.add(bias_tags, 1, 16);
   CHECK(w0.offset == 0);
   CHECK(w1.offset == 16);
   CHECK(b0.offset == 0);
   CHECK(b1.offset == 16);
-  CHECK(plan.size(role::weight) == 16 + 80);
-  CHECK(plan.size(role::bias) == 16 + 16);
+  CHECK(plan.size(0) == 16 + 80);
+  CHECK(plan.size(1) == 16 + 16);
   CHECK(plan.size() == 128);
-  CHECK(plan.begin(role::weight) == 0);
-  CHECK(plan.begin(role::bias) == 96);
-  CHECK(w1.kind == role::weight);
+  CHECK(plan.begin(0) == 0);
+  CHECK(plan.begin(1) == 96);
+  CHECK(w1.region == 0);
   CHECK(b1.rows == 1);
   CHECK(b1.cols == 16);
 }
@@ -31,8 +31,8 @@ TEMPLATE_LIST_TEST_CASE("an arena begins at 0; slices do not overlap", "[memory]
   using T = scalar_t<TestType>;
   const TestType be;
   arena_plan plan;
-  const std::vector<slice> slices{plan.add(role::weight, 3, 5), plan.add(role::bias, 1, 5),
-                                  plan.add(role::weight, 1, 17), plan.add(role::bias, 1, 1)};
+  const std::vector<slice> slices{plan.add(weight_tags, 3, 5), plan.add(bias_tags, 1, 5),
+                                  plan.add(weight_tags, 1, 17), plan.add(bias_tags, 1, 1)};
   arena<TestType> a(be, plan);
   for (const T x : to_host(be, const_matrix<TestType>(a.all()))) REQUIRE(x == 0);
 
@@ -54,8 +54,8 @@ TEMPLATE_LIST_TEST_CASE("an arena begins at 0; slices do not overlap", "[memory]
   CHECK(static_cast<std::size_t>(std::count(all.begin(), all.end(), T(0))) == all.size() - written);
 
   // The regions together are everything, weights first.
-  auto joined = to_host(be, read.region(role::weight));
-  const auto biases = to_host(be, read.region(role::bias));
+  auto joined = to_host(be, read.region(0));
+  const auto biases = to_host(be, read.region(1));
   joined.insert(joined.end(), biases.begin(), biases.end());
   CHECK(joined == all);
   CHECK(std::count(biases.begin(), biases.end(), T(2)) == 5);
@@ -66,8 +66,8 @@ TEMPLATE_LIST_TEST_CASE("slices mean the same place in every arena of a plan", "
                         conformance::backends) {
   const TestType be;
   arena_plan plan;
-  plan.add(role::weight, 2, 3);
-  const slice s = plan.add(role::weight, 4, 2);
+  plan.add(weight_tags, 2, 3);
+  const slice s = plan.add(weight_tags, 4, 2);
   arena<TestType> a(be, plan);
   arena<TestType> b(be, plan);
   be.map(fn::fill{3}, a[s]);
@@ -79,12 +79,12 @@ TEMPLATE_LIST_TEST_CASE("an arena moves with its elements; of an empty plan it i
                         "[memory]", conformance::backends) {
   const TestType be;
   arena_plan plan;
-  const slice s = plan.add(role::bias, 1, 3);
+  const slice s = plan.add(bias_tags, 1, 3);
   arena<TestType> a(be, plan);
   be.map(fn::fill{2}, a[s]);
   arena<TestType> b = std::move(a);
   CHECK(to_host(be, const_matrix<TestType>(b[s])) == std::vector<scalar_t<TestType>>(3, 2));
-  CHECK(b.region(role::weight).empty());
+  CHECK(b.region(0).empty());
 
   const arena<TestType> nothing(be, arena_plan{});
   CHECK(nothing.all().empty());

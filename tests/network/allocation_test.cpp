@@ -6,7 +6,6 @@
 #include "chainrule/layers/dropout.hpp"
 #include "chainrule/losses/softmax_cross_entropy.hpp"
 #include "chainrule/network/network.hpp"
-#include "chainrule/network/sequential.hpp"
 #include "chainrule/optim/optimizer.hpp"
 #include "support/catch.hpp"
 #include "testing/batches.hpp"
@@ -99,7 +98,7 @@ TEMPLATE_TEST_CASE("a step allocates nothing after the first", "[network][alloca
   network stat{be, dense{features, hidden, gelu{}}, dropout{0.1}, activation{relu{}},
                dense{hidden, 10}};
   CHECK(later_steps(stat, 1, 12) == 0);
-  sequential<B> dyn{
+  network<B> dyn{
       be, {dense{features, hidden, gelu{}}, dropout{0.1}, activation{relu{}}, dense{hidden, 10}}};
   CHECK(later_steps(dyn, 1, 12) == 0);
 }
@@ -117,7 +116,7 @@ TEST_CASE("with several threads the number of allocations does not grow with the
 TEST_CASE("inference in a workspace allocates nothing after the first", "[network][allocation]") {
   const cpu be{1};
   const network net{be, dense{features, hidden, gelu{}}, dropout{0.1}, dense{hidden, 10}};
-  auto pass = net.make_workspace(batch);
+  auto pass = net.make_pass(batch);
   const auto x = uniform(be, batch, features, 1);
   net.forward(x.view(), pass);
   CHECK(during([&] {

@@ -4,7 +4,6 @@
 #include "chainrule/layers/dropout.hpp"
 #include "chainrule/losses/softmax_cross_entropy.hpp"
 #include "chainrule/network/network.hpp"
-#include "chainrule/network/sequential.hpp"
 #include "chainrule/testing/gradient_check.hpp"
 #include "support/catch.hpp"
 #include "testing/batches.hpp"
@@ -49,9 +48,9 @@ TEMPLATE_LIST_TEST_CASE("gradients of networks of every kind", "[network][gradie
     CHECK(report.skipped == 0);
   }
   SECTION("known at run time") {
-    sequential<TestType> net{be,
-                             {dense<5, 9, silu>{}, dense{9, 7, hard_swish{}}, dropout{0.25},
-                              dense{7, 4, sigmoid{}}, dense<4, 3>{}}};
+    network<TestType> net{be,
+                          {dense<5, 9, silu>{}, dense{9, 7, hard_swish{}}, dropout{0.25},
+                           dense{7, 4, sigmoid{}}, dense<4, 3>{}}};
     const gradient_report report = check(net);
     INFO(to_string(report));
     CHECK(report.passed());

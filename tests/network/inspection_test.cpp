@@ -6,7 +6,6 @@
 #include "chainrule/network/dead_units.hpp"
 #include "chainrule/network/gradient_norms.hpp"
 #include "chainrule/network/network.hpp"
-#include "chainrule/network/sequential.hpp"
 #include "support/catch.hpp"
 #include "testing/batches.hpp"
 
@@ -85,7 +84,7 @@ TEMPLATE_LIST_TEST_CASE("a unit is dead if no sample of the batch wakes it", "[n
   const TestType be;
   // Of the four ReLUs the first wakes for x > 0, the second for x > 2, the third never, the fourth
   // is 0 by its weight; the last layer is 0 in one of two outputs.
-  sequential<TestType> net{be, {dense{1, 4, relu{}}, dropout{0.9}, dense{4, 2}}};
+  network<TestType> net{be, {dense{1, 4, relu{}}, dropout{0.9}, dense{4, 2}}};
   set(net, "0.weight", {1, 1, 1, 0});
   set(net, "0.bias", {0, -2, -100, 0});
   set(net, "2.weight", {0, 1, 0, 1, 0, 1, 0, 1});

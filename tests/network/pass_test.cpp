@@ -1,4 +1,4 @@
-// Passes: workspaces, parts of a capacity, averaging over the batch, prediction from many threads.
+// Passes: batches below the capacity, averaging over the batch, prediction from many threads.
 #include <thread>
 
 #include "chainrule/layers/dense.hpp"
@@ -59,8 +59,8 @@ TEMPLATE_LIST_TEST_CASE("gradients average over the batch", "[network]", backend
   CHECK(distance(single, mean) <= bound);
 }
 
-TEMPLATE_LIST_TEST_CASE("a pass of fewer rows than the capacity is that of a smaller workspace",
-                        "[network]", backends) {
+TEMPLATE_LIST_TEST_CASE("a batch below the capacity is computed as in a smaller pass", "[network]",
+                        backends) {
   const TestType be;
   const auto net = make(be);
   const tensor<TestType> x = uniform(be, 11, 5, 1);
@@ -88,23 +88,23 @@ TEMPLATE_LIST_TEST_CASE("a pass of fewer rows than the capacity is that of a sma
 TEST_CASE("a forward pass names what does not fit", "[network]") {
   const tested<float> be;
   const auto net = make(be);
-  auto pass = net.make_workspace(4);
+  auto pass = net.make_pass(4);
   const tensor<tested<float>> x = uniform(be, 5, 5, 1);
   const tensor<tested<float>> narrow = uniform(be, 4, 6, 1);
   CHECK(complaint<shape_error>([&] { net.forward(narrow.view(), pass); }) ==
         "the network expects 5 features, the samples have 6");
   CHECK(complaint<shape_error>([&] { (void)net.predict(narrow.view()); }) ==
         "the network expects 5 features, the samples have 6");
-  CHECK(complaint<shape_error>([&] { net.forward(x.view(), pass); }) ==
-        "a pass of 5 samples does not fit a workspace for 4; make a larger one or pass fewer at a "
-        "time");
+  CHECK(
+      complaint<shape_error>([&] { net.forward(x.view(), pass); }) ==
+      "a batch of 5 samples does not fit a pass for 4; make a larger one or pass fewer at a time");
   CHECK(complaint<shape_error>([&] {
           net.forward(x.view().middle_rows(0, 4), pass, phase::train(0, 0));
-        }) == "a pass of training needs a workspace made with training = true");
-  CHECK(complaint<shape_error>([&] { (void)pass.output_gradient(); }) ==
-        "this workspace was made for inference; make one with training = true");
-  CHECK(complaint<value_error>([&] { (void)net.make_workspace(0); }) ==
-        "a workspace needs room for at least 1 sample, got 0");
+        }) == "a forward pass in training needs a pass made with training = true");
+  CHECK(complaint<shape_error>([&] { (void)net.output_gradient(pass); }) ==
+        "this pass was made for inference; make one with training = true");
+  CHECK(complaint<value_error>([&] { (void)net.make_pass(0); }) ==
+        "a pass needs room for at least 1 sample, got 0");
 }
 
 TEST_CASE("a backward pass needs a forward pass of training with the same samples", "[network]") {
@@ -113,14 +113,15 @@ TEST_CASE("a backward pass needs a forward pass of training with the same sample
   const tensor<tested<float>> x = uniform(be, 4, 5, 1);
   auto gradients = net.make_gradients();
 
-  auto inference = net.make_workspace(4);
+  auto inference = net.make_pass(4);
   net.forward(x.view(), inference);
   CHECK(complaint<shape_error>([&] { net.backward(x.view(), inference, gradients); }) ==
-        "backward needs what a forward pass in training keeps; give forward the phase "
+        "backward needs what a forward pass in training saves; give forward the phase "
         "phase::train(seed, step)");
 
-  // A workspace for training, but a pass that was not: gelu's pre-activation is not there.
-  auto training = net.make_workspace(4, true);
+  // A pass for training, but a forward that was not in training: gelu's pre-activation is not
+  // there.
+  auto training = net.make_pass(4, true);
   net.forward(x.view(), training);
   CHECK_THROWS_AS(net.backward(x.view(), training, gradients), shape_error);
 
@@ -129,15 +130,15 @@ TEST_CASE("a backward pass needs a forward pass of training with the same sample
           net.backward(x.view().middle_rows(0, 3), training, gradients);
         }) == "backward with 3 samples follows a forward pass of 4; give it those of the forward");
 
-  // Gradients and a workspace of another network.
+  // Gradients and a pass of another network.
   auto unfit = network{be, dense{5, 1}}.make_gradients();
   CHECK(complaint<shape_error>([&] { net.backward(x.view(), training, unfit); }) ==
         "the gradients have room for 32 numbers, the parameters are 192; use make_gradients() of "
         "this network");
   network other{be, dense{5, 9}};
-  auto foreign = other.make_workspace(4, true);
+  auto foreign = other.make_pass(4, true);
   CHECK(complaint<shape_error>([&] { net.forward(x.view(), foreign); }) ==
-        "the workspace was made by another network, of 1 layers instead of 3");
+        "the pass was made by another network; use make_pass() of this one");
 }
 
 TEMPLATE_LIST_TEST_CASE("predict gives the same bits from several threads at once", "[network]",

@@ -5,7 +5,6 @@
 #include "chainrule/layers/dropout.hpp"
 #include "chainrule/losses/softmax_cross_entropy.hpp"
 #include "chainrule/network/network.hpp"
-#include "chainrule/network/sequential.hpp"
 #include "chainrule/network/summary.hpp"
 #include "chainrule/optim/optimizer.hpp"
 #include "support/catch.hpp"
@@ -17,8 +16,8 @@ namespace {
 
 /// A sequential of the same layers as a network would have.
 template <class... Specs>
-sequential<tested<float>> chain_of(const Specs&... specs) {
-  return {tested<float>{}, {layer_spec<tested<float>>(specs)...}};
+network<tested<float>> chain_of(const Specs&... specs) {
+  return {tested<float>{}, {any_layer<tested<float>>(specs)...}};
 }
 
 }  // namespace
@@ -50,7 +49,7 @@ TEST_CASE("neighbours that do not fit are named, with both extents", "[network]"
 TEST_CASE("a network begins with a layer that says how many features it takes", "[network]") {
   const char* sentence =
       "layer 0 (activation) takes any number of features; begin with a layer that says how many, "
-      "such as dense";
+      "such as input{784} or dense{784, 128}";
   CHECK(complaint<shape_error>([] {
           network net{tested<float>{}, activation{relu{}}, dense{4, 2}};
         }) == sentence);
@@ -67,7 +66,7 @@ TEST_CASE("parameters have names, places and shapes", "[network]") {
   for (std::size_t i = 0; i < 4; ++i) {
     CHECK(list[i].name == names[i]);
     CHECK(net.values(names[i]).shape() == shapes[i]);
-    CHECK(list[i].place.kind == (i % 2 == 0 ? role::weight : role::bias));
+    CHECK(list[i].place.region == static_cast<index_t>(i % 2));
     CHECK(net.place_of(names[i]).offset == list[i].place.offset);
   }
   CHECK(net.parameter_count() == 5 * 7 + 7 + 7 * 3 + 3);
@@ -83,7 +82,7 @@ TEST_CASE("parameters have names, places and shapes", "[network]") {
 TEST_CASE("a sequential is the same network", "[network]") {
   const tested<float> be;
   network stat{be, dense{5, 7, gelu{}}, dropout{0.5}, dense<7, 3>{}};
-  sequential<tested<float>> dyn = chain_of(dense{5, 7, gelu{}}, dropout{0.5}, dense<7, 3>{});
+  network<tested<float>> dyn = chain_of(dense{5, 7, gelu{}}, dropout{0.5}, dense<7, 3>{});
   CHECK(summary(stat) == summary(dyn));
   for (const auto& p : stat.parameter_list())
     CHECK(same_bits(doubles(be, stat.values(p.name)), doubles(be, dyn.values(p.name))));
@@ -118,9 +117,9 @@ TEST_CASE("the summary is a table", "[network]") {
 }
 
 TEST_CASE("layers are counted past ten", "[network]") {
-  std::vector<layer_spec<tested<float>>> specs;
+  std::vector<any_layer<tested<float>>> specs;
   for (index_t i = 0; i < 12; ++i) specs.emplace_back(dense{2 + i, 3 + i});
-  const sequential<tested<float>> net{tested<float>{}, specs};
+  const network<tested<float>> net{tested<float>{}, specs};
   const auto lines = net.layers();
   REQUIRE(lines.size() == 12);
   for (index_t i = 0; i < 12; ++i)  // "1." is no prefix of "10.weight"

@@ -17,7 +17,7 @@ template <class Rules>
 double after_a_step(const Rules& rules) {
   const B be;
   arena_plan plan;
-  const slice w = plan.add(role::weight, 1, 1);
+  const slice w = plan.add(weight_tags, 1, 1);
   arena<B> parameters(be, plan);
   arena<B> gradients(be, plan);
   be.map(fn::fill{2}, parameters[w]);

@@ -18,7 +18,7 @@ struct path {
 template <class B>
 path descend(const B& be, double rate, int steps) {
   arena_plan plan;
-  const slice place = plan.add(role::weight, 1, 2);
+  const slice place = plan.add(weight_tags, 1, 2);
   arena<B> point(be, plan);
   arena<B> gradient(be, plan);
   be.map(fn::fill{10}, point[place]);

@@ -25,8 +25,8 @@ constexpr int steps = 10;
 /// Weights of 3 x 5 and 2 x 3, biases of 5 and 3: with padding after each.
 struct layout {
   arena_plan plan;
-  std::vector<slice> slices{plan.add(role::weight, 3, 5), plan.add(role::bias, 1, 5),
-                            plan.add(role::weight, 2, 3), plan.add(role::bias, 1, 3)};
+  std::vector<slice> slices{plan.add(weight_tags, 3, 5), plan.add(bias_tags, 1, 5),
+                            plan.add(weight_tags, 2, 3), plan.add(bias_tags, 1, 3)};
 };
 
 template <class B>
@@ -67,8 +67,7 @@ void compare(const B& be, const Chain& rules, Reference&& reference, double size
   arena<B> gradients(be, l.plan);
   numbers_of expected;
   for (const slice& s : l.slices)
-    for (index_t i = 0; i < s.rows * s.cols; ++i)
-      expected.push_back({.bias = s.kind == role::bias});
+    for (index_t i = 0; i < s.rows * s.cols; ++i) expected.push_back({.bias = s.region == 1});
   random_stream random(5, 0);
   std::vector<double> start;
   for (number& p : expected) {
@@ -318,9 +317,9 @@ TEST_CASE("an optimizer reads its rate at each step", "[optim]") {
 
 TEST_CASE("a network of weights only, or of biases only, is updated too", "[optim]") {
   const tested<double> be;
-  for (const role kind : roles) {
+  for (const slot_tags& tags : {weight_tags, bias_tags}) {
     arena_plan plan;
-    const slice s = plan.add(kind, 1, 3);
+    const slice s = plan.add(tags, 1, 3);
     arena<tested<double>> w(be, plan);
     arena<tested<double>> g(be, plan);
     be.map(fn::fill{4}, g[s]);
@@ -334,14 +333,14 @@ TEST_CASE("a network of weights only, or of biases only, is updated too", "[opti
 TEST_CASE("an optimizer refuses arenas of another plan", "[optim]") {
   const tested<float> be;
   arena_plan plan;
-  plan.add(role::weight, 8, 8);
-  plan.add(role::bias, 1, 8);
+  plan.add(weight_tags, 8, 8);
+  plan.add(bias_tags, 1, 8);
   arena_plan larger = plan;
-  larger.add(role::weight, 20, 20);
+  larger.add(weight_tags, 20, 20);
   const arena_plan empty;
   arena_plan turned;  // of the same size, but what are weights here are biases there
-  turned.add(role::weight, 1, plan.size(role::bias));
-  turned.add(role::bias, 1, plan.size(role::weight));
+  turned.add(weight_tags, 1, plan.size(1));
+  turned.add(bias_tags, 1, plan.size(0));
   REQUIRE(turned.size() == plan.size());
   arena<tested<float>> w(be, plan);
   for (const arena_plan& other : {larger, empty, turned}) {
@@ -356,8 +355,28 @@ TEST_CASE("an optimizer refuses arenas of another plan", "[optim]") {
   }
 }
 
+TEST_CASE("frozen parameters and their state keep their values", "[optim]") {
+  const tested<double> be;
+  arena_plan plan;
+  const slice moves = plan.add(weight_tags, 1, 3);
+  const slice stays = plan.add({.decay = true, .frozen = true}, 1, 3);
+  arena<tested<double>> w(be, plan);
+  arena<tested<double>> g(be, plan);
+  be.map(fn::fill{2}, w.all());
+  be.map(fn::fill{4}, g.all());
+  optimizer opt(be, plan, momentum{0.5});
+  opt.update(w, g);
+  const auto all = [&](const arena<tested<double>>& a, const slice& s) {
+    return doubles(be, a[s]);
+  };
+  CHECK(all(w, moves) == std::vector<double>{0, 0, 0});
+  CHECK(all(w, stays) == std::vector<double>{2, 2, 2});
+  CHECK(all(opt.state()[0], moves) == std::vector<double>{4, 4, 4});
+  CHECK(all(opt.state()[0], stays) == std::vector<double>{0, 0, 0});
+}
+
 TEST_CASE("rules say whether they treat weights as biases", "[optim]") {
-  const auto alike = [](const auto& rules) { return decltype(chain(rules))::treats_roles_alike; };
+  const auto alike = [](const auto& rules) { return decltype(chain(rules))::treats_tags_alike; };
   CHECK(alike(sgd{}));
   CHECK(alike(adam{}));
   CHECK(alike(chain(clip_by_norm{1}, momentum{})));

@@ -183,7 +183,7 @@ TEST_CASE("NumPy's kept normal number outlives what is drawn in between") {
 TEST_CASE("T1: gradient descent on the bowl a^2 + b^2") {
   const real be;
   arena_plan plan;
-  const slice place = plan.add(role::weight, 1, 2);
+  const slice place = plan.add(weight_tags, 1, 2);
   arena<real> point(be, plan);
   arena<real> gradient(be, plan);
   const std::array<double, 2> start{10, 10};
@@ -271,7 +271,7 @@ TEST_CASE("T7: one gradient of the parity network") {
   const std::vector<double> bits(five.bits.begin(), five.bits.end());
   const auto x = from_host(be, matrix_view<const double>(bits.data(), 1, 10));
 
-  auto pass = net.make_workspace(1, true);
+  auto pass = net.make_pass(1, true);
   loss_scratch<real> scratch(be, 1, 2);
   tensor<real> label(be, 1, 1);
   tensor<real> scale(be, 1, 1);
@@ -283,7 +283,7 @@ TEST_CASE("T7: one gradient of the parity network") {
     weight = value;
     const auto y = net.forward(x.view(), pass, phase::train(0, 0));
     sum_of_squares{}(be, y, std::as_const(label).view(), std::as_const(scale).view(), loss.view(),
-                     pass.output_gradient(), scratch);
+                     net.output_gradient(pass), scratch);
     weight = before;
     return loss.view()(0, 0);
   };

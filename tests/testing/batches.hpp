@@ -14,7 +14,7 @@
 
 #include "chainrule/core/philox.hpp"
 #include "chainrule/losses/loss.hpp"
-#include "chainrule/network/layer_stack.hpp"
+#include "chainrule/network/network.hpp"
 #include "conformance/backends.hpp"
 #include "support/complaint.hpp"
 
@@ -139,7 +139,7 @@ class stepper {
 
   stepper(const Network& net, const Loss& loss, index_t capacity)
       : loss_(loss),
-        pass(net.make_workspace(capacity, true)),
+        pass(net.make_pass(capacity, true)),
         gradients(net.make_gradients()),
         losses_(net.backend(), capacity, 1),
         scale_(net.backend(), capacity, 1),
@@ -160,7 +160,7 @@ class stepper {
     rows_ = x.rows();
     const const_matrix<B> y = net.forward(x, pass, p);
     loss_(be, y, targets, const_matrix<B>(scale_.view()).block(rows_ - 1, 0, 1, 1),
-          losses_.top_rows(rows_), pass.output_gradient(), scratch_);
+          losses_.top_rows(rows_), net.output_gradient(pass), scratch_);
     net.backward(x, pass, gradients, input_gradient);
   }
 
@@ -175,7 +175,7 @@ class stepper {
   Loss loss_;
 
  public:
-  workspace<B> pass;
+  chainrule::pass<B> pass;
   arena<B> gradients;
 
  private:

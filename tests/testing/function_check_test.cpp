@@ -4,7 +4,7 @@
 
 #include "chainrule/autodiff/autodiff.hpp"
 #include "chainrule/backend/cpu.hpp"
-#include "chainrule/network/sequential.hpp"
+#include "chainrule/network/network.hpp"
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
 #include "support/minimal_backend.hpp"
@@ -31,29 +31,15 @@ namespace faults {
 
 /// y = 2 x, whose backward writes nothing.
 struct forgetful {
-  static constexpr index_t static_inputs = dynamic;
-  static constexpr index_t static_outputs = dynamic;
   static constexpr const char* name = "forgetful";
-  [[nodiscard]] index_t inputs() const { return 2; }
-
+  [[nodiscard]] sample_shape bind(plan& p, const sample_shape& in) const { return p.input(in, 2); }
   template <backend B>
-  struct bound {
-    [[nodiscard]] index_t inputs() const { return 2; }
-    [[nodiscard]] index_t outputs() const { return 2; }
-    [[nodiscard]] index_t kept() const { return 0; }
-    [[nodiscard]] std::string name() const { return "forgetful"; }
-    void forward(const B& be, const arena<B>&, const_matrix<B> x, matrix<B> y, matrix<B>,
-                 const phase&) const {
-      be.map(fn::affine{2, 0}, y, x);
-    }
-    void backward(const B&, const arena<B>&, arena<B>&, const_matrix<B>, const_matrix<B>,
-                  const_matrix<B>, matrix<B>, matrix<B>) const {}
-  };
-
-  template <backend B>
-  [[nodiscard]] bound<B> bind(index_t, parameter_plan&) const {
-    return {};
+  void forward(pass<B>& p, const_matrix<B> x, matrix<B> y) const {
+    p.backend().map(fn::affine{2, 0}, y, x);
   }
+  template <backend B>
+  void backward(pass<B>&, const_matrix<B>, const_matrix<B>, const_matrix<B>, matrix<B>) const {}
+  void describe(archive&) const {}
 };
 
 }  // namespace faults
@@ -154,7 +140,7 @@ TEMPLATE_LIST_TEST_CASE("second derivatives are checked apart from first ones", 
   CHECK(report.analytic == 0);
   CHECK(report.numeric > 0.9);  // 2 times weights from 1/2 on
   // What cannot be differentiated twice says so.
-  sequential<TestType> net{t.backend(), {faults::forgetful{}}};
+  network<TestType> net{t.backend(), {faults::forgetful{}}};
   CHECK(complaint<value_error>([&] {
           (void)check_gradients([&](const auto& a) { return call(net, a); }, x,
                                 {.second_order = true});
@@ -163,7 +149,7 @@ TEMPLATE_LIST_TEST_CASE("second derivatives are checked apart from first ones", 
 
 TEMPLATE_LIST_TEST_CASE("the checker fails gradients that nobody wrote", "[testing]", checked) {
   tape<TestType> t;
-  sequential<TestType> net{t.backend(), {faults::forgetful{}}};
+  network<TestType> net{t.backend(), {faults::forgetful{}}};
   const auto f = [&](const auto& a) { return call(net, a); };
   const auto x = t.variable(2, 2, {1, 2, 3, 4});
   // Leave right gradients behind in the tape's memory.

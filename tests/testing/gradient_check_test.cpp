@@ -5,7 +5,7 @@
 #include "chainrule/backend/cpu.hpp"
 #include "chainrule/layers/dense.hpp"
 #include "chainrule/losses/pointwise.hpp"
-#include "chainrule/network/sequential.hpp"
+#include "chainrule/network/network.hpp"
 #include "support/catch.hpp"
 #include "testing/batches.hpp"
 
@@ -30,48 +30,40 @@ enum class fault {
 
 /// y = tanh(x W + b) for square W, by hand, with a fault.
 struct faulty {
-  static constexpr index_t static_inputs = dynamic;
-  static constexpr index_t static_outputs = dynamic;
   static constexpr const char* name = "faulty";
   index_t features;
   fault kind = fault::none;
+  parameter_id weight{}, bias{};
+  scratch_id dz{};
 
-  [[nodiscard]] index_t inputs() const { return features; }
-
-  struct bound {
-    index_t features;
-    fault kind;
-    slice weight;
-    slice bias;
-    [[nodiscard]] index_t inputs() const { return features; }
-    [[nodiscard]] index_t outputs() const { return features; }
-    [[nodiscard]] index_t kept() const { return 0; }
-    [[nodiscard]] std::string name() const { return "faulty"; }
-    void forward(const B& be, const arena<B>& parameters, const_matrix<B> x, matrix<B> y, matrix<B>,
-                 const phase&) const {
-      ops::linear(be, x, parameters[weight], parameters[bias], y, chainrule::tanh{});
-    }
-    void backward(const B& be, const arena<B>& parameters, arena<B>& gradients, const_matrix<B> x,
-                  const_matrix<B> y, const_matrix<B>, matrix<B> dy, matrix<B> dx) const {
-      be.map(backward_of<chainrule::tanh>{}, dy, dy, y);
-      if (kind == fault::wrong_slope) be.map(fn::affine{1.0001, 0}, dy, dy);
-      if (kind == fault::zero) be.map(fn::fill{0}, dy);
-      if (kind == fault::summed) be.map(fn::affine{2, 0}, dy, dy);
-      be.gemm(gradients[weight], transposed(x), const_matrix<B>(dy),
-              {1, kind == fault::added ? 1.0 : 0.0});
-      if (kind != fault::missing_bias) be.reduce(sum{}, gradients[bias], identity{}, dy);
-      if (dx.empty() || kind == fault::no_input) return;
-      const const_matrix<B> w = parameters[weight];
-      be.gemm(dx, const_matrix<B>(dy),
-              kind == fault::transposed_mixup ? gemm_operand<const_matrix<B>>(w) : transposed(w));
-    }
-  };
-
-  template <class>
-  [[nodiscard]] bound bind(index_t inputs, parameter_plan& plan) const {
-    const slice w = plan.add(role::weight, inputs, inputs, init::normal(0, 0.5), inputs, inputs);
-    return {inputs, kind, w, plan.add(role::bias, 1, inputs, init::uniform(-1, 1), inputs, inputs)};
+  [[nodiscard]] sample_shape bind(plan& p, const sample_shape& in) {
+    const sample_shape x = p.input(in, features);
+    weight = p.weight("weight", {features, features}, init::normal(0, 0.5));
+    bias = p.bias("bias", features, init::uniform(-1, 1));
+    dz = p.scratch(features);
+    return x;
   }
+  void forward(pass<B>& p, const_matrix<B> x, matrix<B> y) const {
+    ops::linear(p.backend(), x, p.value(weight), p.value(bias), y, chainrule::tanh{});
+  }
+  void backward(pass<B>& p, const_matrix<B> x, const_matrix<B> y, const_matrix<B> dy,
+                matrix<B> dx) const {
+    const B& be = p.backend();
+    const matrix<B> slope = p.scratch(dz);
+    be.map(backward_of<chainrule::tanh>{}, slope, dy, y);
+    if (kind == fault::wrong_slope) be.map(fn::affine{1.0001, 0}, slope, slope);
+    if (kind == fault::zero) be.map(fn::fill{0}, slope);
+    if (kind == fault::summed) be.map(fn::affine{2, 0}, slope, slope);
+    (void)p.beta(weight), (void)p.beta(bias);
+    be.gemm(p.gradient(weight), transposed(x), const_matrix<B>(slope),
+            {1, kind == fault::added ? 1.0 : 0.0});
+    if (kind != fault::missing_bias) be.reduce(sum{}, p.gradient(bias), identity{}, slope);
+    if (dx.empty() || kind == fault::no_input) return;
+    const const_matrix<B> w = p.value(weight);
+    be.gemm(dx, const_matrix<B>(slope),
+            kind == fault::transposed_mixup ? gemm_operand<const_matrix<B>>(w) : transposed(w));
+  }
+  void describe(archive&) const {}
 };
 
 /// A loss that grows with every call.
@@ -93,9 +85,9 @@ namespace {
 
 gradient_report check(fault kind, index_t position = 1, gradient_check_options options = {}) {
   const B be;
-  std::vector<layer_spec<B>> specs{dense{5, 3}, dense{3, 2}};
+  std::vector<any_layer<B>> specs{dense{5, 3}, dense{3, 2}};
   specs.insert(specs.begin() + position, faulty{position == 0 ? 5 : 3, kind});
-  sequential<B> net{be, specs};
+  network<B> net{be, specs};
   net.initialize(11);
   return check_gradients(net, mean_squared_error{}, uniform(be, 7, 5, 1).view(),
                          uniform(be, 7, 2, 2).view(), options);
@@ -168,7 +160,7 @@ TEST_CASE("the checker fails gradients of nothing but zeros", "[testing]") {
   }
   SECTION("and where differences agree that they are") {
     const B be;
-    sequential<B> net{be, {dense{4, 3, relu{}}.bias(init::constant(-100)), dense{3, 2}}};
+    network<B> net{be, {dense{4, 3, relu{}}.bias(init::constant(-100)), dense{3, 2}}};
     const tensor<B> x = uniform(be, 5, 4, 1);
     const tensor<B> t = uniform(be, 5, 2, 2);
     gradient_check_options options;
@@ -187,7 +179,7 @@ TEST_CASE("the checker leaves out kinks, but never many of them", "[testing]") {
   const B be;
   // One layer, y = relu(x W + b) with b = 0: the pre-activation of sample 0 is exactly 0, at the
   // kink, when its features are. What lies there cannot be compared; the rest can.
-  sequential<B> net{be, {dense{2, 3, relu{}}.weights(init::constant(1))}};
+  network<B> net{be, {dense{2, 3, relu{}}.weights(init::constant(1))}};
   const tensor<B> t = numbers(be, 4, 3, std::vector<double>(12, -1));
 
   SECTION("many") {
@@ -223,7 +215,7 @@ TEST_CASE("the checker leaves out kinks, but never many of them", "[testing]") {
 
 TEST_CASE("the checker leaves the parameters as they were", "[testing]") {
   const B be;
-  sequential<B> net{be, {dense{3, 4, sigmoid{}}, dense{4, 2}}};
+  network<B> net{be, {dense{3, 4, sigmoid{}}, dense{4, 2}}};
   net.initialize(5);
   const auto before = to_host(be, const_matrix<B>(net.parameters().all()));
   const tensor<B> x = uniform(be, 3, 3, 1);
@@ -235,14 +227,14 @@ TEST_CASE("the checker leaves the parameters as they were", "[testing]") {
 
 TEST_CASE("the checker refuses a loss that is not a function of its point", "[testing]") {
   const B be;
-  sequential<B> net{be, {dense{2, 2}}};
+  network<B> net{be, {dense{2, 2}}};
   const tensor<B> x = uniform(be, 3, 2, 1);
   CHECK_THROWS_AS(check_gradients(net, drifting{}, x.view(), x.view()), value_error);
 }
 
 TEST_CASE("a loss of NaN fails the check", "[testing]") {
   const B be;
-  sequential<B> net{be, {dense{2, 2}}};
+  network<B> net{be, {dense{2, 2}}};
   const double nan = std::numeric_limits<double>::quiet_NaN();
   const tensor<B> x = numbers(be, 1, 2, {1, nan});
   CHECK_FALSE(check_gradients(net, sum_of_squares{}, x.view(), x.view()).passed());

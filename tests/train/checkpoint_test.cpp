@@ -13,7 +13,6 @@
 #include "chainrule/layers/dropout.hpp"
 #include "chainrule/losses/softmax_cross_entropy.hpp"
 #include "chainrule/network/network.hpp"
-#include "chainrule/network/sequential.hpp"
 #include "chainrule/train/trainer.hpp"
 #include "support/backend_list.hpp"
 #include "support/catch.hpp"
@@ -133,8 +132,7 @@ TEST_CASE("a training refuses what is not its own", "[train][checkpoint]") {
   using B = support::tested<float>;
   const std::string file = temporary("chainrule_run_refused");
   network net{be, dense{4, 3}};
-  trainer<network<B, dense<>>, softmax_cross_entropy, sgd> by_sgd{net, softmax_cross_entropy{},
-                                                                  sgd{0.1}};
+  trainer<B, softmax_cross_entropy, sgd> by_sgd{net, softmax_cross_entropy{}, sgd{0.1}};
   trainer by_momentum{net, softmax_cross_entropy{}, momentum{0.1}};
   save_training(by_sgd, file);
   CHECK(complaint<format_error>([&] { load_training(by_momentum, file); }) ==

@@ -5,7 +5,7 @@
 #include "chainrule/backend/cpu.hpp"
 #include "chainrule/layers/activation.hpp"
 #include "chainrule/losses/pointwise.hpp"
-#include "chainrule/network/sequential.hpp"
+#include "chainrule/network/network.hpp"
 #include "support/catch.hpp"
 #include "train/two_epochs.hpp"
 
@@ -14,27 +14,12 @@ using real = basic_cpu<double>;
 
 namespace {
 
-/// The same layer, or loss, that does not say whether it treats each sample for itself.
-template <class Layer>
-struct silent_layer {
-  Layer layer;
-  [[nodiscard]] index_t inputs() const { return layer.inputs(); }
-  [[nodiscard]] index_t outputs() const { return layer.outputs(); }
-  [[nodiscard]] index_t kept() const { return layer.kept(); }
-  [[nodiscard]] std::string name() const { return layer.name(); }
-  void forward(const auto&... arguments) const { layer.forward(arguments...); }
-  template <class... Arguments>
-  void backward(const real& be, const arena<real>& p, arena<real>& g,
-                const Arguments&... more) const {
-    layer.backward(be, p, g, more...);
-  }
-};
-struct silent_activation : activation<chainrule::tanh> {
-  silent_activation() : activation(chainrule::tanh{}) {}
-  template <backend B>
-  [[nodiscard]] auto bind(index_t inputs, parameter_plan& plan) const {
-    return silent_layer<decltype(activation::bind<B>(inputs, plan))>{
-        activation::bind<B>(inputs, plan)};
+/// A layer that looks across samples, as it says, and a loss that does not say that it does not.
+struct whole_batch_activation : activation<chainrule::tanh> {
+  whole_batch_activation() : activation(chainrule::tanh{}) {}
+  [[nodiscard]] sample_shape bind(plan& p, const sample_shape& in) const {
+    p.needs_whole_batch();
+    return activation::bind(p, in);
   }
 };
 struct silent_loss {
@@ -66,7 +51,7 @@ std::vector<double> trained(const Loss& loss, const labelled_images& images,
   };
   if (with_silent_layer)
     return train(
-        network{be, dense{784, width}, silent_activation{}, dropout{0.3}, dense{width, 10}});
+        network{be, dense{784, width}, whole_batch_activation{}, dropout{0.3}, dense{width, 10}});
   return train(network{be, dense{784, width}, activation{chainrule::tanh{}}, dropout{0.3},
                        dense{width, 10}});
 }
@@ -92,7 +77,7 @@ TEST_CASE("small networks take a batch in parts, large ones and small batches wh
 TEST_CASE("the parts of a batch are all of it, and fit the part they are made for") {
   const network net{real{1}, dense{784, 32}};
   for (const index_t capacity : {1, 31, 64, 100, 131, 256, 1000}) {
-    batch_parts<std::remove_const_t<decltype(net)>> parts(net);
+    batch_parts<real> parts(net);
     parts.prepare(net, capacity, true);
     for (const index_t rows : {index_t{1}, capacity / 2 + 1, capacity - 1, capacity}) {
       if (rows < 1) continue;
@@ -102,7 +87,7 @@ TEST_CASE("the parts of a batch are all of it, and fit the part they are made fo
         const row_range r = parts.rows_of(i, count, rows);
         CHECK(r.first == next);
         CHECK(r.count >= 1);
-        CHECK(r.count <= parts.pass(i).capacity());
+        CHECK(r.count <= parts.memory(i).capacity());
         next += r.count;
       }
       CHECK(next == rows);
@@ -153,9 +138,10 @@ TEST_CASE("a layer that does not say that samples are independent keeps the batc
 
 TEST_CASE("a network of erased layers knows whether its samples are independent") {
   const real be{1};
-  CHECK(sequential<real>(be, {dense{4, 3}, activation{relu{}}, dropout{0.5}})
-            .samples_are_independent());
-  CHECK(!sequential<real>(be, {dense{4, 3}, silent_activation{}}).samples_are_independent());
+  CHECK(network<real>(be, {dense{4, 3}, activation{relu{}}, dropout{0.5}})
+            .declared()
+            .is_cut_by_samples());
+  CHECK(!network<real>(be, {dense{4, 3}, whole_batch_activation{}}).declared().is_cut_by_samples());
 }
 
 TEST_CASE("random numbers can begin anywhere in their sequence") {

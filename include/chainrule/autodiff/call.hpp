@@ -14,9 +14,8 @@
 #define CHAINRULE_AUTODIFF_CALL_HPP
 
 #include "chainrule/autodiff/backward.hpp"
-#include "chainrule/layers/layer.hpp"
 #include "chainrule/losses/loss.hpp"
-#include "chainrule/network/workspace.hpp"
+#include "chainrule/network/network.hpp"
 
 namespace chainrule {
 
@@ -29,18 +28,16 @@ namespace detail {
 }
 
 /// What a call of a network keeps.
-template <class Network>
+template <backend B>
 struct network_call {
-  using B = typename Network::backend_type;
-  const Network* net;
-  workspace<B> pass;
+  const network<B>* net;
+  pass<B> memory;
   arena<B>* total;  // none: the parameters are constants
 };
 
-template <class Network>
+template <backend B>
 struct network_operation {
-  using B = typename Network::backend_type;
-  using state = network_call<Network>;
+  using state = network_call<B>;
 
   static void vjp(vjp_step<B>& step) {
     if (step.differentiable()) refuse_second("network");
@@ -48,11 +45,12 @@ struct network_operation {
     graph<B>& g = step.graph();
     const B& be = g.backend();
     const variable<B> x = step.input(0);
-    be.copy(s.pass.output_gradient(), step.dy().view());
+    be.copy(s.net->output_gradient(s.memory), step.dy().view());
     arena<B> slopes = s.net->make_gradients();
     variable<B> dx;
     if (step.wants(0)) dx = variable<B>::adopt(g, g.make(x.shape()));
-    s.net->backward(x.view(), s.pass, slopes, step.wants(0) ? g.writable(&dx.node()) : matrix<B>{});
+    s.net->backward(x.view(), s.memory, slopes,
+                    step.wants(0) ? g.writable(&dx.node()) : matrix<B>{});
     if (s.total != nullptr)
       be.map(fn::plus{}, s.total->all(), const_matrix<B>(s.total->all()),
              const_matrix<B>(slopes.all()));
@@ -61,8 +59,8 @@ struct network_operation {
   static constexpr operation<B> instance{"network", &vjp, node<B>::template end_of<state>()};
 };
 
-template <class Network, backend B>
-[[nodiscard]] variable<B> call_network(const Network& net, const variable<B>& x, arena<B>* total,
+template <backend B>
+[[nodiscard]] variable<B> call_network(const network<B>& net, const variable<B>& x, arena<B>* total,
                                        const phase& p) {
   graph<B>& g = x.graph();
   if (total != nullptr && total->all().size() != net.parameters().all().size())
@@ -71,14 +69,12 @@ template <class Network, backend B>
                              "; use make_gradients() of this network"));
   phase training = p;
   training.training = true;
-  network_call<Network> state{&net, net.make_workspace(std::max<index_t>(x.rows(), 1), true),
-                              total};
-  const const_matrix<B> y = net.forward(x.view(), state.pass, training);
+  network_call<B> state{&net, net.make_pass(std::max<index_t>(x.rows(), 1), true), total};
+  const const_matrix<B> y = net.forward(x.view(), state.memory, training);
   variable<B> result = variable<B>::adopt(g, g.make(y.shape()));
   g.backend().copy(g.writable(&result.node()), y);
   node<B>* const input = &x.node();
-  record(result, network_operation<Network>::instance, std::move(state), &input, 1,
-         total != nullptr);
+  record(result, network_operation<B>::instance, std::move(state), &input, 1, total != nullptr);
   return result;
 }
 
@@ -99,16 +95,16 @@ namespace math {
 /// is net.make_gradients() and not set to 0 here, and gives x its own. `net` and `gradients` must
 /// outlive the graph, and the parameters stay as they are until then. Layers such as dropout act as
 /// in training, with the phase's random numbers. Throws shape_error.
-template <class Network, backend B>
-[[nodiscard]] variable<B> call(const Network& net, const variable<B>& x, arena<B>& gradients,
+template <backend B>
+[[nodiscard]] variable<B> call(const network<B>& net, const variable<B>& x, arena<B>& gradients,
                                const phase& p = phase{}) {
   return chainrule::detail::call_network(net, x, &gradients, p);
 }
 /// The same with parameters that are constants: only x gets a gradient.
-template <class Network, backend B>
-requires requires { typename Network::backend_type; }
-[[nodiscard]] variable<B> call(const Network& net, const variable<B>& x, const phase& p = phase{}) {
-  return chainrule::detail::call_network<Network, B>(net, x, nullptr, p);
+template <backend B>
+[[nodiscard]] variable<B> call(const network<B>& net, const variable<B>& x,
+                               const phase& p = phase{}) {
+  return chainrule::detail::call_network<B>(net, x, nullptr, p);
 }
 
 /// The loss of each sample, n x 1, for outputs of n x c and targets as losses/loss.hpp says. Throws

@@ -46,11 +46,11 @@ inline constexpr const char* epochs_key = "epochs";
 /// All that a training has learned: the parameters, and the state of its optimizer.
 template <class Trainer>
 [[nodiscard]] auto arenas_of(Trainer& trainer) {
-  using arena_type = std::remove_reference_t<decltype(trainer.net().parameters())>;
-  std::vector<named_arena<arena_type>> arenas{{"", &trainer.net().parameters()}};
+  auto arenas = arenas_of_network(trainer.net());
   std::size_t slot = 0;
-  for (arena_type& state : trainer.optimizer_state())
-    arenas.push_back({concat(state_prefix, slot++, "."), &state});
+  for (auto& state : trainer.optimizer_state())
+    arenas.push_back(
+        {concat(state_prefix, slot++, "."), &state, &trainer.net().declared().parameters()});
   return arenas;
 }
 

@@ -13,7 +13,6 @@
 #include <map>
 #include <span>
 #include <string>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -29,7 +28,7 @@ namespace detail {
 template <class Network>
 [[nodiscard]] std::string layers_in_words(const Network& net) {
   std::string words = std::to_string(net.inputs());
-  for (const auto& l : net.layers()) words += concat(", ", l.name, " ", l.outputs);
+  for (const auto& l : net.layers()) words += concat(", ", l.name, " ", l.outputs.size());
   return words;
 }
 
@@ -45,26 +44,40 @@ inline void add_own_key(std::map<std::string, std::string>& metadata, const char
         concat("the metadata key '", key, "' is the library's own; choose another name"));
 }
 
-/// An arena with the slices of a network's parameters, and what comes before their names in a file.
-template <class Arena>
+/// An arena of a network, the list of its slots, and what comes before their names in a file.
+template <class Arena, class List>
 struct named_arena {
   std::string prefix;
   Arena* values;
+  const List* slots;
 };
 
+/// The extents of a slot as a file states them.
+template <class Slot>
+[[nodiscard]] std::vector<index_t> extents_in_file(const Slot& slot) {
+  std::vector<index_t> extents;
+  for (index_t i = 0; i < slot.extents.rank(); ++i) extents.push_back(slot.extents[i]);
+  return extents;
+}
+
+/// What a network holds: parameters and untrained state.
+template <class Network>
+[[nodiscard]] auto arenas_of_network(Network& net) {
+  return std::vector{named_arena{"", &net.parameters(), &net.declared().parameters()},
+                     named_arena{"", &net.states(), &net.declared().states()}};
+}
+
 /// Writes the slices of all arenas, with metadata that has the library's own keys already.
-template <class Network, class Arena>
-void save_arenas(const Network& net, const std::vector<named_arena<Arena>>& arenas,
-                 const std::string& path, std::map<std::string, std::string> metadata) {
+template <class Network, class Arenas>
+void save_arenas(const Network& net, const Arenas& arenas, const std::string& path,
+                 std::map<std::string, std::string> metadata) {
   using T = typename Network::backend_type::scalar;
   std::vector<std::vector<T>> values;
   std::vector<tensor_to_save> tensors;
   for (const auto& a : arenas)
-    for (const auto& p : net.parameter_list()) {
+    for (const auto& p : *a.slots) {
       values.push_back(to_host(net.backend(), std::as_const(*a.values)[p.place]));
-      tensors.push_back({a.prefix + p.name,
-                         sizeof(T) == 4 ? "F32" : "F64",
-                         {p.place.rows, p.place.cols},
+      tensors.push_back({a.prefix + p.name, sizeof(T) == 4 ? "F32" : "F64", extents_in_file(p),
                          std::as_bytes(std::span(values.back()))});
     }
   add_own_key(metadata, layers_key, layers_in_words(net));
@@ -73,14 +86,13 @@ void save_arenas(const Network& net, const std::vector<named_arena<Arena>>& aren
 
 /// Reads the slices of all arenas from a file that holds just these, and perhaps a training's
 /// state beside them where `ignore_state`. Nothing is changed if it throws.
-template <class Network, class Arena>
-void load_arenas(const Network& net, const std::vector<named_arena<Arena>>& arenas,
-                 const safetensors_file& file, bool ignore_state) {
+template <class Network, class Arenas>
+void load_arenas(const Network& net, const Arenas& arenas, const safetensors_file& file,
+                 bool ignore_state) {
   using T = typename Network::backend_type::scalar;
   std::vector<tensor_expectation> expected;
   for (const auto& a : arenas)
-    for (const auto& p : net.parameter_list())
-      expected.push_back({a.prefix + p.name, {p.place.rows, p.place.cols}});
+    for (const auto& p : *a.slots) expected.push_back({a.prefix + p.name, extents_in_file(p)});
   const std::size_t wanted = expected.size();
   if (ignore_state)
     for (const loaded_tensor& t : file.tensors())
@@ -95,12 +107,14 @@ void load_arenas(const Network& net, const std::vector<named_arena<Arena>>& aren
   std::vector<std::vector<T>> values;
   for (std::size_t i = 0; i < wanted; ++i) {
     const auto& shape = expected[i].shape;
-    values.emplace_back(static_cast<std::size_t>(shape[0] * shape[1]));
+    index_t size = 1;
+    for (const index_t extent : shape) size *= extent;
+    values.emplace_back(static_cast<std::size_t>(size));
     file.copy_to(expected[i].name, shape, std::span(values.back()));
   }
   std::size_t next = 0;
   for (const auto& a : arenas)
-    for (const auto& p : net.parameter_list()) {
+    for (const auto& p : *a.slots) {
       const std::vector<T>& v = values[next++];
       net.backend().upload((*a.values)[p.place],
                            matrix_view<const T>(v.data(), p.place.rows, p.place.cols));
@@ -116,9 +130,7 @@ void load_arenas(const Network& net, const std::vector<named_arena<Arena>>& aren
 template <class Network>
 void save_weights(const Network& net, const std::string& path,
                   std::map<std::string, std::string> metadata = {}) {
-  using arena_type = std::remove_reference_t<decltype(net.parameters())>;
-  detail::save_arenas(net, std::vector<detail::named_arena<arena_type>>{{"", &net.parameters()}},
-                      path, std::move(metadata));
+  detail::save_arenas(net, detail::arenas_of_network(net), path, std::move(metadata));
 }
 
 /// Throws io_error if no file can be made at `path` now: to be asked before an hour of training
@@ -135,10 +147,8 @@ inline void require_can_save(const std::string& path) {
 template <class Network>
 std::map<std::string, std::string> load_weights(Network& net, const std::string& path,
                                                 load_safetensors_options options = {}) {
-  using arena_type = std::remove_reference_t<decltype(net.parameters())>;
   const safetensors_file file = load_safetensors(path, options);
-  detail::load_arenas(net, std::vector<detail::named_arena<arena_type>>{{"", &net.parameters()}},
-                      file, true);
+  detail::load_arenas(net, detail::arenas_of_network(net), file, true);
   return file.metadata();
 }
 

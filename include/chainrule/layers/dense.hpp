@@ -1,67 +1,30 @@
 /// \file
-/// `dense`: every output sees every input, y = f(x W + b).
+/// `dense`: every output depends on every input, y = f(x W + b), on the last axis of the samples.
 ///
-///     dense{784, 128, relu{}}       // extents as values
+///     dense{784, 128, relu{}}       // both extents, which are checked
+///     dense{128, relu{}}            // as many inputs as the layer before produces
 ///     dense<784, 128, relu>{}       // extents in the type: mismatches do not compile
 ///     dense{128, 10}.weights(init::normal(0, 0.01)).bias(init::zeros())
 ///
-/// W is inputs × outputs, b is 1 × outputs. Without a word, weights begin by the rule that suits
-/// the activation (He's for rectifiers, LeCun's for selu, Glorot's otherwise), biases at 0.
+/// Samples of {F}, {T, F} and {H, W, C} are treated alike: the layer acts on each of their
+/// positions (on images it is a 1 × 1 convolution). W is inputs × outputs, b is 1 × outputs. The
+/// default initialization of W follows the activation: He for rectifiers, LeCun for selu, Glorot
+/// otherwise; b begins at 0.
 #ifndef CHAINRULE_LAYERS_DENSE_HPP
 #define CHAINRULE_LAYERS_DENSE_HPP
 
-#include "chainrule/layers/bound_activation.hpp"
 #include "chainrule/layers/layer.hpp"
 #include "chainrule/ops/linear.hpp"
 
 namespace chainrule {
 
-template <backend B>
-class dense_layer {
- public:
-  dense_layer(index_t inputs, index_t outputs, const bound_activation<B>& f, slice weight,
-              slice bias)
-      : inputs_(inputs), outputs_(outputs), f_(f), weight_(weight), bias_(bias) {}
-
-  [[nodiscard]] static constexpr bool samples_are_independent() { return true; }
-  [[nodiscard]] index_t inputs() const { return inputs_; }
-  [[nodiscard]] index_t outputs() const { return outputs_; }
-  /// The pre-activation is kept only if the activation's derivative needs it.
-  [[nodiscard]] index_t kept() const { return f_.from_output() ? 0 : outputs_; }
-  [[nodiscard]] std::string name() const {
-    return f_.is_identity() ? "dense" : "dense + " + f_.name();
-  }
-
-  void forward(const B& be, const arena<B>& parameters, const_matrix<B> x, matrix<B> y,
-               matrix<B> kept, const phase& p) const {
-    if (f_.from_output() || !p.training) {
-      f_.linear(be, x, parameters[weight_], parameters[bias_], y);
-    } else {
-      ops::linear(be, x, parameters[weight_], parameters[bias_], kept);
-      f_.apply(be, kept, y);
-    }
-  }
-
-  void backward(const B& be, const arena<B>& parameters, arena<B>& gradients, const_matrix<B> x,
-                const_matrix<B> y, const_matrix<B> kept, matrix<B> dy, matrix<B> dx) const {
-    const matrix<B> dz = dy;  // in place
-    if (!f_.is_identity()) f_.backward(be, dy, f_.from_output() ? y : kept, dz);
-    ops::linear_vjp(be, x, parameters[weight_], const_matrix<B>(dz), gradients[weight_],
-                    gradients[bias_], dx);
-  }
-
- private:
-  index_t inputs_;
-  index_t outputs_;
-  bound_activation<B> f_;
-  slice weight_;
-  slice bias_;
-};
-
 template <index_t Inputs = dynamic, index_t Outputs = dynamic, class F = identity>
 class dense {
   static_assert(Inputs >= dynamic && Outputs >= dynamic && Inputs != 0 && Outputs != 0,
                 "chainrule: the extents of a dense layer are at least 1");
+  static constexpr bool is_linear = std::same_as<F, identity>;
+  /// The derivative needs only y, so the pre-activation z is not saved.
+  static constexpr bool from_output = derivable_from_output<F>;
 
  public:
   static constexpr index_t static_inputs = Inputs;
@@ -79,8 +42,16 @@ class dense {
       throw value_error(detail::concat(
           "a dense layer needs at least one input and one output, got ", inputs, " and ", outputs));
   }
+  /// As many inputs as there are. Throws value_error if there are no outputs.
+  constexpr explicit dense(index_t outputs, F f = {}) requires(Inputs == dynamic &&
+                                                               Outputs == dynamic &&
+                                                               !std::integral<F>)
+      : inputs_(dynamic), outputs_(outputs), f_(f) {
+    if (outputs < 1)
+      throw value_error(detail::concat("a dense layer needs at least one output, got ", outputs));
+  }
 
-  /// The same layer with other first weights, or biases.
+  /// This layer with another initialization of its weights, or biases.
   [[nodiscard]] constexpr dense weights(initializer rule) const {
     dense d = *this;
     d.weights_ = rule;
@@ -92,13 +63,52 @@ class dense {
     return d;
   }
 
-  [[nodiscard]] constexpr index_t inputs() const { return inputs_; }
+  [[nodiscard]] sample_shape bind(plan& p, const sample_shape& in) {
+    const sample_shape x = p.input(in, inputs_);
+    w_ = p.weight("weight", {x.last(), outputs_}, weights_);
+    b_ = p.bias("bias", outputs_, bias_);
+    const sample_shape y = x.with_last(outputs_);
+    if constexpr (!from_output) z_ = p.save(y.size());
+    if constexpr (!is_linear) dz_ = p.scratch_for_dy(y.size());
+    p.work(x.size() * outputs_);
+    return y;
+  }
 
   template <backend B>
-  [[nodiscard]] dense_layer<B> bind(index_t inputs, parameter_plan& plan) const {
-    const slice w = plan.add(role::weight, inputs, outputs_, weights_, inputs, outputs_);
-    const slice b = plan.add(role::bias, 1, outputs_, bias_, inputs, outputs_);
-    return {inputs, outputs_, bound_activation<B>(f_), w, b};
+  void forward(pass<B>& p, const_matrix<B> x, matrix<B> y) const {
+    const const_matrix<B> w = p.value(w_);
+    const const_matrix<B> b = p.value(b_);
+    x = with_columns(x, w.rows());
+    y = with_columns(y, outputs_);
+    if (from_output || !p.training()) {
+      ops::linear(p.backend(), x, w, b, y, f_);
+    } else {
+      const matrix<B> z = with_columns(p.saved(z_), outputs_);
+      ops::linear(p.backend(), x, w, b, z);
+      p.backend().map(f_, y, const_matrix<B>(z));
+    }
+  }
+
+  template <backend B>
+  void backward(pass<B>& p, const_matrix<B> x, const_matrix<B> y, const_matrix<B> dy,
+                matrix<B> dx) const {
+    const_matrix<B> dz = dy;
+    if constexpr (!is_linear) {
+      const matrix<B> to = p.scratch(dz_);
+      p.backend().map(backward_of<F>{f_}, to, dy, from_output ? y : const_matrix<B>(p.saved(z_)));
+      dz = to;
+    }
+    const const_matrix<B> w = p.value(w_);
+    const double beta_w = p.beta(w_);
+    const double beta_b = p.beta(b_);
+    ops::linear_vjp(p.backend(), with_columns(x, w.rows()), w, with_columns(dz, outputs_),
+                    p.gradient(w_), beta_w, p.gradient(b_), beta_b,
+                    dx.empty() ? dx : with_columns(dx, w.rows()));
+  }
+
+  void describe(archive& a) const {
+    a.extent("outputs", outputs_);
+    a.activation(f_);
   }
 
  private:
@@ -119,10 +129,20 @@ class dense {
   F f_;
   initializer weights_ = suitable();
   initializer bias_ = init::zeros();
+  parameter_id w_, b_;
+  saved_id z_;
+  scratch_id dz_;
 };
 
-template <class F = identity>
-dense(index_t, index_t, F = {}) -> dense<dynamic, dynamic, F>;
+template <std::integral Inputs, std::integral Outputs>
+dense(Inputs, Outputs) -> dense<dynamic, dynamic, identity>;
+template <std::integral Inputs, std::integral Outputs, class F>
+dense(Inputs, Outputs, F) -> dense<dynamic, dynamic, F>;
+template <std::integral Outputs>
+dense(Outputs) -> dense<dynamic, dynamic, identity>;
+template <std::integral Outputs, class F>
+requires(!std::integral<F>) dense(Outputs, F)
+->dense<dynamic, dynamic, F>;
 
 }  // namespace chainrule
 

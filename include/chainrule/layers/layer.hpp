@@ -1,135 +1,133 @@
 /// \file
-/// What a layer is, in two steps: a spec that the user writes, and the layer that `bind` makes of
-/// it inside a network.
+/// The contract of a layer, and `any_layer<B>`, which holds any layer over backend B.
 ///
-/// A spec is a small value (`dense{784, 128, relu{}}`). It says how many features it takes and
-/// gives (`dynamic` where it takes what comes), and binds:
+/// A layer is a small copyable value with five members. The network copies it and binds the copy
+/// once; the passes are then const.
 ///
-///     static constexpr index_t static_inputs, static_outputs;   // dynamic if not in the type
-///     index_t inputs() const;                                    // dynamic: any number
-///     template <backend B> auto bind(index_t inputs, parameter_plan&) const;  // the layer
+///     struct scale {
+///       static constexpr const char* name = "scale";
+///       shape bind(plan& p, shape in) {               // declares; returns the shape of the output
+///         w_ = p.weight("weight", {1, in.last()}, init::constant(1));
+///         return in;
+///       }
+///       template <backend B>                          // assigns y from x
+///       void forward(pass<B>& p, const_matrix<B> x, matrix<B> y) const {
+///         p.backend().map(fn::multiplies{}, y, x, p.value(w_));
+///       }
+///       template <backend B>                          // accumulates gradients, assigns dx
+///       void backward(pass<B>& p, const_matrix<B> x, const_matrix<B> y, const_matrix<B> dy,
+///                     matrix<B> dx) const;
+///       void describe(archive&) const {}              // extents and constants
+///       parameter_id w_;
+///     };
 ///
-/// A layer knows its slices of the parameter arena and no memory: what a pass keeps lives in the
-/// pass, so a forward is const and threads may share a network. `forward` and `backward` are what
-/// the concept below lists.
+/// Shapes: x and dx are n × in.size(), y and dy are n × out.size(), rows without gaps. An empty dx
+/// is not wanted and not computed. x and y are those of the forward pass, in training.
+///
+/// A layer may state extents in its type (`static_inputs`, `static_outputs`: features on the last
+/// axis, `dynamic` if unknown; `keeps_features` if it returns as many as it takes), which a network
+/// of listed layers compares at compile time.
+///
+/// See also layers/plan.hpp (what bind may declare), layers/pass.hpp (what the passes get).
 #ifndef CHAINRULE_LAYERS_LAYER_HPP
 #define CHAINRULE_LAYERS_LAYER_HPP
 
-#include <cstdint>
-#include <string>
+#include <concepts>
+#include <memory>
 #include <utility>
-#include <vector>
 
-#include "chainrule/layers/initializers.hpp"
-#include "chainrule/memory/arena.hpp"
+#include "chainrule/layers/description.hpp"
+#include "chainrule/layers/pass.hpp"
+#include "chainrule/layers/plan.hpp"
 
 namespace chainrule {
 
-/// What a forward pass is for.
-struct phase {
-  bool training = false;   // layers such as dropout act only then
-  std::uint64_t seed = 0;  // of the random numbers that layers draw
-  std::uint64_t step = 0;  // counts the passes: each draws new numbers
-
-  /// A phase of training.
-  [[nodiscard]] static constexpr phase train(std::uint64_t seed, std::uint64_t step) {
-    return {true, seed, step};
-  }
+/// Anything with the five members over backend B.
+template <class L, class B>
+concept layer = std::copy_constructible<L> &&
+    requires(L& l, const L& bound, plan& declared, pass<B>& p, archive& a, sample_shape s,
+             const_matrix<B> in, matrix<B> out) {
+  { l.bind(declared, s) } -> std::same_as<sample_shape>;
+  bound.forward(p, in, out);
+  bound.backward(p, in, in, in, out);
+  bound.describe(a);
+  name_of_layer(bound);
 };
 
-/// One parameter of a network.
-struct parameter {
-  std::string name;  // "0.weight": layer, then role
-  slice place;
-  initializer initial;
-  index_t inputs = 0;  // features in and out of the layer, for scaled initialisers
-  index_t outputs = 0;
-};
+/// A matrix without gaps seen with another number of columns: the last axis of samples as rows.
+/// Throws shape_error if there are gaps or the elements do not fill whole rows.
+template <class T, class P>
+[[nodiscard]] matrix_view<T, P> with_columns(const matrix_view<T, P>& m, index_t cols) {
+  if (m.cols() == cols) return m;
+  if (!m.contiguous() || cols < 1 || m.size() % cols != 0)
+    throw shape_error(detail::concat("a matrix of ", to_string(m.shape()), " with a stride of ",
+                                     m.stride(), " cannot be seen with ", cols, " columns"));
+  return {m.data(), m.size() / cols, cols};
+}
 
-/// Collects the parameters of the layers while they are bound, one layer after another.
-class parameter_plan {
+/// Any layer over backend B; itself a layer. A copy holds a copy of the layer.
+template <backend B>
+class any_layer {
  public:
-  /// Reserves a rows x cols parameter for the layer that is being bound.
-  slice add(role kind, index_t rows, index_t cols, initializer initial, index_t inputs,
-            index_t outputs) {
-    const slice place = arena_.add(kind, rows, cols);
-    parameters_.push_back({detail::concat(layer_, kind == role::weight ? ".weight" : ".bias"),
-                           place, initial, inputs, outputs});
-    return place;
+  template <class L>
+  requires(!std::same_as<L, any_layer>)
+      any_layer(const L& l)  // NOLINT: implicit, so that lists of layers read well
+      : held_(new holder<L>(l)) {}
+  any_layer(const any_layer& other) : held_(other.held_->clone()) {}
+  any_layer(any_layer&&) noexcept = default;
+  any_layer& operator=(any_layer other) noexcept {
+    held_ = std::move(other.held_);
+    return *this;
   }
+  ~any_layer() = default;
 
-  /// The number of the layer that is being bound.
-  [[nodiscard]] index_t layer() const { return layer_; }
-  void next_layer() { ++layer_; }
-
-  [[nodiscard]] const std::vector<parameter>& parameters() const { return parameters_; }
-  [[nodiscard]] const arena_plan& arena() const { return arena_; }
+  [[nodiscard]] const char* name() const { return held_->name(); }
+  [[nodiscard]] sample_shape bind(plan& p, const sample_shape& in) { return held_->bind(p, in); }
+  void forward(pass<B>& p, const_matrix<B> x, matrix<B> y) const { held_->forward(p, x, y); }
+  void backward(pass<B>& p, const_matrix<B> x, const_matrix<B> y, const_matrix<B> dy,
+                matrix<B> dx) const {
+    held_->backward(p, x, y, dy, dx);
+  }
+  void describe(archive& a) const { held_->describe(a); }
 
  private:
-  std::vector<parameter> parameters_;
-  arena_plan arena_;
-  index_t layer_ = 0;
+  struct interface {
+    interface() = default;
+    interface(const interface&) = delete;
+    interface& operator=(const interface&) = delete;
+    virtual ~interface() = default;
+    [[nodiscard]] virtual const char* name() const = 0;
+    [[nodiscard]] virtual interface* clone() const = 0;
+    [[nodiscard]] virtual sample_shape bind(plan&, const sample_shape&) = 0;
+    virtual void forward(pass<B>&, const_matrix<B>, matrix<B>) const = 0;
+    virtual void backward(pass<B>&, const_matrix<B>, const_matrix<B>, const_matrix<B>,
+                          matrix<B>) const = 0;
+    virtual void describe(archive&) const = 0;
+  };
+  template <class L>
+  struct holder final : interface {
+    static_assert(layer<L, B>,
+                  "chainrule: this is not a layer; a layer has the members name, bind, forward, "
+                  "backward and describe (layers/layer.hpp)");
+    explicit holder(const L& l) : held(l) {}
+    [[nodiscard]] const char* name() const override { return name_of_layer(held); }
+    [[nodiscard]] interface* clone() const override { return new holder(held); }
+    [[nodiscard]] sample_shape bind(plan& p, const sample_shape& in) override {
+      return held.bind(p, in);
+    }
+    void forward(pass<B>& p, const_matrix<B> x, matrix<B> y) const override {
+      held.forward(p, x, y);
+    }
+    void backward(pass<B>& p, const_matrix<B> x, const_matrix<B> y, const_matrix<B> dy,
+                  matrix<B> dx) const override {
+      held.backward(p, x, y, dy, dx);
+    }
+    void describe(archive& a) const override { held.describe(a); }
+    L held;
+  };
+
+  std::unique_ptr<interface> held_;
 };
-
-/// A stream of random numbers of its own for each layer and each pass.
-[[nodiscard]] constexpr std::uint64_t layer_stream(index_t layer, std::uint64_t step) {
-  // Initialisers use the streams 0 ... 2^32 - 1; bit 63 keeps the two apart.
-  return std::uint64_t{1} << 63U | static_cast<std::uint64_t>(layer) << 48U |
-         (step & 0xffffffffffffU);
-}
-
-/// A phase as the layers of backend B see it: the number of the pass may be counted in the
-/// backend's memory, so that a step that was recorded draws new numbers each time.
-template <backend B>
-struct layer_phase : phase {
-  layer_phase(const phase& p, const counter_t<B>* more = nullptr)  // NOLINT: implicit by design
-      : phase(p), passes(more) {}
-
-  /// Uniform numbers in [0, 1) for layer `number` in this pass, a row for each of its samples.
-  void draw(const B& be, matrix<B> out, index_t number) const {
-    const std::uint64_t stream = layer_stream(number, step);
-    if constexpr (counting_backend<B>)
-      if (passes != nullptr) return be.random(out, seed, stream, *passes);
-    if constexpr (forking_backend<B>) return be.random(out, seed, stream, first_row * out.cols());
-    be.random(out, seed, stream);
-  }
-
-  const counter_t<B>* passes = nullptr;  // to be added to `step`, where there is one
-  index_t first_row = 0;  // of the batch that this pass sees, where it is but a part of it
-};
-
-/// What a network asks of a layer over backend B.
-///
-/// A layer whose outputs for one sample do not depend on the other samples of the batch, nor on how
-/// many they are, may say so by a member function, `static constexpr bool samples_are_independent()
-/// { return true; }`: a batch may then be cut into parts that are computed side by side. Nothing
-/// else depends on it.
-///
-/// forward: assigns y (n × outputs) from x (n × inputs), and in training whatever backward needs
-/// to `kept` (n × kept()); `kept` is empty outside of training. A layer that draws nothing may take
-/// the phase as a plain `const phase&`.
-///
-/// backward: from dy = dL/dy, which it may overwrite, assigns the layer's gradients and dx = dL/dx;
-/// an empty dx is not wanted. x, y and kept are those of the forward pass.
-template <class L, class B>
-concept layer = requires(const L& l, const B& be, const arena<B>& parameters, arena<B>& gradients,
-                         const_matrix<B> x, matrix<B> y, const layer_phase<B>& p) {
-  { l.inputs() } -> std::same_as<index_t>;
-  { l.outputs() } -> std::same_as<index_t>;
-  { l.kept() } -> std::same_as<index_t>;
-  { l.name() } -> std::convertible_to<std::string>;
-  l.forward(be, parameters, x, y, y, p);
-  l.backward(be, parameters, gradients, x, x, x, y, y);
-};
-
-/// Whether a layer, or a loss, says that it treats each sample for itself.
-template <class L>
-[[nodiscard]] constexpr bool samples_are_independent(const L& l) {
-  if constexpr (requires { l.samples_are_independent(); })
-    return l.samples_are_independent();
-  else
-    return false;
-}
 
 }  // namespace chainrule
 

@@ -10,7 +10,9 @@
 /// n × 1, assigned, not scaled; gradient: n × c, assigned, not computed if it is empty. NaN among a
 /// sample's outputs, and a class number that is none of 0 ... c - 1, make its loss NaN.
 ///
-/// A loss that treats each sample for itself says so as a layer does (layers/layer.hpp).
+/// A loss that treats each sample for itself says so by a member function
+/// `static constexpr bool samples_are_independent() { return true; }`: batches may then be cut into
+/// micro-batches.
 ///
 /// The loss stays one number per sample until the host adds it up in double: nothing waits for the
 /// device within an epoch, and no order of addition depends on threads.
@@ -34,6 +36,15 @@ struct loss_scratch {
   tensor<B> first, second, third;  // one number per sample each
   tensor<B> columns;               // 0, 1, ..., outputs - 1
 };
+
+/// Whether a loss says that it treats each sample for itself.
+template <class Loss>
+[[nodiscard]] constexpr bool samples_are_independent(const Loss& l) {
+  if constexpr (requires { l.samples_are_independent(); })
+    return l.samples_are_independent();
+  else
+    return false;
+}
 
 /// How the targets of a loss are given.
 enum class target_kind { values, classes };

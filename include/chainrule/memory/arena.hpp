@@ -4,59 +4,90 @@
 ///
 /// A plan hands out slices; every arena made from the plan has the same slices at the same places,
 /// so that one pointwise kernel updates a whole network, one reduction measures its gradient and
-/// one copy saves it. Weights come first and biases after them, because rules such as weight decay
-/// treat the two differently.
+/// one copy saves it. Slots that an optimizer treats alike lie side by side: weights, which decay,
+/// come first and biases after them.
 ///
 ///     arena_plan plan;
-///     slice w = plan.add(role::weight, 784, 128);
+///     slice w = plan.add(weight_tags, 784, 128);
 ///     arena<cpu> parameters(be, plan), gradients(be, plan);
 ///     be.map(fn::fill{0}, gradients[w]);
 #ifndef CHAINRULE_MEMORY_ARENA_HPP
 #define CHAINRULE_MEMORY_ARENA_HPP
 
-#include <array>
 #include <vector>
 
 #include "chainrule/memory/tensor.hpp"
 
 namespace chainrule {
 
-/// What a parameter is to an optimizer: weights multiply, biases are added.
-enum class role : unsigned char { weight, bias };
-inline constexpr std::array<role, 2> roles{role::weight, role::bias};
+/// How an optimizer treats a slot. Slots of equal tags lie side by side in an arena.
+struct slot_tags {
+  bool decay = true;    // weight decay applies: true for weights, false for biases
+  bool frozen = false;  // updates leave the values and the optimizer's state unchanged
+  int group = 0;        // the parameter group
+
+  friend constexpr bool operator==(const slot_tags&, const slot_tags&) = default;
+};
+
+inline constexpr slot_tags weight_tags{};
+inline constexpr slot_tags bias_tags{.decay = false};
 
 /// The place of a matrix in every arena of a plan.
 struct slice {
-  role kind = role::weight;
-  index_t offset = 0;  // from the start of its region
+  index_t region = 0;  // of slots with equal tags
+  index_t offset = 0;  // from the start of the region, in elements
   index_t rows = 0;
   index_t cols = 0;
 };
 
-/// Where the slices lie.
+/// Where the slices lie: regions of equal tags one after another, slots in the order in which they
+/// were added within a region. The first two regions are those of weights and biases.
 class arena_plan {
  public:
   /// Slices begin at multiples of so many elements: a cache line of floats.
   static constexpr index_t alignment = 16;
 
-  /// The next slice of that kind, rows x cols.
-  slice add(role kind, index_t rows, index_t cols) {
-    index_t& end = sizes_[static_cast<std::size_t>(kind)];
-    const slice s{kind, end, rows, cols};
+  /// The next slice with these tags, rows x cols.
+  slice add(const slot_tags& tags, index_t rows, index_t cols) {
+    std::size_t at = 0;
+    while (at < regions_.size() && regions_[at].tags != tags) ++at;
+    if (at == regions_.size()) regions_.push_back({tags, 0});
+    index_t& end = regions_[at].size;
+    const slice s{static_cast<index_t>(at), end, rows, cols};
     end += (rows * cols + alignment - 1) / alignment * alignment;
     return s;
   }
 
+  [[nodiscard]] index_t regions() const { return static_cast<index_t>(regions_.size()); }
+  [[nodiscard]] const slot_tags& tags(index_t region) const { return at(region).tags; }
+  /// Whether updates leave some region unchanged.
+  [[nodiscard]] bool has_frozen() const {
+    for (const tagged& r : regions_)
+      if (r.tags.frozen) return true;
+    return false;
+  }
   /// The elements of a region, padding included.
-  [[nodiscard]] index_t size(role kind) const { return sizes_[static_cast<std::size_t>(kind)]; }
-  [[nodiscard]] index_t size() const { return size(role::weight) + size(role::bias); }
-  /// Where a region begins.
-  [[nodiscard]] index_t begin(role kind) const {
-    return kind == role::weight ? 0 : size(role::weight);
+  [[nodiscard]] index_t size(index_t region) const { return at(region).size; }
+  [[nodiscard]] index_t size() const { return begin(regions()); }
+  /// The element at which a region begins.
+  [[nodiscard]] index_t begin(index_t region) const {
+    index_t first = 0;
+    for (index_t i = 0; i < region; ++i) first += at(i).size;
+    return first;
   }
 
+  /// Whether arenas of both plans have the same regions.
+  friend bool operator==(const arena_plan&, const arena_plan&) = default;
+
  private:
-  std::array<index_t, 2> sizes_{};
+  struct tagged {
+    slot_tags tags;
+    index_t size = 0;
+    friend bool operator==(const tagged&, const tagged&) = default;
+  };
+  [[nodiscard]] const tagged& at(index_t i) const { return regions_[static_cast<std::size_t>(i)]; }
+
+  std::vector<tagged> regions_{{weight_tags, 0}, {bias_tags, 0}};
 };
 
 /// Memory for the slices of a plan. Padding between slices is 0 and stays so under every rule that
@@ -71,21 +102,21 @@ class arena {
   }
 
   [[nodiscard]] matrix<B> operator[](const slice& s) {
-    return {elements_.view().data() + (plan_.begin(s.kind) + s.offset), s.rows, s.cols};
+    return {elements_.view().data() + (plan_.begin(s.region) + s.offset), s.rows, s.cols};
   }
   [[nodiscard]] const_matrix<B> operator[](const slice& s) const {
-    return {elements_.view().data() + (plan_.begin(s.kind) + s.offset), s.rows, s.cols};
+    return {elements_.view().data() + (plan_.begin(s.region) + s.offset), s.rows, s.cols};
   }
 
   /// Everything as one row, padding included.
   [[nodiscard]] matrix<B> all() { return elements_.view(); }
   [[nodiscard]] const_matrix<B> all() const { return elements_.view(); }
-  /// The weights, or the biases, as one row.
-  [[nodiscard]] matrix<B> region(role kind) {
-    return all().block(0, plan_.begin(kind), 1, plan_.size(kind));
+  /// One region as one row.
+  [[nodiscard]] matrix<B> region(index_t i) {
+    return all().block(0, plan_.begin(i), 1, plan_.size(i));
   }
-  [[nodiscard]] const_matrix<B> region(role kind) const {
-    return all().block(0, plan_.begin(kind), 1, plan_.size(kind));
+  [[nodiscard]] const_matrix<B> region(index_t i) const {
+    return all().block(0, plan_.begin(i), 1, plan_.size(i));
   }
   [[nodiscard]] const arena_plan& plan() const { return plan_; }
 
@@ -98,8 +129,7 @@ class arena {
 /// of another scalar: by way of the host. Throws shape_error if the sizes differ.
 template <backend From, backend To>
 void copy_across(const From& from_be, const arena<From>& from, const To& to_be, arena<To>& to) {
-  if (from.plan().size(role::weight) != to.plan().size(role::weight) ||
-      from.plan().size(role::bias) != to.plan().size(role::bias))
+  if (from.plan() != to.plan())
     throw shape_error(detail::concat("the parameters to copy fill ", from.plan().size(),
                                      " places, those to copy to have ", to.plan().size(),
                                      "; the two networks must have the same layers"));

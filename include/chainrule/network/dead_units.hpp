@@ -12,8 +12,7 @@
 
 #include <vector>
 
-#include "chainrule/memory/tensor.hpp"
-#include "chainrule/network/workspace.hpp"
+#include "chainrule/network/network.hpp"
 
 namespace chainrule {
 
@@ -29,19 +28,18 @@ struct is_zero {
 /// For each layer, the number of its outputs that are 0 for all rows of x (n × inputs), as the
 /// network predicts: dropout drops nothing. NaN is not 0. Throws shape_error if x does not fit,
 /// value_error if it has no rows.
-template <class Network>
-[[nodiscard]] std::vector<index_t> dead_units(const Network& net,
-                                              const_matrix<typename Network::backend_type> x) {
-  using B = typename Network::backend_type;
+template <backend B>
+[[nodiscard]] std::vector<index_t> dead_units(const network<B>& net,
+                                              std::type_identity_t<const_matrix<B>> x) {
   if (x.rows() < 1)
     throw value_error("dead units are those that no sample wakes; there are no samples");
   const B& be = net.backend();
-  workspace<B> pass = net.make_workspace(x.rows());
-  net.forward(x, pass);
+  pass<B> p = net.make_pass(x.rows());
+  net.forward(x, p);
   tensor<B> counts(be, 1, net.depth());
   for (index_t i = 0; i < net.depth(); ++i) {
-    const const_matrix<B> y = pass.output(i);  // n × outputs
-    tensor<B> alive(be, 1, y.cols());          // 1 where a row is not 0
+    const const_matrix<B> y = net.output_of(p, i);  // n × outputs
+    tensor<B> alive(be, 1, y.cols());               // 1 where a row is not 0
     be.reduce(maximum{}, alive.view(), detail::is_not_zero{}, y);
     be.reduce(sum{}, counts.view().block(0, i, 1, 1), detail::is_zero{},
               const_matrix<B>(alive.view()));

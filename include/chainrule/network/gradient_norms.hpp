@@ -14,8 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "chainrule/memory/arena.hpp"
-#include "chainrule/memory/tensor.hpp"
+#include "chainrule/network/network.hpp"
 
 namespace chainrule {
 
@@ -31,10 +30,8 @@ struct square_of_ratio {
 /// parameters. `gradients` is what the network's backward pass assigned. No square overflows, and
 /// none vanishes. Infinite or NaN where an element is. Throws shape_error if `gradients` is not of
 /// this network.
-template <class Network>
-[[nodiscard]] std::vector<double> gradient_norms(
-    const Network& net, const arena<typename Network::backend_type>& gradients) {
-  using B = typename Network::backend_type;
+template <backend B>
+[[nodiscard]] std::vector<double> gradient_norms(const network<B>& net, const arena<B>& gradients) {
   if (gradients.all().size() != net.parameters().all().size())
     throw shape_error(detail::concat("the gradients have room for ", gradients.all().size(),
                                      " numbers, the parameters are ", net.parameters().all().size(),

@@ -1,115 +1,300 @@
 /// \file
-/// `network`: a chain of layers whose types are known when the program is compiled.
+/// `network`: layers one after another, bound to a backend, with their parameters.
 ///
-///     network net{cpu{}, dense{784, 128, relu{}}, dense{128, 10}};
+///     network net{cpu{}, dense{784, 128, relu{}}, dense{10}};
 ///     net.initialize(7);
 ///     tensor<cpu> logits = net.predict(images);
 ///
-/// Extents that do not fit fail to compile where they stand in the types (`dense<784, 128>{}`), and
-/// with a shape_error where they are values. For architectures that are only known at run time see
-/// network/sequential.hpp; everything a network can do is in network/layer_stack.hpp.
+///     std::vector<any_layer<cpu>> layers{input{784}};      // known at run time
+///     for (index_t width : widths) layers.push_back(dense{width, relu{}});
+///     network<cpu> deep{cpu{}, layers};
+///
+/// There is one type, `network<B>`, for both: functions take a `network<B>&`. A network of listed
+/// layers adds to it that it can be made again on another backend (`to`). Extents that do not fit
+/// fail to compile where they stand in the types (`dense<784, 128>{}`), and with a shape_error
+/// where they are values.
 #ifndef CHAINRULE_NETWORK_NETWORK_HPP
 #define CHAINRULE_NETWORK_NETWORK_HPP
 
+#include <memory>
+#include <string>
+#include <string_view>
 #include <tuple>
 #include <utility>
+#include <vector>
 
-#include "chainrule/network/layer_stack.hpp"
+#include "chainrule/layers/chain.hpp"
+#include "chainrule/layers/reshape.hpp"
+#include "chainrule/layers/sequence.hpp"
 
 namespace chainrule {
 
-namespace detail {
-/// The spec gives as many features as it takes.
-template <class Spec>
-concept keeps_features = requires {
-  requires Spec::keeps_features;
+/// The line of one layer in a summary.
+struct layer_summary {
+  std::string name;      // "dense + relu"
+  sample_shape outputs;  // of one sample
+  index_t parameters = 0;
 };
 
-/// Whether each layer takes what the one before it gives, as far as the types tell.
-template <class... Specs>
-[[nodiscard]] consteval bool extents_agree() {
-  index_t features = dynamic;
-  bool agree = true;
-  const auto next = [&](index_t inputs, index_t outputs, bool same_as_input) {
-    if (features != dynamic && inputs != dynamic && features != inputs) agree = false;
-    // A layer that takes any number of features passes on as many.
-    if (!same_as_input) features = outputs;
-  };
-  (next(Specs::static_inputs, Specs::static_outputs, keeps_features<Specs>), ...);
-  return agree;
-}
-}  // namespace detail
+template <backend B, class... Layers>
+class network;
 
-template <backend B, class... Specs>
-class network : public layer_stack<network<B, Specs...>, B> {
-  static_assert(sizeof...(Specs) > 0, "chainrule: a network needs at least one layer");
-  static_assert(detail::extents_agree<Specs...>(),
+/// Any network over backend B. Move-only; `clone` copies.
+template <backend B>
+class network<B> {
+ public:
+  using backend_type = B;
+
+  /// Binds copies of the layers one after another; parameters get their first values from seed 0.
+  /// Throws shape_error if neighbours do not fit, value_error if there are none.
+  network(const B& be, std::vector<any_layer<B>> layers) : be_(be), layers_(std::move(layers)) {
+    auto declared = std::make_shared<plan>();
+    sample_shape in;
+    if (!layers_.empty() && std::string_view(layers_.front().name()) == input::name) {
+      in = layers_.front().bind(*declared, in);
+      layers_.erase(layers_.begin());
+    }
+    if (layers_.empty()) throw value_error("a network needs at least one layer");
+    for (any_layer<B>& l : layers_)
+      chain_.bind_next(*declared, std::to_string(chain_.size()), l, in);
+    chain_.finish(*declared, true);
+    plan_ = std::move(declared);
+    parameters_ = arena<B>(be_, plan_->parameter_arena());
+    states_ = arena<B>(be_, plan_->state_arena());
+    initialize(0);
+  }
+  network(network&&) noexcept = default;
+  network& operator=(network&&) noexcept = default;
+  network(const network&) = delete;
+  network& operator=(const network&) = delete;
+
+  /// A network of the same layers with the same parameters and state.
+  [[nodiscard]] network clone() const {
+    std::vector<any_layer<B>> layers = layers_;
+    layers.insert(layers.begin(), input(input_shape()));
+    network copy(be_, std::move(layers));
+    copy.assign(*this);
+    return copy;
+  }
+
+  [[nodiscard]] const B& backend() const { return be_; }
+  /// The shape of a sample, and of the output for it.
+  [[nodiscard]] const sample_shape& input_shape() const { return plan_->input(); }
+  [[nodiscard]] const sample_shape& output_shape() const { return chain_.shape(depth() - 1); }
+  /// The numbers of elements in these shapes: the columns of a batch.
+  [[nodiscard]] index_t inputs() const { return input_shape().size(); }
+  [[nodiscard]] index_t outputs() const { return output_shape().size(); }
+  [[nodiscard]] index_t depth() const { return static_cast<index_t>(layers_.size()); }
+  /// What the layers have declared.
+  [[nodiscard]] const plan& declared() const { return *plan_; }
+
+  /// Every parameter, in the order of the layers.
+  [[nodiscard]] const std::vector<parameter>& parameter_list() const { return plan_->parameters(); }
+  [[nodiscard]] arena<B>& parameters() { return parameters_; }
+  [[nodiscard]] const arena<B>& parameters() const { return parameters_; }
+  /// Untrained state, such as running statistics: names as plan::states() has them.
+  [[nodiscard]] arena<B>& states() { return states_; }
+  [[nodiscard]] const arena<B>& states() const { return states_; }
+  /// The values of one parameter: W of layer 0 is `net.values("0.weight")`. Throws value_error
+  /// if there is none of that name.
+  [[nodiscard]] matrix<B> values(std::string_view name) { return parameters_[place_of(name)]; }
+  [[nodiscard]] const_matrix<B> values(std::string_view name) const {
+    return parameters_[place_of(name)];
+  }
+  [[nodiscard]] slice place_of(std::string_view name) const {
+    for (const parameter& p : parameter_list())
+      if (p.name == name) return p.place;
+    throw value_error(detail::concat("the network has no parameter '", name,
+                                     "'; they are named like '0.weight'"));
+  }
+  /// How many numbers can be learned.
+  [[nodiscard]] index_t parameter_count() const {
+    index_t count = 0;
+    for (const parameter& p : parameter_list()) count += p.place.rows * p.place.cols;
+    return count;
+  }
+
+  /// Gives parameters and state their first values; a seed gives the same values on any backend.
+  void initialize(std::uint64_t seed) {
+    std::uint64_t stream = 0;
+    for (const parameter& p : plan_->parameters()) fill(parameters_, p, seed, stream++);
+    for (const parameter& p : plan_->states()) fill(states_, p, seed, 0);
+  }
+
+  /// Copies parameters and state of a network with the same layers, which may be on another backend
+  /// or of another scalar. Throws shape_error if its parameters or states are others.
+  template <chainrule::backend From>
+  void assign(const network<From>& other) {
+    require_same("parameter", plan_->parameters(), other.declared().parameters());
+    require_same("state", plan_->states(), other.declared().states());
+    copy_across(other.backend(), other.parameters(), be_, parameters_);
+    copy_across(other.backend(), other.states(), be_, states_);
+  }
+
+  /// An arena for gradients, all 0; its slices are those of the parameters.
+  [[nodiscard]] arena<B> make_gradients() const { return arena<B>(be_, plan_->parameter_arena()); }
+
+  /// Memory for passes of up to `capacity` samples; with `training`, also for backward passes.
+  [[nodiscard]] pass<B> make_pass(index_t capacity, bool training = false) const {
+    return pass<B>(be_, plan_, capacity, training);
+  }
+
+  /// The outputs for x (n × inputs), n × outputs. They live in `p` until its next use. Throws
+  /// shape_error.
+  const_matrix<B> forward(const_matrix<B> x, pass<B>& p,
+                          const pass_phase<B>& what = phase{}) const {
+    if (x.cols() != inputs())
+      throw shape_error(detail::concat("the network expects ", input_in_words(),
+                                       ", the samples have ", x.cols()));
+    p.begin_forward(*plan_, parameters_, states_, x.rows(), what);
+    const matrix<B> y = chain_.output(p, depth() - 1);
+    chain_.forward(
+        p, x, y, [&](index_t i, const_matrix<B> in, matrix<B> out) { at(i).forward(p, in, out); });
+    return y;
+  }
+
+  /// The gradient with respect to the output, n × outputs: a loss writes it here before backward.
+  /// Throws shape_error unless the pass is one for training.
+  [[nodiscard]] matrix<B> output_gradient(pass<B>& p) const {
+    if (!p.has_training())
+      throw shape_error("this pass was made for inference; make one with training = true");
+    return chain_.gradient(p, depth() - 1);
+  }
+
+  /// From output_gradient(p), which it overwrites, assigns dL/dparameters to `gradients` and, if
+  /// wanted, dL/dx to `input_gradient` (n × inputs). `x` and `p` are those of the forward pass,
+  /// which was one in training. Throws shape_error.
+  void backward(const_matrix<B> x, pass<B>& p, arena<B>& gradients,
+                matrix<B> input_gradient = {}) const {
+    if (gradients.all().size() != parameters_.all().size())
+      throw shape_error(detail::concat("the gradients have room for ", gradients.all().size(),
+                                       " numbers, the parameters are ", parameters_.all().size(),
+                                       "; use make_gradients() of this network"));
+    p.begin_backward(*plan_, gradients, x.rows());
+    const matrix<B> dy = output_gradient(p);
+    chain_.grant(p, dy);
+    chain_.backward(p, x, const_matrix<B>(chain_.output(p, depth() - 1)), const_matrix<B>(dy),
+                    input_gradient,
+                    [&](index_t i, const_matrix<B> in, const_matrix<B> out, const_matrix<B> dout,
+                        matrix<B> din) { at(i).backward(p, in, out, dout, din); });
+    p.end_backward();
+  }
+
+  /// Makes the states that a pass of training computed those of the network.
+  void commit(const pass<B>& p) {
+    if (!plan_->states().empty()) be_.copy(states_.all(), p.new_states().all());
+  }
+
+  /// The output of layer i in the last forward pass (n × elements).
+  [[nodiscard]] const_matrix<B> output_of(pass<B>& p, index_t i) const {
+    return chain_.output(p, i);
+  }
+
+  /// The outputs for x (n × inputs), as a tensor of their own. May be called from several threads.
+  [[nodiscard]] tensor<B> predict(const_matrix<B> x) const {
+    tensor<B> result(be_, x.rows(), outputs());
+    const index_t at_once = x.rows() < 256 ? (x.rows() < 1 ? 1 : x.rows()) : 256;
+    pass<B> p = make_pass(at_once);
+    for (index_t i = 0; i < x.rows(); i += at_once) {
+      const index_t count = x.rows() - i < at_once ? x.rows() - i : at_once;
+      be_.copy(result.view().middle_rows(i, count), forward(x.middle_rows(i, count), p));
+    }
+    return result;
+  }
+
+  /// One line per layer: its name, the shape of its output, its number of parameters.
+  [[nodiscard]] std::vector<layer_summary> layers() const {
+    std::vector<layer_summary> lines;
+    for (index_t i = 0; i < depth(); ++i) {
+      index_t count = 0;
+      const std::string prefix = detail::concat(i, ".");
+      for (const parameter& p : parameter_list())
+        if (p.name.compare(0, prefix.size(), prefix) == 0) count += p.place.rows * p.place.cols;
+      lines.push_back({chainrule::describe(at(i)).label(), chain_.shape(i), count});
+    }
+    return lines;
+  }
+
+  /// The network as data: the shape of its input and its layers.
+  [[nodiscard]] description describe() const {
+    archive a("network");
+    a.extent("input", input_shape());
+    for (const any_layer<B>& l : layers_) a.child(l);
+    return a.result();
+  }
+
+ protected:
+  [[nodiscard]] const any_layer<B>& at(index_t i) const {
+    return layers_[static_cast<std::size_t>(i)];
+  }
+
+ private:
+  [[nodiscard]] std::string input_in_words() const {
+    return input_shape().rank() == 1 ? detail::concat(inputs(), " features")
+                                     : detail::concat("samples of ", to_string(input_shape()), ", ",
+                                                      inputs(), " features");
+  }
+
+  static void require_same(const char* what, const std::vector<parameter>& mine,
+                           const std::vector<parameter>& theirs) {
+    if (theirs.size() != mine.size())
+      throw shape_error(detail::concat("a network of ", mine.size(), " ", what,
+                                       "s cannot take those of one with ", theirs.size()));
+    for (std::size_t i = 0; i < mine.size(); ++i)
+      if (mine[i].name != theirs[i].name || mine[i].extents != theirs[i].extents)
+        throw shape_error(detail::concat(what, " ", mine[i].name, " is ",
+                                         to_string(mine[i].extents), ", that to take is ",
+                                         theirs[i].name, " of ", to_string(theirs[i].extents)));
+  }
+
+  void fill(arena<B>& values, const parameter& p, std::uint64_t seed, std::uint64_t stream) {
+    std::vector<double> drawn(static_cast<std::size_t>(p.place.rows * p.place.cols));
+    random_stream random(seed, stream);
+    p.initial.fill({drawn.data(), p.place.rows, p.place.cols}, p.inputs, p.outputs, random);
+    const std::vector<scalar_t<B>> rounded(drawn.begin(), drawn.end());
+    be_.upload(values[p.place],
+               matrix_view<const scalar_t<B>>(rounded.data(), p.place.rows, p.place.cols));
+    be_.synchronize();  // `rounded` must live until it is read
+  }
+
+  B be_;
+  std::vector<any_layer<B>> layers_;
+  layer_chain chain_;
+  std::shared_ptr<const plan> plan_;  // shared with the passes
+  arena<B> parameters_;
+  arena<B> states_;
+};
+
+/// A network whose layers are listed in the program.
+template <backend B, class... Layers>
+class network : public network<B> {
+  static_assert(detail::extents_agree<Layers...>(),
                 "chainrule: a layer expects another number of features than the layer before it "
                 "produces; compare the extents in the types of neighbouring layers");
-  using base = layer_stack<network, B>;
 
  public:
-  /// Binds the specs one after another; parameters get their first values from seed 0. Throws
+  /// Binds the layers one after another; parameters get their first values from seed 0. Throws
   /// shape_error if neighbours do not fit.
-  explicit network(const B& be, const Specs&... specs) : network(be, parameter_plan{}, specs...) {}
+  explicit network(const B& be, const Layers&... layers)
+      : network<B>(be, std::vector<any_layer<B>>{any_layer<B>(layers)...}), listed_(layers...) {}
 
-  /// The same network with the same parameters on another backend.
+  /// The same layers with the same parameters and state on another backend.
   template <backend To>
-  [[nodiscard]] network<To, Specs...> to(const To& be) const {
+  [[nodiscard]] network<To, Layers...> to(const To& be) const {
     auto moved = std::apply(
-        [&](const Specs&... specs) { return network<To, Specs...>(be, specs...); }, specs_);
+        [&](const Layers&... layers) { return network<To, Layers...>(be, layers...); }, listed_);
     moved.assign(*this);
     return moved;
   }
 
-  /// Calls f(number, layer) for each layer, first to last.
-  template <class F>
-  void each_layer(F&& f) const {
-    walk(std::index_sequence_for<Specs...>{}, [&](index_t i, const auto& l) { f(i, l); });
-  }
-  /// The same, last to first.
-  template <class F>
-  void each_layer_reversed(F&& f) const {
-    [&]<std::size_t... I>(std::index_sequence<I...>) {
-      constexpr std::size_t last = sizeof...(Specs) - 1;
-      (f(static_cast<index_t>(last - I), std::get<last - I>(layers_)), ...);
-    }
-    (std::index_sequence_for<Specs...>{});
-  }
-
  private:
-  network(const B& be, parameter_plan plan, const Specs&... specs)
-      : network(be, plan, index_t{dynamic}, std::string{}, specs...) {}
-
-  // The braces bind the layers in order: each needs what the one before it gives.
-  network(const B& be, parameter_plan& plan, index_t features, std::string previous,
-          const Specs&... specs)
-      : base(be), specs_(specs...), layers_{bind_next(specs, features, previous, plan)...} {
-    base::finish(std::move(plan));
-  }
-
-  template <class Spec>
-  static auto bind_next(const Spec& spec, index_t& features, std::string& previous,
-                        parameter_plan& plan) {
-    auto bound = bind_behind<B>(spec, features, previous, plan);
-    features = bound.outputs();
-    previous = Spec::name;
-    return bound;
-  }
-
-  template <std::size_t... I, class F>
-  void walk(std::index_sequence<I...>, F&& f) const {
-    (f(static_cast<index_t>(I), std::get<I>(layers_)), ...);
-  }
-
-  std::tuple<Specs...> specs_;
-  std::tuple<decltype(std::declval<const Specs&>().template bind<B>(
-      index_t{}, std::declval<parameter_plan&>()))...>
-      layers_;
+  std::tuple<Layers...> listed_;
 };
 
-template <backend B, class... Specs>
-network(B, Specs...) -> network<B, Specs...>;
+template <backend B>
+network(B, std::vector<any_layer<B>>) -> network<B>;
+template <backend B, class... Layers>
+network(B, Layers...) -> network<B, Layers...>;
 
 }  // namespace chainrule
 

@@ -9,16 +9,16 @@
 #include <string>
 
 #include "chainrule/core/text.hpp"
-#include "chainrule/network/layer_stack.hpp"
+#include "chainrule/network/network.hpp"
 
 namespace chainrule {
 
 /// One line per layer (number, layer, output shape, parameters), then the total. `n` stands for the
 /// number of samples.
-template <class Network>
-[[nodiscard]] std::string summary(const Network& net) {
+template <backend B>
+[[nodiscard]] std::string summary(const network<B>& net) {
   std::vector<layer_summary> lines = net.layers();
-  lines.insert(lines.begin(), {"input", net.inputs(), 0});
+  lines.insert(lines.begin(), {"input", net.input_shape(), 0});
   std::size_t widest = 5;
   for (const layer_summary& l : lines) widest = std::max(widest, l.name.size());
 
@@ -30,7 +30,7 @@ template <class Network>
   std::string table = line("", "layer", "output", "parameters");
   for (std::size_t i = 0; i < lines.size(); ++i)
     table += line(i == 0 ? "" : std::to_string(i - 1), lines[i].name,
-                  detail::concat("n x ", lines[i].outputs),
+                  detail::concat("n x ", to_string(lines[i].outputs)),
                   i == 0 ? "" : detail::grouped(lines[i].parameters));
   return table + line("", "total", "", detail::grouped(net.parameter_count()));
 }

@@ -85,7 +85,12 @@ class optimizer {
   /// State for arenas of that plan, all 0. `rules` is a rule or a chain of rules.
   template <class Rules>
   optimizer(const B& be, const arena_plan& plan, const Rules& rules)
-      : be_(be), rules_(chain(rules)), plan_(plan), scalars_(be, 1, per_step), squares_(be, 1, 1) {
+      : be_(be),
+        rules_(chain(rules)),
+        plan_(plan),
+        host_scalars_(static_cast<std::size_t>(per_step())),
+        scalars_(be, 1, per_step()),
+        squares_(be, 1, 1) {
     for (auto& s : state_) s = arena<B>(be, plan);
   }
 
@@ -107,12 +112,12 @@ class optimizer {
     send_scalars();
     // A rule that measures the whole gradient has to wait for it.
     constexpr bool measures = measures_gradient<first_rule>;
-    each_range(gradients.plan(), [&](role kind, index_t begin, index_t size) {
+    each_range([&](index_t region, index_t begin, index_t size) {
       be_.each_part((size + piece - 1) / piece, [&](index_t i) {
         const index_t first = i * piece;
         const index_t count = first + piece < size ? piece : size - first;
         complete(begin + first, count);
-        if constexpr (!measures) update_range(parameters, gradients, kind, begin + first, count);
+        if constexpr (!measures) update_range(parameters, gradients, region, begin + first, count);
       });
     });
     if constexpr (measures) take_step(parameters, gradients);
@@ -121,10 +126,10 @@ class optimizer {
 
   /// Lays down the scalars of the next `count` steps in the backend's memory, for update_planned.
   void plan_steps(index_t count) {
-    std::vector<scalar_t<B>> host(static_cast<std::size_t>(count * per_step));
-    for (index_t i = 0; i < count; ++i) write_scalars(step_ + i, host.data() + i * per_step);
-    if (planned_.rows() != count) planned_ = tensor<B>(be_, count, per_step);
-    be_.upload(planned_.view(), matrix_view<const scalar_t<B>>(host.data(), count, per_step));
+    std::vector<scalar_t<B>> host(static_cast<std::size_t>(count * per_step()));
+    for (index_t i = 0; i < count; ++i) write_scalars(step_ + i, host.data() + i * per_step());
+    if (planned_.rows() != count) planned_ = tensor<B>(be_, count, per_step());
+    be_.upload(planned_.view(), matrix_view<const scalar_t<B>>(host.data(), count, per_step()));
   }
   /// Step number `at` of those planned, where `at` is a number in the backend's memory: nothing in
   /// it comes from the host, so it can be recorded and replayed. Whoever does so calls count_step
@@ -158,65 +163,68 @@ class optimizer {
 
  private:
   // The numbers of a step live in the backend's memory, so that a schedule never changes a kernel:
-  // for each region (a rule may treat biases otherwise) the rate and then the scalars of the rules.
+  // for each region (a rule may depend on its tags) the rate and then the scalars of the rules.
   static constexpr index_t per_region = static_cast<index_t>(Chain::scalars) + 1;
-  static constexpr index_t per_step = per_region * static_cast<index_t>(roles.size());
+  [[nodiscard]] index_t per_step() const { return per_region * plan_.regions(); }
 
   void write_scalars(std::int64_t step, scalar_t<B>* to) const {
-    for (const role kind : roles) {
+    for (index_t region = 0; region < plan_.regions(); ++region) {
       std::array<double, Chain::scalars> all{};
-      rules_.prepare({step, kind}, all);
+      rules_.prepare({step, plan_.tags(region)}, all);
       *to++ = static_cast<scalar_t<B>>(rules_.rate(step));
       for (const double s : all) *to++ = static_cast<scalar_t<B>>(s);
     }
   }
 
-  [[nodiscard]] matrix<B> scalar(role kind, std::size_t i) {
-    return scalars_.view().block(
-        0, static_cast<index_t>(kind) * per_region + static_cast<index_t>(i), 1, 1);
+  [[nodiscard]] matrix<B> scalar(index_t region, std::size_t i) {
+    return scalars_.view().block(0, region * per_region + static_cast<index_t>(i), 1, 1);
   }
 
   using first_rule = std::remove_cvref_t<decltype(std::get<0>(std::declval<Chain&>().rules()))>;
 
   void send_scalars() {
-    std::array<scalar_t<B>, per_step> host{};
-    write_scalars(step_, host.data());
-    be_.upload(scalars_.view(), matrix_view<const scalar_t<B>>(host.data(), 1, per_step));
+    write_scalars(step_, host_scalars_.data());
+    be_.upload(scalars_.view(),
+               matrix_view<const scalar_t<B>>(host_scalars_.data(), 1, per_step()));
   }
 
   void require_plan(const arena<B>& parameters, const arena<B>& gradients) const {
-    for (const role kind : roles)
-      for (const arena<B>* a : {&parameters, &gradients})
-        if (a->plan().size(kind) != plan_.size(kind))
-          throw shape_error(detail::concat(
-              "the optimizer is bound to ", plan_.size(role::weight), " weights and ",
-              plan_.size(role::bias), " biases, padding included; these ",
-              a == &parameters ? "parameters" : "gradients", " have ", a->plan().size(role::weight),
-              " and ", a->plan().size(role::bias)));
+    for (const arena<B>* a : {&parameters, &gradients})
+      if (a->plan() != plan_)
+        throw shape_error(detail::concat("the optimizer is bound to ", sizes_in_words(plan_),
+                                         "; these ", a == &parameters ? "parameters" : "gradients",
+                                         " are ", sizes_in_words(a->plan())));
+  }
+  [[nodiscard]] static std::string sizes_in_words(const arena_plan& p) {
+    std::string words;
+    for (index_t i = 0; i < p.regions(); ++i)
+      words +=
+          detail::concat(i == 0 ? "" : " + ", p.size(i), p.tags(i).decay ? " weights" : " biases");
+    return words + " (padding included)";
   }
 
   void take_step(arena<B>& parameters, const arena<B>& gradients) {
     measure(gradients);
-    each_range(gradients.plan(), [&](role kind, index_t begin, index_t size) {
-      update_range(parameters, gradients, kind, begin, size);
+    each_range([&](index_t region, index_t begin, index_t size) {
+      update_range(parameters, gradients, region, begin, size);
     });
   }
 
-  /// f(kind, begin, size) for all that is updated with the scalars of that kind.
+  /// f(region, begin, size) for all that is updated with the scalars of that region.
   template <class F>
-  static void each_range(const arena_plan& plan, const F& f) {
-    if constexpr (Chain::treats_roles_alike)
-      f(role::weight, index_t{0}, plan.size());
-    else
-      for (const role kind : roles) f(kind, plan.begin(kind), plan.size(kind));
+  void each_range(const F& f) const {
+    if (Chain::treats_tags_alike && !plan_.has_frozen())
+      return f(index_t{0}, index_t{0}, plan_.size());
+    for (index_t i = 0; i < plan_.regions(); ++i)
+      if (!plan_.tags(i).frozen) f(i, plan_.begin(i), plan_.size(i));
   }
 
-  /// Elements [first, first + count) of the arenas, with the scalars of that kind.
-  void update_range(arena<B>& parameters, const arena<B>& gradients, role kind, index_t first,
+  /// Elements [first, first + count) of the arenas, with the scalars of that region.
+  void update_range(arena<B>& parameters, const arena<B>& gradients, index_t region, index_t first,
                     index_t count) {
     if (count == 0) return;
     const auto range = [&](auto&& a) { return a.all().block(0, first, 1, count); };
-    apply(range(parameters), range(gradients), kind, first, std::make_index_sequence<slots>{},
+    apply(range(parameters), range(gradients), region, first, std::make_index_sequence<slots>{},
           std::make_index_sequence<Chain::scalars + 1>{});
   }
 
@@ -225,17 +233,18 @@ class optimizer {
     const auto& first = std::get<0>(rules_.rules());
     if constexpr (measures_gradient<first_rule>) {
       be_.reduce(sum{}, squares_.view(), fn::sqr{}, gradients.all());
-      for (const role kind : roles) be_.map(first.factor(), scalar(kind, 1), squares_.view());
+      for (index_t i = 0; i < plan_.regions(); ++i)
+        be_.map(first.factor(), scalar(i, 1), squares_.view());
     }
   }
 
   template <std::size_t... S, std::size_t... K>
-  void apply(matrix<B> w, const_matrix<B> g, role kind, [[maybe_unused]] index_t first,
+  void apply(matrix<B> w, const_matrix<B> g, index_t region, [[maybe_unused]] index_t first,
              std::index_sequence<S...>, std::index_sequence<K...>) {
     const detail::update_kernel<Chain> kernel{rules_.rules(), identity_};
     const std::array<matrix<B>, slots> state{state_[S].all().block(0, first, 1, w.cols())...};
     be_.map(kernel, std::array<matrix<B>, slots + 1>{w, state[S]...}, w, g, state[S]...,
-            scalar(kind, K)...);
+            scalar(region, K)...);
   }
 
   B be_;
@@ -243,6 +252,7 @@ class optimizer {
   arena_plan plan_;
   std::array<arena<B>, slots> state_;
   std::uint64_t identity_ = detail::next_identity();
+  std::vector<scalar_t<B>> host_scalars_;
   tensor<B> scalars_;  // of the step under way
   tensor<B> planned_;  // of the steps to come, a row each
   tensor<B> squares_;

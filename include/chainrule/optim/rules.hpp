@@ -13,8 +13,8 @@
 ///     X operator()(X direction, X w, std::array<X, slots>& state, std::array<X, scalars> s) const;
 ///     void prepare(const step_info&, std::array<double, scalars>&) const;   // if scalars > 0
 ///
-/// A rule may have a `name`, which a saved training carries. One whose scalars are the same for
-/// weights and biases may say so (`static constexpr bool treats_roles_alike = true`); where all of
+/// A rule may have a `name`, which a saved training carries. One whose scalars do not depend on the
+/// parameters' tags may say so (`static constexpr bool treats_tags_alike = true`); where all of
 /// a chain do, or have no scalars, a step is one map over all parameters instead of two.
 ///
 /// Exactly one rule of a chain has a `rate`. A rule whose constants have limits has a member
@@ -36,8 +36,8 @@ namespace chainrule {
 
 /// What a rule may know of a step when it prepares its scalars.
 struct step_info {
-  std::int64_t step = 0;     // counts updates from 0
-  role kind = role::weight;  // the region that is being updated
+  std::int64_t step = 0;  // counts updates from 0
+  slot_tags tags{};       // of the parameters that are being updated
 };
 
 namespace detail {
@@ -101,7 +101,7 @@ struct adam {
   static constexpr const char* name = "adam";
   static constexpr std::size_t slots = 2;
   static constexpr std::size_t scalars = 2;
-  static constexpr bool treats_roles_alike = true;
+  static constexpr bool treats_tags_alike = true;
   /// The corrections 1 / (1 - betaᵗ), where t counts steps (not tensors) from 1.
   void prepare(const step_info& info, std::array<double, 2>& s) const {
     const auto t = static_cast<double>(info.step + 1);
@@ -130,7 +130,7 @@ struct weight_decay {
   static constexpr std::size_t slots = 0;
   static constexpr std::size_t scalars = 1;
   void prepare(const step_info& info, std::array<double, 1>& s) const {
-    s[0] = info.kind == role::weight || biases ? lambda : 0;
+    s[0] = info.tags.decay || biases ? lambda : 0;
   }
   template <class X>
   constexpr X operator()(const X& direction, const X& w, std::array<X, 0>&,
@@ -169,7 +169,7 @@ struct clip_by_norm {
   static constexpr bool measures_whole_gradient = true;
   static constexpr std::size_t slots = 0;
   static constexpr std::size_t scalars = 1;  // the factor, computed on the device
-  static constexpr bool treats_roles_alike = true;
+  static constexpr bool treats_tags_alike = true;
   void prepare(const step_info&, std::array<double, 1>& s) const { s[0] = 1; }
   /// From the sum of the squares: the factor.
   [[nodiscard]] constexpr auto factor() const {
@@ -196,11 +196,11 @@ concept measures_gradient = requires {
   requires Rule::measures_whole_gradient;
 };
 
-/// A rule that changes weights as it does biases.
+/// A rule whose scalars do not depend on the tags of the parameters.
 template <class Rule>
-inline constexpr bool treats_roles_alike = [] {
-  if constexpr (requires { Rule::treats_roles_alike; })
-    return Rule::treats_roles_alike;
+inline constexpr bool treats_tags_alike = [] {
+  if constexpr (requires { Rule::treats_tags_alike; })
+    return Rule::treats_tags_alike;
   else
     return Rule::scalars == 0;
 }();
@@ -227,7 +227,7 @@ class chained {
   static constexpr bool is_complete = rates == 1;
   static constexpr std::size_t slots = (std::size_t{0} + ... + Rules::slots);
   static constexpr std::size_t scalars = (std::size_t{0} + ... + Rules::scalars);
-  static constexpr bool treats_roles_alike = (chainrule::treats_roles_alike<Rules> && ...);
+  static constexpr bool treats_tags_alike = (chainrule::treats_tags_alike<Rules> && ...);
 
   /// Throws value_error if a constant of a rule is out of range.
   explicit chained(const Rules&... rules) : rules_(rules...) { (check(rules), ...); }

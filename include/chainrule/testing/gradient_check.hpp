@@ -19,9 +19,8 @@
 #include <string>
 #include <vector>
 
-#include "chainrule/layers/layer.hpp"
 #include "chainrule/losses/loss.hpp"
-#include "chainrule/network/workspace.hpp"
+#include "chainrule/network/network.hpp"
 #include "chainrule/testing/gradient_comparison.hpp"
 
 namespace chainrule {
@@ -61,7 +60,7 @@ class gradient_checker final : function_at_a_point {
         x_(be_, x.rows(), x.cols()),
         losses_(be_, x.rows(), 1),
         scale_(be_, 1, 1),
-        pass_(net.make_workspace(x.rows(), true)),
+        pass_(net.make_pass(x.rows(), true)),
         scratch_(be_, x.rows(), net.outputs()),
         options_(options),
         comparison_(options.tolerance, options.floor, options.allow_zero) {
@@ -102,7 +101,7 @@ class gradient_checker final : function_at_a_point {
     const const_matrix<B> y = net_.forward(x_.view(), pass_, options_.pass);
     matrix<B> gradient{};
     if (with_gradient) {
-      gradient = pass_.output_gradient();
+      gradient = net_.output_gradient(pass_);
       unset(gradient);
     }
     unset(losses_.view());
@@ -141,7 +140,7 @@ class gradient_checker final : function_at_a_point {
   tensor<B> x_;
   tensor<B> losses_;
   tensor<B> scale_;
-  workspace<B> pass_;
+  pass<B> pass_;
   loss_scratch<B> scratch_;
   matrix<B> values_;  // what is being compared
   double at_point_ = 0;

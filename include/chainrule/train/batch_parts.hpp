@@ -1,5 +1,5 @@
 /// \file
-/// `batch_parts<Network>`: what passes over a batch need, once for each part that the batch is cut
+/// `batch_parts<B>`: what passes over a batch need, once for each part that the batch is cut
 /// into.
 ///
 /// A small network does so little in each of its operations that threads which share one spend more
@@ -13,9 +13,8 @@
 
 #include <vector>
 
-#include "chainrule/layers/layer.hpp"
 #include "chainrule/losses/loss.hpp"
-#include "chainrule/network/workspace.hpp"
+#include "chainrule/network/network.hpp"
 
 namespace chainrule {
 
@@ -52,20 +51,18 @@ struct add_all {
 };
 }  // namespace detail
 
-template <class Network>
+template <backend B>
 class batch_parts {
  public:
-  using B = typename Network::backend_type;
-
-  explicit batch_parts(const Network& net) : total_(net.make_gradients()) {}
+  explicit batch_parts(const network<B>& net) : total_(net.make_gradients()) {}
 
   /// Makes room for batches of up to `capacity` samples; `may_cut`: into more than one part.
-  void prepare(const Network& net, index_t capacity, bool may_cut) {
+  void prepare(const network<B>& net, index_t capacity, bool may_cut) {
     const index_t parts = may_cut ? parts_of_batch(capacity, net.parameters().all().size()) : 1;
     parts_.clear();
     rows_ = (capacity + parts - 1) / parts;
     for (index_t i = 0; i < parts; ++i)
-      parts_.push_back({net.make_workspace(rows_, true),
+      parts_.push_back({net.make_pass(rows_, true),
                         loss_scratch<B>(net.backend(), rows_, net.outputs()),
                         i == 0 ? arena<B>{} : net.make_gradients()});
     capacity_ = capacity;
@@ -80,7 +77,7 @@ class batch_parts {
     return {first, rows * (i + 1) / parts - first};
   }
 
-  [[nodiscard]] workspace<B>& pass(index_t i) { return parts_[at(i)].pass; }
+  [[nodiscard]] pass<B>& memory(index_t i) { return parts_[at(i)].memory; }
   [[nodiscard]] loss_scratch<B>& scratch(index_t i) { return parts_[at(i)].scratch; }
   [[nodiscard]] arena<B>& gradients(index_t i) { return i == 0 ? total_ : parts_[at(i)].gradients; }
 
@@ -98,7 +95,7 @@ class batch_parts {
 
  private:
   struct part {
-    workspace<B> pass;
+    pass<B> memory;
     loss_scratch<B> scratch;
     arena<B> gradients;  // of the first they are total_
   };

@@ -8,7 +8,7 @@
 /// Each epoch sees every sample exactly once, in a new order drawn from the seed. Batches are
 /// averaged; the last one is whatever is left and is averaged over its own size.
 ///
-/// Where loss and optimizer are chosen at run time, hold a `basic_trainer<Network>`: it is all of
+/// Where loss and optimizer are chosen at run time, hold a `basic_trainer<B>`: it is all of
 /// the above but the two steps that depend on that choice, each behind one virtual call. (It is
 /// also why a program with four combinations compiles the training loop once.)
 #ifndef CHAINRULE_TRAIN_TRAINER_HPP
@@ -24,9 +24,8 @@
 #include <vector>
 
 #include "chainrule/data/sampler.hpp"
-#include "chainrule/layers/layer.hpp"
 #include "chainrule/losses/loss.hpp"
-#include "chainrule/network/workspace.hpp"
+#include "chainrule/network/network.hpp"
 #include "chainrule/optim/optimizer.hpp"
 #include "chainrule/train/batch_feed.hpp"
 #include "chainrule/train/batch_parts.hpp"
@@ -111,11 +110,9 @@ struct equals {
 }  // namespace detail
 
 /// Training of a network, whatever the loss and the optimizer.
-template <class Network>
+template <backend B>
 class basic_trainer {
  public:
-  using B = typename Network::backend_type;
-
   basic_trainer(const basic_trainer&) = delete;
   basic_trainer& operator=(const basic_trainer&) = delete;
   virtual ~basic_trainer() = default;
@@ -224,7 +221,7 @@ class basic_trainer {
   /// Takes one step of the optimizer along `gradients`.
   virtual void update(arena<B>& parameters, const arena<B>& gradients) = 0;
   /// The same for the gradients of so many parts of a batch, which it adds.
-  virtual void update(arena<B>& parameters, batch_parts<Network>& parts, index_t count) = 0;
+  virtual void update(arena<B>& parameters, batch_parts<B>& parts, index_t count) = 0;
   /// The same where the backend counts the steps: number `at` of those that plan_steps laid down in
   /// its memory. count_step is called for each that was made.
   virtual void plan_steps(index_t count) = 0;
@@ -251,7 +248,7 @@ class basic_trainer {
   /// Goes on where `other` is, which may train on another backend: takes its parameters, the state
   /// of its optimizer and its progress. Throws shape_error if the networks differ, value_error if
   /// the optimizers do.
-  template <class Other>
+  template <chainrule::backend Other>
   void resume_from(basic_trainer<Other>& other) {
     const auto theirs = other.optimizer_state();
     const auto mine = optimizer_state();
@@ -265,15 +262,15 @@ class basic_trainer {
     set_progress(other.steps(), other.epochs());
   }
 
-  [[nodiscard]] Network& net() { return net_; }
+  [[nodiscard]] network<B>& net() { return net_; }
   [[nodiscard]] const arena<B>& gradients() const { return parts_.total(); }
 
  protected:
   /// `may_cut`: the loss treats each sample for itself.
-  basic_trainer(Network& net, bool may_cut)
+  basic_trainer(network<B>& net, bool may_cut)
       : net_(net),
         be_(net.backend()),
-        may_cut_(forking_backend<B> && may_cut && net.samples_are_independent()),
+        may_cut_(forking_backend<B> && may_cut && net.declared().is_cut_by_samples()),
         parts_(net),
         scale_(net.backend(), 1, 1) {}
 
@@ -287,7 +284,7 @@ class basic_trainer {
   /// One step on the next n samples: forward, loss, backward, update.
   void step(const dataset<B>& data, index_t n, const phase& first_pass) {
     [[maybe_unused]] const detail::step_scope_of<B> scope{};
-    const layer_phase<B> p = phase_of_step(first_pass);
+    const pass_phase<B> p = phase_of_step(first_pass);
     const index_t parts = parts_.number(n);
     if constexpr (forking_backend<B>)
       be_.each_part(parts, [&](index_t i) { differentiate(data, i, parts, n, p); });
@@ -299,27 +296,28 @@ class basic_trainer {
       update(net_.parameters(), parts_, parts);
     else
       update(net_.parameters(), parts_.total());
+    for (index_t i = 0; i < parts; ++i) net_.commit(parts_.memory(i));
     feed_.next(n);
   }
 
   /// Forward, loss and backward of part i of the next n samples.
-  void differentiate(const dataset<B>& data, index_t i, index_t parts, index_t n,
-                     layer_phase<B> p) {
+  void differentiate(const dataset<B>& data, index_t i, index_t parts, index_t n, pass_phase<B> p) {
     const row_range rows = parts_.rows_of(i, parts, n);
     feed_.load(data, rows);
     p.first_row = rows.first;
     const const_matrix<B> x = feed_.inputs(rows);
     const const_matrix<B> t = feed_.targets(rows);
-    workspace<B>& pass = parts_.pass(i);
-    const const_matrix<B> y = net_.forward(x, pass, p);
-    apply_loss(y, t, scale_.view(), feed_.losses(rows), pass.output_gradient(), parts_.scratch(i));
+    pass<B>& memory = parts_.memory(i);
+    const const_matrix<B> y = net_.forward(x, memory, p);
+    apply_loss(y, t, scale_.view(), feed_.losses(rows), net_.output_gradient(memory),
+               parts_.scratch(i));
     if (counts_correct_) count_correct(y, t, feed_.correct(rows), parts_.scratch(i));
-    net_.backward(x, pass, parts_.gradients(i));
+    net_.backward(x, memory, parts_.gradients(i));
   }
 
   /// The pass of the step under way: where the backend counts, it is the first of this call of fit
   /// and as many more as are counted.
-  [[nodiscard]] layer_phase<B> phase_of_step(const phase& first_pass) const {
+  [[nodiscard]] pass_phase<B> phase_of_step(const phase& first_pass) const {
     if constexpr (counting_backend<B>)
       return {first_pass, &feed_.count()};
     else
@@ -413,7 +411,7 @@ class basic_trainer {
     outcome o;
     if (count == 0) return o;
     const bool classes = data.classes() > 0 && net_.outputs() > 1;
-    workspace<B> pass = net_.make_workspace(batch);
+    pass<B> memory = net_.make_pass(batch);
     loss_scratch<B> scratch(be_, batch, net_.outputs());
     tensor<B> inputs(be_, batch, data.features());
     tensor<B> targets(be_, batch, data.target_cols());
@@ -432,7 +430,7 @@ class basic_trainer {
                   std::span<const std::int32_t>(numbers).subspan(static_cast<std::size_t>(first),
                                                                  static_cast<std::size_t>(n)),
                   inputs.top_rows(n), targets.top_rows(n));
-      const const_matrix<B> y = net_.forward(inputs.top_rows(n), pass);
+      const const_matrix<B> y = net_.forward(inputs.top_rows(n), memory);
       if (with_losses)
         apply_loss(y, targets.top_rows(n), scale.view(), losses.view().middle_rows(first, n),
                    matrix<B>{}, scratch);
@@ -456,10 +454,10 @@ class basic_trainer {
       }
   }
 
-  Network& net_;
+  network<B>& net_;
   B be_;
   bool may_cut_;  // batches into parts
-  batch_parts<Network> parts_;
+  batch_parts<B> parts_;
   batch_feed<B> feed_;
   tensor<B> scale_;       // 1 / batch size
   index_t divisor_ = 0;   // what scale_ holds
@@ -469,16 +467,15 @@ class basic_trainer {
 };
 
 /// Training of a network with one loss and one optimizer.
-template <class Network, class Loss, class Rules>
-class trainer final : public basic_trainer<Network> {
+template <backend B, class Loss, class Rules>
+class trainer final : public basic_trainer<B> {
  public:
-  using B = typename Network::backend_type;
   using chain_type = decltype(chain(std::declval<const Rules&>()));
   static_assert(loss<Loss, B>, "chainrule: this is not a loss (losses/loss.hpp)");
 
   /// Trains `net`, which must outlive the trainer. `rules` is a rule or a chain of rules.
-  trainer(Network& net, const Loss& l, const Rules& rules)
-      : basic_trainer<Network>(net, samples_are_independent(l)),
+  trainer(network<B>& net, const Loss& l, const Rules& rules)
+      : basic_trainer<B>(net, samples_are_independent(l)),
         be_(net.backend()),
         loss_(l),
         optimizer_(net.backend(), net.parameters().plan(), chain(rules)) {}
@@ -490,7 +487,7 @@ class trainer final : public basic_trainer<Network> {
   void update(arena<B>& parameters, const arena<B>& gradients) override {
     optimizer_.update(parameters, gradients);
   }
-  void update(arena<B>& parameters, batch_parts<Network>& parts, index_t count) override {
+  void update(arena<B>& parameters, batch_parts<B>& parts, index_t count) override {
     if constexpr (forking_backend<B>)
       optimizer_.update(parameters, parts.total(), [&](index_t first, index_t elements) {
         parts.add_gradients(be_, count, first, elements);

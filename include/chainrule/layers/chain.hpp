@@ -1,0 +1,104 @@
+/// \file
+/// `layer_chain`: the buffers between layers that are called one after another, and the two walks
+/// over them. Networks and blocks (layers/sequence.hpp) own the layers; the walks are written here
+/// once.
+#ifndef CHAINRULE_LAYERS_CHAIN_HPP
+#define CHAINRULE_LAYERS_CHAIN_HPP
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "chainrule/layers/layer.hpp"
+
+namespace chainrule {
+
+class layer_chain {
+ public:
+  /// Binds the next layer behind those bound so far. `in` is the input of the chain for the first.
+  template <class Layer>
+  void bind_next(plan& p, std::string_view name, Layer& layer, const sample_shape& in) {
+    const sample_shape out = p.child(name, layer, links_.empty() ? in : links_.back().shape);
+    p.produced_by(detail::concat("layer ", p.scoped(name), " (", name_of_layer(layer), ")"));
+    links_.push_back({out, {}, p.dy_scratch()});
+  }
+  /// Declares the buffers once all layers are bound. The chain of a network (`is_network`) also
+  /// owns its output and the gradient with respect to it; a block is given both.
+  void finish(plan& p, bool is_network) {
+    index_t widest = 0;
+    for (link& l : links_) {
+      if (&l == &links_.back() && !is_network) break;
+      l.output = p.output(l.shape.size());
+      widest = std::max(widest, l.shape.size());
+    }
+    // The gradients between layers: the one behind a layer is free once the one before is written.
+    if (widest > 0)
+      for (scratch_id& d : gradients_) d = p.scratch(widest);
+    p.set_dy_scratch(links_.back().dy_scratch);
+  }
+
+  [[nodiscard]] index_t size() const { return static_cast<index_t>(links_.size()); }
+  /// The shape of the output of layer i.
+  [[nodiscard]] const sample_shape& shape(index_t i) const { return at(i).shape; }
+  /// The output of layer i in a pass that ran; of the last layer only in the chain of a network.
+  template <backend B>
+  [[nodiscard]] matrix<B> output(pass<B>& p, index_t i) const {
+    return p.saved(at(i).output);
+  }
+  /// The gradient with respect to the output of layer i.
+  template <backend B>
+  [[nodiscard]] matrix<B> gradient(pass<B>& p, index_t i) const {
+    return p.scratch(gradients_[static_cast<std::size_t>((i + 1) % 2)], shape(i).size());
+  }
+
+  /// Assigns y from x by call(i, x, y) for each layer, first to last.
+  template <backend B, class Call>
+  void forward(pass<B>& p, const_matrix<B> x, matrix<B> y, const Call& call) const {
+    const_matrix<B> in = x;
+    for (index_t i = 0; i < size(); ++i) {
+      const matrix<B> out = i + 1 == size() ? y : output(p, i);
+      call(i, in, out);
+      in = out;
+    }
+  }
+  /// From dy, accumulates gradients and assigns dx, unless that is empty, by call(i, x, y, dy, dx)
+  /// for each layer, last to first.
+  template <backend B, class Call>
+  void backward(pass<B>& p, const_matrix<B> x, const_matrix<B> y, const_matrix<B> dy, matrix<B> dx,
+                const Call& call) const {
+    for (index_t i = size(); i-- > 0;) {
+      const bool last = i + 1 == size();
+      const const_matrix<B> in = i == 0 ? x : const_matrix<B>(output(p, i - 1));
+      const matrix<B> din = i == 0 ? dx : gradient(p, i - 1);
+      if (last) {  // whether dy may be overwritten is for the caller of the chain to grant
+        call(i, in, y, dy, din);
+      } else {
+        const matrix<B> d = gradient(p, i);
+        p.grant(at(i).dy_scratch, d);
+        call(i, in, const_matrix<B>(output(p, i)), const_matrix<B>(d), din);
+      }
+    }
+  }
+  /// Lets the last layer overwrite the chain's dy.
+  template <backend B>
+  void grant(pass<B>& p, matrix<B> dy) const {
+    p.grant(links_.back().dy_scratch, dy);
+  }
+
+ private:
+  struct link {
+    sample_shape shape;  // of the output
+    saved_id output;
+    scratch_id dy_scratch;
+  };
+  [[nodiscard]] const link& at(index_t i) const { return links_[static_cast<std::size_t>(i)]; }
+
+  std::vector<link> links_;
+  std::array<scratch_id, 2> gradients_;
+};
+
+}  // namespace chainrule
+
+#endif  // CHAINRULE_LAYERS_CHAIN_HPP

@@ -1,0 +1,214 @@
+/// \file
+/// `pass<B>`: the memory of one pass through a network, and the access that layers have to it.
+///
+///     auto p = net.make_pass(64);            // for up to 64 samples at a time
+///     const auto logits = net.forward(x, p); // lives in p until its next use
+///
+/// A network is const in a pass; threads run one network at the same time with a pass each.
+///
+/// A layer reads and writes what it declared when it was bound (layers/plan.hpp):
+///
+///     void backward(pass<B>& p, const_matrix<B> x, const_matrix<B> y, const_matrix<B> dy,
+///                   matrix<B> dx) const {
+///       p.backend().gemm(p.gradient(w_), transposed(x), dy, {1, p.beta(w_)});
+///       if (!dx.empty()) p.backend().gemm(dx, dy, transposed(p.value(w_)));
+///     }
+#ifndef CHAINRULE_LAYERS_PASS_HPP
+#define CHAINRULE_LAYERS_PASS_HPP
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "chainrule/layers/plan.hpp"
+#include "chainrule/memory/tensor.hpp"
+
+namespace chainrule {
+
+/// What a forward pass is for.
+struct phase {
+  bool training = false;   // layers such as dropout act only then
+  std::uint64_t seed = 0;  // of the random numbers that layers draw
+  std::uint64_t step = 0;  // counts the passes: each draws new numbers
+
+  /// A phase of training.
+  [[nodiscard]] static constexpr phase train(std::uint64_t seed, std::uint64_t step) {
+    return {true, seed, step};
+  }
+};
+
+/// A phase, and what a step executor adds to it: the number of the pass may be counted in the
+/// backend's memory, so that a captured step draws new numbers each time that it is replayed.
+template <backend B>
+struct pass_phase : phase {
+  pass_phase(const phase& p, const counter_t<B>* more = nullptr)  // NOLINT: implicit by design
+      : phase(p), passes(more) {}
+
+  const counter_t<B>* passes = nullptr;  // is added to `step`, unless null
+  index_t first_row = 0;                 // of the batch, where the pass sees a micro-batch of it
+};
+
+/// The numbers behind the handles of a plan, for up to `capacity` samples. Move-only.
+template <backend B>
+class pass {
+ public:
+  pass() = default;
+  /// Memory for what the plan declares; with `training`, also for what
+  /// only a backward pass reads. Throws value_error unless capacity is at least 1.
+  pass(const B& be, std::shared_ptr<const plan> declared_plan, index_t capacity, bool training)
+      : be_(be), plan_(std::move(declared_plan)), capacity_(capacity), has_training_(training) {
+    if (capacity < 1)
+      throw value_error(detail::concat("a pass needs room for at least 1 sample, got ", capacity));
+    const plan& declared = *plan_;
+    for (const plan::saved_matrix& m : declared.saved()) {
+      const bool needed = training || m.in_inference;
+      const bool once = m.per_sample == 0;
+      saved_.emplace_back(be, needed ? (once ? m.rows : capacity) : 0,
+                          once ? m.cols : m.per_sample);
+    }
+    const plan::memory s = declared.scratch_size();
+    scratch_ = tensor<B>(be, 1, s.per_sample * capacity + s.once);
+    if (training && !declared.states().empty()) new_state_ = arena<B>(be, declared.state_arena());
+    touched_.resize(declared.parameters().size());
+  }
+
+  // What layers ask for.
+
+  [[nodiscard]] const B& backend() const { return *be_; }
+  /// The samples of this pass.
+  [[nodiscard]] index_t rows() const { return rows_; }
+  [[nodiscard]] bool training() const { return phase_.training; }
+
+  [[nodiscard]] const_matrix<B> value(parameter_id id) const {
+    return (*parameters_)[plan_->parameters()[at(id)].place];
+  }
+  /// Where the gradient of a parameter is accumulated; see beta.
+  [[nodiscard]] matrix<B> gradient(parameter_id id) {
+    return (*gradients_)[plan_->parameters()[at(id)].place];
+  }
+  /// 0 at the first call in a backward pass and 1 after: the factor of what `gradient` holds, so
+  /// that a parameter's first use assigns its gradient and further uses add to it. To be called
+  /// once for each use.
+  [[nodiscard]] double beta(parameter_id id) { return std::exchange(touched_[at(id)], char{1}); }
+  /// Untrained state as the last update left it.
+  [[nodiscard]] const_matrix<B> state(state_id id) const {
+    return (*states_)[plan_->states()[at(id)].place];
+  }
+  /// Where a pass of training assigns the state's next value. It becomes the state's when the step
+  /// executor commits the pass, once for each update; passes of inference never do.
+  [[nodiscard]] matrix<B> new_state(state_id id) {
+    return new_state_[plan_->states()[at(id)].place];
+  }
+  /// What backward reads of forward. Empty in a pass of inference.
+  [[nodiscard]] matrix<B> saved(saved_id id) {
+    tensor<B>& t = saved_[at(id)];
+    return plan_->saved()[at(id)].per_sample == 0 || t.rows() == 0 ? t.view() : t.top_rows(rows_);
+  }
+  [[nodiscard]] matrix<B> scratch(scratch_id id) {
+    const plan::scratch_matrix& m = plan_->scratches()[at(id)];
+    if (id.number == granted_to_ && !granted_.empty()) return granted_;
+    return m.per_sample == 0 ? scratch(id, m.cols, m.rows) : scratch(id, m.per_sample, rows_);
+  }
+  /// The first n × cols elements of a scratch matrix that is at least as wide, without gaps.
+  [[nodiscard]] matrix<B> scratch(scratch_id id, index_t cols) { return scratch(id, cols, rows_); }
+
+  /// Assigns uniform numbers in [0, 1), a row for each sample, that depend on the seed, the stream,
+  /// the step and the sample's place in the batch.
+  void draw(stream_id id, matrix<B> out) const {
+    const std::uint64_t stream = stream_number(id, phase_.step);
+    if constexpr (counting_backend<B>)
+      if (phase_.passes != nullptr) return be_->random(out, phase_.seed, stream, *phase_.passes);
+    if constexpr (forking_backend<B>)
+      return be_->random(out, phase_.seed, stream, phase_.first_row * out.cols());
+    be_->random(out, phase_.seed, stream);
+  }
+
+  /// Lets the layer that declared `id` by scratch_for_dy use the memory of the dy it is called
+  /// with; with an empty matrix it uses scratch memory.
+  void grant(scratch_id id, matrix<B> dy) {
+    granted_to_ = id.number;
+    granted_ = dy;
+  }
+
+  // What networks and their users ask for.
+
+  [[nodiscard]] index_t capacity() const { return capacity_; }
+  /// Whether there is room for what a backward pass needs.
+  [[nodiscard]] bool has_training() const { return has_training_; }
+
+  /// Begins a forward pass. Throws shape_error if the pass is another network's or too small.
+  void begin_forward(const plan& declared, const arena<B>& parameters, const arena<B>& states,
+                     index_t rows, const pass_phase<B>& p) {
+    if (plan_.get() != &declared)
+      throw shape_error("the pass was made by another network; use make_pass() of this one");
+    if (p.training && !has_training_)
+      throw shape_error("a forward pass in training needs a pass made with training = true");
+    if (rows > capacity_)
+      throw shape_error(detail::concat("a batch of ", rows, " samples does not fit a pass for ",
+                                       capacity_, "; make a larger one or pass fewer at a time"));
+    parameters_ = &parameters;
+    states_ = &states;
+    rows_ = rows;
+    phase_ = p;
+  }
+  /// Begins a backward pass that writes to `gradients`. Throws shape_error unless the last forward
+  /// pass was one in training, of as many samples.
+  void begin_backward(const plan& declared, arena<B>& gradients, index_t rows) {
+    if (plan_.get() != &declared)
+      throw shape_error("the pass was made by another network; use make_pass() of this one");
+    if (!phase_.training)
+      throw shape_error(
+          "backward needs what a forward pass in training saves; give forward the phase "
+          "phase::train(seed, step)");
+    if (rows != rows_)
+      throw shape_error(detail::concat("backward with ", rows,
+                                       " samples follows a forward pass of ", rows_,
+                                       "; give it those of the forward"));
+    gradients_ = &gradients;
+    touched_.assign(touched_.size(), char{0});
+  }
+  /// Ends a backward pass: parameters that no layer used have a gradient of 0.
+  void end_backward() {
+    for (std::size_t i = 0; i < touched_.size(); ++i)
+      if (touched_[i] == 0) be_->map(fn::fill{0}, gradient({static_cast<index_t>(i)}));
+  }
+  /// The next values of the untrained state, in the places of the network's states.
+  [[nodiscard]] const arena<B>& new_states() const { return new_state_; }
+
+ private:
+  template <class Id>
+  static constexpr std::size_t at(Id id) {
+    return static_cast<std::size_t>(id.number);
+  }
+  [[nodiscard]] matrix<B> scratch(scratch_id id, index_t cols, index_t rows) {
+    const plan::memory& o = plan_->scratches()[at(id)].offset;
+    return {scratch_.view().data() + (o.per_sample * capacity_ + o.once), rows, cols};
+  }
+  /// Initializers use the streams 0 ... 2^32 - 1; bit 63 keeps the two apart.
+  static constexpr std::uint64_t stream_number(stream_id id, std::uint64_t step) {
+    return std::uint64_t{1} << 63U | static_cast<std::uint64_t>(id.number) << 48U |
+           (step & 0xffffffffffffU);
+  }
+
+  std::optional<B> be_;  // none by default: making a backend would open its device
+  std::shared_ptr<const plan> plan_;
+  index_t capacity_ = 0;
+  index_t rows_ = 0;
+  bool has_training_ = false;
+  pass_phase<B> phase_{phase{}};
+  const arena<B>* parameters_ = nullptr;
+  const arena<B>* states_ = nullptr;
+  arena<B>* gradients_ = nullptr;
+  std::vector<tensor<B>> saved_;
+  tensor<B> scratch_;
+  arena<B> new_state_;
+  std::vector<char> touched_;  // parameters whose gradient was written in this backward pass
+  matrix<B> granted_{};
+  index_t granted_to_ = -1;
+};
+
+}  // namespace chainrule
+
+#endif  // CHAINRULE_LAYERS_PASS_HPP

@@ -1,0 +1,284 @@
+/// \file
+/// Blocks: layers made of layers.
+///
+///     sequence{dense{64, relu{}}, dense{64}}      // one after another
+///     residual{dense{64, relu{}}, dense{64}}      // y = x + f(x)
+///     concat{dense{32}, dense{32, relu{}}}        // outputs side by side on the last axis
+///     repeat{3, residual{dense{64, relu{}}}}      // three blocks with parameters of their own
+///
+/// A block is used wherever a layer is, blocks included. Its layers are numbered within it: the
+/// second of a block that is layer 3 has the parameters "3.1.weight" and "3.1.bias".
+#ifndef CHAINRULE_LAYERS_SEQUENCE_HPP
+#define CHAINRULE_LAYERS_SEQUENCE_HPP
+
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "chainrule/layers/chain.hpp"
+
+namespace chainrule {
+
+namespace detail {
+
+/// Whether each layer takes what the one before it gives, as far as the types state extents.
+struct extent_check {
+  index_t features = dynamic;
+  bool agree = true;
+
+  template <class Layer>
+  consteval void next() {
+    index_t inputs = dynamic;
+    index_t outputs = dynamic;
+    bool keeps = false;
+    if constexpr (requires { Layer::static_inputs; }) inputs = Layer::static_inputs;
+    if constexpr (requires { Layer::static_outputs; }) outputs = Layer::static_outputs;
+    if constexpr (requires { Layer::keeps_features; }) keeps = Layer::keeps_features;
+    if (features != dynamic && inputs != dynamic && features != inputs) agree = false;
+    if (!keeps) features = outputs;
+  }
+};
+template <class... Layers>
+[[nodiscard]] consteval bool extents_agree() {
+  extent_check check;
+  (check.template next<Layers>(), ...);
+  return check.agree;
+}
+
+/// Calls f(element) for element i of a tuple.
+template <class Tuple, class F>
+void visit_element(Tuple& elements, index_t i, const F& f) {
+  [&]<std::size_t... I>(std::index_sequence<I...>) {
+    (static_cast<void>(static_cast<index_t>(I) == i ? (f(std::get<I>(elements)), 0) : 0), ...);
+  }
+  (std::make_index_sequence<std::tuple_size_v<std::remove_const_t<Tuple>>>{});
+}
+
+}  // namespace detail
+
+/// Layers one after another.
+template <class... Layers>
+class sequence {
+  static_assert(sizeof...(Layers) > 0, "chainrule: a block needs at least one layer");
+  static_assert(detail::extents_agree<Layers...>(),
+                "chainrule: a layer expects another number of features than the layer before it "
+                "produces; compare the extents in the types of neighbouring layers");
+
+ public:
+  static constexpr const char* name = "sequence";
+
+  constexpr explicit sequence(const Layers&... layers) : layers_(layers...) {}
+
+  [[nodiscard]] sample_shape bind(plan& p, const sample_shape& in) {
+    chain_ = {};
+    std::apply(
+        [&](Layers&... layers) {
+          (chain_.bind_next(p, std::to_string(chain_.size()), layers, in), ...);
+        },
+        layers_);
+    chain_.finish(p, false);
+    return chain_.shape(chain_.size() - 1);
+  }
+  template <backend B>
+  void forward(pass<B>& p, const_matrix<B> x, matrix<B> y) const {
+    chain_.forward(p, x, y, [&](index_t i, const_matrix<B> in, matrix<B> out) {
+      detail::visit_element(layers_, i, [&](const auto& l) { l.forward(p, in, out); });
+    });
+  }
+  template <backend B>
+  void backward(pass<B>& p, const_matrix<B> x, const_matrix<B> y, const_matrix<B> dy,
+                matrix<B> dx) const {
+    chain_.backward(p, x, y, dy, dx,
+                    [&](index_t i, const_matrix<B> in, const_matrix<B> out, const_matrix<B> dout,
+                        matrix<B> din) {
+                      detail::visit_element(
+                          layers_, i, [&](const auto& l) { l.backward(p, in, out, dout, din); });
+                    });
+  }
+  void describe(archive& a) const {
+    std::apply([&](const Layers&... layers) { (a.child(layers), ...); }, layers_);
+  }
+
+ private:
+  std::tuple<Layers...> layers_;
+  layer_chain chain_;
+};
+
+/// y = x + f(x), where f is a sequence of layers that returns samples of the shape it takes.
+/// Source: K. He et al., CVPR 2016, eq. 1.
+template <class... Layers>
+class residual {
+ public:
+  static constexpr const char* name = "residual";
+  static constexpr bool keeps_features = true;
+
+  constexpr explicit residual(const Layers&... layers) : inner_(layers...) {}
+
+  /// Throws shape_error if f changes the shape.
+  [[nodiscard]] sample_shape bind(plan& p, const sample_shape& in) {
+    const sample_shape x = p.input(in);
+    const sample_shape out = inner_.bind(p, x);
+    p.set_dy_scratch({});  // dy is read twice
+    if (out != x)
+      throw shape_error(detail::concat(p.layer(),
+                                       ": the layers of a residual block must return "
+                                       "samples of the shape they take, ",
+                                       to_string(x), ", but return ", to_string(out)));
+    f_ = p.output(x.size());
+    return out;
+  }
+  template <backend B>
+  void forward(pass<B>& p, const_matrix<B> x, matrix<B> y) const {
+    const matrix<B> f = p.saved(f_);
+    inner_.forward(p, x, f);
+    p.backend().map(fn::plus{}, y, x, const_matrix<B>(f));
+  }
+  template <backend B>
+  void backward(pass<B>& p, const_matrix<B> x, const_matrix<B>, const_matrix<B> dy,
+                matrix<B> dx) const {
+    inner_.backward(p, x, const_matrix<B>(p.saved(f_)), dy, dx);
+    if (!dx.empty()) p.backend().map(fn::plus{}, dx, const_matrix<B>(dx), dy);
+  }
+  void describe(archive& a) const { inner_.describe(a); }
+
+ private:
+  sequence<Layers...> inner_;
+  saved_id f_;
+};
+
+/// The outputs of several layers of one input, side by side on the last axis.
+template <class... Layers>
+class concat {
+  static_assert(sizeof...(Layers) > 0, "chainrule: a block needs at least one layer");
+
+ public:
+  static constexpr const char* name = "concat";
+
+  constexpr explicit concat(const Layers&... layers) : layers_(layers...) {}
+
+  /// Throws shape_error if the shapes of the outputs differ beyond their last axis.
+  [[nodiscard]] sample_shape bind(plan& p, const sample_shape& in) {
+    const sample_shape x = p.input(in);
+    branches_.clear();
+    index_t features = 0;
+    const auto bind_one = [&](auto& layer) {
+      const sample_shape out = p.child(std::to_string(branches_.size()), layer, x);
+      if (out.with_last(1) != (branches_.empty() ? out : branches_[0].shape).with_last(1))
+        throw shape_error(detail::concat(p.layer(), ": outputs of ", to_string(branches_[0].shape),
+                                         " and ", to_string(out),
+                                         " cannot be put side by side on the last axis"));
+      branches_.push_back({out, p.output(out.size()), {}});
+      features += out.last();
+    };
+    std::apply([&](Layers&... layers) { (bind_one(layers), ...); }, layers_);
+    for (branch& b : branches_) b.gradient = p.scratch(b.shape.size());
+    input_gradient_ = p.scratch(x.size());
+    p.set_dy_scratch({});
+    return branches_[0].shape.with_last(features);
+  }
+  template <backend B>
+  void forward(pass<B>& p, const_matrix<B> x, matrix<B> y) const {
+    each([&](const auto& layer, const branch& b, index_t first, index_t features) {
+      const matrix<B> out = p.saved(b.output);
+      layer.forward(p, x, out);
+      const index_t n = b.shape.last();
+      const matrix<B> whole = with_columns(y, features);
+      p.backend().copy(whole.block(0, first, whole.rows(), n),
+                       const_matrix<B>(with_columns(out, n)));
+    });
+  }
+  template <backend B>
+  void backward(pass<B>& p, const_matrix<B> x, const_matrix<B>, const_matrix<B> dy,
+                matrix<B> dx) const {
+    each([&](const auto& layer, const branch& b, index_t first, index_t features) {
+      const index_t n = b.shape.last();
+      const matrix<B> dout = p.scratch(b.gradient);
+      const const_matrix<B> whole = with_columns(dy, features);
+      p.backend().copy(with_columns(dout, n), whole.block(0, first, whole.rows(), n));
+      const bool is_first = first == 0;
+      const matrix<B> din = dx.empty() || is_first ? dx : p.scratch(input_gradient_);
+      layer.backward(p, x, const_matrix<B>(p.saved(b.output)), const_matrix<B>(dout), din);
+      if (!dx.empty() && !is_first)
+        p.backend().map(fn::plus{}, dx, const_matrix<B>(dx), const_matrix<B>(din));
+    });
+  }
+  void describe(archive& a) const {
+    std::apply([&](const Layers&... layers) { (a.child(layers), ...); }, layers_);
+  }
+
+ private:
+  struct branch {
+    sample_shape shape;
+    saved_id output;
+    scratch_id gradient;
+  };
+
+  /// f(layer, branch, first feature of its output, features of all) for each layer.
+  template <class F>
+  void each(const F& f) const {
+    index_t features = 0;
+    for (const branch& b : branches_) features += b.shape.last();
+    index_t first = 0;
+    std::size_t i = 0;
+    const auto one = [&](const auto& layer) {
+      f(layer, branches_[i], first, features);
+      first += branches_[i++].shape.last();
+    };
+    std::apply([&](const Layers&... layers) { (one(layers), ...); }, layers_);
+  }
+
+  std::tuple<Layers...> layers_;
+  std::vector<branch> branches_;
+  scratch_id input_gradient_;
+};
+
+/// Copies of one layer one after another, each with parameters of its own.
+template <class Layer>
+class repeat {
+ public:
+  static constexpr const char* name = "repeat";
+
+  /// Throws value_error unless times is at least 1.
+  repeat(index_t times, const Layer& layer) : original_(layer), times_(times) {
+    if (times < 1)
+      throw value_error(detail::concat("a layer is repeated at least once, got ", times));
+  }
+
+  [[nodiscard]] sample_shape bind(plan& p, const sample_shape& in) {
+    chain_ = {};
+    layers_.assign(static_cast<std::size_t>(times_), original_);
+    for (Layer& l : layers_) chain_.bind_next(p, std::to_string(chain_.size()), l, in);
+    chain_.finish(p, false);
+    return chain_.shape(chain_.size() - 1);
+  }
+  template <backend B>
+  void forward(pass<B>& p, const_matrix<B> x, matrix<B> y) const {
+    chain_.forward(p, x, y, [&](index_t i, const_matrix<B> in, matrix<B> out) {
+      layers_[static_cast<std::size_t>(i)].forward(p, in, out);
+    });
+  }
+  template <backend B>
+  void backward(pass<B>& p, const_matrix<B> x, const_matrix<B> y, const_matrix<B> dy,
+                matrix<B> dx) const {
+    chain_.backward(p, x, y, dy, dx,
+                    [&](index_t i, const_matrix<B> in, const_matrix<B> out, const_matrix<B> dout,
+                        matrix<B> din) {
+                      layers_[static_cast<std::size_t>(i)].backward(p, in, out, dout, din);
+                    });
+  }
+  void describe(archive& a) const {
+    a.extent("times", times_);
+    a.child(original_);
+  }
+
+ private:
+  Layer original_;
+  index_t times_;
+  std::vector<Layer> layers_;
+  layer_chain chain_;
+};
+
+}  // namespace chainrule
+
+#endif  // CHAINRULE_LAYERS_SEQUENCE_HPP
