@@ -3,6 +3,8 @@
 #include "chainrule/autodiff/autodiff.hpp"
 #include "chainrule/layers/activation.hpp"
 #include "chainrule/layers/dropout.hpp"
+#include "chainrule/layers/reshape.hpp"
+#include "chainrule/layers/sequence.hpp"
 #include "chainrule/losses/pointwise.hpp"
 #include "gradients/network_row.hpp"
 
@@ -31,6 +33,29 @@ TEST_CASE("layers", "[gradients][networks]") {
   });
   row("activation", []<class B>(const B&) {
     return specs<B>{first, dense{9, 7}, activation{softplus{}}, last};
+  });
+  row("input", []<class B>(const B&) {
+    return specs<B>{input{5}, first, dense{7}.bias(init::uniform(-1, 1)), last};
+  });
+  row("reshape_to", []<class B>(const B&) {
+    return specs<B>{first, reshape_to{3, 3}, dense{4, chainrule::tanh{}}, flatten{}, dense{3}};
+  });
+  row("flatten", []<class B>(const B&) {
+    return specs<B>{reshape_to{5, 1}, dense{2, chainrule::tanh{}}, flatten{}, dense{3}};
+  });
+  row("sequence", []<class B>(const B&) {
+    return specs<B>{first, sequence{dense{8, gelu{}}, sequence{dense{6, sigmoid{}}, dense{7}}}, last};
+  });
+  row("residual", []<class B>(const B&) {
+    return specs<B>{first, residual{dense{6, gelu{}}, residual{dense{6, sigmoid{}}}, dense{9}},
+                    residual{dense{9, sigmoid{}}}, dense{3}};
+  });
+  row("concat", []<class B>(const B&) {
+    return specs<B>{first, concat{dense{3, gelu{}}, residual{dense{9, sigmoid{}}}, dense{2}},
+                    dense{3}};
+  });
+  row("repeat", []<class B>(const B&) {
+    return specs<B>{first, repeat{3, residual{dense{9, sigmoid{}}}}, dense{3}};
   });
   row("lambda", []<class B>(const B&) {
     return specs<B>{

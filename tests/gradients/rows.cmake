@@ -111,10 +111,11 @@ endforeach()
 # A layer is what has a `bind`.
 file(GLOB layers RELATIVE "${INCLUDE}/chainrule" "${INCLUDE}/chainrule/layers/*.hpp"
      "${INCLUDE}/chainrule/autodiff/*layer*.hpp")
+list(REMOVE_ITEM layers layers/layer.hpp)  # the contract
 found(layers layers "header")
 foreach(header IN LISTS layers)
   read_header(text ${header})
-  string(REGEX MATCHALL "> bind\\(" binds "${text}")
+  string(REGEX MATCHALL "sample_shape bind\\(plan&" binds "${text}")
   names_in(all "${text}")
   list(LENGTH binds specs)
   list(LENGTH all count)
