@@ -179,13 +179,14 @@ TEST_CASE("an observer stops the training after a batch or after an epoch") {
 }
 
 TEST_CASE("early stopping counts the epochs without a lower loss") {
-  const auto after = [](int patience, const std::vector<double>& validation, double training = 1) {
+  const auto after = [](int patience, const std::vector<double>& losses, bool validated = true) {
     early_stopping stop(patience);
     std::size_t epochs = 0;
-    for (const double loss : validation) {
+    for (const double loss : losses) {
       epoch_record r;
-      r.training.loss = training;
-      r.validation.loss = loss;
+      r.training.loss = validated ? 1 / static_cast<double>(1 + epochs) : loss;
+      r.validated = validated;
+      if (validated) r.validation.loss = loss;
       ++epochs;
       stop.on_epoch(r);
       if (!stop.reason_to_stop().empty()) return epochs;
@@ -196,18 +197,43 @@ TEST_CASE("early stopping counts the epochs without a lower loss") {
   CHECK(after(1, {3, 2, 2}) == 3);
   CHECK(after(1, {3, 2, 1}) == 0);
   CHECK(after(2, {3, 2, inf, inf}) == 4);
-  // Without validation figures, the training loss counts.
-  CHECK(after(2, {not_a_number, not_a_number, not_a_number, not_a_number}) == 3);
+  // A validation loss of NaN is no improvement, whatever the training loss does.
+  CHECK(after(2, {3, not_a_number, not_a_number}) == 3);
+  CHECK(after(2, {not_a_number, not_a_number}) == 2);
+  // Without validation data, the training loss counts.
+  CHECK(after(2, {3, 2, 2, 2}, false) == 4);
 
   const numbered all(10);
+  const auto data = all.data();
   auto net = line();
   std::vector<seen_batch> seen;
   trainer t{net, recording_loss{&seen}, sgd{0}};
   early_stopping stop(3);
-  const history h = t.fit(all.data(), {.epochs = 50, .observers = {&stop}});
-  CHECK(h.reason == stop_reason::asked);
-  CHECK(h.message == "the loss stopped falling");
-  CHECK(h.epochs.size() == 4);
+  for (int fit = 0; fit < 2; ++fit) {  // each fit counts anew
+    const history h = t.fit(data, {.epochs = 50, .batch = 4, .observers = {&stop}});
+    CHECK(h.reason == stop_reason::asked);
+    CHECK(h.message == "the loss stopped falling");
+    CHECK(h.epochs.size() == 4);
+    CHECK(h.epochs.back().samples == 10);
+  }
+
+  for (const int patience : {0, -3})
+    CHECK(complaint<value_error>([&] { early_stopping{patience}; }) ==
+          "early stopping needs a patience of at least 1 epoch, got " + std::to_string(patience));
+}
+
+TEST_CASE("an epoch says whether it was validated") {
+  const numbered all(10);
+  const auto data = all.data();
+  auto net = line();
+  std::vector<seen_batch> seen;
+  trainer t{net, recording_loss{&seen}, sgd{0}};
+  CHECK(!t.fit(data, {.epochs = 1}).epochs[0].validated);
+  CHECK(t.fit(data, {.epochs = 1, .validation = &data}).epochs[0].validated);
+  const std::vector<double> none(1);
+  const matrix_view<const double> empty(none.data(), 0, 1);
+  const dataset<be64> nothing(be64{}, empty, empty);
+  CHECK(!t.fit(data, {.epochs = 1, .validation = &nothing}).epochs[0].validated);
 }
 
 TEST_CASE("a loss that is not finite ends the training, with the reason") {

@@ -141,6 +141,7 @@ class basic_trainer {
     const phase first_pass = phase::train(options.seed, static_cast<std::uint64_t>(steps()));
 
     history h;
+    for (fit_observer* o : options.observers) o->on_begin();
     for (int epoch = 1; epoch <= options.epochs; ++epoch) {
       if (options.order == nullptr)
         order.shuffle(epochs_done_, host_order);
@@ -182,7 +183,10 @@ class basic_trainer {
       }
       be_.synchronize();
       epoch_record record{epoch, mean(done), {}, seconds(), last_rate_, done};
-      if (options.validation != nullptr) record.validation = evaluate(*options.validation);
+      if (options.validation != nullptr) {
+        record.validation = evaluate(*options.validation);
+        record.validated = options.validation->count() > 0;
+      }
       h.epochs.push_back(record);
       for (fit_observer* o : options.observers) o->on_epoch(record);
       look_for_reason(options, h);
