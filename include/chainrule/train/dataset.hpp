@@ -13,12 +13,14 @@
 #define CHAINRULE_TRAIN_DATASET_HPP
 
 #include <algorithm>
+#include <concepts>
 #include <cstdint>
-#include <span>
-#include <utility>
+#include <string>
+#include <type_traits>
 #include <vector>
 
 #include "chainrule/backend/device/runtime.hpp"
+#include "chainrule/core/class_number.hpp"
 #include "chainrule/data/images.hpp"
 #include "chainrule/memory/tensor.hpp"
 
@@ -51,24 +53,23 @@ class dataset {
   dataset(const B&, labelled_images&&, double = 0,
           const dataset_options& = {}) = delete;  // it would be gone at once
 
-  /// Samples (n × features) of bytes or scalars, times `scale`, with a class number each. Throws
-  /// shape_error if the counts differ, value_error if a label is not in 0, ..., classes - 1.
+  /// Samples (n × features) of bytes or scalars, times `scale`, with a class number each, of any
+  /// arithmetic type. Throws shape_error if the counts differ, value_error if a label is not a
+  /// whole number of 0, ..., classes - 1 or there are no classes.
   template <class Element, class Label>
-  dataset(const B& be, matrix_view<const Element> inputs, const std::vector<Label>& labels,
-          int classes, double scale = 1, const dataset_options& options = {})
+  dataset(const B& be, matrix_view<Element> inputs, const std::vector<Label>& labels, int classes,
+          double scale = 1, const dataset_options& options = {})
       : be_(be), classes_(classes), scale_(scale) {
     if (static_cast<index_t>(labels.size()) != inputs.rows())
       throw shape_error(detail::concat("a data set needs one label per sample, got ", labels.size(),
                                        " labels for ", inputs.rows(), " samples"));
+    if (classes < 1 && !labels.empty())
+      throw value_error(
+          detail::concat("a data set with labels needs at least 1 class, got ", classes));
     std::vector<scalar> targets;
     targets.reserve(labels.size());
-    for (const Label& label : labels) {
-      const auto number = static_cast<int>(label);
-      if (number < 0 || number >= classes)
-        throw value_error(detail::concat("the label of sample ", targets.size(), " is ", number,
-                                         ", expected 0 to ", classes - 1));
-      targets.push_back(static_cast<scalar>(number));
-    }
+    for (const Label label : labels)
+      targets.push_back(static_cast<scalar>(detail::class_number(label, targets.size(), classes)));
     hold(inputs, options);
     targets_ = from_host(
         be, matrix_view<const scalar>(targets.data(), static_cast<index_t>(targets.size()), 1));
@@ -77,7 +78,7 @@ class dataset {
 
   /// Samples (n × features) with targets (n × outputs). Throws shape_error if the counts differ.
   template <class Element>
-  dataset(const B& be, matrix_view<const Element> inputs, matrix_view<const scalar> targets,
+  dataset(const B& be, matrix_view<Element> inputs, matrix_view<const scalar> targets,
           double scale = 1, const dataset_options& options = {})
       : be_(be), scale_(scale) {
     if (targets.rows() != inputs.rows())
@@ -86,6 +87,16 @@ class dataset {
     hold(inputs, options);
     targets_ = from_host(be, targets);
     be.synchronize();
+  }
+
+  /// Says what is wrong where the targets are of another type.
+  template <class Element, class Target>
+  requires(!std::same_as<std::remove_const_t<Target>, scalar>)
+      dataset(const B&, matrix_view<Element>, matrix_view<Target>, double = 0,
+              const dataset_options& = {}) {
+    static_assert(std::same_as<Target, scalar>,
+                  "chainrule: the targets of a data set are of the backend's scalar (float of cpu, "
+                  "double of basic_cpu<double>); convert them, or take the other backend");
   }
 
   [[nodiscard]] index_t count() const { return targets_.rows(); }
@@ -131,11 +142,19 @@ class dataset {
   }
 
  private:
-  void hold(matrix_view<const std::uint8_t> inputs, const dataset_options& options) {
-    hold(inputs, options, bytes_, byte_storage_, streamed_bytes_);
-  }
-  void hold(matrix_view<const scalar> inputs, const dataset_options& options) {
-    hold(inputs, options, numbers_, number_storage_, streamed_numbers_);
+  template <class Element>
+  void hold(matrix_view<Element> inputs, const dataset_options& options) {
+    using U = std::remove_const_t<Element>;
+    static_assert(
+        std::same_as<U, std::uint8_t> || std::same_as<U, scalar>,
+        "chainrule: the inputs of a data set are bytes (std::uint8_t) or of the backend's "
+        "scalar (float of cpu, double of basic_cpu<double>); convert them, or take the "
+        "other backend");
+    const matrix_view<const U> read_only = inputs;
+    if constexpr (std::same_as<U, std::uint8_t>)
+      hold(read_only, options, bytes_, byte_storage_, streamed_bytes_);
+    else if constexpr (std::same_as<U, scalar>)
+      hold(read_only, options, numbers_, number_storage_, streamed_numbers_);
   }
 
   template <class Element, class View, class Storage>
