@@ -138,6 +138,24 @@ TEST_CASE("a backward pass needs a forward pass of training with the same sample
   auto foreign = other.make_workspace(4, true);
   CHECK(complaint<shape_error>([&] { net.forward(x.view(), foreign); }) ==
         "the workspace was made by another network, of 1 layers instead of 3");
+
+  // As many layers, but others.
+  network wide{be, dense{5, 3, gelu{}}, dense{3, 2}};
+  network narrow{be, dense{5, 4, gelu{}}, dense{4, 2}};
+  auto pass = narrow.make_workspace(4, true);
+  const std::string message =
+      "the workspace was made by another network, whose layer 0 has 4 outputs instead of 3; make "
+      "one with make_workspace() of this network";
+  CHECK(complaint<shape_error>([&] { wide.forward(x.view(), pass); }) == message);
+  narrow.forward(x.view(), pass, phase::train(0, 0));
+  auto wide_gradients = wide.make_gradients();
+  CHECK(complaint<shape_error>([&] { wide.backward(x.view(), pass, wide_gradients); }) == message);
+  network kept{be, dense{5, 4}, dense{4, 2}};  // keeps no pre-activation
+  auto less = kept.make_workspace(4, true);
+  CHECK(complaint<shape_error>([&] { narrow.forward(x.view(), less, phase::train(0, 0)); }) ==
+        "the workspace was made by another network, whose layer 0 keeps 0 numbers instead of 4; "
+        "make one with make_workspace() of this network");
+  CHECK(narrow.forward(x.view(), less).rows() == 4);  // nothing is kept outside of training
 }
 
 TEMPLATE_LIST_TEST_CASE("predict gives the same bits from several threads at once", "[network]",

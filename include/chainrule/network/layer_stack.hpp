@@ -131,7 +131,7 @@ class layer_stack {
     if (x.cols() != inputs())
       throw shape_error(detail::concat("the network expects ", inputs(),
                                        " features, the samples have ", x.cols()));
-    pass.begin(x.rows(), depth(), p.training);
+    pass.begin(x.rows(), extents_, p.training);
     const_matrix<B> input = x;
     self().each_layer([&](index_t i, const auto& l) {
       const matrix<B> output = pass.output(i);
@@ -146,7 +146,7 @@ class layer_stack {
   /// which was one in training. Throws shape_error.
   void backward(const_matrix<B> x, workspace<B>& pass, arena<B>& gradients,
                 matrix<B> input_gradient = {}) const {
-    pass.require_forward(x.rows());
+    pass.require_forward(x.rows(), extents_);
     if (gradients.all().size() != parameters_.all().size())
       throw shape_error(detail::concat("the gradients have room for ", gradients.all().size(),
                                        " numbers, the parameters are ", parameters_.all().size(),
@@ -170,6 +170,15 @@ class layer_stack {
     }
     return result;
   }
+
+  /// Says what is wrong where the samples are no matrix of this backend.
+  template <class Samples>
+  requires(!std::convertible_to<Samples, const_matrix<B>>) tensor<B> predict(const Samples&)
+  const { return refuse_samples<Samples>(); }
+  template <class Samples>
+  requires(!std::convertible_to<Samples, const_matrix<B>>)
+      const_matrix<B> forward(const Samples&, workspace<B>&, const layer_phase<B>& = phase{})
+  const { return refuse_samples<Samples>().view(); }
 
   /// One line per layer: its name, the shape of its output, its number of parameters.
   [[nodiscard]] std::vector<layer_summary> layers() const {
@@ -201,6 +210,16 @@ class layer_stack {
   }
 
  private:
+  template <class Samples>
+  static tensor<B> refuse_samples() {
+    static_assert(
+        std::same_as<Samples, void>,
+        "chainrule: samples are a matrix of the backend's scalar (float of cpu, double of "
+        "basic_cpu<double>) in its memory; convert numbers of another type, send those "
+        "of the host to a device by from_host(be, x), and take the view() of a tensor");
+    return {};
+  }
+
   const Derived& self() const { return static_cast<const Derived&>(*this); }
 
   B be_;

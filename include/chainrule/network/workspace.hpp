@@ -57,20 +57,19 @@ class workspace {
   }
 
   // For networks: the buffers of layer i in the pass under way.
-  void begin(index_t rows, index_t layers, bool in_training) {
-    if (layers != static_cast<index_t>(outputs_.size()))
-      throw shape_error(detail::concat("the workspace was made by another network, of ",
-                                       outputs_.size(), " layers instead of ", layers));
+  void begin(index_t rows, const std::vector<layer_extents>& layers, bool in_training) {
     if (in_training && !training_)
       throw shape_error("a pass of training needs a workspace made with training = true");
     if (rows > capacity_)
       throw shape_error(detail::concat("a pass of ", rows, " samples does not fit a workspace for ",
                                        capacity_, "; make a larger one or pass fewer at a time"));
+    require_layers(layers, in_training);
     rows_ = rows;
     in_training_ = in_training;
   }
-  /// Throws shape_error unless the pass that ran last was one in training, of as many samples.
-  void require_forward(index_t rows) const {
+  /// Throws shape_error unless the pass that ran last was one in training, of as many samples
+  /// through these layers.
+  void require_forward(index_t rows, const std::vector<layer_extents>& layers) const {
     if (!in_training_)
       throw shape_error(
           "backward needs what a forward pass in training keeps; give forward the phase "
@@ -79,6 +78,7 @@ class workspace {
       throw shape_error(detail::concat("backward with ", rows,
                                        " samples follows a forward pass of ", rows_,
                                        "; give it those of the forward"));
+    require_layers(layers, true);
   }
   [[nodiscard]] matrix<B> output(index_t i) {
     return outputs_[static_cast<std::size_t>(i)].top_rows(rows_);
@@ -93,6 +93,24 @@ class workspace {
   }
 
  private:
+  void require_layers(const std::vector<layer_extents>& layers, bool in_training) const {
+    constexpr const char* other = "the workspace was made by another network, ";
+    if (layers.size() != outputs_.size())
+      throw shape_error(
+          detail::concat(other, "of ", outputs_.size(), " layers instead of ", layers.size()));
+    const auto require = [&](std::size_t i, const char* has, index_t got, const char* what,
+                             index_t expected) {
+      if (got != expected)
+        throw shape_error(detail::concat(other, "whose layer ", i, has, got, what, " instead of ",
+                                         expected,
+                                         "; make one with make_workspace() of this network"));
+    };
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+      require(i, " has ", outputs_[i].cols(), " outputs", layers[i].outputs);
+      if (in_training) require(i, " keeps ", kept_[i].cols(), " numbers", layers[i].kept);
+    }
+  }
+
   index_t capacity_ = 0;
   index_t rows_ = 0;
   bool training_ = false;     // there is room for what a backward pass needs
