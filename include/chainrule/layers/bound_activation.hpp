@@ -28,14 +28,18 @@ class bound_activation {
 
   template <class F>
   explicit bound_activation(const F& f) : verbs_(&verbs_of<F>) {
-    static_assert(std::is_trivially_copyable_v<F> && sizeof(F) <= largest &&
-                      alignof(F) <= alignof(std::max_align_t),
-                  "chainrule: an activation is a small value (its constants, at most 64 bytes, "
-                  "trivially copyable)");
+    // A member that is a reference, as in a lambda that captures by one, ends standard layout.
+    static_assert(std::is_trivially_copy_constructible_v<F> &&
+                      std::is_trivially_destructible_v<F> && std::is_standard_layout_v<F> &&
+                      sizeof(F) <= largest && alignof(F) <= alignof(std::max_align_t),
+                  "chainrule: an activation is a small plain value (its constants, at most 64 "
+                  "bytes, trivially copyable, of standard layout); let a lambda capture by value, "
+                  "not by reference");
     if constexpr (!std::is_empty_v<F>) std::memcpy(constants_.data(), &f, sizeof(F));
   }
 
-  [[nodiscard]] std::string name() const { return std::string(verbs_->name); }
+  /// The name with its constants: "leaky_relu(0.01)".
+  [[nodiscard]] std::string name() const { return verbs_->in_words(constants_.data()); }
   [[nodiscard]] bool is_identity() const { return verbs_->is_identity; }
   /// Whether the derivative is taken from the output, else from the argument.
   [[nodiscard]] bool from_output() const { return verbs_->from_output; }
@@ -60,7 +64,7 @@ class bound_activation {
                    matrix<B>);
     void (*apply)(const void*, const B&, const_matrix<B>, matrix<B>);
     void (*backward)(const void*, const B&, const_matrix<B>, const_matrix<B>, matrix<B>);
-    std::string_view name;
+    std::string (*in_words)(const void*);
     bool is_identity;
     bool from_output;
   };
@@ -75,7 +79,7 @@ class bound_activation {
       [](const void* f, const B& be, const_matrix<B> dy, const_matrix<B> kept, matrix<B> dz) {
         be.map(backward_of<F>{*static_cast<const F*>(f)}, dz, dy, kept);
       },
-      name_of<F>(),
+      [](const void* f) { return in_words(*static_cast<const F*>(f)); },
       std::same_as<F, identity>,
       derivable_from_output<F>};
 
