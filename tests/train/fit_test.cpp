@@ -1,6 +1,7 @@
 // What fit reports, when it stops, what it refuses; evaluate and classify.
 #include <array>
 #include <string>
+#include <utility>
 
 #include "chainrule/losses/softmax_cross_entropy.hpp"
 #include "support/catch.hpp"
@@ -257,6 +258,92 @@ TEST_CASE("a loss that is not finite ends the training, with the reason") {
     CHECK(h.epochs.size() == 1);
     CHECK(h.epochs[0].samples == 4);
   }
+}
+
+TEST_CASE("a loss that is not finite because of the data says which sample") {
+  std::vector<double> x{1, 2, 3, 4, 5, 6};
+  std::vector<double> t{1, 2, 3};
+  const auto message = [&](std::vector<double>& values, std::size_t at, double value) {
+    const double before = std::exchange(values[at], value);
+    const dataset<be64> data(be64{}, matrix_view(x.data(), 3, 2), matrix_view(t.data(), 3, 1));
+    network net{be64{}, dense{2, 1}};
+    trainer trained{net, quadratic_cost{}, sgd{0.01}};
+    const history h = trained.fit(data, {.epochs = 3});
+    values[at] = before;
+    CHECK(h.reason == stop_reason::diverged);
+    return h.message;
+  };
+  const std::string start = "the loss is not finite because the ";
+  const std::string rest = " hold NaN or infinity; leave the sample out or replace its values";
+  CHECK(message(x, 3, not_a_number) == start + "inputs of sample 1" + rest);
+  CHECK(message(x, 5, -inf) == start + "inputs of sample 2" + rest);
+  CHECK(message(t, 2, not_a_number) == start + "targets of sample 2" + rest);
+  // Bytes are always finite; what is far into the data is found too.
+  const numbered many(5000);
+  const auto good = many.data();
+  CHECK(good.what_is_not_finite().empty());
+  std::vector<double> late(5000);
+  late[4999] = inf;
+  const dataset<be64> bad(be64{}, matrix_view(late.data(), 5000, 1),
+                          matrix_view<const double>(late.data(), 5000, 1));
+  CHECK(bad.what_is_not_finite() == "the inputs of sample 4999");
+  const std::vector<std::uint8_t> bytes(6, 255);
+  CHECK(dataset<be64>(be64{}, matrix_view(bytes.data(), 3, 2), matrix_view(t.data(), 3, 1))
+            .what_is_not_finite()
+            .empty());
+}
+
+TEST_CASE("targets that a loss does not take are refused before anything is done") {
+  const std::vector<double> x{1, 2, 3, 4, 5, 6};
+  const matrix_view<const double> inputs(x.data(), 3, 2);
+  const be64 be;
+  const auto refusal = [&](const auto& loss, const dataset<be64>& data, index_t outputs = 1) {
+    network net{be, dense{2, outputs}};
+    trainer t{net, loss, sgd{0.1}};
+    const auto before = bits(net);
+    const auto as_validation = [&] {
+      const std::vector<double> fine(static_cast<std::size_t>(3 * outputs), 1);
+      const dataset<be64> good(be, inputs, matrix_view(fine.data(), 3, outputs));
+      t.fit(good, {.validation = &data});
+    };
+    const std::string message = complaint<value_error>([&] { t.fit(data); });
+    CHECK(complaint<value_error>(as_validation) == message);
+    if (!message.empty()) CHECK(same_bits(bits(net), before));
+    return message;
+  };
+  const auto classes = [&](const std::vector<int>& labels, int count) {
+    return dataset<be64>(be, inputs, labels, count);
+  };
+  const auto values = [&](const std::vector<double>& targets) {
+    return dataset<be64>(be, inputs,
+                         matrix_view(targets.data(), 3, static_cast<index_t>(targets.size()) / 3));
+  };
+
+  const std::string sigmoid = "sigmoid cross-entropy takes targets from 0 to 1, that of sample ";
+  CHECK(refusal(sigmoid_cross_entropy{}, classes({0, 1, 2}, 3)) == sigmoid + "2 is 2");
+  CHECK(refusal(sigmoid_cross_entropy{}, classes({0, 1, 0}, 2)).empty());
+  CHECK(refusal(sigmoid_cross_entropy{}, values({1, 7, 1})) == sigmoid + "1 is 7");
+  CHECK(refusal(sigmoid_cross_entropy{}, values({-0.5, 7, 1})) == sigmoid + "0 is -0.5");
+  CHECK(refusal(sigmoid_cross_entropy{}, values({0, 1, 0.5, 0, 1, 1.5}), 2) ==
+        sigmoid + "2 is 1.5");
+  CHECK(refusal(sigmoid_cross_entropy{}, values({0, not_a_number, 0})) == sigmoid + "1 is nan");
+  CHECK(refusal(sigmoid_cross_entropy{}, values({0, 0.25, 1})).empty());
+  CHECK(refusal(sigmoid_cross_entropy{}, classes({0, 1, 2}, 3), 3).empty());  // one per class
+
+  CHECK(refusal(hinge{}, classes({1, 0, 1}, 2)) ==
+        "hinge takes targets of -1 or 1, that of sample 1 is 0");
+  CHECK(refusal(squared_hinge{}, values({1, -1, 2})) ==
+        "squared hinge takes targets of -1 or 1, that of sample 2 is 2");
+  CHECK(refusal(hinge{}, values({1, -1, 1})).empty());
+  CHECK(refusal(hinge{}, classes({0, 1, 2}, 3), 3).empty());
+  CHECK(refusal(softmax_cross_entropy{}, values({0, 1, 0.5, 0.5, 2, -1}), 2) ==
+        "softmax cross-entropy takes targets of at least 0, that of sample 2 is -1");
+  CHECK(refusal(softmax_cross_entropy{}, values({0, 1, 0.5, 0.5, 1, 0}), 2).empty());
+  CHECK(refusal(quadratic_cost{}, classes({0, 1, 2}, 3)).empty());  // numbers like others
+
+  network net{be, dense{2, 1}};
+  trainer t{net, sigmoid_cross_entropy{}, sgd{0.1}};
+  CHECK(complaint<value_error>([&] { (void)t.evaluate(values({1, 7, 1})); }) == sigmoid + "1 is 7");
 }
 
 TEST_CASE("evaluation changes nothing") {

@@ -131,6 +131,19 @@ class dataset {
     be_.gather(t, targets_.view(), rows);
   }
 
+  /// What holds NaN or infinity, "the inputs of sample 5" or "the targets of sample 5"; "" if
+  /// nothing does. Reads all of it, also from a device.
+  [[nodiscard]] std::string what_is_not_finite() const {
+    index_t sample = first_not_finite(numbers_);
+    visit_streamed([&]<class T>(matrix_view<const T> inputs) {
+      if constexpr (std::floating_point<T>)
+        if (sample < 0) sample = row_not_finite(inputs);
+    });
+    if (sample >= 0) return detail::concat("the inputs of sample ", sample);
+    sample = first_not_finite(targets());
+    return sample < 0 ? std::string() : detail::concat("the targets of sample ", sample);
+  }
+
   /// Calls `visit` with the inputs where the caller has them, of bytes or of scalars. They must be
   /// streamed.
   template <class Visit>
@@ -179,6 +192,25 @@ class dataset {
     } else {
       view = inputs;
     }
+  }
+
+  /// The first row with an element that is not finite, -1 if there is none; of a matrix of the
+  /// host, or of the backend.
+  [[nodiscard]] static index_t row_not_finite(matrix_view<const scalar> m) {
+    for (index_t i = 0; i < m.rows(); ++i)
+      for (index_t j = 0; j < m.cols(); ++j)
+        if (!detail::is_finite(m(i, j))) return i;
+    return -1;
+  }
+  [[nodiscard]] index_t first_not_finite(const_matrix<B> m) const {
+    constexpr index_t at_once = 4096;
+    for (index_t i = 0; i < m.rows(); i += at_once) {
+      const index_t count = std::min(at_once, m.rows() - i);
+      const std::vector<scalar> host = to_host(be_, m.middle_rows(i, count));
+      const index_t row = row_not_finite({host.data(), count, m.cols()});
+      if (row >= 0) return i + row;
+    }
+    return -1;
   }
 
   [[nodiscard]] bool wants_resident(index_t bytes, const dataset_options& options) const {
