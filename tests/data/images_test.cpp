@@ -62,6 +62,9 @@ TEST_CASE("check finds sizes that do not fit and labels that are no class") {
   images.labels[2] = 10;
   CHECK(message_of<value_error>([&] { images.check(); }) ==
         "numbered: the label of image 2 is 10, expected 0 to 9");
+  images.classes = 0;
+  CHECK(message_of<value_error>([&] { images.check(); }) ==
+        "numbered: 4 labelled images need at least 1 class, got 0");
   images = numbered(4);
   images.labels.pop_back();
   CHECK(contains(message_of<shape_error>([&] { images.check(); }), "4 images do not go with 3"));

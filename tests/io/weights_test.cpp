@@ -120,6 +120,47 @@ TEST_CASE("another network's weights are refused, and nothing is changed") {
         path + ": tensor '3.weight' is missing, expected with the shape [3, 3]");
 }
 
+TEST_CASE("weights of an activation with other constants are refused") {
+  const scratch::folder folder;
+  const std::string path = folder / "net";
+  save_weights(make_net<float>(1, 5, leaky_relu{0.01}), path);
+  auto same = make_net<float>(2, 5, leaky_relu{0.01});
+  load_weights(same, path);
+  const std::string layers = "7, dense + leaky_relu(0.01) 5, dropout 0.5 5, dense 3";
+  CHECK(detail::layers_in_words(same) == layers);
+  const auto refused = [&](double slope, const std::string& in_words) {
+    CHECK(refusal(make_net<float>(2, 5, leaky_relu{slope}), path) ==
+          path + ": these are the weights of the layers '" + layers +
+              "', this network has '7, dense + leaky_relu(" + in_words +
+              ") 5, dropout 0.5 5, dense 3'");
+  };
+  refused(0.3, "0.3");
+  refused(0.01 + 1e-12, "0.010000000001");  // beyond the six digits that messages have
+  save_weights(make_net<float>(1, 5, elu{1}), path);
+  CHECK(!refusal(make_net<float>(2, 5, elu{0.5}), path).empty());
+  CHECK(detail::layers_in_words(make_net<float>(1, 5, selu{})) ==
+        "7, dense + selu 5, dropout 0.5 5, dense 3");  // its constants are part of its name
+}
+
+TEST_CASE("files of version 0.1, which have no constants, are compared by names") {
+  const scratch::folder folder;
+  const std::string path = folder / "net";
+  auto saved = make_net<float>(1, 5, leaky_relu{0.01});
+  std::vector<std::vector<float>> values;
+  std::vector<tensor_to_save> tensors;
+  for (const auto& p : saved.parameter_list()) {
+    values.push_back(to_host(saved.backend(), const_matrix<cpu>(saved.values(p.name))));
+    tensors.push_back({p.name, "F32", {p.place.rows, p.place.cols}, {}});
+  }
+  for (std::size_t i = 0; i < tensors.size(); ++i)
+    tensors[i].data = std::as_bytes(std::span(values[i]));
+  save_safetensors(path, tensors, {{"layers", "7, dense + leaky_relu 5, dropout 0.5 5, dense 3"}});
+  auto loaded = make_net<float>(2, 5, leaky_relu{0.3});
+  load_weights(loaded, path);
+  CHECK(same_bits(bits(loaded), bits(saved)));
+  CHECK(!refusal(make_net<float>(2, 5, elu{}), path).empty());
+}
+
 TEST_CASE("tensors of another dtype are refused") {
   const scratch::folder folder;
   const std::string path = folder / "net";

@@ -113,6 +113,18 @@ TEMPLATE_LIST_TEST_CASE("a sample's outputs do not depend on its batch", "[layer
   CHECK(worst <= bound);
 }
 
+TEST_CASE("a lambda that captures by value is an activation", "[layers]") {
+  const tested<double> be;
+  const double slope = 0.25;
+  const auto leaky = [slope](auto x) { return where(x > 0, x, slope * x); };
+  network<tested<double>> by_lambda{be, {dense{3, 5, leaky}}};
+  network<tested<double>> by_name{be, {dense{3, 5, leaky_relu{slope}}}};
+  by_name.assign(by_lambda);
+  const tensor<tested<double>> x = uniform(be, 7, 3, 1);
+  CHECK(
+      same_bits(doubles(be, by_lambda.predict(x.view())), doubles(be, by_name.predict(x.view()))));
+}
+
 TEST_CASE("dense saves the pre-activation only where the derivative needs it", "[layers]") {
   const tested<double> be;
   const auto saved = [&](any_layer<tested<double>> spec) {

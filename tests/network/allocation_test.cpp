@@ -113,7 +113,7 @@ TEST_CASE("with several threads the number of allocations does not grow with the
   CHECK(asked <= 3 * 2 * 8);
 }
 
-TEST_CASE("inference in a workspace allocates nothing after the first", "[network][allocation]") {
+TEST_CASE("inference in a pass allocates nothing after the first", "[network][allocation]") {
   const cpu be{1};
   const network net{be, dense{features, hidden, gelu{}}, dropout{0.1}, dense{hidden, 10}};
   auto pass = net.make_pass(batch);

@@ -139,6 +139,13 @@ TEST_CASE("a backward pass needs a forward pass of training with the same sample
   auto foreign = other.make_pass(4, true);
   CHECK(complaint<shape_error>([&] { net.forward(x.view(), foreign); }) ==
         "the pass was made by another network; use make_pass() of this one");
+
+  // As many layers of the same extents: it is the network that counts.
+  network again{be, dense{5, 9}};
+  auto pass = again.make_pass(4, true);
+  again.forward(x.view(), pass, phase::train(0, 0));
+  auto other_gradients = other.make_gradients();
+  CHECK_THROWS_AS(other.backward(x.view(), pass, other_gradients), shape_error);
 }
 
 TEMPLATE_LIST_TEST_CASE("predict gives the same bits from several threads at once", "[network]",

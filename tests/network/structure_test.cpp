@@ -14,7 +14,7 @@ using namespace batches;
 
 namespace {
 
-/// A sequential of the same layers as a network would have.
+/// A network of the same layers, held in a vector.
 template <class... Specs>
 network<tested<float>> chain_of(const Specs&... specs) {
   return {tested<float>{}, {any_layer<tested<float>>(specs)...}};
@@ -79,7 +79,7 @@ TEST_CASE("parameters have names, places and shapes", "[network]") {
                          "'; they are named like '0.weight'"));
 }
 
-TEST_CASE("a sequential is the same network", "[network]") {
+TEST_CASE("a network of layers in a vector is that of listed layers", "[network]") {
   const tested<float> be;
   network stat{be, dense{5, 7, gelu{}}, dropout{0.5}, dense<7, 3>{}};
   network<tested<float>> dyn = chain_of(dense{5, 7, gelu{}}, dropout{0.5}, dense<7, 3>{});

@@ -80,6 +80,71 @@ TEST_CASE("numbers with classes, and with values") {
   CHECK(gathered<B>(be, from_bytes, {1}).inputs == std::vector<double>{1, 1.5});
 }
 
+TEMPLATE_TEST_CASE("labels may be of any arithmetic type, and must be whole numbers", "", float,
+                   double, int, std::size_t, std::int64_t, std::uint8_t, signed char, bool) {
+  using B = tested<double>;
+  const B be;
+  const auto make = [&](TestType label) {
+    return dataset<B>(be, view(six, 3, 2), std::vector<TestType>{0, label, 1}, 2);
+  };
+  CHECK(doubles(be, make(1).targets()) == std::vector<double>{0, 1, 1});
+
+  // Where the type has them, numbers that are no classes.
+  const std::string label = "the label of sample 1 is ";
+  const auto refused = [&](TestType l, const std::string& rest) {
+    CHECK(complaint<value_error>([&] { make(l); }) == label + rest);
+  };
+  if constexpr (std::is_floating_point_v<TestType>) {
+    const std::string expected = ", expected a whole number from 0 to 1";
+    refused(TestType(0.5), "0.5" + expected);
+    refused(TestType(-0.5), "-0.5" + expected);
+    refused(TestType(1.9), "1.9" + expected);
+    refused(TestType(2), "2" + expected);
+    refused(TestType(not_a_number), "nan" + expected);
+    refused(TestType(inf), "inf" + expected);
+    refused(TestType(4294967296.0), "4.29497e+09" + expected);  // 2^32, whose low bits are 0
+  } else if constexpr (sizeof(TestType) == 8) {
+    refused(TestType((std::int64_t{1} << 32U) + 1), "4294967297, expected 0 to 1");
+  } else if constexpr (!std::same_as<TestType, bool>) {
+    refused(2, "2, expected 0 to 1");
+  }
+}
+
+TEST_CASE("labels may be an enumeration, and need a class") {
+  using B = tested<double>;
+  const B be;
+  enum class colour : unsigned char { red, green };
+  const std::vector<colour> colours{colour::green, colour::red};
+  CHECK(doubles(be, dataset<B>(be, view(six, 2, 3), colours, 2).targets()) ==
+        std::vector<double>{1, 0});
+  CHECK(complaint<value_error>([&] { dataset<B>(be, view(six, 2, 3), colours, 1); }) ==
+        "the label of sample 0 is 1, expected 0 to 0");
+  for (const int classes : {0, -2})
+    CHECK(complaint<value_error>([&] { dataset<B>(be, view(six, 2, 3), colours, classes); }) ==
+          "a data set with labels needs at least 1 class, got " + std::to_string(classes));
+}
+
+TEST_CASE("views that may be written are read, and the extents of a view are enough") {
+  using B = tested<double>;
+  const B be;
+  std::vector<double> x = six;
+  std::vector<std::uint8_t> bytes = {0, 1, 2, 3};
+  const std::vector<int> labels{1, 0};
+  const dataset<B> a(be, matrix_view(x.data(), 2, 3), labels, 2);
+  const dataset<B> b(be, matrix_view(x.data(), 2, 3), matrix_view(x.data(), 2, 1));
+  const dataset<B> c(be, matrix_view(bytes.data(), 2, 2), labels, 2);
+  const dataset<B> d(be, matrix_view(six.data(), 2, 2, 3), labels, 2);  // of const elements
+  CHECK(gathered<B>(be, a, {1}).inputs == std::vector<double>{4, 5, 6});
+  CHECK(gathered<B>(be, b, {1}).targets == std::vector<double>{2});
+  CHECK(gathered<B>(be, c, {1}).inputs == std::vector<double>{2, 3});
+  CHECK(gathered<B>(be, d, {1}).inputs == std::vector<double>{4, 5});
+  const auto numbers = be.allocate<std::int32_t>(2);
+  std::vector<std::int32_t> host{1, 0};
+  be.upload(numbers.view(), matrix_view(host.data(), 1, 2));
+  be.download(matrix_view(host.data(), 1, 2), numbers.view());
+  CHECK(host == std::vector<std::int32_t>{1, 0});
+}
+
 TEST_CASE("rows of a larger matrix are samples too") {
   using B = tested<double>;
   const B be;

@@ -1,6 +1,7 @@
 // What fit reports, when it stops, what it refuses; evaluate and classify.
 #include <array>
 #include <string>
+#include <utility>
 
 #include "chainrule/losses/softmax_cross_entropy.hpp"
 #include "support/catch.hpp"
@@ -179,13 +180,14 @@ TEST_CASE("an observer stops the training after a batch or after an epoch") {
 }
 
 TEST_CASE("early stopping counts the epochs without a lower loss") {
-  const auto after = [](int patience, const std::vector<double>& validation, double training = 1) {
+  const auto after = [](int patience, const std::vector<double>& losses, bool validated = true) {
     early_stopping stop(patience);
     std::size_t epochs = 0;
-    for (const double loss : validation) {
+    for (const double loss : losses) {
       epoch_record r;
-      r.training.loss = training;
-      r.validation.loss = loss;
+      r.training.loss = validated ? 1 / static_cast<double>(1 + epochs) : loss;
+      r.validated = validated;
+      if (validated) r.validation.loss = loss;
       ++epochs;
       stop.on_epoch(r);
       if (!stop.reason_to_stop().empty()) return epochs;
@@ -196,18 +198,43 @@ TEST_CASE("early stopping counts the epochs without a lower loss") {
   CHECK(after(1, {3, 2, 2}) == 3);
   CHECK(after(1, {3, 2, 1}) == 0);
   CHECK(after(2, {3, 2, inf, inf}) == 4);
-  // Without validation figures, the training loss counts.
-  CHECK(after(2, {not_a_number, not_a_number, not_a_number, not_a_number}) == 3);
+  // A validation loss of NaN is no improvement, whatever the training loss does.
+  CHECK(after(2, {3, not_a_number, not_a_number}) == 3);
+  CHECK(after(2, {not_a_number, not_a_number}) == 2);
+  // Without validation data, the training loss counts.
+  CHECK(after(2, {3, 2, 2, 2}, false) == 4);
 
   const numbered all(10);
+  const auto data = all.data();
   auto net = line();
   std::vector<seen_batch> seen;
   trainer t{net, recording_loss{&seen}, sgd{0}};
   early_stopping stop(3);
-  const history h = t.fit(all.data(), {.epochs = 50, .observers = {&stop}});
-  CHECK(h.reason == stop_reason::asked);
-  CHECK(h.message == "the loss stopped falling");
-  CHECK(h.epochs.size() == 4);
+  for (int fit = 0; fit < 2; ++fit) {  // each fit counts anew
+    const history h = t.fit(data, {.epochs = 50, .batch = 4, .observers = {&stop}});
+    CHECK(h.reason == stop_reason::asked);
+    CHECK(h.message == "the loss stopped falling");
+    CHECK(h.epochs.size() == 4);
+    CHECK(h.epochs.back().samples == 10);
+  }
+
+  for (const int patience : {0, -3})
+    CHECK(complaint<value_error>([&] { early_stopping{patience}; }) ==
+          "early stopping needs a patience of at least 1 epoch, got " + std::to_string(patience));
+}
+
+TEST_CASE("an epoch says whether it was validated") {
+  const numbered all(10);
+  const auto data = all.data();
+  auto net = line();
+  std::vector<seen_batch> seen;
+  trainer t{net, recording_loss{&seen}, sgd{0}};
+  CHECK(!t.fit(data, {.epochs = 1}).epochs[0].validated);
+  CHECK(t.fit(data, {.epochs = 1, .validation = &data}).epochs[0].validated);
+  const std::vector<double> none(1);
+  const matrix_view<const double> empty(none.data(), 0, 1);
+  const dataset<be64> nothing(be64{}, empty, empty);
+  CHECK(!t.fit(data, {.epochs = 1, .validation = &nothing}).epochs[0].validated);
 }
 
 TEST_CASE("a loss that is not finite ends the training, with the reason") {
@@ -231,6 +258,92 @@ TEST_CASE("a loss that is not finite ends the training, with the reason") {
     CHECK(h.epochs.size() == 1);
     CHECK(h.epochs[0].samples == 4);
   }
+}
+
+TEST_CASE("a loss that is not finite because of the data says which sample") {
+  std::vector<double> x{1, 2, 3, 4, 5, 6};
+  std::vector<double> t{1, 2, 3};
+  const auto message = [&](std::vector<double>& values, std::size_t at, double value) {
+    const double before = std::exchange(values[at], value);
+    const dataset<be64> data(be64{}, matrix_view(x.data(), 3, 2), matrix_view(t.data(), 3, 1));
+    network net{be64{}, dense{2, 1}};
+    trainer trained{net, quadratic_cost{}, sgd{0.01}};
+    const history h = trained.fit(data, {.epochs = 3});
+    values[at] = before;
+    CHECK(h.reason == stop_reason::diverged);
+    return h.message;
+  };
+  const std::string start = "the loss is not finite because the ";
+  const std::string rest = " hold NaN or infinity; leave the sample out or replace its values";
+  CHECK(message(x, 3, not_a_number) == start + "inputs of sample 1" + rest);
+  CHECK(message(x, 5, -inf) == start + "inputs of sample 2" + rest);
+  CHECK(message(t, 2, not_a_number) == start + "targets of sample 2" + rest);
+  // Bytes are always finite; what is far into the data is found too.
+  const numbered many(5000);
+  const auto good = many.data();
+  CHECK(good.what_is_not_finite().empty());
+  std::vector<double> late(5000);
+  late[4999] = inf;
+  const dataset<be64> bad(be64{}, matrix_view(late.data(), 5000, 1),
+                          matrix_view<const double>(late.data(), 5000, 1));
+  CHECK(bad.what_is_not_finite() == "the inputs of sample 4999");
+  const std::vector<std::uint8_t> bytes(6, 255);
+  CHECK(dataset<be64>(be64{}, matrix_view(bytes.data(), 3, 2), matrix_view(t.data(), 3, 1))
+            .what_is_not_finite()
+            .empty());
+}
+
+TEST_CASE("targets that a loss does not take are refused before anything is done") {
+  const std::vector<double> x{1, 2, 3, 4, 5, 6};
+  const matrix_view<const double> inputs(x.data(), 3, 2);
+  const be64 be;
+  const auto refusal = [&](const auto& loss, const dataset<be64>& data, index_t outputs = 1) {
+    network net{be, dense{2, outputs}};
+    trainer t{net, loss, sgd{0.1}};
+    const auto before = bits(net);
+    const auto as_validation = [&] {
+      const std::vector<double> fine(static_cast<std::size_t>(3 * outputs), 1);
+      const dataset<be64> good(be, inputs, matrix_view(fine.data(), 3, outputs));
+      t.fit(good, {.validation = &data});
+    };
+    const std::string message = complaint<value_error>([&] { t.fit(data); });
+    CHECK(complaint<value_error>(as_validation) == message);
+    if (!message.empty()) CHECK(same_bits(bits(net), before));
+    return message;
+  };
+  const auto classes = [&](const std::vector<int>& labels, int count) {
+    return dataset<be64>(be, inputs, labels, count);
+  };
+  const auto values = [&](const std::vector<double>& targets) {
+    return dataset<be64>(be, inputs,
+                         matrix_view(targets.data(), 3, static_cast<index_t>(targets.size()) / 3));
+  };
+
+  const std::string sigmoid = "sigmoid cross-entropy takes targets from 0 to 1, that of sample ";
+  CHECK(refusal(sigmoid_cross_entropy{}, classes({0, 1, 2}, 3)) == sigmoid + "2 is 2");
+  CHECK(refusal(sigmoid_cross_entropy{}, classes({0, 1, 0}, 2)).empty());
+  CHECK(refusal(sigmoid_cross_entropy{}, values({1, 7, 1})) == sigmoid + "1 is 7");
+  CHECK(refusal(sigmoid_cross_entropy{}, values({-0.5, 7, 1})) == sigmoid + "0 is -0.5");
+  CHECK(refusal(sigmoid_cross_entropy{}, values({0, 1, 0.5, 0, 1, 1.5}), 2) ==
+        sigmoid + "2 is 1.5");
+  CHECK(refusal(sigmoid_cross_entropy{}, values({0, not_a_number, 0})) == sigmoid + "1 is nan");
+  CHECK(refusal(sigmoid_cross_entropy{}, values({0, 0.25, 1})).empty());
+  CHECK(refusal(sigmoid_cross_entropy{}, classes({0, 1, 2}, 3), 3).empty());  // one per class
+
+  CHECK(refusal(hinge{}, classes({1, 0, 1}, 2)) ==
+        "hinge takes targets of -1 or 1, that of sample 1 is 0");
+  CHECK(refusal(squared_hinge{}, values({1, -1, 2})) ==
+        "squared hinge takes targets of -1 or 1, that of sample 2 is 2");
+  CHECK(refusal(hinge{}, values({1, -1, 1})).empty());
+  CHECK(refusal(hinge{}, classes({0, 1, 2}, 3), 3).empty());
+  CHECK(refusal(softmax_cross_entropy{}, values({0, 1, 0.5, 0.5, 2, -1}), 2) ==
+        "softmax cross-entropy takes targets of at least 0, that of sample 2 is -1");
+  CHECK(refusal(softmax_cross_entropy{}, values({0, 1, 0.5, 0.5, 1, 0}), 2).empty());
+  CHECK(refusal(quadratic_cost{}, classes({0, 1, 2}, 3)).empty());  // numbers like others
+
+  network net{be, dense{2, 1}};
+  trainer t{net, sigmoid_cross_entropy{}, sgd{0.1}};
+  CHECK(complaint<value_error>([&] { (void)t.evaluate(values({1, 7, 1})); }) == sigmoid + "1 is 7");
 }
 
 TEST_CASE("evaluation changes nothing") {

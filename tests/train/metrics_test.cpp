@@ -66,15 +66,23 @@ TEST_CASE("large counts keep the columns apart") {
 }
 
 TEST_CASE("labels that do not fit are refused") {
-  const auto message = [](const std::vector<int>& l, const std::vector<int>& p) {
+  const auto message = [](const auto& l, const std::vector<int>& p, int classes = 3) {
     try {
-      const confusion_matrix m(l, p, 3);
+      const confusion_matrix m(l, p, classes);
     } catch (const chainrule::error& e) {
       return std::string(e.what());
     }
     return std::string();
   };
-  CHECK(message({0, 1}, {0}) == "1 predictions cannot be held against 2 labels");
-  CHECK(message({0, 3}, {0, 0}) == "the label of sample 1 is 3, expected 0 to 2");
-  CHECK(message({-1}, {0}) == "the label of sample 0 is -1, expected 0 to 2");
+  using ints = std::vector<int>;
+  CHECK(message(ints{0, 1}, {0}) == "1 predictions cannot be held against 2 labels");
+  CHECK(message(ints{0, 3}, {0, 0}) == "the label of sample 1 is 3, expected 0 to 2");
+  CHECK(message(ints{-1}, {0}) == "the label of sample 0 is -1, expected 0 to 2");
+  CHECK(message(std::vector<std::size_t>{(std::size_t{1} << 32U) + 1}, {0}) ==
+        "the label of sample 0 is 4294967297, expected 0 to 2");
+  CHECK(message(std::vector<float>{1, 1.9F}, {0, 0}) ==
+        "the label of sample 1 is 1.9, expected a whole number from 0 to 2");
+  for (const int classes : {0, -1})
+    CHECK(message(ints{0}, {0}, classes) ==
+          "a confusion matrix needs at least 1 class, got " + std::to_string(classes));
 }

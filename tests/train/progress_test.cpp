@@ -99,6 +99,15 @@ TEST_CASE("colour only where it is wanted") {
   CHECK(coloured == shown(true, true));
 }
 
+TEST_CASE("the first batch of a second fit is drawn at once") {
+  const temporary out;
+  progress line(out.file(), true, true);
+  line.on_batch(report(1000, 0.9, 1));
+  line.on_epoch(record(1));
+  line.on_batch(report(10, 0.01, 1));
+  CHECK(out.text().find("epoch 1/3", out.text().find("samples/s\n")) != std::string::npos);
+}
+
 TEST_CASE("a new epoch is drawn at once, and the line never wraps") {
   const temporary out;
   progress line(out.file(), true, true);
@@ -124,15 +133,19 @@ TEST_CASE("figures that do not apply are left out, validation figures are shown"
   line.on_batch(report(1, 0));
   epoch_record r = record(3);
   r.training = measured(2);
+  r.validated = true;
   r.validation = measured(1.5, 0.25);
   line.on_epoch(r);
   r.validation = measured(3);
   r.seconds = 0;
   line.on_epoch(r);
+  r.validation = measured(std::numeric_limits<double>::quiet_NaN());
+  line.on_epoch(r);
   CHECK(out.text() ==
         "epoch  3/3  loss 2.0000  validation loss 1.5000  accuracy 0.2500  0.50 s  2000 "
         "samples/s\n"
-        "epoch  3/3  loss 2.0000  validation loss 3.0000  0.00 s\n");
+        "epoch  3/3  loss 2.0000  validation loss 3.0000  0.00 s\n"
+        "epoch  3/3  loss 2.0000  validation loss nan  0.00 s\n");
 }
 
 TEST_CASE("a file is no terminal") {

@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <type_traits>
 
 #include "chainrule/backend/concept.hpp"
 #include "chainrule/backend/contract.hpp"
@@ -92,19 +93,19 @@ class basic_cpu {
 
   /// Copies `source` to `target`, of the same shape; the two must not overlap.
   template <class U>
-  void copy(matrix_view<U> target, matrix_view<const U> source) const {
+  void copy(matrix_view<U> target, std::type_identity_t<matrix_view<const U>> source) const {
     copy_rows("copy", target, source);
   }
   void copy(matrix target, const_matrix source) const { copy_rows("copy", target, source); }
   /// Copies from host memory.
   template <class U>
-  void upload(matrix_view<U> target, matrix_view<const U> host) const {
+  void upload(matrix_view<U> target, std::type_identity_t<matrix_view<const U>> host) const {
     copy_rows("upload", target, host);
   }
   void upload(matrix target, const_matrix host) const { copy_rows("upload", target, host); }
   /// Copies to host memory.
   template <class U>
-  void download(matrix_view<U> host, matrix_view<const U> source) const {
+  void download(matrix_view<U> host, std::type_identity_t<matrix_view<const U>> source) const {
     copy_rows("download", host, source);
   }
   void download(matrix host, const_matrix source) const { copy_rows("download", host, source); }

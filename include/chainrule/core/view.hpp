@@ -102,6 +102,12 @@ class matrix_view {
   index_t stride_ = 0;
 };
 
+// What pointer and extents make: matrix_view(data, n, d).
+template <class T>
+matrix_view(T*, index_t, index_t) -> matrix_view<T>;
+template <class T>
+matrix_view(T*, index_t, index_t, index_t) -> matrix_view<T>;
+
 }  // namespace chainrule
 
 #endif  // CHAINRULE_CORE_VIEW_HPP

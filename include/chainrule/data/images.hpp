@@ -72,6 +72,9 @@ struct labelled_images {
     if (static_cast<index_t>(labels.size()) != count)
       throw shape_error(
           detail::concat(name, ": ", count, " images do not go with ", labels.size(), " labels"));
+    if (classes == 0 && count > 0)
+      throw value_error(
+          detail::concat(name, ": ", count, " labelled images need at least 1 class, got 0"));
     for (index_t i = 0; i < count; ++i) {
       const int label = labels[static_cast<std::size_t>(i)];
       if (label >= classes)

@@ -32,6 +32,13 @@ template <class Network>
   return words;
 }
 
+/// Layers in words without constants in parentheses, as version 0.1 wrote them.
+[[nodiscard]] inline std::string without_constants(std::string words) {
+  for (auto open = words.find('('); open != std::string::npos; open = words.find('('))
+    words.erase(open, words.find(')', open) - open + 1);
+  return words;
+}
+
 inline constexpr const char* layers_key = "layers";
 /// What the names of the tensors begin with that a training keeps beside the parameters.
 inline constexpr const char* state_prefix = "optimizer.";
@@ -100,7 +107,8 @@ void load_arenas(const Network& net, const Arenas& arenas, const safetensors_fil
   require_same_tensors(file, expected);
   const auto layers = file.metadata().find(layers_key);
   const std::string own = layers_in_words(net);
-  if (layers != file.metadata().end() && layers->second != own)
+  if (layers != file.metadata().end() && layers->second != own &&
+      layers->second != without_constants(own))
     throw format_error(concat(file.path(), ": these are the weights of the layers '",
                               layers->second, "', this network has '", own, "'"));
 

@@ -8,7 +8,7 @@
 #ifndef CHAINRULE_LAYERS_DESCRIPTION_HPP
 #define CHAINRULE_LAYERS_DESCRIPTION_HPP
 
-#include <cstdio>
+#include <charconv>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -32,9 +32,7 @@ struct description {
   [[nodiscard]] std::string label() const {
     std::string text = kind;
     for (const auto& [name, value] : constants) text += " " + value;
-    if (!activation.empty())
-      text =
-          (kind == "activation" ? "" : text + " + ") + activation.substr(0, activation.find('('));
+    if (!activation.empty()) text = (kind == "activation" ? "" : text + " + ") + activation;
     return text;
   }
 };
@@ -49,19 +47,6 @@ struct description {
   for (const description& l : d.layers) add(to_string(l));
   return inner.empty() ? d.kind : d.kind + "(" + inner + ")";
 }
-
-namespace detail {
-/// The shortest decimal number that is read back as x.
-[[nodiscard]] inline std::string shortest(double x) {
-  char text[32];
-  for (const int digits : {6, 15, 16, 17}) {
-    std::snprintf(text, sizeof text, "%.*g", digits, x);
-    double back = 0;
-    if (std::sscanf(text, "%lf", &back) == 1 && back == x) break;
-  }
-  return text;
-}
-}  // namespace detail
 
 /// The name of a layer's kind, for messages: a static member, or a function of an erased layer.
 template <class Layer>
@@ -84,19 +69,22 @@ class archive {
     description_.extents.emplace_back(name, to_string(s));
   }
   void constant(std::string_view name, double value) {
-    description_.constants.emplace_back(name, detail::shortest(value));
+    char digits[32];
+    const char* const end = std::to_chars(digits, digits + sizeof digits, value).ptr;
+    description_.constants.emplace_back(name, std::string(static_cast<const char*>(digits), end));
   }
-  /// An activation, whose constants are its data members of type double. The identity is none.
+  /// An activation, with the constants that it states. The identity is none.
   template <class F>
   void activation(const F& f) {
+    // A member that is a reference, as in a lambda that captures by one, ends standard layout.
+    static_assert(std::is_trivially_copy_constructible_v<F> &&
+                      std::is_trivially_destructible_v<F> && std::is_standard_layout_v<F> &&
+                      sizeof(F) <= 64,
+                  "chainrule: an activation is a small plain value (its constants, at most 64 "
+                  "bytes, trivially copyable, of standard layout); let a lambda capture by value, "
+                  "not by reference");
     if constexpr (std::is_same_v<F, identity>) return;
-    std::string& text = description_.activation;
-    text = name_of<F>();
-    if constexpr (requires { f.constants(); }) {
-      std::string list;
-      for (const double c : f.constants()) list += (list.empty() ? "" : ", ") + detail::shortest(c);
-      text += "(" + list + ")";
-    }
+    description_.activation = in_words(f);
   }
   /// A layer of a block.
   template <class Layer>

@@ -247,7 +247,7 @@ class repeat {
 
   [[nodiscard]] sample_shape bind(plan& p, const sample_shape& in) {
     chain_ = {};
-    layers_.assign(static_cast<std::size_t>(times_), original_);
+    layers_ = std::vector<Layer>(static_cast<std::size_t>(times_), original_);
     for (Layer& l : layers_) chain_.bind_next(p, std::to_string(chain_.size()), l, in);
     chain_.finish(p, false);
     return chain_.shape(chain_.size() - 1);

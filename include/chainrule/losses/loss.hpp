@@ -10,6 +10,11 @@
 /// n × 1, assigned, not scaled; gradient: n × c, assigned, not computed if it is empty. NaN among a
 /// sample's outputs, and a class number that is none of 0 ... c - 1, make its loss NaN.
 ///
+/// A loss that does not take every finite target says which ones it takes, which training checks:
+///
+///     static constexpr const char* targets = "from 0 to 1";
+///     static constexpr bool takes(double target);
+///
 /// A loss that treats each sample for itself says so by a member function
 /// `static constexpr bool samples_are_independent() { return true; }`: batches may then be cut into
 /// micro-batches.

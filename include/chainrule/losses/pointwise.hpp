@@ -179,6 +179,8 @@ struct huber_loss : pointwise_loss<huber_loss> {
 /// The mean over the outputs of the binary cross-entropy, from logits; targets in [0, 1].
 struct sigmoid_cross_entropy : pointwise_loss<sigmoid_cross_entropy> {
   static constexpr const char* name = "sigmoid cross-entropy";
+  static constexpr const char* targets = "from 0 to 1";
+  static constexpr bool takes(double target) { return target >= 0 && target <= 1; }
   static constexpr auto term() { return terms::sigmoid_cross_entropy{}; }
   static constexpr double factor(index_t outputs) { return 1.0 / static_cast<double>(outputs); }
 };
@@ -187,6 +189,8 @@ struct sigmoid_cross_entropy : pointwise_loss<sigmoid_cross_entropy> {
 /// numbers, one against the rest.
 struct hinge : pointwise_loss<hinge> {
   static constexpr const char* name = "hinge";
+  static constexpr const char* targets = "of -1 or 1";
+  static constexpr bool takes(double target) { return target == -1 || target == 1; }
   static constexpr double hit = 1;
   static constexpr double miss = -1;
   static constexpr auto term() { return terms::hinge{}; }
@@ -195,6 +199,8 @@ struct hinge : pointwise_loss<hinge> {
 /// Σ_j max(0, 1 - t_j y_j)²
 struct squared_hinge : pointwise_loss<squared_hinge> {
   static constexpr const char* name = "squared hinge";
+  static constexpr const char* targets = "of -1 or 1";
+  static constexpr bool takes(double target) { return target == -1 || target == 1; }
   static constexpr double hit = 1;
   static constexpr double miss = -1;
   static constexpr auto term() { return terms::squared_hinge{}; }

@@ -49,6 +49,8 @@ struct distribution_cross_entropy_slope {
 
 struct softmax_cross_entropy {
   static constexpr const char* name = "softmax cross-entropy";
+  static constexpr const char* targets = "of at least 0";  // of distributions
+  static constexpr bool takes(double target) { return target >= 0; }
   [[nodiscard]] static constexpr bool samples_are_independent() { return true; }
 
   template <backend B>

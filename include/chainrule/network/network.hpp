@@ -63,6 +63,11 @@ class network<B> {
     states_ = arena<B>(be_, plan_->state_arena());
     initialize(0);
   }
+  /// Says that there are no layers.
+  template <class None = void>
+  explicit network(const B& be) : be_(be) {
+    static_assert(!std::is_void_v<None>, "chainrule: a network needs at least one layer");
+  }
   network(network&&) noexcept = default;
   network& operator=(network&&) noexcept = default;
   network(const network&) = delete;
@@ -202,6 +207,15 @@ class network<B> {
     return result;
   }
 
+  /// Says what is wrong where the samples are no matrix of this backend.
+  template <class Samples>
+  requires(!std::convertible_to<Samples, const_matrix<B>>) tensor<B> predict(const Samples&)
+  const { return refuse_samples<Samples>(); }
+  template <class Samples>
+  requires(!std::convertible_to<Samples, const_matrix<B>>)
+      const_matrix<B> forward(const Samples&, pass<B>&, const pass_phase<B>& = phase{})
+  const { return refuse_samples<Samples>().view(); }
+
   /// One line per layer: its name, the shape of its output, its number of parameters.
   [[nodiscard]] std::vector<layer_summary> layers() const {
     std::vector<layer_summary> lines;
@@ -229,6 +243,16 @@ class network<B> {
   }
 
  private:
+  template <class Samples>
+  static tensor<B> refuse_samples() {
+    static_assert(
+        std::same_as<Samples, void>,
+        "chainrule: samples are a matrix of the backend's scalar (float of cpu, double of "
+        "basic_cpu<double>) in its memory; convert numbers of another type, send those "
+        "of the host to a device by from_host(be, x), and take the view() of a tensor");
+    return {};
+  }
+
   [[nodiscard]] std::string input_in_words() const {
     return input_shape().rank() == 1 ? detail::concat(inputs(), " features")
                                      : detail::concat("samples of ", to_string(input_shape()), ", ",

@@ -13,11 +13,14 @@
 ///       auto operator()(auto x) const { return x / (1 + exp(-x)); }
 ///     };
 ///
-/// `name` (for summaries) and `gain` (for the choice of the initial weights) are optional.
+/// `name` (for summaries), `gain` (for the choice of the initial weights) and, where it has any,
+/// `constants()` (for summaries and for files of weights, which must not be read into a function
+/// with other constants) are optional.
 #ifndef CHAINRULE_POINTWISE_ACTIVATIONS_HPP
 #define CHAINRULE_POINTWISE_ACTIVATIONS_HPP
 
 #include <array>
+#include <charconv>
 #include <string>
 #include <string_view>
 
@@ -59,12 +62,14 @@ struct leaky_relu {
   constexpr auto derivative_from_output(const auto& y) const {
     return math::where(y > 0, 1, slope);
   }
+  [[nodiscard]] constexpr std::array<double, 1> constants() const { return {slope}; }
 };
 
 /// x if x > 0, else alpha (e^x - 1). Source: D. Clevert et al., ICLR 2016, eq. 15.
 struct elu : fn::elu {
   static constexpr std::string_view name = "elu";
   static constexpr gain_class gain = gain_class::rectifier;
+  [[nodiscard]] constexpr std::array<double, 1> constants() const { return {alpha}; }
 };
 
 /// lambda elu(x) with the fixed point mean 0, variance 1. Source: G. Klambauer et al., NIPS 2017,
@@ -189,6 +194,24 @@ template <class F>
     return F::name;
   else
     return "custom";
+}
+
+/// The name of f with the constants that it states: "leaky_relu(0.01)". Different doubles give
+/// different texts.
+template <class F>
+[[nodiscard]] std::string in_words(const F& f) {
+  std::string words(name_of<F>());
+  if constexpr (requires { f.constants(); }) {
+    const char* before = "(";
+    for (const double c : f.constants()) {
+      char digits[32];
+      words += before;
+      words.append(digits, std::to_chars(digits, digits + sizeof digits, c).ptr);
+      before = ", ";
+    }
+    words += ")";
+  }
+  return words;
 }
 
 /// Calls `visit` with each activation in turn.

@@ -32,6 +32,11 @@ struct dual {
   template <constant C>
   requires(!std::same_as<C, S>) constexpr explicit dual(C c)
       : value(convert<S>(c)), slope(convert<S>(0)) {}
+
+  /// Not a plain number, which std::exp(x) would take.
+  template <class Plain>
+  requires std::same_as<Plain, double>
+  operator Plain() const { return refuse_plain_number<Plain>(); }  // NOLINT: implicit, to be found
 };
 
 template <class S>

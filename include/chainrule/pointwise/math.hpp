@@ -16,15 +16,18 @@
 ///       auto operator()(auto x) const { return x / (1 + exp(-x)); }
 ///     };
 ///
-/// Such a functor cannot branch on a value: write `where(x > 0, a, b)`, max, min, abs or clamp.
-/// Constants in it are `double` (or int) and are rounded to the number's scalar when they meet it.
-/// See also pointwise/functional.hpp (every function there is), pointwise/activations.hpp.
+/// Functions are called by their plain names, exp(x) and not std::exp(x), which knows only plain
+/// numbers. Such a functor cannot branch on a value: write `where(x > 0, a, b)`, max, min, abs or
+/// clamp. Constants in it are `double` (or int) and are rounded to the number's scalar when they
+/// meet it. See also pointwise/functional.hpp (every function there is), pointwise/activations.hpp.
 #ifndef CHAINRULE_POINTWISE_MATH_HPP
 #define CHAINRULE_POINTWISE_MATH_HPP
 
 #include <cmath>
 #include <concepts>
 #include <type_traits>
+
+#include "chainrule/core/compiler.hpp"
 
 namespace chainrule::math {
 
@@ -111,6 +114,17 @@ bool refuse_to_branch() {
                 "chainrule: a pointwise functor cannot branch on a value (if, ?:, &&, ||); write "
                 "where(condition, a, b), max, min, abs or clamp, and join conditions with & or |");
   return false;
+}
+
+/// What a number answers when a plain one is asked of it, as std::exp(x) and a functor of doubles
+/// do: a sentence of the compiler's.
+template <class Plain>
+Plain refuse_plain_number() {
+  static_assert(!std::same_as<Plain, double>,
+                "chainrule: a pointwise functor takes numbers of any type; write auto "
+                "operator()(auto x) const, and functions by their plain names: write exp(x), not "
+                "std::exp(x)");
+  return Plain{};
 }
 
 /// An operation of one argument: called with a constant it computes `Op::value`, with any other

@@ -189,6 +189,11 @@ struct symbol {
       : number(trace::current().add(
             {trace::kind::constant, "", -1, -1, -1, static_cast<double>(c), false})) {}
 
+  /// Not a plain number, which std::exp(x) would take.
+  template <class Plain>
+  requires std::same_as<Plain, double>
+  operator Plain() const { return refuse_plain_number<Plain>(); }  // NOLINT: implicit, to be found
+
   friend symbol operator-(symbol a) {
     return {trace::current().add({trace::kind::prefix, "-", a.number}), from_number{}};
   }

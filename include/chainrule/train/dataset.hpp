@@ -13,12 +13,14 @@
 #define CHAINRULE_TRAIN_DATASET_HPP
 
 #include <algorithm>
+#include <concepts>
 #include <cstdint>
-#include <span>
-#include <utility>
+#include <string>
+#include <type_traits>
 #include <vector>
 
 #include "chainrule/backend/device/runtime.hpp"
+#include "chainrule/core/class_number.hpp"
 #include "chainrule/data/images.hpp"
 #include "chainrule/memory/tensor.hpp"
 
@@ -51,24 +53,23 @@ class dataset {
   dataset(const B&, labelled_images&&, double = 0,
           const dataset_options& = {}) = delete;  // it would be gone at once
 
-  /// Samples (n × features) of bytes or scalars, times `scale`, with a class number each. Throws
-  /// shape_error if the counts differ, value_error if a label is not in 0, ..., classes - 1.
+  /// Samples (n × features) of bytes or scalars, times `scale`, with a class number each, of any
+  /// arithmetic type. Throws shape_error if the counts differ, value_error if a label is not a
+  /// whole number of 0, ..., classes - 1 or there are no classes.
   template <class Element, class Label>
-  dataset(const B& be, matrix_view<const Element> inputs, const std::vector<Label>& labels,
-          int classes, double scale = 1, const dataset_options& options = {})
+  dataset(const B& be, matrix_view<Element> inputs, const std::vector<Label>& labels, int classes,
+          double scale = 1, const dataset_options& options = {})
       : be_(be), classes_(classes), scale_(scale) {
     if (static_cast<index_t>(labels.size()) != inputs.rows())
       throw shape_error(detail::concat("a data set needs one label per sample, got ", labels.size(),
                                        " labels for ", inputs.rows(), " samples"));
+    if (classes < 1 && !labels.empty())
+      throw value_error(
+          detail::concat("a data set with labels needs at least 1 class, got ", classes));
     std::vector<scalar> targets;
     targets.reserve(labels.size());
-    for (const Label& label : labels) {
-      const auto number = static_cast<int>(label);
-      if (number < 0 || number >= classes)
-        throw value_error(detail::concat("the label of sample ", targets.size(), " is ", number,
-                                         ", expected 0 to ", classes - 1));
-      targets.push_back(static_cast<scalar>(number));
-    }
+    for (const Label label : labels)
+      targets.push_back(static_cast<scalar>(detail::class_number(label, targets.size(), classes)));
     hold(inputs, options);
     targets_ = from_host(
         be, matrix_view<const scalar>(targets.data(), static_cast<index_t>(targets.size()), 1));
@@ -77,7 +78,7 @@ class dataset {
 
   /// Samples (n × features) with targets (n × outputs). Throws shape_error if the counts differ.
   template <class Element>
-  dataset(const B& be, matrix_view<const Element> inputs, matrix_view<const scalar> targets,
+  dataset(const B& be, matrix_view<Element> inputs, matrix_view<const scalar> targets,
           double scale = 1, const dataset_options& options = {})
       : be_(be), scale_(scale) {
     if (targets.rows() != inputs.rows())
@@ -86,6 +87,16 @@ class dataset {
     hold(inputs, options);
     targets_ = from_host(be, targets);
     be.synchronize();
+  }
+
+  /// Says what is wrong where the targets are of another type.
+  template <class Element, class Target>
+  requires(!std::same_as<std::remove_const_t<Target>, scalar>)
+      dataset(const B&, matrix_view<Element>, matrix_view<Target>, double = 0,
+              const dataset_options& = {}) {
+    static_assert(std::same_as<Target, scalar>,
+                  "chainrule: the targets of a data set are of the backend's scalar (float of cpu, "
+                  "double of basic_cpu<double>); convert them, or take the other backend");
   }
 
   [[nodiscard]] index_t count() const { return targets_.rows(); }
@@ -120,6 +131,19 @@ class dataset {
     be_.gather(t, targets_.view(), rows);
   }
 
+  /// What holds NaN or infinity, "the inputs of sample 5" or "the targets of sample 5"; "" if
+  /// nothing does. Reads all of it, also from a device.
+  [[nodiscard]] std::string what_is_not_finite() const {
+    index_t sample = first_not_finite(numbers_);
+    visit_streamed([&]<class T>(matrix_view<const T> inputs) {
+      if constexpr (std::floating_point<T>)
+        if (sample < 0) sample = row_not_finite(inputs);
+    });
+    if (sample >= 0) return detail::concat("the inputs of sample ", sample);
+    sample = first_not_finite(targets());
+    return sample < 0 ? std::string() : detail::concat("the targets of sample ", sample);
+  }
+
   /// Calls `visit` with the inputs where the caller has them, of bytes or of scalars. They must be
   /// streamed.
   template <class Visit>
@@ -131,11 +155,19 @@ class dataset {
   }
 
  private:
-  void hold(matrix_view<const std::uint8_t> inputs, const dataset_options& options) {
-    hold(inputs, options, bytes_, byte_storage_, streamed_bytes_);
-  }
-  void hold(matrix_view<const scalar> inputs, const dataset_options& options) {
-    hold(inputs, options, numbers_, number_storage_, streamed_numbers_);
+  template <class Element>
+  void hold(matrix_view<Element> inputs, const dataset_options& options) {
+    using U = std::remove_const_t<Element>;
+    static_assert(
+        std::same_as<U, std::uint8_t> || std::same_as<U, scalar>,
+        "chainrule: the inputs of a data set are bytes (std::uint8_t) or of the backend's "
+        "scalar (float of cpu, double of basic_cpu<double>); convert them, or take the "
+        "other backend");
+    const matrix_view<const U> read_only = inputs;
+    if constexpr (std::same_as<U, std::uint8_t>)
+      hold(read_only, options, bytes_, byte_storage_, streamed_bytes_);
+    else if constexpr (std::same_as<U, scalar>)
+      hold(read_only, options, numbers_, number_storage_, streamed_numbers_);
   }
 
   template <class Element, class View, class Storage>
@@ -160,6 +192,25 @@ class dataset {
     } else {
       view = inputs;
     }
+  }
+
+  /// The first row with an element that is not finite, -1 if there is none; of a matrix of the
+  /// host, or of the backend.
+  [[nodiscard]] static index_t row_not_finite(matrix_view<const scalar> m) {
+    for (index_t i = 0; i < m.rows(); ++i)
+      for (index_t j = 0; j < m.cols(); ++j)
+        if (!detail::is_finite(m(i, j))) return i;
+    return -1;
+  }
+  [[nodiscard]] index_t first_not_finite(const_matrix<B> m) const {
+    constexpr index_t at_once = 4096;
+    for (index_t i = 0; i < m.rows(); i += at_once) {
+      const index_t count = std::min(at_once, m.rows() - i);
+      const std::vector<scalar> host = to_host(be_, m.middle_rows(i, count));
+      const index_t row = row_not_finite({host.data(), count, m.cols()});
+      if (row >= 0) return i + row;
+    }
+    return -1;
   }
 
   [[nodiscard]] bool wants_resident(index_t bytes, const dataset_options& options) const {

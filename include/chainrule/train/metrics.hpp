@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "chainrule/core/error.hpp"
+#include "chainrule/core/class_number.hpp"
 #include "chainrule/core/shape.hpp"
 #include "chainrule/core/text.hpp"
 
@@ -22,18 +22,18 @@ class confusion_matrix {
  public:
   /// Counts predictions against labels. A prediction outside 0, ..., classes - 1 (a network that
   /// gave NaN) is nobody's: it lowers recall and accuracy. Throws shape_error if the counts differ,
-  /// value_error for a label outside the classes.
+  /// value_error for a label outside the classes, or if there are none.
   template <class Labels>
   confusion_matrix(const Labels& labels, const std::vector<int>& predictions, int classes)
-      : classes_(classes), counts_(static_cast<std::size_t>(classes) * (cols())) {
+      : classes_(classes) {
+    if (classes < 1)
+      throw value_error(detail::concat("a confusion matrix needs at least 1 class, got ", classes));
     if (labels.size() != predictions.size())
       throw shape_error(detail::concat(predictions.size(), " predictions cannot be held against ",
                                        labels.size(), " labels"));
+    counts_.resize(static_cast<std::size_t>(classes) * cols());
     for (std::size_t i = 0; i < predictions.size(); ++i) {
-      const auto label = static_cast<int>(labels[i]);
-      if (label < 0 || label >= classes)
-        throw value_error(detail::concat("the label of sample ", i, " is ", label,
-                                         ", expected 0 to ", classes - 1));
+      const int label = detail::class_number(labels[i], i, classes);
       const bool none = predictions[i] < 0 || predictions[i] >= classes;
       ++counts_[place(label, none ? classes : predictions[i])];
     }
@@ -88,7 +88,7 @@ class confusion_matrix {
   const std::size_t width = std::max<std::size_t>(5, std::to_string(largest).size() + 1);
   const auto cell = [&](const std::string& text) { return detail::padded_left(text, width); };
   const auto fraction = [](const char* pattern, double x) {
-    return x == x ? detail::format(pattern, x) : std::string("-");
+    return detail::is_finite(x) ? detail::format(pattern, x) : std::string("-");
   };
   const auto margin = [&](double x) {
     return "   " + detail::padded_left(fraction("%6.4f", x), 6);

@@ -43,6 +43,7 @@ class progress final : public fit_observer {
 
   void on_epoch(const epoch_record& r) override {
     if (terminal_) std::fputs(clear_line, out_);
+    drawn_epoch_ = 0;  // the next fit begins with epoch 1 again
     std::fputs(line(r).c_str(), out_);
     std::fflush(out_);
   }
@@ -93,7 +94,7 @@ class progress final : public fit_observer {
   /// "epoch  3/10  loss 0.1  accuracy 0.9  validation loss ...  1.2 s  50000 samples/s"
   [[nodiscard]] std::string line(const epoch_record& r) const {
     std::string text = detail::format("epoch %2d/%d  ", r.epoch, epochs_) + in_words(r.training);
-    if (r.validation.loss == r.validation.loss) text += "  validation " + in_words(r.validation);
+    if (r.validated) text += "  validation " + in_words(r.validation);
     text += detail::format("  %.2f s", r.seconds);
     if (r.seconds > 0)
       text += detail::format("  %.0f samples/s", static_cast<double>(r.samples) / r.seconds);

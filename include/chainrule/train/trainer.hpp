@@ -15,7 +15,6 @@
 #define CHAINRULE_TRAIN_TRAINER_HPP
 
 #include <chrono>
-#include <cmath>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -122,7 +121,11 @@ class basic_trainer {
   /// is not one.
   history fit(const dataset<B>& data, const fit_options<B>& options = {}) {
     require_fits(data);
-    if (options.validation != nullptr) require_fits(*options.validation);
+    require_targets(data);
+    if (options.validation != nullptr) {
+      require_fits(*options.validation);
+      require_targets(*options.validation);
+    }
     if (options.epochs < 0 || options.batch < 1)
       throw value_error(
           detail::concat("training needs at least 0 epochs and batches of at least 1 ",
@@ -138,6 +141,7 @@ class basic_trainer {
     const phase first_pass = phase::train(options.seed, static_cast<std::uint64_t>(steps()));
 
     history h;
+    for (fit_observer* o : options.observers) o->on_begin();
     for (int epoch = 1; epoch <= options.epochs; ++epoch) {
       if (options.order == nullptr)
         order.shuffle(epochs_done_, host_order);
@@ -179,13 +183,16 @@ class basic_trainer {
       }
       be_.synchronize();
       epoch_record record{epoch, mean(done), {}, seconds(), last_rate_, done};
-      if (options.validation != nullptr) record.validation = evaluate(*options.validation);
+      if (options.validation != nullptr) {
+        record.validation = evaluate(*options.validation);
+        record.validated = options.validation->count() > 0;
+      }
       h.epochs.push_back(record);
       for (fit_observer* o : options.observers) o->on_epoch(record);
       look_for_reason(options, h);
-      if (!std::isfinite(record.training.loss)) {  // whatever else there was
+      if (!detail::is_finite(record.training.loss)) {  // whatever else there was
         h.reason = stop_reason::diverged;
-        h.message = "the loss is no longer finite; a smaller learning rate may help";
+        h.message = why_not_finite(data);
       }
       if (!h.message.empty()) return h;
     }
@@ -210,7 +217,7 @@ class basic_trainer {
     std::vector<int> classes;
     classes.reserve(o.winners.size());
     for (const scalar_t<B> w : o.winners)  // a row with NaN has no winner
-      classes.push_back(std::isfinite(w) ? static_cast<int>(w) : -1);
+      classes.push_back(detail::is_finite(w) ? static_cast<int>(w) : -1);
     return classes;
   }
 
@@ -263,6 +270,7 @@ class basic_trainer {
   }
 
   [[nodiscard]] network<B>& net() { return net_; }
+  [[nodiscard]] const network<B>& net() const { return net_; }
   [[nodiscard]] const arena<B>& gradients() const { return parts_.total(); }
 
  protected:
@@ -275,6 +283,8 @@ class basic_trainer {
         scale_(net.backend(), 1, 1) {}
 
   virtual void set_steps(std::int64_t steps) = 0;
+  /// Throws value_error if the loss does not take a target of the data.
+  virtual void require_targets(const dataset<B>& data) const = 0;
 
  private:
   struct outcome {
@@ -406,6 +416,7 @@ class basic_trainer {
   /// Runs the network over the data in order: losses if wanted, winners and labels for classes.
   [[nodiscard]] outcome run(const dataset<B>& data, bool with_losses) const {
     require_fits(data);
+    if (with_losses) require_targets(data);
     const index_t count = data.count();
     const index_t batch = count < 256 ? count : 256;
     outcome o;
@@ -444,6 +455,14 @@ class basic_trainer {
       o.labels = to_host(be_, data.targets());
     }
     return o;
+  }
+
+  /// Why the loss of a training on that data is not finite.
+  [[nodiscard]] static std::string why_not_finite(const dataset<B>& data) {
+    const std::string culprit = data.what_is_not_finite();
+    if (culprit.empty()) return "the loss is no longer finite; a smaller learning rate may help";
+    return detail::concat("the loss is not finite because ", culprit,
+                          " hold NaN or infinity; leave the sample out or replace its values");
   }
 
   static void look_for_reason(const fit_options<B>& options, history& h) {
@@ -514,6 +533,19 @@ class trainer final : public basic_trainer<B> {
 
  protected:
   void set_steps(std::int64_t steps) override { optimizer_.set_step(steps); }
+  void require_targets(const dataset<B>& data) const override {
+    // With an output for each class, targets are class numbers, which the data set has checked.
+    if constexpr (requires { loss_.takes(0.0); }) {
+      if (data.classes() > 0 && this->net().outputs() > 1) return;
+      const std::vector<scalar_t<B>> targets = to_host(be_, data.targets());
+      for (std::size_t i = 0; i < targets.size(); ++i)
+        if (const auto t = static_cast<double>(targets[i]);
+            !detail::is_finite(t) || !loss_.takes(t))
+          throw value_error(
+              detail::concat(Loss::name, " takes targets ", Loss::targets, ", that of sample ",
+                             static_cast<index_t>(i) / data.target_cols(), " is ", t));
+    }
+  }
 
  private:
   B be_;

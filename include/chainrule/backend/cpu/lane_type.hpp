@@ -71,6 +71,11 @@ struct lane {
     ops::fill(bits, static_cast<T>(c));
   }
 
+  /// Not a plain number, which std::exp(x) would take.
+  template <class Plain>
+  requires std::same_as<Plain, double>
+  operator Plain() const { return refuse_plain_number<Plain>(); }  // NOLINT: implicit, to be found
+
   [[nodiscard]] CHAINRULE_INLINE static lane load(const T* p) {
     lane l;
     simd::load(l.bits, p);

@@ -138,7 +138,7 @@ class device_backend {
   void synchronize() const { runtime_->synchronize(); }
 
   template <class U>
-  void upload(view<U> target, matrix_view<const U> host) const {
+  void upload(view<U> target, std::type_identity_t<matrix_view<const U>> host) const {
     contract::same_shape("upload", target.shape(), host.shape());
     if (target.empty()) return;
     runtime_->upload(target.data().buffer, rectangle_of(target), host.data(),
@@ -148,7 +148,7 @@ class device_backend {
   void upload(matrix target, matrix_view<const T> host) const { upload<T>(target, host); }
 
   template <class U>
-  void download(matrix_view<U> host, view<const U> source) const {
+  void download(matrix_view<U> host, std::type_identity_t<view<const U>> source) const {
     contract::same_shape("download", host.shape(), source.shape());
     if (host.empty()) return;
     runtime_->download(host.data(), bytes<U>(host.stride()), source.data().buffer,
