@@ -18,6 +18,15 @@ add_test(NAME cuda COMMAND test_cuda)
 # Compiling all kernels for five families of GPUs takes about a minute.
 set_tests_properties(cuda PROPERTIES LABELS cuda TIMEOUT 900 ENVIRONMENT "${counting_environment}")
 
+# CUDA where there is no GPU; the suites take it with CHAINRULE_EMULATED_CUDA=1.
+add_library(chainrule_emulated_cuda STATIC emulated/blas.cpp emulated/device.cpp
+            emulated/fibers.cpp emulated/kernel.cpp)
+target_include_directories(chainrule_emulated_cuda PUBLIC "${CMAKE_CURRENT_SOURCE_DIR}")
+target_compile_definitions(chainrule_emulated_cuda
+                           PRIVATE "CHAINRULE_EMULATED_COMPILER=\"${CMAKE_CXX_COMPILER}\"")
+target_link_libraries(chainrule_emulated_cuda PUBLIC chainrule::cuda)
+chainrule_own_target(chainrule_emulated_cuda)
+
 file(GLOB gpus /dev/nvidia[0-9]*)
 if(gpus)
   set(has_gpu ON)
@@ -31,7 +40,7 @@ set(always conformance device)
 foreach(area IN LISTS backend_areas ITEMS device)
   if(area IN_LIST always OR CHAINRULE_TEST_ALL_CUDA)
     chainrule_backend_suite(cuda ${area} FILES ${files_of_${area}} support/device_main.cpp
-                            LIBS chainrule::cuda Catch2::Catch2)
+                            LIBS chainrule_emulated_cuda Catch2::Catch2)
     if(area STREQUAL "device")
       set_tests_properties(cuda.device PROPERTIES ENVIRONMENT "${counting_environment}")
     else()
