@@ -9,6 +9,7 @@
 
 #include "emulated/device.hpp"
 #include "emulated/emulated_cuda.hpp"
+#include "emulated/faults.hpp"
 
 namespace emulated {
 

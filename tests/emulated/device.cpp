@@ -11,10 +11,12 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
 #include "emulated/emulated_cuda.hpp"
+#include "emulated/faults.hpp"
 #include "emulated/kernel.hpp"
 
 namespace emulated {
@@ -255,11 +257,6 @@ std::unique_lock<std::recursive_mutex> lock() {
   return std::unique_lock<std::recursive_mutex>(all().mutex);
 }
 
-bool has_fault(std::string_view name) {
-  const char* fault = std::getenv("CHAINRULE_EMULATED_FAULT");
-  return fault != nullptr && name == fault;
-}
-
 void begin_life(const void* object) { all().alive.insert(object); }
 void end_life(const void* object, const char* call) {
   require_life(object, call);
@@ -425,6 +422,7 @@ cudaError_t emulated_cuda::synchronize(cudaStream_t s) {
   const auto held = lock();
   stream& on = stream_of(s, "cudaStreamSynchronize");
   if (on.captured.has_value()) fail("cudaStreamSynchronize: the stream is being captured");
+  if (has_fault("synchronize")) on.queue.clear();  // as if the host looked before it is done
   on.run();
   return cudaSuccess;
 }
@@ -554,7 +552,7 @@ nvrtcResult emulated_cuda::destroy_program(nvrtcProgram* p) {
 nvrtcResult emulated_cuda::compile_program(nvrtcProgram p, int, const char* const*) {
   const auto held = lock();
   program& of = at<program>(p, "nvrtcCompileProgram");
-  const std::optional<std::string> image = compile(of.text, of.log);
+  const std::optional<std::string> image = compile(with_fault(of.text), of.log);
   if (!image) return NVRTC_ERROR_COMPILATION;
   of.image = *image;
   return NVRTC_SUCCESS;

@@ -8,7 +8,6 @@
 #include <cstddef>
 #include <functional>
 #include <mutex>
-#include <string_view>
 
 #include "emulated/fail.hpp"
 
@@ -16,9 +15,6 @@ namespace emulated {
 
 /// Every call of the table holds it: what is here belongs to all threads.
 [[nodiscard]] std::unique_lock<std::recursive_mutex> lock();
-
-/// Whether CHAINRULE_EMULATED_FAULT names this fault.
-[[nodiscard]] bool has_fault(std::string_view name);
 
 // Handles are objects on the heap that are known until they are destroyed.
 

@@ -17,9 +17,9 @@
 ///
 ///     CHAINRULE_EMULATED_CUDA=1         take this table (support/chosen_cuda.hpp)
 ///     CHAINRULE_EMULATED_ORDER=reverse  blocks and threads run from the last to the first
-///     CHAINRULE_EMULATED_FAULT=barrier  faults that the suites have to find: texts lose their
-///                              transpose  barriers, products take the other transpose, streams do
-///                              wait       not wait for each other
+///     CHAINRULE_EMULATED_FAULT          a fault that the suites have to find, see faults.hpp
+///
+/// What the host's compiler has built is kept by the library's own cache (CHAINRULE_CACHE_DIR).
 ///
 /// See also cuda/fake_cuda.hpp, which lets calls fail and runs no kernels.
 #ifndef CHAINRULE_TESTS_EMULATED_EMULATED_CUDA_HPP

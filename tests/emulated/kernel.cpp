@@ -15,11 +15,11 @@
 #include <string_view>
 
 #include "emulated/fail.hpp"
+#include "emulated/faults.hpp"
 #include "emulated/fibers.hpp"
 
-// Set by CMake.
-#ifndef CHAINRULE_EMULATED_COMPILER
-#define CHAINRULE_EMULATED_COMPILER "c++"
+#if !defined(CHAINRULE_EMULATED_COMPILER) || !defined(CHAINRULE_EMULATED_FOLDER)
+#error "tests/cuda.cmake says which compiler builds kernels, and in which folder this file lies"
 #endif
 
 extern char** environ;
@@ -45,10 +45,9 @@ const char* const flags[] = {"-std=c++17",
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-/// The file that makes a text C++; it lies beside this one.
-[[nodiscard]] std::string kernel_side() {
-  const std::string here = __FILE__;
-  return here.substr(0, here.rfind('/') + 1) + "kernel_side.cpp";
+/// A file of this folder.
+[[nodiscard]] std::string beside(const char* name) {
+  return std::string(CHAINRULE_EMULATED_FOLDER "/") + name;
 }
 
 /// A folder that goes with its content.
@@ -105,8 +104,8 @@ std::optional<std::string> compile(const std::string& text, std::string& log) {
   std::ofstream(source, std::ios::binary) << text;
   std::vector<std::string> command{CHAINRULE_EMULATED_COMPILER};
   command.insert(command.end(), std::begin(flags), std::end(flags));
-  command.insert(command.end(), {"-DEMULATED_TEXT=\"" + source + "\"", kernel_side(), "-o",
-                                 folder.file("kernel.so")});
+  command.insert(command.end(), {"-DEMULATED_TEXT=\"" + source + "\"", beside("kernel_side.cpp"),
+                                 "-o", folder.file("kernel.so")});
   const bool done = succeeds(command, folder.file("log"));
   log = content_of(folder.file("log"));
   if (!done) return std::nullopt;
@@ -121,9 +120,9 @@ int compiler_version() {
   static const int version = [] {
     std::string all = CHAINRULE_EMULATED_COMPILER " " __VERSION__;
     for (const char* flag : flags) all += flag;
-    all += content_of(kernel_side());
-    const std::string interface = kernel_side();
-    all += content_of(interface.substr(0, interface.rfind('/') + 1) + "kernel_interface.hpp");
+    all += content_of(beside("kernel_side.cpp"));
+    all += content_of(beside("kernel_interface.hpp"));
+    all += fault();
     return static_cast<int>(std::hash<std::string>{}(all)&0x3fffffff);
   }();
   return version;

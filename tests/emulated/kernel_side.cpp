@@ -11,8 +11,8 @@ static void (*emulated_barrier)(int line);
 #define __device__
 #define __forceinline__ inline
 #define __launch_bounds__(...)
-// In a section of their own, so that the device knows where they are.
-#define __shared__ static __attribute__((section("emulated_shared")))
+// In a section of their own, so that the device knows where they are; also what is never read.
+#define __shared__ static __attribute__((section("emulated_shared"), used))
 #define __syncthreads() emulated_barrier(__LINE__)
 
 static inline unsigned __umulhi(unsigned a, unsigned b) {
