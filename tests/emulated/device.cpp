@@ -31,8 +31,9 @@ constexpr int capability = 90;
 /// A stream takes so much work; then the host waits until some is done.
 constexpr std::size_t most_queued = 1024;
 constexpr std::size_t most_shared_bytes = 48 << 10;
+/// Memory and the zones around it begin as NaN.
 constexpr std::size_t guard_bytes = 256;
-constexpr unsigned char guard = 0xa5;
+constexpr unsigned char unset = 0xff;
 
 struct operation {
   const char* call = "";
@@ -167,7 +168,7 @@ void require_memory_of(int device, const void* p, std::size_t bytes, const char*
 void look_for_damage(const char* p, std::size_t bytes) {
   for (std::size_t i = 0; i < guard_bytes; ++i)
     for (const char* const at : {p - 1 - i, p + bytes + i})
-      if (static_cast<unsigned char>(*at) != guard)
+      if (static_cast<unsigned char>(*at) != unset)
         fail("a kernel wrote byte ", at - p, " of memory of ", bytes, " bytes");
 }
 
@@ -343,8 +344,7 @@ cudaError_t emulated_cuda::allocate(void** p, std::size_t bytes) {
   const std::size_t whole = (bytes + 2 * guard_bytes + 255) / 256 * 256;
   auto* const memory = static_cast<char*>(std::aligned_alloc(256, whole));
   if (memory == nullptr) return cudaErrorMemoryAllocation;
-  std::memset(memory, guard, whole);
-  std::memset(memory + guard_bytes, 0xff, bytes);  // NaN
+  std::memset(memory, unset, whole);
   all().memory[memory + guard_bytes] = {bytes, current_device};
   all().used[current_device] += bytes;
   *p = memory + guard_bytes;
@@ -368,7 +368,7 @@ cudaError_t emulated_cuda::allocate_host(void** p, std::size_t bytes) {
   require_no_capture("cudaHostAlloc");
   *p = std::malloc(bytes);
   if (*p == nullptr) return cudaErrorMemoryAllocation;
-  std::memset(*p, 0xff, bytes);
+  std::memset(*p, unset, bytes);
   begin_life(*p);
   return cudaSuccess;
 }
