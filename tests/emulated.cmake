@@ -51,7 +51,8 @@ emulated_fault(missing_barrier_of_products_1 barrier1 conformance "gemm of integ
 emulated_fault(missing_barrier_of_products_2 barrier2 conformance "gemm of integers*" ${texts})
 emulated_fault(transpose_of_library transpose conformance "gemm carries NaN*")
 emulated_fault(transpose_of_text transpose conformance "gemm takes a matrix and its*" ${texts})
-emulated_fault(missing_wait_of_stream wait device "[streamed]")
+emulated_fault(missing_wait_of_copy wait1 device "[streamed]")
+emulated_fault(missing_wait_for_copy wait2 device "[streamed]")
 emulated_fault(missing_wait_of_host synchronize conformance "[copy]")
 
 # What CUDA forbids: the device says so.

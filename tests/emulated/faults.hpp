@@ -3,7 +3,8 @@
 ///
 ///     barrier1, barrier2, barrier3   the first, second, third barrier of each text is missing
 ///     transpose                      products take a factor's other transpose
-///     wait                           streams do not wait for each other
+///     wait1                          a copy's queue does not wait for the reader of the last copy
+///     wait2                          the reader's queue does not wait for the copy
 ///     synchronize                    the host does not wait, so it does not see what it asked for
 #ifndef CHAINRULE_TESTS_EMULATED_FAULTS_HPP
 #define CHAINRULE_TESTS_EMULATED_FAULTS_HPP
