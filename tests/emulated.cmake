@@ -70,6 +70,7 @@ set_tests_properties(emulated.runs_late PROPERTIES LABELS emulated TIMEOUT 60
 emulated_misuse(divergent_barrier "waits at line 2, thread 16 has ended")
 emulated_misuse(different_barriers "waits at line 4, thread 16 waits at line 6")
 emulated_misuse(large_block "a block of 32 x 64 x 1 threads")
+emulated_misuse(launch_bounds "a block of 32 threads, of which the kernel may have 16")
 emulated_misuse(large_grid "a grid of 1 x 65536 x 1 blocks")
 emulated_misuse(empty_grid "a grid of 0 x 1 x 1 blocks")
 emulated_misuse(shared_memory "has 49156 bytes of shared memory")

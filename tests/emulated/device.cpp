@@ -236,6 +236,9 @@ CUresult launch(CUfunction f, unsigned gx, unsigned gy, unsigned gz, unsigned bx
     fail(call, ": a block of ", bx, " x ", by, " x ", bz, " threads");
   if (shared != 0 || extra != nullptr) fail(call, ": dynamic shared memory is not emulated");
   const kernel_interface& about = m.code->about();
+  if (bx * by * bz > about.most_threads)
+    fail(call, ": a block of ", bx * by * bz, " threads, of which the kernel may have ",
+         about.most_threads, " by its launch bounds");
   std::vector<std::uint64_t> arguments(about.parameters);
   for (unsigned i = 0; i < about.parameters; ++i)
     std::memcpy(&arguments[i], values[i], about.sizes[i]);

@@ -24,6 +24,9 @@ struct kernel_interface {
   char* shared;
   unsigned long shared_bytes;
 
+  /// The most threads of a block that __launch_bounds__ promises, else CUDA's.
+  unsigned most_threads;
+
   /// Of each parameter: its size in bytes, and whether it is a pointer.
   unsigned parameters;
   const unsigned char* sizes;

@@ -10,7 +10,12 @@ static void (*emulated_barrier)(int line);
 #define __global__
 #define __device__
 #define __forceinline__ inline
-#define __launch_bounds__(...)
+// Stands before the kernel's name. What is called with a number is the bound, if there is one.
+#define __launch_bounds__(threads)                                    \
+  emulated_bounded();                                                 \
+  static constexpr unsigned emulated_bound(int) { return (threads); } \
+  extern "C" void
+static constexpr unsigned emulated_bound(...) { return 1024; }
 // In a section of their own, so that the device knows where they are; also what is never read.
 #define __shared__ static __attribute__((section("emulated_shared"), used))
 #define __syncthreads() emulated_barrier(__LINE__)
@@ -125,6 +130,7 @@ emulated::kernel_interface interface_of(void (*)(P...)) {
           &emulated_barrier,
           __start_emulated_shared,
           static_cast<unsigned long>(__stop_emulated_shared - __start_emulated_shared),
+          emulated_bound(0),
           sizeof...(P),
           sizes,
           are_pointers,

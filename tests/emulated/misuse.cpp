@@ -25,10 +25,11 @@ struct session {
   decltype(&cuLaunchKernel) launch_kernel = nullptr;
   decltype(&cuModuleUnload) unload = nullptr;
 
-  explicit session(const std::string& body = "x[0] = 1;") {
+  explicit session(const std::string& body = "x[0] = 1;", const std::string& bounds = "") {
     cuda::create_stream(&stream, cudaStreamNonBlocking);
     cuda::allocate(&memory, 1024);
-    const std::string text = "extern \"C\" __global__ void cr_main(float* x) {\n" + body + "\n}\n";
+    const std::string text =
+        "extern \"C\" __global__ void " + bounds + " cr_main(float* x) {\n" + body + "\n}\n";
     nvrtcProgram program = nullptr;
     cuda::create_program(&program, text.c_str(), "kernel.cu", 0, nullptr, nullptr);
     cuda::compile_program(program, 0, nullptr);
@@ -88,6 +89,10 @@ const std::map<std::string, std::function<void()>> misuses{
     {"large_block",
      [] {
        session{}.launch({1, 1, 1}, {32, 64, 1}, nullptr);
+     }},
+    {"launch_bounds",
+     [] {
+       session{"x[0] = 1;", "__launch_bounds__((4) * (4))"}.launch();
      }},
     {"large_grid",
      [] {
