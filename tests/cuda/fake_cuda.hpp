@@ -19,6 +19,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,6 +34,7 @@ struct fake_cuda {
     std::string text;
     unsigned grid[3] = {};
     unsigned block[3] = {};
+    const void* module = nullptr;
     std::vector<std::uint64_t> arguments;
   };
   struct state {
@@ -53,6 +55,12 @@ struct fake_cuda {
     std::vector<unsigned> alignments;  // that heuristics were asked for: A, B, C, D in turn
     int products = 0;
     int heuristics = 0;
+
+    int current = 0;  // the calling thread's device
+    int queued = 0;   // work that nobody has waited for
+    int cut_off = 0;  // modules that were unloaded meanwhile, or before a graph of theirs ran
+    std::set<const void*> modules;  // that are loaded
+    int elsewhere = 0;              // captures that were ended while another device was current
 
     bool capturing = false;
     bool broken = false;  // the capture met a call that is forbidden
@@ -121,6 +129,7 @@ struct fake_cuda {
     std::vector<launched> launches;
     std::map<int, std::vector<char>> attributes;
     std::int64_t rows = 0, cols = 0, stride = 0;
+    int device = 0;
     cudaDataType_t type = CUDA_R_32F;
   };
   template <class Handle>
@@ -141,6 +150,7 @@ struct fake_cuda {
     delete reinterpret_cast<object*>(h);
   }
   static void perform(launched l) {
+    if (!now().capturing) ++now().queued;
     (now().capturing ? now().noted : now().launches).push_back(std::move(l));
   }
 
@@ -172,7 +182,11 @@ struct fake_cuda {
     return cudaSuccess;
   }
   static cudaError_t last_error() { return now().lost; }
-  static cudaError_t set_device(int) { return outcome("cudaSetDevice"); }
+  static cudaError_t set_device(int device) {
+    const cudaError_t code = outcome("cudaSetDevice");
+    if (code == cudaSuccess) now().current = device;
+    return code;
+  }
   static cudaError_t allocate(void** p, std::size_t bytes) {
     const cudaError_t code = outcome("cudaMalloc", cudaErrorMemoryAllocation);
     if (code != cudaSuccess) return code;
@@ -213,7 +227,7 @@ struct fake_cuda {
   }
   static cudaError_t create_stream(cudaStream_t* s, unsigned) {
     const cudaError_t code = outcome("cudaStreamCreateWithFlags");
-    if (code == cudaSuccess) make(*s);
+    if (code == cudaSuccess) make(*s)->device = now().current;
     return code;
   }
   static cudaError_t destroy_stream(cudaStream_t s) {
@@ -223,7 +237,9 @@ struct fake_cuda {
   static cudaError_t synchronize(cudaStream_t) {
     const cudaError_t code = outcome("cudaStreamSynchronize");
     if (code != cudaSuccess) return code;
-    return is_forbidden(true) ? cudaErrorStreamCaptureUnsupported : cudaSuccess;
+    if (is_forbidden(true)) return cudaErrorStreamCaptureUnsupported;
+    now().queued = 0;
+    return cudaSuccess;
   }
   static cudaError_t query_stream(cudaStream_t) {
     const cudaError_t code = outcome("cudaStreamQuery");
@@ -264,8 +280,9 @@ struct fake_cuda {
     now().noted.clear();
     return cudaSuccess;
   }
-  static cudaError_t end_capture(cudaStream_t, cudaGraph_t* g) {
+  static cudaError_t end_capture(cudaStream_t s, cudaGraph_t* g) {
     *g = nullptr;
+    if (at(s).device != now().current) ++now().elsewhere;
     if (!now().capturing) return cudaErrorIllegalState;
     now().capturing = false;
     const cudaError_t code = outcome("cudaStreamEndCapture");
@@ -292,7 +309,10 @@ struct fake_cuda {
   static cudaError_t launch_graph(cudaGraphExec_t e, cudaStream_t) {
     const cudaError_t code = outcome("cudaGraphLaunch");
     if (code == cudaSuccess)
-      for (const launched& l : at(e).launches) perform(l);
+      for (const launched& l : at(e).launches) {
+        if (l.module != nullptr && now().modules.count(l.module) == 0) ++now().cut_off;
+        perform(l);
+      }
     return code;
   }
   static cudaError_t destroy_executable(cudaGraphExec_t e) {
@@ -316,9 +336,12 @@ struct fake_cuda {
     if (code != CUDA_SUCCESS) return code;
     if (is_forbidden(false)) return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
     make(*m)->text = static_cast<const char*>(image);
+    now().modules.insert(*m);
     return CUDA_SUCCESS;
   }
   static CUresult unload_module(CUmodule m) {
+    if (now().queued > 0) ++now().cut_off;
+    now().modules.erase(m);
     unmake(m);
     return CUDA_SUCCESS;
   }
@@ -335,7 +358,7 @@ struct fake_cuda {
     if (code != CUDA_SUCCESS) return code;
     if (gx == 0 || gy == 0 || gz == 0 || gy > 65535 || gz > 65535 || bx * by * bz > 1024)
       return CUDA_ERROR_INVALID_VALUE;
-    launched l{at(f).text, {gx, gy, gz}, {bx, by, bz}, {}};
+    launched l{at(f).text, {gx, gy, gz}, {bx, by, bz}, f, {}};
     // As many arguments as the text's kernel has parameters.
     const std::size_t from = l.text.find("cr_main(");
     const std::string parameters = l.text.substr(from, l.text.find('{', from) - from);
@@ -401,6 +424,7 @@ struct fake_cuda {
   // cuBLASLt
 
   static cublasStatus_t create_blas(cublasLtHandle_t* h) {
+    if (is_forbidden(true)) return CUBLAS_STATUS_INTERNAL_ERROR;
     const cublasStatus_t code = blas_outcome("cublasLtCreate");
     if (code == CUBLAS_STATUS_SUCCESS) make(*h);
     return code;
@@ -462,6 +486,7 @@ struct fake_cuda {
                                         cublasLtMatrixLayout_t, cublasLtMatrixLayout_t,
                                         cublasLtMatmulPreference_t, int,
                                         cublasLtMatmulHeuristicResult_t* results, int* count) {
+    if (is_forbidden(true)) return CUBLAS_STATUS_INTERNAL_ERROR;
     ++now().heuristics;
     *count = now().knows_products ? 1 : 0;
     results[0].state = CUBLAS_STATUS_SUCCESS;
@@ -480,6 +505,7 @@ struct fake_cuda {
     if (now().memory.at(workspace) < workspace_size || c != d || c_layout != d_layout)
       return CUBLAS_STATUS_INVALID_VALUE;
     ++now().products;
+    if (!now().capturing) ++now().queued;
     if (now().capturing) {
       launched l;
       l.text = "cublasLtMatmul";

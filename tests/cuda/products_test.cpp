@@ -176,6 +176,29 @@ TEST_CASE("the environment leaves products to the kernel's text", "[cuda][gemm]"
   CHECK(fake_cuda::now().calls["cublasLtCreate"] == 0);
 }
 
+TEST_CASE("memory that the pool keeps is given up before cuBLASLt lacks it",
+          "[cuda][gemm][memory]") {
+  struct {
+    const char* call;
+    int code;
+  } const lacks[] = {{"cudaMalloc", cudaErrorMemoryAllocation},
+                     {"cublasLtCreate", CUBLAS_STATUS_ALLOC_FAILED}};
+  for (const auto& lack : lacks) {
+    INFO(lack.call);
+    fake_cuda::reset();
+    {
+      fake_runtime runtime(fake_runtime::devices().front());
+      runtime.release(runtime.acquire(1000));
+      auto p = std::make_unique<small_product>();
+      fake_cuda::fail(lack.call, 1, lack.code);
+      CHECK(runtime.multiply<float>(*p));
+      CHECK(fake_cuda::now().memory.size() == 1);  // the workspace
+      CHECK(runtime.statistics().allocated_bytes > std::uint64_t{32} << 20);
+    }
+    CHECK(fake_cuda::now().alive == 0);
+  }
+}
+
 TEST_CASE("errors of cuBLASLt are named", "[cuda][gemm][errors]") {
   fake_cuda::reset();
   fake_runtime runtime(fake_runtime::devices().front());

@@ -6,11 +6,17 @@
 
 #include "chainrule/backend/device/device_backend.hpp"
 #include "chainrule/backend/device/recording.hpp"
+#include "chainrule/layers/dense.hpp"
+#include "chainrule/losses/pointwise.hpp"
+#include "chainrule/network/network.hpp"
+#include "chainrule/optim/rules.hpp"
+#include "chainrule/train/trainer.hpp"
 #include "cuda/fake_cuda.hpp"
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
 
 using chainrule::backend_error;
+using chainrule::device_statistics;
 using support::complaint;
 using support::fake_cuda;
 using support::fake_runtime;
@@ -200,6 +206,130 @@ TEST_CASE("buffers in a recording are filled and guarded, and not looked at", "[
     });
     step.replay();
     CHECK_NOTHROW(be.synchronize());
+  }
+  CHECK(fake_cuda::now().alive == 0);
+}
+
+TEST_CASE("a product that is new to a recording is recorded as a kernel", "[cuda][recording]") {
+  {
+    const fake_backend be = fresh();
+    const auto x = be.allocate<float>(64);
+    const fake_backend::matrix m(x.view().data(), 4, 4);
+    const fake_backend::matrix out(x.view().data() + 16, 4, 4);
+    const auto product = [&] { be.gemm(out, m, m); };
+    {
+      const int allocations = fake_cuda::now().calls["cudaMalloc"];
+      const recording step(be.runtime(), product);
+      // cuBLASLt is neither opened nor asked, and no workspace is made for it.
+      CHECK(fake_cuda::now().calls["cublasLtCreate"] == 0);
+      CHECK(fake_cuda::now().heuristics == 0);
+      CHECK(fake_cuda::now().calls["cudaMalloc"] == allocations);
+      step.replay();
+      REQUIRE(fake_cuda::now().launches.size() == 1);
+      CHECK(has(fake_cuda::now().launches.back().text, "cr_epilogue"));
+    }
+    product();
+    CHECK(fake_cuda::now().heuristics == 1);
+    const recording step(be.runtime(), product);  // this one is planned
+    step.replay();
+    CHECK(fake_cuda::now().launches.back().text == "cublasLtMatmul");
+    // The library is open, but has no plan for this shape.
+    const fake_backend::matrix flat(x.view().data(), 2, 4);
+    const recording other(be.runtime(), [&] { be.gemm(out, chainrule::transposed(flat), flat); });
+    CHECK(fake_cuda::now().heuristics == 1);
+  }
+  CHECK(fake_cuda::now().alive == 0);
+}
+
+TEST_CASE("a recording is ended on its own device", "[cuda][recording]") {
+  {
+    fake_cuda::reset();
+    fake_cuda::now().devices = 2;
+    const auto second = std::make_shared<fake_runtime>(fake_runtime::devices().back());
+    {
+      const recording step(second, [] { (void)fake_cuda::set_device(0); });
+    }
+    CHECK(fake_cuda::now().elsewhere == 0);
+    CHECK_THROWS_AS(recording(second,
+                              [] {
+                                (void)fake_cuda::set_device(0);
+                                throw std::domain_error("mine");
+                              }),
+                    std::domain_error);
+    CHECK(fake_cuda::now().elsewhere == 0);
+  }
+  CHECK(fake_cuda::now().alive == 0);
+}
+
+TEST_CASE("kernels of a recording stay while it lives", "[cuda][recording]") {
+  {
+    const fake_backend be = fresh();
+    const auto x = be.allocate<float>(4);
+    std::optional<recording> step(std::in_place, be.runtime(), [&] {
+      be.map(chainrule::fn::affine{-1, 0}, x.view(), x.view());
+    });
+    for (int i = 0; i < 2000; ++i) be.map(chainrule::fn::affine{2.0 + i, 0}, x.view(), x.view());
+    step->replay();
+    CHECK(fake_cuda::now().cut_off == 0);
+    CHECK(be.statistics().builds == 2001);
+    be.map(chainrule::fn::affine{-1, 0}, x.view(), x.view());
+    CHECK(be.statistics().builds == 2001);
+    step.reset();
+  }
+  CHECK(fake_cuda::now().cut_off == 0);
+  CHECK(fake_cuda::now().alive == 0);
+}
+
+namespace {
+/// A loss of a user's, which looks at its input on the host.
+struct looking_loss {
+  static constexpr const char* name = "looking";
+  chainrule::quadratic_cost cost{};
+  template <class B>
+  void operator()(const B& be, chainrule::const_matrix<B> y, chainrule::const_matrix<B> t,
+                  chainrule::const_matrix<B> scale, chainrule::matrix<B> losses,
+                  chainrule::matrix<B> gradient, chainrule::loss_scratch<B>& scratch) const {
+    (void)to_host(be, y);
+    cost(be, y, t, scale, losses, gradient, scratch);
+  }
+};
+
+/// The times that work was queued and that a step was replayed in an epoch of 10 batches.
+template <class Loss>
+device_statistics epoch(const fake_backend& be, const Loss& loss) {
+  const std::vector<float> inputs(40 * 3, 1);
+  const std::vector<float> targets(40 * 2, 1);
+  const chainrule::dataset<fake_backend> data(
+      be, chainrule::matrix_view<const float>(inputs.data(), 40, 3),
+      chainrule::matrix_view<const float>(targets.data(), 40, 2));
+  chainrule::network net{be, chainrule::dense{3, 2}};
+  chainrule::trainer t{net, loss, chainrule::sgd{.rate = 0.1}};
+  const auto h = t.fit(data, {.epochs = 1, .batch = 4});
+  CHECK(h.epochs.size() == 1);
+  CHECK(t.steps() == 10);
+  return be.statistics();
+}
+}  // namespace
+
+TEST_CASE("a training whose steps cannot be recorded takes them one by one", "[cuda][recording]") {
+  device_statistics recorded;
+  {
+    recorded = epoch(fresh(), chainrule::quadratic_cost{});
+    CHECK(recorded.replays == 9);
+  }
+  {
+    const device_statistics plain = epoch(fresh(), looking_loss{});
+    CHECK(plain.replays == 0);
+    CHECK(plain.downloads == 10 + recorded.downloads);
+    CHECK_FALSE(fake_cuda::now().capturing);
+  }
+  // A device that refuses to capture, or to make a graph of it, is no reason to stop either.
+  for (const char* call :
+       {"cudaStreamBeginCapture", "cudaStreamEndCapture", "cudaGraphInstantiateWithFlags"}) {
+    INFO(call);
+    const fake_backend be = fresh();
+    fake_cuda::fail(call, 1, cudaErrorNotSupported);
+    CHECK(epoch(be, chainrule::quadratic_cost{}).replays == 0);
   }
   CHECK(fake_cuda::now().alive == 0);
 }

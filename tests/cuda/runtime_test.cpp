@@ -257,3 +257,118 @@ TEST_CASE("memory that runs out is looked for in the pool, then reported", "[cud
   }
   CHECK(fake_cuda::now().alive == 0);
 }
+
+TEST_CASE("memory that the pool keeps is given up before a kernel lacks it", "[cuda][memory]") {
+  fake_cuda::reset();
+  {
+    const auto runtime = open();
+    runtime->release(runtime->acquire(1000));
+    fake_cuda::fail("cuModuleLoadDataEx", 1, cudaErrorMemoryAllocation);
+    CHECK_NOTHROW((void)runtime->kernel("KERNEL cr_main() {}\n"));
+    CHECK(fake_cuda::now().memory.empty());
+  }
+  CHECK(fake_cuda::now().alive == 0);
+}
+
+TEST_CASE("kernels are unloaded when the device has run them", "[cuda][memory]") {
+  fake_cuda::reset();
+  {
+    const fake_backend be(open());
+    const auto x = be.allocate<float>(4);
+    be.map(chainrule::fn::negate{}, x.view(), x.view());
+    CHECK(fake_cuda::now().queued == 1);
+  }
+  CHECK(fake_cuda::now().cut_off == 0);
+  CHECK(fake_cuda::now().alive == 0);
+}
+
+TEST_CASE("kernels for very many constants are forgotten again", "[cuda][memory]") {
+  fake_cuda::reset();
+  {
+    const fake_backend be(open());
+    const auto x = be.allocate<float>(4);
+    for (int i = 0; i < 5000; ++i) {
+      be.map(chainrule::fn::affine{2.0 + i, 0}, x.view(), x.view());
+      be.map(chainrule::fn::negate{}, x.view(), x.view());
+    }
+    CHECK(fake_cuda::now().modules.size() <= 1024);
+    CHECK(fake_cuda::now().cut_off == 0);
+    CHECK(be.statistics().builds == 5001);  // what is in use stays
+    be.map(chainrule::fn::affine{5001, 0}, x.view(), x.view());
+    CHECK(be.statistics().builds == 5001);
+    be.map(chainrule::fn::affine{2, 0}, x.view(), x.view());
+    CHECK(be.statistics().builds == 5002);
+  }
+  CHECK(fake_cuda::now().alive == 0);
+}
+
+namespace {
+/// Has 4 bytes between its members that mean nothing.
+struct with_padding {
+  float a;
+  double b;
+  static inline int traced = 0;
+  auto operator()(auto x) const {
+    ++traced;
+    return x * static_cast<double>(a) + b;
+  }
+};
+}  // namespace
+
+TEST_CASE("a kernel is found by the values of its functor", "[cuda][launch]") {
+  fake_cuda::reset();
+  {
+    const fake_backend be(open());
+    const auto x = be.allocate<float>(4);
+    const auto text = [&] { return fake_cuda::now().launches.back().text; };
+    // What a functor refers to may change.
+    double factor = 2;
+    const auto scale = [&factor](auto v) { return v * factor; };
+    be.map(scale, x.view(), x.view());
+    const std::string twice = text();
+    factor = 3;
+    be.map(scale, x.view(), x.view());
+    CHECK(text() != twice);
+    // Padding is no value. clang 14 cannot clear it and traces the functor again.
+    alignas(with_padding) unsigned char memory[sizeof(with_padding)];
+    const auto builds = be.statistics().builds;
+    for (const int dirt : {0x00, 0xff, 0x5a}) {
+      std::memset(memory, dirt, sizeof memory);
+      auto* f = new (memory) with_padding;
+      f->a = 2;
+      f->b = 1;
+      be.map(*f, x.view(), x.view());
+    }
+    CHECK(be.statistics().builds == builds + 1);
+#if defined(__GNUC__) && !defined(__clang__)
+    CHECK(with_padding::traced == 1);
+#endif
+  }
+  CHECK(fake_cuda::now().alive == 0);
+}
+
+namespace {
+/// A library whose look-ups are counted.
+struct counted_library {
+  static inline int lookups = 0;
+  static void* library() {
+    ++lookups;
+    static void* const opened = dlopen(nullptr, RTLD_NOW);
+    return opened;
+  }
+};
+constexpr chainrule::device::function_of_library<counted_library, int(int)> absolute{"abs"};
+constexpr chainrule::device::function_of_library<counted_library, int(int)> upper{"toupper"};
+constexpr chainrule::device::function_of_library<counted_library, int(int)> missing{"cr_no_such"};
+}  // namespace
+
+TEST_CASE("a function of a library is looked up once", "[cuda]") {
+  for (int i = 0; i < 3; ++i) {
+    CHECK(absolute(-i) == i);
+    CHECK(upper('a' + i) == 'A' + i);
+  }
+  CHECK(counted_library::lookups == 2);
+  for (int i = 0; i < 2; ++i)
+    CHECK(complaint<backend_error>([] { (void)missing(1); }) ==
+          "CUDA: its library has no function cr_no_such");
+}

@@ -65,9 +65,10 @@ std::vector<std::string> traced_texts() {
   const B be(std::make_shared<fake_runtime>(fake_runtime::devices().front()));
   ::unsetenv("CHAINRULE_CUDA_GEMM");
   const auto memory = be.template allocate<T>(4096);
-  // Nothing runs, so matrices may be of any extents and lie on each other.
-  const auto m = [&](index_t rows, index_t cols) {
-    return matrix<B>(memory.view().data(), rows, cols);
+  // Nothing runs, so matrices may be of any extents and lie where there is no memory.
+  auto m = [&, at = index_t{0}](index_t rows, index_t cols) mutable {
+    at += rows * cols;
+    return matrix<B>(memory.view().data() + (at - rows * cols), rows, cols);
   };
   const matrix<B> x = m(8, 8);
 
@@ -89,7 +90,7 @@ std::vector<std::string> traced_texts() {
     be.map(f, x, x);
     be.map(derivative_of<F>{f}, x, x);
     be.map(backward_of<F>{f}, x, x, x);
-    ops::linear(be, const_matrix<B>(x), const_matrix<B>(x), const_matrix<B>(m(1, 8)), x, f);
+    ops::linear(be, const_matrix<B>(x), const_matrix<B>(x), const_matrix<B>(m(1, 8)), m(8, 8), f);
   });
   // Products of all transposes in shapes that GPUs tile differently.
   for (const shape s : {shape{1, 1},

@@ -110,8 +110,8 @@ TEST_CASE("a launch, an argument or a copy that fails is an exception, and the b
   const undisturbed& good = known();
   const expectation kinds[] = {{call::launch, "clEnqueueNDRangeKernel"},
                                {call::set_argument, "clSetKernelArg"},
-                               {call::write, "clEnqueueWriteBufferRect"},
-                               {call::read, "clEnqueueReadBufferRect"},
+                               {call::write, "clEnqueueWriteBuffer"},
+                               {call::read, "clEnqueueReadBuffer"},
                                {call::finish, "clFinish"}};
   for (const expectation& e : kinds) {
     INFO(e.name);
@@ -152,6 +152,7 @@ TEST_CASE("a kernel that cannot be made is an exception, and can be made later",
       fault f;
       const char* name;
     } const kinds[] = {{{call::create_kernel, k, k}, "clCreateKernel"},
+                       {{call::group_info, k, k}, "clGetKernelWorkGroupInfo"},
                        {{call::create_program, 1, 1}, "clCreateProgramWithSource"},
                        {{call::build, 1, 1}, "clBuildProgram"}};
     for (const auto& e : kinds) {
@@ -221,8 +222,8 @@ TEST_CASE("memory that the pool keeps is given up before there is none", "[fault
 TEST_CASE("a device that is lost is lost for good, with the first error", "[faults]") {
   const expectation kinds[] = {{call::launch, "clEnqueueNDRangeKernel"},
                                {call::set_argument, "clSetKernelArg"},
-                               {call::write, "clEnqueueWriteBufferRect"},
-                               {call::read, "clEnqueueReadBufferRect"},
+                               {call::write, "clEnqueueWriteBuffer"},
+                               {call::read, "clEnqueueReadBuffer"},
                                {call::finish, "clFinish"}};
   for (const expectation& e : kinds)
     for (const cl_int code :
@@ -271,7 +272,7 @@ TEST_CASE("a batch that cannot be sent is an exception, and nothing leaks", "[fa
   const std::vector<float> good = train_streamed(faults::backend(open()));
   CHECK(faults::alive() == "");
   const expectation kinds[] = {{call::create_queue, "clCreateCommandQueue"},
-                               {call::write, "clEnqueueWriteBufferRect"},
+                               {call::write, "clEnqueueWriteBuffer"},
                                {call::barrier, "clEnqueueBarrierWithWaitList"},
                                {call::flush, "clFlush"},
                                {call::event_info, "clGetEventInfo"}};

@@ -13,6 +13,7 @@
 #include <array>
 #include <cstddef>
 #include <limits>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -37,6 +38,7 @@ enum class call : unsigned char {
   build_loaded,
   program_info,
   create_kernel,
+  group_info,
   set_argument,
   launch,
   barrier,
@@ -56,12 +58,24 @@ struct fault {
   cl_int code = CL_OUT_OF_RESOURCES;
 };
 
+/// The work items of a launch and those of its groups; 0 where the driver chooses.
+struct launched {
+  std::array<std::size_t, 2> global{};
+  std::array<std::size_t, 2> local{};
+  std::array<std::size_t, 2> compiled_for{};  // groups that its kernel's text says; 0: any
+};
+
 struct state {
   std::array<long, static_cast<std::size_t>(call::count)> calls{};
   std::array<long, static_cast<std::size_t>(object::count)> live{};
   std::vector<fault> planned;
   long failed = 0;  // calls that were made to fail
   std::vector<cl_program> loaded;
+  std::vector<launched> launches;
+  long rectangles = 0;                  // copies that were asked for as rectangles
+  std::size_t most_items = 0;           // of a group, for any kernel; 0: what the driver says
+  std::optional<bool> divides_exactly;  // what the device says; unless it is set, the truth
+  std::string options;                  // of the build before
 };
 inline state now;
 
@@ -140,6 +154,17 @@ struct queueing<Kind, Real> {
   }
 };
 
+/// A copy of a rectangle.
+template <auto Real>
+struct rectangular;
+template <class... Args, cl_int (*Real)(Args...)>
+struct rectangular<Real> {
+  static cl_int run(Args... args) {
+    ++now.rectangles;
+    return Real(args...);
+  }
+};
+
 template <object What, auto Real>
 struct releasing;
 template <object What, class Handle, cl_int (*Real)(Handle)>
@@ -170,7 +195,16 @@ struct api {
   static constexpr auto* get_platform_ids = real::get_platform_ids;
   static constexpr auto* get_platform_info = real::get_platform_info;
   static constexpr auto* get_device_ids = real::get_device_ids;
-  static constexpr auto* get_device_info = real::get_device_info;
+  static cl_int get_device_info(cl_device_id d, cl_device_info what, std::size_t size, void* value,
+                                std::size_t* used) {
+    const cl_int code = real::get_device_info(d, what, size, value, used);
+    if (what == CL_DEVICE_SINGLE_FP_CONFIG && now.divides_exactly.has_value()) {
+      cl_device_fp_config& has = *static_cast<cl_device_fp_config*>(value);
+      has &= ~cl_device_fp_config{CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT};
+      if (*now.divides_exactly) has |= CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT;
+    }
+    return code;
+  }
   static constexpr auto* create_context =
       &creating<call::create_context, object::context, real::create_context>::run;
   static constexpr auto* release_context = &releasing<object::context, real::release_context>::run;
@@ -180,14 +214,21 @@ struct api {
   static constexpr auto* create_buffer =
       &creating<call::create_buffer, object::buffer, real::create_buffer>::run;
   static constexpr auto* release_buffer = &releasing<object::buffer, real::release_buffer>::run;
-  static constexpr auto* write_buffer = &queueing<call::write, real::write_buffer>::run;
-  static constexpr auto* read_buffer = &checked<call::read, real::read_buffer>::run;
+  static constexpr auto* write_rows =
+      &rectangular<&queueing<call::write, real::write_rows>::run>::run;
+  static constexpr auto* read_rows = &rectangular<&checked<call::read, real::read_rows>::run>::run;
+  static constexpr auto* write_bytes = &queueing<call::write, real::write_bytes>::run;
+  static constexpr auto* read_bytes = &checked<call::read, real::read_bytes>::run;
   static constexpr auto* fill_buffer = &checked<call::fill, real::fill_buffer>::run;
   static constexpr auto* create_program =
       &creating<call::create_program, object::program, real::create_program>::run;
   static constexpr auto* create_program_from_binary =
       &creating<call::load_program, object::program, real::create_program_from_binary>::run;
-  static constexpr auto* build_program = &building<real::build_program>::run;
+  static cl_int build_program(cl_program program, cl_uint count, const cl_device_id* devices,
+                              const char* options, void (*notify)(cl_program, void*), void* data) {
+    now.options = options;
+    return building<real::build_program>::run(program, count, devices, options, notify, data);
+  }
   static constexpr auto* get_build_info = real::get_build_info;
   static constexpr auto* get_program_info =
       &checked<call::program_info, real::get_program_info>::run;
@@ -195,8 +236,30 @@ struct api {
   static constexpr auto* create_kernel =
       &creating<call::create_kernel, object::kernel, real::create_kernel>::run;
   static constexpr auto* release_kernel = &releasing<object::kernel, real::release_kernel>::run;
+  static cl_int get_kernel_group_info(cl_kernel k, cl_device_id d, cl_kernel_work_group_info what,
+                                      std::size_t size, void* value, std::size_t* used) {
+    const cl_int code = enter(call::group_info);
+    if (code != CL_SUCCESS) return code;
+    if (now.most_items == 0 || what != CL_KERNEL_WORK_GROUP_SIZE)
+      return real::get_kernel_group_info(k, d, what, size, value, used);
+    *static_cast<std::size_t*>(value) = now.most_items;
+    return CL_SUCCESS;
+  }
   static constexpr auto* set_argument = &checked<call::set_argument, real::set_argument>::run;
-  static constexpr auto* launch = &checked<call::launch, real::launch>::run;
+  static cl_int launch(cl_command_queue q, cl_kernel k, cl_uint dimensions,
+                       const std::size_t* offset, const std::size_t* global,
+                       const std::size_t* local, cl_uint count, const cl_event* after,
+                       cl_event* done) {
+    launched l{{global[0], global[1]}, {0, 0}, {0, 0}};
+    if (local != nullptr) l.local = {local[0], local[1]};
+    std::size_t said[3] = {};
+    real::get_kernel_group_info(k, nullptr, CL_KERNEL_COMPILE_WORK_GROUP_SIZE, sizeof said, said,
+                                nullptr);
+    l.compiled_for = {said[0], said[1]};
+    now.launches.push_back(l);
+    return checked<call::launch, real::launch>::run(q, k, dimensions, offset, global, local, count,
+                                                    after, done);
+  }
   static constexpr auto* barrier = &queueing<call::barrier, real::barrier>::run;
   static constexpr auto* get_event_info = &checked<call::event_info, real::get_event_info>::run;
   static constexpr auto* release_event = &releasing<object::event, real::release_event>::run;

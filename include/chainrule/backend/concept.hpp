@@ -13,7 +13,11 @@
 ///     synchronize  waits until everything asked for is done
 ///
 /// Verbs are queued in order; on a device they may return before they are done. All matrices are
-/// row-major views, rows are samples. Every verb checks shapes and throws shape_error.
+/// row-major views, rows are samples. Every verb checks shapes and throws shape_error. An operand
+/// of map may be the result itself, in whole; else no operand may have an element in common with
+/// the result, for elements are computed in any order: an operand that is a row of the result could
+/// be overwritten before it is read. Devices throw value_error for operands of map and gemm that
+/// are.
 ///
 /// A backend passes the suite in tests/conformance; richer verbs are detected where they exist.
 /// See also backend/cpu.hpp.

@@ -68,8 +68,12 @@ class batch_feed {
 
   /// Gathers these samples of the batch to come; where the backend counts, all of them.
   void load(const dataset<B>& data, row_range r) {
-    const auto numbers = host_order_.subspan(static_cast<std::size_t>(first_ + r.first),
-                                             static_cast<std::size_t>(r.count));
+    // Only streamed inputs need the numbers on the host, and only of steps that are not recorded
+    // does the host know the place.
+    const auto numbers = data.is_resident()
+                             ? std::span<const std::int32_t>{}
+                             : host_order_.subspan(static_cast<std::size_t>(first_ + r.first),
+                                                   static_cast<std::size_t>(r.count));
     if constexpr (counting_backend<B>)
       loader_.load(data, typename B::counted_rows{order_.view(), *count_, size_}, numbers,
                    inputs(r), targets(r));

@@ -64,6 +64,8 @@ struct fit_options {
 
 namespace detail {
 /// The work of steps that are alike: run as it is, or recorded and replayed where the backend can.
+/// Work that cannot be recorded, because a user's layer or loss waits for the device, is run as it
+/// is each time.
 template <class B>
 class step_plan {
  public:
@@ -78,17 +80,22 @@ class step_plan<B> {
  public:
   template <class Work>
   void run(const B& be, Work&& work) {
-    if (!has_run_) {  // builds the kernels and fills the pool of memory: neither can be recorded
+    // The first step builds the kernels and fills the pool of memory: neither can be recorded.
+    if (has_run_ && can_record_ && !recorded_) try {
+        recorded_.emplace(be.record(work));
+      } catch (const backend_error&) {  // nothing has been done, and work() says what is wrong
+        can_record_ = false;
+      }
+    has_run_ = true;
+    if (recorded_)
+      be.replay(*recorded_);
+    else
       work();
-      has_run_ = true;
-      return;
-    }
-    if (!recorded_) recorded_.emplace(be.record(work));
-    be.replay(*recorded_);
   }
 
  private:
   bool has_run_ = false;
+  bool can_record_ = true;
   std::optional<decltype(std::declval<const B&>().record(std::declval<void (*)()>()))> recorded_;
 };
 

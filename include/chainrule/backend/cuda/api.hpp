@@ -17,6 +17,7 @@
 #include <dlfcn.h>
 #include <nvrtc.h>
 
+#include <atomic>
 #include <string>
 
 #include "chainrule/core/error.hpp"
@@ -54,16 +55,21 @@ struct nvrtc {
   }
 };
 
-/// A function of such a library, looked up where it is called.
+/// A function of such a library, looked up when it is first called.
 template <class Library, class Function>
 struct function_of_library {
   const char* name;
+  mutable std::atomic<Function*> found = nullptr;
 
   template <class... Args>
   auto operator()(Args... args) const {
-    auto* const function = reinterpret_cast<Function*>(dlsym(Library::library(), name));
-    if (function == nullptr)
-      throw backend_error(detail::concat("CUDA: its library has no function ", name));
+    Function* function = found.load(std::memory_order_relaxed);
+    if (function == nullptr) {
+      function = reinterpret_cast<Function*>(dlsym(Library::library(), name));
+      if (function == nullptr)
+        throw backend_error(detail::concat("CUDA: its library has no function ", name));
+      found.store(function, std::memory_order_relaxed);
+    }
     return function(args...);
   }
 };

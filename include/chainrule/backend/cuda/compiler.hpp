@@ -20,6 +20,7 @@ namespace chainrule::device {
 /// are put together have some.
 inline constexpr const char* cuda_prelude = R"(#pragma nv_diag_suppress 177
 #define KERNEL extern "C" __global__ void
+#define KERNEL_OF(width, height) extern "C" __global__ void __launch_bounds__((width) * (height))
 #define GLOBAL
 #define LOCAL __shared__
 #define FUNCTION static __device__ __forceinline__

@@ -53,16 +53,17 @@ class cuda_blas {
     handle_.reset(handle);
   }
 
-  /// Queues a product; false if the library cannot compute it, and then nothing is queued. Throws
-  /// backend_error.
+  /// Queues a product; false if the library cannot compute it, and then nothing is queued. Without
+  /// `may_plan` it cannot compute what it has not computed before. Throws backend_error.
   template <std::floating_point T>
-  bool multiply(const library_product<void*, T>& p) {
+  bool multiply(const library_product<void*, T>& p, bool may_plan) {
     if (p.inner == 0 || !has_rows(p.c, p.rows, p.cols) ||
         !has_rows(p.a, p.a.transposed ? p.inner : p.rows, p.a.transposed ? p.rows : p.inner) ||
         !has_rows(p.b, p.b.transposed ? p.cols : p.inner, p.b.transposed ? p.inner : p.cols))
       return false;
-    plan& how = plan_of(p);
-    if (!how.is_possible) return false;
+    plan* const found = plan_of(p, may_plan);
+    if (found == nullptr || !found->is_possible) return false;
+    plan& how = *found;
     if (p.has_bias()) set_bias(how, address(p.bias));
     // Row-major matrices are the transposes of column-major ones: c' = b' a'.
     const cublasStatus_t code =
@@ -112,7 +113,7 @@ class cuda_blas {
   }
 
   template <class T>
-  [[nodiscard]] plan& plan_of(const library_product<void*, T>& p) {
+  [[nodiscard]] plan* plan_of(const library_product<void*, T>& p, bool may_plan) {
     const std::uint32_t align_a = alignment(address(p.a.data));
     const std::uint32_t align_b = alignment(address(p.b.data));
     const std::uint32_t align_c = alignment(address(p.c.data));
@@ -134,10 +135,11 @@ class cuda_blas {
                 align_c,
                 align_bias};
     const auto found = plans_.find(k);
-    if (found != plans_.end()) return found->second;
+    if (found != plans_.end()) return &found->second;
+    if (!may_plan) return nullptr;
     if (plans_.size() >= most_plans) plans_.clear();
     plan made = make_plan(p, align_a, align_b, align_c);
-    return plans_.emplace(k, std::move(made)).first->second;
+    return &plans_.emplace(k, std::move(made)).first->second;
   }
 
   template <class T>

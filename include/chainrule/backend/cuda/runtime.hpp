@@ -156,6 +156,7 @@ class basic_cuda_runtime
       if (blas_) static_cast<void>(blas_.release());
       static_cast<void>(stream_.release());
     } else {
+      Api::synchronize(stream_.get());  // what still runs needs its kernel and its memory
       blas_.reset();
       if (workspace_ != nullptr) raw_release(workspace_);
     }
@@ -163,20 +164,24 @@ class basic_cuda_runtime
   }
 
   /// Queues a product of matrices for cuBLASLt, see device/library_product.hpp; false if it is not
-  /// for it. CHAINRULE_CUDA_GEMM=text leaves all products to the kernel's text.
+  /// for it. CHAINRULE_CUDA_GEMM=text leaves all products to the kernel's text; so does a recording
+  /// with those that cuBLASLt has not planned before: its heuristic may fail while a stream is
+  /// captured.
   template <class T>
   [[nodiscard]] bool multiply(const device::library_product<void*, T>& p) {
     if (text_gemm_) return false;
     return base::queue("gemm", [&] {
+      const bool may_plan = !base::is_recording();
+      if (!blas_ && !may_plan) return false;
       activate();
       const relaxed_capture relaxed(*this);  // the library may load kernels of its own
       if (!blas_) {
-        if (workspace_ == nullptr)
-          workspace_ = raw_allocate(device::cuda_blas<Api>::workspace_bytes);
-        blas_ = std::make_unique<device::cuda_blas<Api>>(stream_.get(), workspace_);
+        if (workspace_ == nullptr) workspace_ = base::take(device::cuda_blas<Api>::workspace_bytes);
+        blas_ = base::with_room(
+            [&] { return std::make_unique<device::cuda_blas<Api>>(stream_.get(), workspace_); });
       }
       try {
-        return blas_->multiply(p);
+        return blas_->multiply(p, may_plan);
       } catch (const backend_error& e) {
         note_loss(e.what());
         throw;
@@ -330,6 +335,7 @@ class basic_cuda_runtime
           "cudaStreamBeginCapture");
   }
   [[nodiscard]] graph raw_end_recording() {
+    activate();
     cudaGraph_t noted = nullptr;
     check(Api::end_capture(stream_.get(), &noted), "cudaStreamEndCapture");
     const device::cuda_owner<cudaGraph_t, &Api::destroy_graph> owner(noted);
@@ -338,6 +344,7 @@ class basic_cuda_runtime
     return graph(ready);
   }
   void raw_abandon_recording() noexcept {
+    Api::set_device(base::info().index);
     cudaGraph_t noted = nullptr;
     Api::end_capture(stream_.get(), &noted);
     if (noted != nullptr) Api::destroy_graph(noted);

@@ -210,6 +210,7 @@ class device_backend {
     a.integers(whole.rows, whole.cols);
     for (const matrix& o : out) a.target(o);
     (a.operand("map", const_matrix(in), whole), ...);
+    for (const matrix& o : out) (require_apart("map", o, in), ...);
     if (whole.size() == 0) return;
     launch("map",
            kernel_for<task::map, F>(
@@ -241,6 +242,7 @@ class device_backend {
     list.factor(a);
     list.factor(b);
     (list.operand("gemm", const_matrix(in), c.shape()), ...);
+    (require_apart("gemm", c, in), ...);
     if (c.empty()) return;
     if constexpr (device::multiplies<Runtime, T>)
       if (by_library(c, a, b, scalars, epilogue, const_matrix(in)...)) return;
@@ -510,7 +512,8 @@ class device_backend {
   [[nodiscard]] kernel_handle kernel_for(Text&& text) const {
     return kernel_by<Task, Types...>({}, text);
   }
-  /// The same for a functor, whose constants are a part of the text.
+  /// The same for a functor, whose constants are a part of the text. It is known by its bytes; one
+  /// that refers to something, as a lambda may (then it cannot be assigned), is traced every time.
   template <task Task, class F, class... Types, class Text>
   [[nodiscard]] kernel_handle kernel_for(const F& f, Text&& text, std::uint64_t variant = 0) const {
     if constexpr (std::is_empty_v<F>) {
@@ -519,9 +522,13 @@ class device_backend {
       const std::uint64_t id = f.identity();
       return kernel_by<Task, F, Types...>({reinterpret_cast<const char*>(&id), sizeof id}, text,
                                           variant);
-    } else if constexpr (std::is_trivially_copyable_v<F>) {
-      return kernel_by<Task, F, Types...>({reinterpret_cast<const char*>(&f), sizeof f}, text,
-                                          variant);
+    } else if constexpr (std::is_trivially_copyable_v<F> && std::is_copy_assignable_v<F>) {
+      F values = f;
+#if __has_builtin(__builtin_clear_padding)
+      __builtin_clear_padding(&values);  // else other padding is another key for the same kernel
+#endif
+      return kernel_by<Task, F, Types...>({reinterpret_cast<const char*>(&values), sizeof values},
+                                          text, variant);
     } else {
       return runtime_->kernel(whole(text()));  // traced every time
     }
@@ -545,7 +552,8 @@ class device_backend {
         ";\n  return x > limit ? (real)1 : (x < -limit ? (real)-1 : tanh(x));\n}\n");
   }
 
-  void launch(const char* verb, kernel_handle k, const device::work& w, const arguments& a) const {
+  void launch(const char* verb, const kernel_handle& k, const device::work& w,
+              const arguments& a) const {
     runtime_->launch(verb, k, w, a.list());
   }
 
@@ -637,6 +645,32 @@ class device_backend {
     };
     return !x.empty() && !y.empty() && x.data().buffer == y.data().buffer &&
            x.data().offset < end(y) && y.data().offset < end(x);
+  }
+
+  /// Whether an element of y is one of x; no where both have several rows and these lie differently
+  /// far apart.
+  static bool have_common_element(const const_matrix& x, const const_matrix& y) {
+    if (!overlap(x, y)) return false;
+    if (x.rows() == 1 && y.rows() == 1) return true;
+    const index_t stride = x.rows() == 1 ? y.stride() : x.stride();
+    if ((y.rows() > 1 && y.stride() != stride) || x.cols() > stride || y.cols() > stride)
+      return false;
+    // y begins `down` rows and `across` columns behind x, and may reach into the row after that.
+    const index_t apart = y.data().offset - x.data().offset;
+    const index_t across = (apart % stride + stride) % stride;
+    const index_t down = (apart - across) / stride;
+    const auto meets = [&](index_t row) { return row < x.rows() && row + y.rows() > 0; };
+    return (across < x.cols() && meets(down)) || (across + y.cols() > stride && meets(down + 1));
+  }
+  /// Throws value_error if an operand is a part of the result, unless it is the result itself, of
+  /// which each element is read by the work item that writes it.
+  static void require_apart(const char* verb, const const_matrix& out, const const_matrix& in) {
+    const bool is_same = in.shape() == out.shape() && in.data().offset == out.data().offset &&
+                         (in.rows() == 1 || in.stride() == out.stride());
+    if (!is_same && have_common_element(out, in))
+      throw value_error(detail::concat(verb,
+                                       ": an operand is a part of the result, so its elements "
+                                       "could be written before they are read; give a copy of it"));
   }
 
   /// A verb that reads the rows of x and writes those of out.

@@ -7,13 +7,13 @@
 /// The work is not done while it is recorded. It may not wait for the device (upload, download,
 /// synchronize), and what changes from step to step must lie in the device's memory. Matrices that
 /// it uses must live as long as the recording, except those that it allocates and drops itself.
-/// Run the step once before it is recorded: kernels are built then, and the pool has its buffers.
+/// Run the step once before it is recorded: kernels are built then, the pool has its buffers, and
+/// a library has planned the products that it is to compute.
 #ifndef CHAINRULE_BACKEND_DEVICE_RECORDING_HPP
 #define CHAINRULE_BACKEND_DEVICE_RECORDING_HPP
 
 #include <memory>
 #include <utility>
-#include <vector>
 
 #include "chainrule/backend/device/runtime.hpp"
 
@@ -63,7 +63,7 @@ class recording {
  private:
   std::shared_ptr<Runtime> runtime_;
   typename Runtime::graph graph_{};
-  std::vector<typename Runtime::buffer> held_;
+  typename Runtime::held_resources held_;
 };
 
 }  // namespace chainrule::device

@@ -31,6 +31,7 @@
 #ifndef CHAINRULE_BACKEND_DEVICE_RUNTIME_HPP
 #define CHAINRULE_BACKEND_DEVICE_RUNTIME_HPP
 
+#include <algorithm>
 #include <array>
 #include <concepts>
 #include <cstddef>
@@ -120,6 +121,26 @@ struct work {
   std::size_t local_width = 0;
   std::size_t local_height = 0;
 };
+
+/// The same in whole groups. Where the kernel does not say their size they have up to 256 items, as
+/// wide as the work or 256 at most, so that neighbours touch neighbouring memory; 128 where that
+/// gives work to more of the device's `units`; never more than `most`.
+[[nodiscard]] inline work grouped(work w, int units, std::size_t most = 256) {
+  const auto power_of_two = [](std::size_t at_least, std::size_t at_most) {
+    std::size_t p = 1;
+    while (p < at_least && p * 2 <= at_most) p *= 2;
+    return p;
+  };
+  if (w.local_width == 0) {
+    const auto few = static_cast<std::size_t>(units) * 256;
+    const std::size_t items = std::min<std::size_t>(w.width * w.height < few ? 128 : 256, most);
+    w.local_width = power_of_two(w.width, items);
+    w.local_height = power_of_two(w.height, items / w.local_width);
+  }
+  w.width = (w.width + w.local_width - 1) / w.local_width * w.local_width;
+  w.height = (w.height + w.local_height - 1) / w.local_height * w.local_height;
+  return w;
+}
 
 }  // namespace device
 }  // namespace chainrule

@@ -7,8 +7,11 @@
 #ifndef CHAINRULE_BACKEND_DEVICE_RUNTIME_BASE_HPP
 #define CHAINRULE_BACKEND_DEVICE_RUNTIME_BASE_HPP
 
+#include <algorithm>
+#include <cstdint>
 #include <cstdlib>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -37,8 +40,20 @@ class runtime_base {
   using buffer = Buffer;
   using module = Module;
   using allocation_type = allocation<Buffer>;
-  /// A kernel that was built: lives as long as the runtime.
-  using kernel_handle = Module*;
+  /// A kernel that was built, and when it was launched last.
+  struct built_kernel {
+    Module module;
+    std::uint64_t last_use = 0;
+  };
+  /// Keeps a kernel loaded: the runtime forgets no kernel that somebody else has a handle of.
+  using kernel_handle = std::shared_ptr<built_kernel>;
+  /// What a recording needs while it lives.
+  struct held_resources {
+    std::vector<Buffer> buffers;  // that it took from the pool or gave to it
+    std::vector<kernel_handle> kernels;
+  };
+  /// Kernels that a device keeps loaded. Beyond that, those used longest ago are forgotten.
+  static constexpr std::size_t most_kernels = 1024;
 
   runtime_base(const runtime_base&) = delete;
   runtime_base& operator=(const runtime_base&) = delete;
@@ -89,17 +104,23 @@ class runtime_base {
     const std::lock_guard lock(mutex_);
     const auto found = keys_.find(key);
     if (found != keys_.end()) return found->second;
-    return keys_.emplace(key, built(verb, text())).first->second;
+    const kernel_handle k = built(verb, text());
+    if (keys_.size() >= 4 * most_kernels) keys_.clear();  // they are found by their texts again
+    return keys_.emplace(key, k).first->second;
   }
 
   /// Queues a kernel; `verb` names who asks for it in messages.
-  void launch(const char* verb, kernel_handle k, const work& w,
+  void launch(const char* verb, const kernel_handle& k, const work& w,
               std::span<const argument> arguments) {
     const std::lock_guard lock(mutex_);  // in OpenCL, arguments are a part of the kernel
     require_alive();
     last_verb_ = verb;
-    if (!recording_) ++counted_.launches;
-    self().raw_launch(*k, w, arguments);
+    if (recording_)
+      noted_.push_back(k);
+    else
+      ++counted_.launches;
+    k->last_use = ++uses_;
+    self().raw_launch(k->module, w, arguments);
   }
 
   /// Copies `rows` rows of `bytes` bytes to the device; returns when the host's memory may be used
@@ -194,14 +215,16 @@ class runtime_base {
     recording_ = true;
     recorder_ = std::this_thread::get_id();
     touched_.clear();
+    noted_.clear();
   }
-  /// What was noted down since begin_recording(), and in `held` the buffers that it took from the
-  /// pool or gave to it: nobody else gets them until let_go(held).
-  [[nodiscard]] auto end_recording(std::vector<Buffer>& held) {
+  /// What was noted down since begin_recording(), and in `held` what it needs: nobody else gets
+  /// these buffers until let_go(held).
+  [[nodiscard]] auto end_recording(held_resources& held) {
     const std::lock_guard lock(mutex_);
-    recording_ = false;
     auto noted = self().raw_end_recording();
-    held.reserve(touched_.size());
+    recording_ = false;
+    held.kernels = std::exchange(noted_, {});
+    held.buffers.reserve(touched_.size());
     for (const auto& [b, size] : touched_) {
       held_buffer& h = held_.try_emplace(b, held_buffer{size}).first->second;
       ++h.holders;
@@ -212,7 +235,7 @@ class runtime_base {
           h.is_free = true;
           break;
         }
-      held.push_back(b);
+      held.buffers.push_back(b);
     }
     touched_.clear();
     return noted;
@@ -223,6 +246,7 @@ class runtime_base {
     if (!recording_) return;
     recording_ = false;
     touched_.clear();
+    noted_.clear();
     self().raw_abandon_recording();
   }
   /// Queues what was noted down, in whole.
@@ -235,9 +259,9 @@ class runtime_base {
     self().raw_replay(noted);
   }
   /// The recording that held these buffers is gone.
-  void let_go(const std::vector<Buffer>& held) noexcept {
+  void let_go(const held_resources& held) noexcept {
     const std::lock_guard lock(mutex_);
-    for (const Buffer b : held) {
+    for (const Buffer b : held.buffers) {
       const auto h = held_.find(b);
       if (h == held_.end() || --h->second.holders > 0) continue;
       const held_buffer was = h->second;
@@ -291,6 +315,38 @@ class runtime_base {
     pool_.clear();
   }
 
+  /// What `make()` makes; where memory does not suffice for it, what the pool keeps may be what is
+  /// missing.
+  template <class Make>
+  [[nodiscard]] auto with_room(Make&& make) {
+    try {
+      return make();
+    } catch (const out_of_memory&) {
+      if (recording_) throw;  // what the pool has may be what was noted down
+      self().wait();
+      bool any = false;
+      for (auto& [bytes, buffers] : pool_)
+        for (; !buffers.empty(); buffers.pop_back(), any = true) self().raw_release(buffers.back());
+      if (!any) throw;
+    }
+    return make();
+  }
+  /// A buffer of a size class, from the pool if it has one.
+  [[nodiscard]] Buffer take(std::size_t size) {
+    const auto free = pool_.find(size);
+    if (free != pool_.end() && !free->second.empty()) {
+      const Buffer b = free->second.back();
+      free->second.pop_back();
+      touch(b, size);
+      return b;
+    }
+    ++counted_.allocations;
+    counted_.allocated_bytes += size;
+    const Buffer b = with_room([&] { return self().raw_allocate(size); });
+    touch(b, size);
+    return b;
+  }
+
   /// Queues what is no kernel of ours, such as a library's product: `work()` does, or returns false
   /// and has done nothing.
   template <class Work>
@@ -337,17 +393,37 @@ class runtime_base {
   [[nodiscard]] kernel_handle built(const char* verb, const std::string& text) {
     require_alive();
     const auto found = kernels_.find(text);
-    if (found != kernels_.end()) return &found->second;
+    if (found != kernels_.end()) return found->second;
+    if (kernels_.size() >= most_kernels && !recording_) forget_kernels();
     const std::string whole = Derived::prelude() + text;
     const program_store store(Derived::api, self().fingerprint(), whole, verb);
     store.dump();
     if (const std::optional<std::string> binary = store.load())
-      if (std::optional<Module> m = self().load(*binary))
-        return &kernels_.emplace(text, std::move(*m)).first->second;
+      if (std::optional<Module> m = with_room([&] { return self().load(*binary); }))
+        return keep(text, std::move(*m));
     ++counted_.builds;
-    Module m = self().build(whole);
-    store.save(self().binary_of(m));
-    return &kernels_.emplace(text, std::move(m)).first->second;
+    Module m = with_room([&] { return self().build(whole); });
+    // A program that builds so many builds them for constants that will not come back.
+    if (counted_.builds <= most_kernels) store.save(self().binary_of(m));
+    return keep(text, std::move(m));
+  }
+  [[nodiscard]] kernel_handle keep(const std::string& text, Module&& m) {
+    return kernels_.emplace(text, std::make_shared<built_kernel>(built_kernel{std::move(m), uses_}))
+        .first->second;
+  }
+  /// Unloads the half of the kernels that was used longest ago, when the device has run them,
+  /// except those that somebody is about to launch and those of recordings.
+  void forget_kernels() {
+    ++counted_.synchronizations;
+    self().wait();
+    keys_.clear();
+    std::vector<std::uint64_t> uses;
+    for (const auto& [text, k] : kernels_) uses.push_back(k->last_use);
+    const auto middle = uses.begin() + static_cast<std::ptrdiff_t>(uses.size() / 2);
+    std::nth_element(uses.begin(), middle, uses.end());
+    std::erase_if(kernels_, [&](const auto& entry) {
+      return entry.second.use_count() == 1 && entry.second->last_use < *middle;
+    });
   }
 
   /// Sizes are rounded up, so that buffers of about one size can stand in for each other: to a
@@ -356,32 +432,6 @@ class runtime_base {
     std::size_t step = 64;
     while (step < 65536 && step * 8 <= bytes) step *= 2;
     return bytes == 0 ? step : (bytes + step - 1) / step * step;
-  }
-
-  [[nodiscard]] Buffer take(std::size_t size) {
-    const auto free = pool_.find(size);
-    if (free != pool_.end() && !free->second.empty()) {
-      const Buffer b = free->second.back();
-      free->second.pop_back();
-      touch(b, size);
-      return b;
-    }
-    ++counted_.allocations;
-    counted_.allocated_bytes += size;
-    try {
-      const Buffer b = self().raw_allocate(size);
-      touch(b, size);
-      return b;
-    } catch (const out_of_memory&) {
-      if (recording_) throw;  // what the pool has may be what was noted down
-      // What the pool keeps may be what is missing.
-      self().wait();
-      bool any = false;
-      for (auto& [bytes, buffers] : pool_)
-        for (; !buffers.empty(); buffers.pop_back(), any = true) self().raw_release(buffers.back());
-      if (!any) throw;
-      return self().raw_allocate(size);
-    }
   }
 
   /// Into the pool, or aside while a recording needs it.
@@ -419,10 +469,12 @@ class runtime_base {
   device_info info_;
   mutable std::mutex mutex_;
   std::map<std::size_t, std::vector<Buffer>> pool_;  // released buffers by size
-  std::map<std::string, Module> kernels_;            // by text
+  std::map<std::string, kernel_handle> kernels_;     // by text
   std::map<std::string, kernel_handle> keys_;        // the same by what the text is made from
   std::map<Buffer, held_buffer> held_;               // by recordings that live
   std::map<Buffer, std::size_t> touched_;            // by the recording that is being made
+  std::vector<kernel_handle> noted_;                 // likewise
+  std::uint64_t uses_ = 0;                           // launches, recorded ones too
   bool recording_ = false;
   std::thread::id recorder_;
   device_statistics counted_;

@@ -28,8 +28,10 @@ struct opencl_api {
   static constexpr auto* release_queue = &clReleaseCommandQueue;
   static constexpr auto* create_buffer = &clCreateBuffer;
   static constexpr auto* release_buffer = &clReleaseMemObject;
-  static constexpr auto* write_buffer = &clEnqueueWriteBufferRect;
-  static constexpr auto* read_buffer = &clEnqueueReadBufferRect;
+  static constexpr auto* write_rows = &clEnqueueWriteBufferRect;
+  static constexpr auto* read_rows = &clEnqueueReadBufferRect;
+  static constexpr auto* write_bytes = &clEnqueueWriteBuffer;
+  static constexpr auto* read_bytes = &clEnqueueReadBuffer;
   static constexpr auto* fill_buffer = &clEnqueueFillBuffer;
   static constexpr auto* create_program = &clCreateProgramWithSource;
   static constexpr auto* create_program_from_binary = &clCreateProgramWithBinary;
@@ -39,6 +41,7 @@ struct opencl_api {
   static constexpr auto* release_program = &clReleaseProgram;
   static constexpr auto* create_kernel = &clCreateKernel;
   static constexpr auto* release_kernel = &clReleaseKernel;
+  static constexpr auto* get_kernel_group_info = &clGetKernelWorkGroupInfo;
   static constexpr auto* set_argument = &clSetKernelArg;
   static constexpr auto* launch = &clEnqueueNDRangeKernel;
   static constexpr auto* barrier = &clEnqueueBarrierWithWaitList;

@@ -4,6 +4,7 @@
 #ifndef CHAINRULE_BACKEND_OPENCL_RUNTIME_HPP
 #define CHAINRULE_BACKEND_OPENCL_RUNTIME_HPP
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <span>
@@ -34,6 +35,7 @@ template <class Api>
 struct opencl_module {
   opencl_owner<cl_program, &Api::release_program> program;
   opencl_owner<cl_kernel, &Api::release_kernel> kernel;
+  std::size_t most_items = 0;  // that a group of this kernel may have
 };
 
 /// Host memory, and a queue of its own for copies from it.
@@ -89,6 +91,9 @@ class basic_opencl_runtime
     check(code, "clCreateContext");
     queue_.reset(Api::create_queue(context_.get(), device_, 0, &code));
     check(code, "clCreateCommandQueue");
+    if ((number_of<cl_device_fp_config>(device_, CL_DEVICE_SINGLE_FP_CONFIG) &
+         CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT) != 0)
+      build_options_ += " -cl-fp32-correctly-rounded-divide-sqrt";  // as on other devices
   }
   ~basic_opencl_runtime() { base::close(); }
 
@@ -132,20 +137,28 @@ class basic_opencl_runtime
 
   void write(cl_mem to, const device::rectangle& target, const void* from, std::size_t stride,
              std::size_t bytes, std::size_t rows) {
+    if (rows == 1 || (target.stride == bytes && stride == bytes))
+      return check(Api::write_bytes(queue_.get(), to, CL_TRUE, target.at, bytes * rows, from, 0,
+                                    nullptr, nullptr),
+                   "clEnqueueWriteBuffer");
     const std::size_t to_origin[3] = {target.at, 0, 0};
     const std::size_t host_origin[3] = {0, 0, 0};
     const std::size_t region[3] = {bytes, rows, 1};
-    check(Api::write_buffer(queue_.get(), to, CL_TRUE, to_origin, host_origin, region,
-                            target.stride, 0, stride, 0, from, 0, nullptr, nullptr),
+    check(Api::write_rows(queue_.get(), to, CL_TRUE, to_origin, host_origin, region, target.stride,
+                          0, stride, 0, from, 0, nullptr, nullptr),
           "clEnqueueWriteBufferRect");
   }
   void read(void* to, std::size_t stride, cl_mem from, const device::rectangle& source,
             std::size_t bytes, std::size_t rows) {
+    if (rows == 1 || (source.stride == bytes && stride == bytes))
+      return check(Api::read_bytes(queue_.get(), from, CL_TRUE, source.at, bytes * rows, to, 0,
+                                   nullptr, nullptr),
+                   "clEnqueueReadBuffer");
     const std::size_t from_origin[3] = {source.at, 0, 0};
     const std::size_t host_origin[3] = {0, 0, 0};
     const std::size_t region[3] = {bytes, rows, 1};
-    check(Api::read_buffer(queue_.get(), from, CL_TRUE, from_origin, host_origin, region,
-                           source.stride, 0, stride, 0, to, 0, nullptr, nullptr),
+    check(Api::read_rows(queue_.get(), from, CL_TRUE, from_origin, host_origin, region,
+                         source.stride, 0, stride, 0, to, 0, nullptr, nullptr),
           "clEnqueueReadBufferRect");
   }
 
@@ -156,7 +169,8 @@ class basic_opencl_runtime
     module m;
     m.program.reset(Api::create_program(context_.get(), 1, &source, &length, &code));
     check(code, "clCreateProgramWithSource");
-    code = Api::build_program(m.program.get(), 1, &device_, build_options, nullptr, nullptr);
+    code =
+        Api::build_program(m.program.get(), 1, &device_, build_options_.c_str(), nullptr, nullptr);
     if (code != CL_SUCCESS)
       throw backend_error(detail::concat("OpenCL: a kernel does not build on ", base::info().name,
                                          " (clBuildProgram: ", device::opencl_error_name(code),
@@ -188,8 +202,8 @@ class basic_opencl_runtime
     m.program.reset(
         Api::create_program_from_binary(context_.get(), 1, &device_, &size, &data, &good, &code));
     if (code != CL_SUCCESS || good != CL_SUCCESS) return std::nullopt;
-    if (Api::build_program(m.program.get(), 1, &device_, build_options, nullptr, nullptr) !=
-        CL_SUCCESS)
+    if (Api::build_program(m.program.get(), 1, &device_, build_options_.c_str(), nullptr,
+                           nullptr) != CL_SUCCESS)
       return std::nullopt;
     take_kernel(m);
     return m;
@@ -199,6 +213,9 @@ class basic_opencl_runtime
     cl_int code = CL_SUCCESS;
     m.kernel.reset(Api::create_kernel(m.program.get(), "cr_main", &code));
     check(code, "clCreateKernel");
+    check(Api::get_kernel_group_info(m.kernel.get(), device_, CL_KERNEL_WORK_GROUP_SIZE,
+                                     sizeof m.most_items, &m.most_items, nullptr),
+          "clGetKernelWorkGroupInfo");
   }
 
   /// What a binary is good for: this device with this driver.
@@ -206,7 +223,7 @@ class basic_opencl_runtime
     std::string print = base::info().name;
     constexpr cl_device_info versions[] = {CL_DEVICE_VENDOR, CL_DEVICE_VERSION, CL_DRIVER_VERSION};
     for (const cl_device_info what : versions) print += '\n' + text_of(device_, what);
-    return print + '\n' + build_options;
+    return print + '\n' + build_options_;
   }
 
   void raw_launch(module& m, const device::work& w, std::span<const device::argument> arguments) {
@@ -214,10 +231,17 @@ class basic_opencl_runtime
       check(Api::set_argument(m.kernel.get(), static_cast<cl_uint>(i), arguments[i].size,
                               arguments[i].bytes.data()),
             "clSetKernelArg");
-    const std::size_t global[2] = {w.width, w.height};
-    const std::size_t local[2] = {w.local_width, w.local_height};
-    check(Api::launch(queue_.get(), m.kernel.get(), 2, nullptr, global,
-                      w.local_width == 0 ? nullptr : local, 0, nullptr, nullptr),
+    const std::size_t wanted = w.local_width * w.local_height;
+    if (wanted > m.most_items)
+      throw backend_error(detail::concat(
+          "OpenCL: a kernel of ", base::last_verb(), " works in groups of ", wanted,
+          " work items, but ", base::info().name, " runs at most ", m.most_items,
+          " of it in a group; CHAINRULE_DEVICE_LAYOUT=cpu chooses kernels that need no groups"));
+    const device::work g =
+        device::grouped(w, base::info().units, std::min<std::size_t>(256, m.most_items));
+    const std::size_t global[2] = {g.width, g.height};
+    const std::size_t local[2] = {g.local_width, g.local_height};
+    check(Api::launch(queue_.get(), m.kernel.get(), 2, nullptr, global, local, 0, nullptr, nullptr),
           "clEnqueueNDRangeKernel");
   }
 
@@ -242,14 +266,10 @@ class basic_opencl_runtime
   }
   void raw_send(staging& s, cl_mem to, std::size_t at, std::size_t bytes) {
     if (!s.read) raw_mark_read(s);
-    const std::size_t to_origin[3] = {at, 0, 0};
-    const std::size_t host_origin[3] = {0, 0, 0};
-    const std::size_t region[3] = {bytes, 1, 1};
     const cl_event read = s.read.get();
     cl_event sent = nullptr;
-    check(Api::write_buffer(s.queue.get(), to, CL_FALSE, to_origin, host_origin, region, 0, 0, 0, 0,
-                            s.data(), 1, &read, &sent),
-          "clEnqueueWriteBufferRect");
+    check(Api::write_bytes(s.queue.get(), to, CL_FALSE, at, bytes, s.data(), 1, &read, &sent),
+          "clEnqueueWriteBuffer");
     s.sent.reset(sent);
     s.read.reset();
     check(Api::flush(s.queue.get()), "clFlush");
@@ -263,7 +283,7 @@ class basic_opencl_runtime
     check(Api::get_event_info(s.sent.get(), CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof status,
                               &status, nullptr),
           "clGetEventInfo");
-    if (status < 0) check(status, "clEnqueueWriteBufferRect");
+    if (status < 0) check(status, "clEnqueueWriteBuffer");
     return status == CL_COMPLETE;
   }
   void raw_await(staging& s) { check(Api::finish(s.queue.get()), "clFinish"); }
@@ -274,6 +294,8 @@ class basic_opencl_runtime
 #pragma OPENCL EXTENSION cl_khr_fp64 : enable
 #endif
 #define KERNEL __kernel void
+#define KERNEL_OF(width, height) \
+  __kernel __attribute__((reqd_work_group_size(width, height, 1))) void
 #define GLOBAL __global
 #define LOCAL __local
 #define FUNCTION static inline
@@ -285,7 +307,6 @@ class basic_opencl_runtime
 #define UNROLL _Pragma("unroll")
 )";
   }
-  static constexpr const char* build_options = "-cl-std=CL1.2";
 
   [[nodiscard]] std::string build_log(cl_program program) const {
     std::size_t size = 0;
@@ -348,6 +369,7 @@ class basic_opencl_runtime
   }
 
   cl_device_id device_ = nullptr;
+  std::string build_options_ = "-cl-std=CL1.2";
   device::opencl_owner<cl_context, &Api::release_context> context_;
   device::opencl_owner<cl_command_queue, &Api::release_queue> queue_;
 };

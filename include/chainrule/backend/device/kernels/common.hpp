@@ -5,8 +5,9 @@
 /// dialect: the prelude of macros that makes one text valid in both. Pointwise functors are spliced
 /// in as the text that tracing them gives (pointwise/symbol.hpp).
 ///
-/// Every kernel is called `cr_main`. Extents and strides are `long`; a buffer comes with the offset
-/// of its first element.
+/// Every kernel is called `cr_main`; one that works in groups begins with KERNEL_OF(width, height),
+/// so that it is compiled for groups of that size, whatever registers it would like to have.
+/// Extents and strides are `long`; a buffer comes with the offset of its first element.
 #ifndef CHAINRULE_BACKEND_DEVICE_KERNELS_COMMON_HPP
 #define CHAINRULE_BACKEND_DEVICE_KERNELS_COMMON_HPP
 

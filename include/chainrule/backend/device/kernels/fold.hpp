@@ -50,6 +50,10 @@ struct row_team {
   [[nodiscard]] std::uint64_t code() const {
     return static_cast<std::uint64_t>((items * 512 + rows) * 128 + lanes);
   }
+  /// How a kernel of it begins: where work items share a row, with the size of their groups.
+  [[nodiscard]] const char* kernel() const {
+    return shares() ? "KERNEL_OF(ITEMS, TEAM_ROWS)" : "KERNEL";
+  }
   /// The numbers above under the names ITEMS, TEAM_ROWS and LANES, in which kernels know them.
   [[nodiscard]] std::string definitions() const {
     return detail::concat("#define ITEMS ", items, "\n#define TEAM_ROWS ", rows, "\n#define LANES ",

@@ -38,7 +38,7 @@ template <std::floating_point T>
          R"(#define ITEMS (SIDE * SIDE)
 #define TILE_ROWS (ROWS / SIDE)
 #define TILE_COLS (COLS / SIDE)
-KERNEL cr_main()" +
+KERNEL_OF(SIDE, SIDE) cr_main()" +
          parameters(operands) + R"() {
   LOCAL real left[DEPTH][ROWS + 1];
   LOCAL real right[DEPTH][COLS + 1];

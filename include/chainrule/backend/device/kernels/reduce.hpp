@@ -165,8 +165,8 @@ $loads        total[k] = cr_op(total[k], $value);
   for (int k = 0; k < width; ++k) out[out_at + piece * out_row + first + k] = total[k];
 )";
   return r.team.definitions() + function_of<T>("cr_f", f, operands) +
-         function_of<T>("cr_op", op, 2) +
-         R"(KERNEL cr_main(long rows, long cols, long length, long pieces, long each,
+         function_of<T>("cr_op", op, 2) + r.team.kernel() +
+         R"( cr_main(long rows, long cols, long length, long pieces, long each,
             GLOBAL real* out, long out_at, long out_row)" +
          operand_parameters(operands) + ") {\n" +
          filled(body, {{"loads", loads}, {"value", value}, {"neutral", neutral}}) + "}\n";

@@ -42,7 +42,8 @@ struct row_task {
                                             const std::string& row) {
   return team.definitions() + R"(#define X(j) x[x_at + r * x_row + (j)]
 #define OUT(j) out[out_at + r * out_row + (j)]
-KERNEL cr_main(long rows, long cols, long each,
+)" + team.kernel() +
+         R"( cr_main(long rows, long cols, long each,
             GLOBAL const real* x, long x_at, long x_row,
             GLOBAL real* out, long out_at, long out_row)" +
          parameters + ") {\n" +

@@ -23,7 +23,10 @@ struct scatter_task {
   index_t shares = 1;  ///< a power of 2
 
   [[nodiscard]] work items(index_t cols) const {
-    return {static_cast<std::size_t>((cols + block - 1) / block), static_cast<std::size_t>(shares)};
+    const auto width = static_cast<std::size_t>((cols + block - 1) / block);
+    const auto height = static_cast<std::size_t>(shares);
+    if (block == 1) return {width, height};
+    return {width, height, 1, 1};  // each has so much work that a core should have few of them
   }
 };
 
