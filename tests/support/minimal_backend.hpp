@@ -128,14 +128,12 @@ class minimal_backend {
 
   template <class Op, class F, class... In>
   void reduce(const Op& op, matrix out, const F& f, const In&... in) const {
-    const shape whole = contract::broadcast(in.shape()...);
-    (contract::broadcasts("reduce", in.shape(), whole), ...);
-    contract::reduces(out.shape(), whole);
-    each(out.shape(), [&](index_t i, index_t j) { at(out, i, j) = Op::template identity<T>(); });
-    each(whole, [&](index_t i, index_t j) {
-      T& total = repeated(out, i, j);
-      total = static_cast<T>(op(total, call(f, repeated(in, i, j)...)[0]));
-    });
+    combine(op, out, T(0), f, in...);
+  }
+  template <class Op, class F, class... In>
+  void reduce(const Op& op, matrix out, reduce_scalars scalars, const F& f, const In&... in) const {
+    chainrule::detail::require_sum<Op>();
+    combine(op, out, static_cast<T>(scalars.beta), f, in...);
   }
 
   template <class Epilogue = fn::identity, class... In>
@@ -178,6 +176,23 @@ class minimal_backend {
   }
 
  private:
+  /// Every value of f combined with the element of out that it belongs to, which begins at beta
+  /// times what it was.
+  template <class Op, class F, class... In>
+  void combine(const Op& op, matrix out, T beta, const F& f, const In&... in) const {
+    const shape whole = contract::broadcast(in.shape()...);
+    (contract::broadcasts("reduce", in.shape(), whole), ...);
+    contract::reduces(out.shape(), whole);
+    each(out.shape(), [&](index_t i, index_t j) {
+      // With beta = 0, out is not read: it may hold NaN.
+      at(out, i, j) = beta == 0 ? Op::template identity<T>() : beta * at(out, i, j);
+    });
+    each(whole, [&](index_t i, index_t j) {
+      T& total = repeated(out, i, j);
+      total = static_cast<T>(op(total, call(f, repeated(in, i, j)...)[0]));
+    });
+  }
+
   template <class Visit>
   static void each(shape s, Visit&& visit) {
     for (index_t i = 0; i < s.rows; ++i)

@@ -7,7 +7,8 @@
 ///     copy       be.upload(dst, host), be.download(host, src), be.copy(dst, src)
 ///     gemm       be.gemm(c, a, transposed(b), {alpha, beta}, epilogue, operands...)
 ///     map        be.map(f, out, in...)                  pointwise, with broadcast
-///     reduce     be.reduce(op, out, f, in...)           fused map-reduce
+///     reduce     be.reduce(op, out, f, in...)           fused map-reduce, assigned
+///                be.reduce(sum{}, out, {beta}, f, in...) the same, with beta out added to it
 ///     random     be.random(out, seed, stream)           uniform in [0, 1), the same bits anywhere
 ///     gather     be.gather(out, source, rows, f)        rows by index
 ///     synchronize  waits until everything asked for is done
@@ -104,6 +105,32 @@ struct minimum {
   }
 };
 
+/// The factor of out = (the sum of f(in...)) + beta out. With beta = 0, out is not read: NaN in it
+/// does not matter.
+struct reduce_scalars {
+  double beta = 0;
+};
+
+namespace detail {
+/// Refuses, at compile time, every other operation than a sum in a reduction that has scalars.
+template <class Op>
+constexpr void require_sum() {
+  static_assert(std::same_as<Op, sum>,
+                "chainrule: reduce with beta adds a sum to what the result holds; other operations "
+                "assign, so leave the scalars out");
+}
+
+/// f(in...) + beta times the value that is there, for reductions that have nothing to combine.
+template <class F>
+struct plus_scaled {
+  double beta;
+  [[no_unique_address]] F f;  // no gaps: the bytes of a functor stand for it in keys of kernels
+  constexpr auto operator()(const auto& old, const auto&... in) const {
+    return f(in...) + beta * old;
+  }
+};
+}  // namespace detail
+
 // Epilogues of gemm: pointwise functors of the product and of operands that broadcast to it.
 
 /// c = f(product + bias); operand: bias, 1 x n.
@@ -130,6 +157,7 @@ concept backend = std::copyable<B> &&
   be.gemm(m, c, c, gemm_scalars{}, add_bias_then<fn::sqr>{}, c);
   be.map(fn::plus{}, m, c, c);
   be.reduce(sum{}, m, fn::sqr{}, c);
+  be.reduce(sum{}, m, reduce_scalars{}, fn::sqr{}, c);
   be.random(m, std::uint64_t{0}, std::uint64_t{0});
   be.gather(m, c, rows.view(), fn::affine{});
   be.synchronize();

@@ -132,7 +132,19 @@ class basic_cpu {
     static_assert(sizeof...(In) > 0, "chainrule: reduce needs at least one operand");
     const shape whole = contract::broadcast(const_matrix(in).shape()...);
     if (out.shape() == whole) return map(f, out, in...);  // nothing to combine
-    run_reduce(op, out,
+    run_reduce(op, out, T(0),
+               detail::pointwise_call<T>(isa_, "reduce", f, whole, std::array<matrix, 0>{},
+                                         const_matrix(in)...));
+  }
+
+  /// The same sum with beta out added to it; with beta = 0, out is not read.
+  template <class Op, class F, class... In>
+  void reduce(const Op& op, matrix out, reduce_scalars scalars, const F& f, const In&... in) const {
+    detail::require_sum<Op>();
+    if (scalars.beta == 0) return reduce(op, out, f, in...);
+    const shape whole = contract::broadcast(const_matrix(in).shape()...);
+    if (out.shape() == whole) return map(detail::plus_scaled<F>{scalars.beta, f}, out, out, in...);
+    run_reduce(op, out, static_cast<T>(scalars.beta),
                detail::pointwise_call<T>(isa_, "reduce", f, whole, std::array<matrix, 0>{},
                                          const_matrix(in)...));
   }
@@ -294,31 +306,32 @@ class basic_cpu {
       split_rows(whole, [&](index_t first, index_t last) { call.run_rows(first, last); });
   }
 
+  /// beta out is added to the reduction; with beta = 0, out is not read.
   template <class Op>
-  void run_reduce(const Op& op, matrix out, const detail::pointwise_call<T>& call) const {
+  void run_reduce(const Op& op, matrix out, T beta, const detail::pointwise_call<T>& call) const {
     const shape whole = call.whole();
     contract::reduces(out.shape(), whole);
     // A single short row is reduced as it would be among others.
     if (out.size() == 1 && (whole.rows != 1 || whole.cols >= detail::short_row)) {
-      reduce_all(op, call, out.data());
+      reduce_all(op, call, beta, out.data());
     } else if (out.cols() != 1) {
       // Cut by columns: each piece walks all rows, so that sums have one order.
       constexpr index_t least = 16 * detail::simd<T, 64>::width;
       const bool is_small = (whole.rows + 1) * whole.cols <= grain;
       const index_t by_work = is_small ? whole.cols : 1 + (grain - 1) / (whole.rows + 1);
       split(whole.cols, (by_work + least - 1) / least * least, [&](index_t first, index_t last) {
-        detail::reduce_columns(op, call, first, last, out.data());
+        detail::reduce_columns(op, call, first, last, beta, out.data());
       });
     } else {
       split_rows({whole.rows, whole.cols + 1}, [&](index_t first, index_t last) {
-        detail::reduce_rows(op, call, first, last, out.data(), out.stride());
+        detail::reduce_rows(op, call, first, last, beta, out.data(), out.stride());
       });
     }
   }
 
   /// One partial result per run of at most `grain` elements of a row, combined in double.
   template <class Op>
-  void reduce_all(const Op& op, const detail::pointwise_call<T>& call, T* out) const {
+  void reduce_all(const Op& op, const detail::pointwise_call<T>& call, T beta, T* out) const {
     const shape whole = call.whole();
     double total = Op::template identity<T>();
     // Partial results are collected in groups that fit a buffer on the stack.
@@ -340,6 +353,7 @@ class basic_cpu {
       for (index_t i = 0; i < count; ++i)
         total = op(total, static_cast<double>(partial[static_cast<std::size_t>(i)]));
     }
+    if (beta != T(0)) total += static_cast<double>(beta) * static_cast<double>(*out);
     *out = static_cast<T>(total);
   }
 

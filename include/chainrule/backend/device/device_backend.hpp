@@ -224,9 +224,17 @@ class device_backend {
     (contract::broadcasts("reduce", in.shape(), whole), ...);
     contract::reduces(out.shape(), whole);
     if (out.shape() == whole) return map(f, out, in...);
-    if (out.size() == 1) return reduce_all(op, out, f, whole, const_matrix(in)...);
-    reduce_along(out.cols() == 1 ? device::walk::rows : device::walk::columns, op, out, f, whole,
-                 const_matrix(in)...);
+    reduce_whole(op, out, T(0), f, whole, const_matrix(in)...);
+  }
+  template <class Op, class F, class... In>
+  void reduce(const Op& op, matrix out, reduce_scalars scalars, const F& f, const In&... in) const {
+    detail::require_sum<Op>();
+    if (scalars.beta == 0) return reduce(op, out, f, in...);
+    const shape whole = contract::broadcast(const_matrix(in).shape()...);
+    (contract::broadcasts("reduce", in.shape(), whole), ...);
+    contract::reduces(out.shape(), whole);
+    if (out.shape() == whole) return map(detail::plus_scaled<F>{scalars.beta, f}, out, out, in...);
+    reduce_whole(op, out, static_cast<T>(scalars.beta), f, whole, const_matrix(in)...);
   }
 
   template <class Epilogue = fn::identity, class... In>
@@ -549,10 +557,19 @@ class device_backend {
     runtime_->launch(verb, k, w, a.list());
   }
 
-  /// One value per row or column of the whole. Where they are cut into pieces, the pieces' values
-  /// are reduced again.
+  /// A reduction, with beta times what out holds added to it.
   template <class Op, class F, class... In>
-  void reduce_along(device::walk along, const Op& op, matrix out, const F& f, shape whole,
+  void reduce_whole(const Op& op, matrix out, T beta, const F& f, shape whole,
+                    const In&... in) const {
+    if (out.size() == 1) return reduce_all(op, out, beta, f, whole, in...);
+    reduce_along(out.cols() == 1 ? device::walk::rows : device::walk::columns, op, out, beta, f,
+                 whole, in...);
+  }
+
+  /// One value per row or column of the whole. Where they are cut into pieces, the pieces' values
+  /// are reduced again, and beta out is added then.
+  template <class Op, class F, class... In>
+  void reduce_along(device::walk along, const Op& op, matrix out, T beta, const F& f, shape whole,
                     const In&... in) const {
     if (out.empty()) return;
     const device::reduction r = device::reduction_for(along, whole, on_cpu(), sizeof(T));
@@ -562,6 +579,7 @@ class device_backend {
     const matrix result = r.pieces > 1 ? matrix(pieces.data(), s.rows, s.cols) : out;
     arguments a;
     a.integers(whole.rows, whole.cols, r.length, r.pieces, r.each);
+    a.number(r.pieces > 1 ? T(0) : beta);
     a.target(result);
     (a.operand("reduce", in, whole), ...);
     std::uint64_t across = 0;  // a bit for each operand that is not repeated along a row
@@ -576,26 +594,28 @@ class device_backend {
                },
                r.code() << 32 | across),
            r.items(), a);
-    if (r.pieces > 1) reduce_along(along, op, out, fn::identity{}, s, const_matrix(result));
+    if (r.pieces > 1) reduce_along(along, op, out, beta, fn::identity{}, s, const_matrix(result));
   }
 
   /// Everything: as one row if the operands lie so, else the longer direction first.
   template <class Op, class F, class... In>
-  void reduce_all(const Op& op, matrix out, const F& f, shape whole, const In&... in) const {
+  void reduce_all(const Op& op, matrix out, T beta, const F& f, shape whole,
+                  const In&... in) const {
     const index_t size = whole.size();
     if (size == 0)
-      return reduce_along(device::walk::rows, op, out, f, {1, 0}, const_matrix(in.data(), 1, 0)...);
-    if (whole.rows == 1) return reduce_along(device::walk::rows, op, out, f, whole, in...);
+      return reduce_along(device::walk::rows, op, out, beta, f, {1, 0},
+                          const_matrix(in.data(), 1, 0)...);
+    if (whole.rows == 1) return reduce_along(device::walk::rows, op, out, beta, f, whole, in...);
     if (((in.shape() == whole && in.contiguous()) && ...))
-      return reduce_along(device::walk::rows, op, out, f, {1, size},
+      return reduce_along(device::walk::rows, op, out, beta, f, {1, size},
                           const_matrix(in.data(), 1, size)...);
-    if (whole.cols == 1) return reduce_along(device::walk::columns, op, out, f, whole, in...);
+    if (whole.cols == 1) return reduce_along(device::walk::columns, op, out, beta, f, whole, in...);
     const bool tall = whole.rows > whole.cols;
     const index_t kept = tall ? whole.cols : whole.rows;
     const storage<T> partial = allocate<T>(kept);
     reduce_along(tall ? device::walk::columns : device::walk::rows, op,
-                 tall ? partial.view() : matrix(partial.data(), kept, 1), f, whole, in...);
-    reduce_along(device::walk::rows, op, out, fn::identity{}, {1, kept},
+                 tall ? partial.view() : matrix(partial.data(), kept, 1), T(0), f, whole, in...);
+    reduce_along(device::walk::rows, op, out, beta, fn::identity{}, {1, kept},
                  const_matrix(partial.view()));
   }
 
