@@ -21,6 +21,7 @@
 #include "chainrule/backend/concept.hpp"
 #include "chainrule/backend/contract.hpp"
 #include "chainrule/backend/device/choice.hpp"
+#include "chainrule/backend/device/kernels/copy.hpp"
 #include "chainrule/backend/device/kernels/counter.hpp"
 #include "chainrule/backend/device/kernels/gather.hpp"
 #include "chainrule/backend/device/kernels/gemm.hpp"
@@ -138,7 +139,7 @@ class device_backend {
   void synchronize() const { runtime_->synchronize(); }
 
   template <class U>
-  void upload(view<U> target, matrix_view<const U> host) const {
+  void upload(view<U> target, std::type_identity_t<matrix_view<const U>> host) const {
     contract::same_shape("upload", target.shape(), host.shape());
     if (target.empty()) return;
     runtime_->upload(target.data().buffer, rectangle_of(target), host.data(),
@@ -148,7 +149,7 @@ class device_backend {
   void upload(matrix target, matrix_view<const T> host) const { upload<T>(target, host); }
 
   template <class U>
-  void download(matrix_view<U> host, view<const U> source) const {
+  void download(matrix_view<U> host, std::type_identity_t<view<const U>> source) const {
     contract::same_shape("download", host.shape(), source.shape());
     if (host.empty()) return;
     runtime_->download(host.data(), bytes<U>(host.stride()), source.data().buffer,
@@ -160,6 +161,18 @@ class device_backend {
   void copy(matrix target, const_matrix source) const {
     contract::same_shape("copy", target.shape(), source.shape());
     map(fn::identity{}, target, source);
+  }
+  /// Elements that are no scalars, such as int32.
+  template <class U>
+  void copy(view<U> target, std::type_identity_t<view<const U>> source) const {
+    contract::same_shape("copy", target.shape(), source.shape());
+    if (target.empty()) return;
+    arguments a;
+    a.integers(target.rows(), target.cols());
+    a.elements(target);
+    a.elements(source);
+    launch("copy", kernel_for<task::copy, U>([] { return device::copy_kernel<U>(); }),
+           items(target.cols(), target.rows()), a);
   }
 
   /// A number in the device's memory that verbs read where they run: what changes from step to step
@@ -286,16 +299,17 @@ class device_backend {
     random(out, seed, stream, &later);
   }
 
-  /// As concept.hpp says, but a row that does not exist gives NaN: the host does not see the
-  /// numbers.
+  /// As concept.hpp says; a row that does not exist gives NaN.
   template <class U, class F = fn::identity>
   void gather(matrix out, view<U> source, view<const std::int32_t> rows, const F& f = {}) const {
     contract::gathers(out.shape(), source.shape(), rows.shape());
-    gather(out, source, rows, nullptr, 0, f);
+    gather_scalars(out, source, rows, nullptr, 0, f);
   }
-  template <class U, class F = fn::identity>
-  void gather(matrix out, view<U> source, view<std::int32_t> rows, const F& f = {}) const {
-    gather(out, source, view<const std::int32_t>(rows), f);
+  /// int32 without conversion; a row that does not exist gives the smallest int32.
+  void gather(view<std::int32_t> out, view<const std::int32_t> source,
+              view<const std::int32_t> rows) const {
+    contract::gathers(out.shape(), source.shape(), rows.shape());
+    gather_integers(out, source, rows, nullptr, 0);
   }
 
   /// Numbers of rows that begin `step` further on in `all` (1 x count) with each count of `at`.
@@ -308,7 +322,12 @@ class device_backend {
   template <class U, class F = fn::identity>
   void gather(matrix out, view<U> source, const counted_rows& rows, const F& f = {}) const {
     contract::gathers(out.shape(), source.shape(), {1, out.rows()});
-    gather(out, source, rows.all, &rows.at, rows.step, f);
+    gather_scalars(out, source, rows.all, &rows.at, rows.step, f);
+  }
+  void gather(view<std::int32_t> out, view<const std::int32_t> source,
+              const counted_rows& rows) const {
+    contract::gathers(out.shape(), source.shape(), {1, out.rows()});
+    gather_integers(out, source, rows.all, &rows.at, rows.step);
   }
 
   /// target(i, at * step + j) = source(i, j) for the source's columns; they must lie within the
@@ -371,8 +390,7 @@ class device_backend {
         t.items(), a);
   }
 
-  /// As concept.hpp says, but a row that does not exist is left out: the host does not see the
-  /// numbers.
+  /// As concept.hpp says; rows that do not exist are left out.
   void scatter(matrix target, view<const std::int32_t> rows, const_matrix source) const {
     contract::scatters("scatter", target.shape(), rows.shape(), source.shape());
     if (source.empty()) return;
@@ -406,6 +424,7 @@ class device_backend {
   /// What kernels are made for, in their keys.
   enum class task : char {
     map,
+    copy,
     reduce,
     gemm,
     random,
@@ -421,19 +440,13 @@ class device_backend {
     transpose
   };
   /// The same in words.
-  static constexpr const char* verbs_[] = {"map",
-                                           "reduce",
-                                           "gemm",
-                                           "random",
-                                           "gather",
-                                           "advance",
-                                           "place",
-                                           "softmax_rows",
-                                           "log_sum_exp_rows",
-                                           "argmax_rows",
-                                           "softmax_cross_entropy_rows",
-                                           "scatter",
-                                           "scatter_add",
+  static constexpr const char* verbs_[] = {"map",          "copy",
+                                           "reduce",       "gemm",
+                                           "random",       "gather",
+                                           "advance",      "place",
+                                           "softmax_rows", "log_sum_exp_rows",
+                                           "argmax_rows",  "softmax_cross_entropy_rows",
+                                           "scatter",      "scatter_add",
                                            "transpose"};
 
   /// The arguments of a launch, in the order of a kernel's parameters.
@@ -449,10 +462,12 @@ class device_backend {
       add(p.buffer);
       integers(p.offset);
     }
-    void target(const const_matrix& m) {
+    template <class U>
+    void elements(const view<U>& m) {
       buffer(m.data());
       integers(m.stride());
     }
+    void target(const const_matrix& m) { elements(m); }
     void factor(const gemm_operand<const_matrix>& f) {
       buffer(f.view.data());
       f.is_transposed ? integers(1, f.view.stride()) : integers(f.view.stride(), 1);
@@ -715,24 +730,39 @@ class device_backend {
   }
 
   template <class U, class F>
-  void gather(matrix out, view<U> source, view<const std::int32_t> rows, const counter* at,
-              index_t step, const F& f) const {
+  void gather_scalars(matrix out, view<U> source, view<const std::int32_t> rows, const counter* at,
+                      index_t step, const F& f) const {
     if (out.empty()) return;
-    arguments a;
-    a.integers(out.rows(), out.cols());
-    a.target(out);
-    a.buffer(source.data());
-    a.integers(source.stride(), source.rows());
-    a.buffer(rows.data());
-    if (at != nullptr) a.buffer(at->view().data()), a.integers(step);
     using Element = std::remove_const_t<U>;
     const auto text = [&] {
-      return device::gather_kernel<T, Element>(trace_of<1>(f), at != nullptr);
+      return device::gather_kernel<Element>(device::gathered_scalars<T>(trace_of<1>(f)),
+                                            at != nullptr);
     };
-    launch("gather",
-           at == nullptr ? kernel_for<task::gather, F, Element>(f, text)
-                         : kernel_for<task::gather, F, Element, counter>(f, text),
-           items(out.cols(), out.rows()), a);
+    gather_by(at == nullptr ? kernel_for<task::gather, F, Element>(f, text)
+                            : kernel_for<task::gather, F, Element, counter>(f, text),
+              out, source, rows, at, step);
+  }
+  void gather_integers(view<std::int32_t> out, view<const std::int32_t> source,
+                       view<const std::int32_t> rows, const counter* at, index_t step) const {
+    if (out.empty()) return;
+    const auto text = [&] {
+      return device::gather_kernel<std::int32_t>(device::gathered_integers(), at != nullptr);
+    };
+    gather_by(at == nullptr ? kernel_for<task::gather, void>(text)
+                            : kernel_for<task::gather, counter>(text),
+              out, source, rows, at, step);
+  }
+  template <class V, class U>
+  void gather_by(kernel_handle kernel, view<V> out, view<U> source, view<const std::int32_t> rows,
+                 const counter* at, index_t step) const {
+    arguments a;
+    a.integers(out.rows(), out.cols());
+    a.elements(out);
+    a.elements(source);
+    a.integers(source.rows());
+    a.buffer(rows.data());
+    if (at != nullptr) a.buffer(at->view().data()), a.integers(step);
+    launch("gather", kernel, items(out.cols(), out.rows()), a);
   }
 
   std::shared_ptr<Runtime> runtime_;
