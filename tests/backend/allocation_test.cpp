@@ -110,7 +110,9 @@ TEMPLATE_TEST_CASE("verbs allocate nothing once they are warm", "", float, doubl
     be.reduce(chainrule::maximum{}, column, fn::identity{}, c);
     be.reduce(chainrule::sum{}, one, fn::multiplies{}, a, c);
     be.copy(b, a);
+    be.reduce(chainrule::sum{}, small, {.beta = 1}, fn::sqr{}, a);
     be.gather(c, a, matrix_view<const std::int32_t>(rows.data(), 1, n));
+    be.scatter_add(c, matrix_view<const std::int32_t>(rows.data(), 1, n), a);
   };
   // Each thread's packing buffer grows when it takes a larger piece than ever before, which is a
   // matter of chance, but happens finitely often; what allocates in each call would never stop.

@@ -66,6 +66,8 @@ std::vector<T> all_verbs(const basic_cpu<T>& be) {
     owned<T> out(r, n);
     be.reduce(chainrule::sum{}, out.view, fn::multiplies{}, a.view, row.view);
     keep(out);
+    be.reduce(chainrule::sum{}, out.view, {.beta = -0.75}, fn::multiplies{}, a.view, row.view);
+    keep(out);
     be.reduce(chainrule::maximum{}, out.view, fn::cos{}, e.view);
     keep(out);
   }
@@ -82,6 +84,11 @@ std::vector<T> all_verbs(const basic_cpu<T>& be) {
     indices.push_back(static_cast<std::int32_t>(i * 7 % rows));
   be.gather(e.view, a.view, matrix_view<const std::int32_t>(indices.data(), 1, rows),
             fn::affine{0.3, 0.1});
+  keep(e);
+  for (std::int32_t& i : indices) i = i % 9 - 1;
+  be.gather(e.view, a.view, matrix_view<const std::int32_t>(indices.data(), 1, rows));
+  keep(e);
+  be.scatter_add(e.view, matrix_view<const std::int32_t>(indices.data(), 1, rows), a.view);
   keep(e);
   return results;
 }

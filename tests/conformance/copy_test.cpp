@@ -65,6 +65,35 @@ TEMPLATE_LIST_TEST_CASE("copy between all layouts", "[conformance][copy]", backe
       }
 }
 
+TEMPLATE_LIST_TEST_CASE("int32 is uploaded, copied and downloaded without conversion",
+                        "[conformance][copy]", backends) {
+  using I = std::int32_t;
+  const TestType be{};
+  for (const shape s : shapes)
+    for (const layout from : {packed, strided})
+      for (const layout to : {packed, strided}) {
+        INFO(to_string(s));
+        // Beyond 2^24, where a float does not hold every whole number.
+        const auto host = integers<I>(s, 8, -(1 << 30), 1 << 30);
+        const framed<TestType, I> x(be, host, from);
+        const framed<TestType, I> y(be, integers<I>(s, 9), to);
+        const framed<TestType, I> z(be, integers<I>(s, 10), to);
+        be.copy(y.view(), x.view());
+        CHECK(y.differs(host) == "");
+        CHECK(x.differs(host) == "");
+        be.upload(z.view(), matrix_view<const I>(host.values.data(), s.rows, s.cols));
+        CHECK(z.differs(host) == "");
+        host_matrix<I> back(s);
+        be.download(matrix_view<I>(back.values.data(), s.rows, s.cols), y.view());
+        be.synchronize();
+        CHECK(back.values == host.values);
+      }
+  const framed<TestType, I> x(be, integers<I>({2, 3}, 11), packed);
+  const framed<TestType, I> y(be, integers<I>({3, 2}, 12), packed);
+  CHECK(says(complaint<chainrule::shape_error>([&] { be.copy(x.view(), y.view()); }), "copy", "2x3",
+             "3x2"));
+}
+
 TEMPLATE_LIST_TEST_CASE("storage of other types: bytes and indices", "[conformance][copy]",
                         backends) {
   const TestType be{};

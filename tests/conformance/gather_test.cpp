@@ -1,4 +1,4 @@
-// Rows by index, from the same type and from bytes.
+// Rows by index: from the same type, from bytes, of int32; index -1 gives zeros.
 #include "conformance/backends.hpp"
 #include "conformance/framed.hpp"
 #include "support/catch.hpp"
@@ -84,13 +84,110 @@ TEMPLATE_LIST_TEST_CASE("gather rows of bytes through a functor", "[conformance]
     }
 }
 
+TEMPLATE_LIST_TEST_CASE("gather gives zeros for index -1, whatever the functor",
+                        "[conformance][gather]", backends) {
+  using T = scalar_t<TestType>;
+  const TestType be{};
+  for (const auto& [n, rows, cols] : all_extents)
+    for (const layout l : {packed, strided}) {
+      INFO(n << " of " << rows << "x" << cols << (l == packed ? " packed" : " strided"));
+      auto indices = some_rows(n, rows);
+      for (index_t i = 0; i < n; i += 3) indices(0, i) = -1;
+      const framed<TestType, std::int32_t> r(be, indices, packed);
+      const framed<TestType> out(be, unset<T>({n, cols}), l);
+      const auto padded = [&](const auto& value) {
+        return [&](index_t i, index_t j) {
+          const index_t row = indices(0, i);
+          return row < 0 ? T(0) : static_cast<T>(value(row, j));
+        };
+      };
+      const auto a = reals<T>({rows, cols}, 7);
+      be.gather(out.view(), framed<TestType>(be, a, l).view(), r.view());
+      CHECK(out.differs(padded(a)) == "");
+      const auto bytes = integers<std::uint8_t>({rows, cols}, 8, 0, 255);
+      be.gather(out.view(), framed<TestType, std::uint8_t>(be, bytes, l).view(), r.view(),
+                fn::affine{0.5, -3});
+      CHECK(out.differs(padded([&](index_t i, index_t j) { return bytes(i, j) / 2.0 - 3; })) == "");
+    }
+  // A matrix without rows can still be padded.
+  const framed<TestType> empty(be, host_matrix<T>({0, 3}), packed);
+  const framed<TestType, std::int32_t> none(be, host_matrix<std::int32_t>({1, 2}, -1), packed);
+  const framed<TestType> out(be, unset<T>({2, 3}), packed);
+  be.gather(out.view(), empty.view(), none.view());
+  CHECK(out.differs([](index_t, index_t) { return 0; }) == "");
+}
+
+TEMPLATE_LIST_TEST_CASE("gather rows of int32 keeps every number", "[conformance][gather]",
+                        backends) {
+  const TestType be{};
+  using limits = std::numeric_limits<std::int32_t>;
+  for (const auto& [n, rows, cols] : all_extents)
+    for (const layout l : {packed, strided}) {
+      INFO(n << " of " << rows << "x" << cols << (l == packed ? " packed" : " strided"));
+      // Beyond 2^24, where a float does not hold every whole number.
+      auto a = integers<std::int32_t>({rows, cols}, 9, -(1 << 30), 1 << 30);
+      if (cols > 0) a(0, 0) = limits::max(), a(rows - 1, cols - 1) = limits::min() + 1;
+      auto indices = some_rows(n, rows);
+      for (index_t i = 1; i < n; i += 4) indices(0, i) = -1;
+      const framed<TestType, std::int32_t> source(be, a, l);
+      const framed<TestType, std::int32_t> r(be, indices, packed);
+      const framed<TestType, std::int32_t> out(be, integers<std::int32_t>({n, cols}, 10), l);
+      be.gather(out.view(), source.view(), r.view());
+      CHECK(out.differs([&](index_t i, index_t j) {
+        return indices(0, i) < 0 ? 0 : a(indices(0, i), j);
+      }) == "");
+      CHECK(source.differs(a) == "");
+    }
+  auto bad = some_rows(3, 5);
+  bad(0, 1) = 5;
+  const auto before = integers<std::int32_t>({3, 2}, 11);
+  const framed<TestType, std::int32_t> source(be, integers<std::int32_t>({5, 2}, 12), packed);
+  const framed<TestType, std::int32_t> r(be, bad, packed);
+  const framed<TestType, std::int32_t> out(be, before, packed);
+  const auto run = [&] { be.gather(out.view(), source.view(), r.view()); };
+  if constexpr (host_memory<TestType>) {
+    CHECK(says(complaint<chainrule::value_error>(run), "gather", "row 5", "5 rows"));
+    CHECK(out.differs(before) == "");
+  } else {
+    // The host does not see the numbers: what does not exist is no row of anything either.
+    run();
+    CHECK(out.download()(1, 0) == limits::min());
+    CHECK(out.download()(1, 1) == limits::min());
+    CHECK(out.download()(2, 0) != limits::min());
+  }
+}
+
+TEMPLATE_LIST_TEST_CASE("int32 rows gathered on the device are indices of gather",
+                        "[conformance][gather]", backends) {
+  using T = scalar_t<TestType>;
+  const TestType be{};
+  // Two samples of three tokens, -1 for padding, and an embedding of each token.
+  host_matrix<std::int32_t> tokens({3, 3});
+  tokens.values = {4, 0, -1, 1, 2, 3, 2, -1, -1};
+  host_matrix<std::int32_t> samples({1, 2});
+  samples.values = {2, 0};
+  const auto table = reals<T>({5, 7}, 13);
+  const framed<TestType, std::int32_t> all(be, tokens, strided);
+  const framed<TestType, std::int32_t> r(be, samples, packed);
+  const framed<TestType, std::int32_t> batch(be, host_matrix<std::int32_t>({1, 6}), packed);
+  const framed<TestType> rows(be, table, strided);
+  const framed<TestType> out(be, unset<T>({6, 7}), strided);
+  using ints = typename TestType::template view<std::int32_t>;
+  be.gather(ints(batch.view().data(), 2, 3), all.view(), r.view());
+  be.gather(out.view(), rows.view(), batch.view());
+  CHECK(out.differs([&](index_t i, index_t j) {
+    const std::int32_t token = tokens(samples(0, i / 3), i % 3);
+    return token < 0 ? T(0) : table(token, j);
+  }) == "");
+}
+
 TEMPLATE_LIST_TEST_CASE("gather refuses a row that does not exist and writes nothing",
                         "[conformance][gather]", backends) {
   using T = scalar_t<TestType>;
   const TestType be{};
   const framed<TestType> source(be, integers<T>({5, 3}, 4), packed);
   for (const std::int32_t bad :
-       {-1, 5, std::numeric_limits<std::int32_t>::max(), std::numeric_limits<std::int32_t>::min()})
+       {-2, 5, std::numeric_limits<std::int32_t>::max(), std::numeric_limits<std::int32_t>::min()})
     for (const index_t place : {0, 8, 16}) {
       CAPTURE(bad, place);
       auto indices = some_rows(17, 5);

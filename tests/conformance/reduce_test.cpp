@@ -141,3 +141,96 @@ TEMPLATE_LIST_TEST_CASE("reduce names the shapes that do not fit", "[conformance
       complaint<shape_error>([&] { be.reduce(sum{}, two.view(), fn::plus{}, x.view(), y.view()); }),
       "reduce", "2x3", "3x2"));
 }
+
+TEMPLATE_LIST_TEST_CASE("reduce adds beta times the result", "[conformance][reduce]", backends) {
+  using T = scalar_t<TestType>;
+  const TestType be{};
+  for (const shape s : wholes)
+    for (const shape r : results_of(s))
+      for (const layout l : {packed, strided})
+        for (const double beta : {1.0, -0.5}) {
+          INFO(to_string(s) << " to " << to_string(r) << (l == packed ? " packed" : " strided")
+                            << " beta " << beta);
+          // Whole numbers and halves: all that is added is exact.
+          const auto a = integers<T>(s, 7, -2, 2);
+          const auto before = integers<T>(r, 8);
+          const framed<TestType> x(be, a, l);
+          const framed<TestType> out(be, before, l);
+          be.reduce(sum{}, out.view(), {.beta = beta}, fn::identity{}, x.view());
+          const auto total = reduced<T>(sum{}, s, r, a);
+          CHECK(out.differs([&](index_t i, index_t j) {
+            return total(i, j) + static_cast<T>(beta) * before(i, j);
+          }) == "");
+          CHECK(x.differs(a) == "");
+        }
+}
+
+TEMPLATE_LIST_TEST_CASE("reduce with beta = 0 assigns, bit for bit, whatever the result held",
+                        "[conformance][reduce]", backends) {
+  using T = scalar_t<TestType>;
+  const TestType be{};
+  for (const shape s : wholes)
+    for (const shape r : results_of(s)) {
+      INFO(to_string(s) << " to " << to_string(r));
+      const framed<TestType> x(be, reals<T>(s, 9), strided);
+      const framed<TestType> wanted(be, integers<T>(r, 10), strided);
+      const framed<TestType> out(be, unset<T>(r), strided);
+      be.reduce(sum{}, wanted.view(), fn::identity{}, x.view());
+      be.reduce(sum{}, out.view(), {}, fn::identity{}, x.view());
+      CHECK(out.differs(wanted.download()) == "");
+    }
+}
+
+TEMPLATE_LIST_TEST_CASE("reduce of products with beta is as precise as its additions",
+                        "[conformance][reduce]", backends) {
+  using T = scalar_t<TestType>;
+  const TestType be{};
+  for (const shape s : {shape{17, 33}, shape{1025, 17}})
+    for (const shape r : results_of(s)) {
+      INFO(to_string(s) << " to " << to_string(r));
+      const auto a = reals<T>(s, 11);
+      const auto row = reals<T>({1, s.cols}, 12);
+      const auto before = reals<T>(r, 13);
+      const T beta = T(-1.25);
+      host_matrix<long double> value(r);
+      host_matrix<long double> size(r);
+      for (index_t i = 0; i < r.rows; ++i)
+        for (index_t j = 0; j < r.cols; ++j) {
+          value(i, j) = static_cast<long double>(beta) * before(i, j);
+          size(i, j) = std::fabs(value(i, j));
+        }
+      for (index_t i = 0; i < s.rows; ++i)
+        for (index_t j = 0; j < s.cols; ++j) {
+          const long double term = static_cast<long double>(a(i, j)) * row(0, j);
+          value(r.rows == 1 ? 0 : i, r.cols == 1 ? 0 : j) += term;
+          size(r.rows == 1 ? 0 : i, r.cols == 1 ? 0 : j) += std::fabs(term);
+        }
+      const framed<TestType> x(be, a, strided);
+      const framed<TestType> y(be, row, packed);
+      const framed<TestType> out(be, before, strided);
+      be.reduce(sum{}, out.view(), {.beta = beta}, fn::multiplies{}, x.view(), y.view());
+      // A term passes through its product and at most as many additions as there are terms:
+      // N. Higham, "Accuracy and Stability of Numerical Algorithms", section 4.2.
+      const long double terms = static_cast<long double>(s.size() / r.size());
+      const long double bound = (terms + 2) * std::numeric_limits<T>::epsilon() / 2 * 1.01L;
+      CHECK(out.differs(value, [&](index_t i, index_t j) { return bound * size(i, j); }) == "");
+    }
+}
+
+TEMPLATE_LIST_TEST_CASE("reduce of nothing with beta scales the result", "[conformance][reduce]",
+                        backends) {
+  using T = scalar_t<TestType>;
+  const TestType be{};
+  const struct {
+    shape whole, result;
+  } cases[] = {{{0, 17}, {1, 17}}, {{17, 0}, {17, 1}}, {{0, 17}, {1, 1}}, {{17, 0}, {1, 1}},
+               {{0, 0}, {1, 1}},   {{1, 0}, {1, 1}},   {{0, 17}, {0, 1}}, {{0, 17}, {0, 17}}};
+  for (const auto& [whole, result] : cases) {
+    INFO(to_string(whole) << " to " << to_string(result));
+    const framed<TestType> x(be, host_matrix<T>(whole), strided);
+    const auto before = integers<T>(result, 14);
+    const framed<TestType> out(be, before, strided);
+    be.reduce(sum{}, out.view(), {.beta = 0.5}, fn::identity{}, x.view());
+    CHECK(out.differs([&](index_t i, index_t j) { return before(i, j) / 2; }) == "");
+  }
+}

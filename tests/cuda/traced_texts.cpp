@@ -121,6 +121,7 @@ std::vector<std::string> traced_texts() {
     be.reduce(op, m(1, 8), fn::multiplies{}, x, m(8, 1));
     be.reduce(op, m(1, 1), fn::multiplies{}, x, x);
   };
+  be.reduce(sum{}, x, {.beta = 1}, fn::sqr{}, x);
   reductions(sum{}), reductions(maximum{}), reductions(minimum{});
 
   be.random(x, 1, 2);
@@ -134,12 +135,16 @@ std::vector<std::string> traced_texts() {
   be.gather(x, const_matrix<B>(x), rows.view(), custom{});
   be.gather(x, as(bytes), rows.view(), fn::affine{});
   be.gather(x, as(numbers), rows.view(), fn::affine{});
+  be.gather(as(numbers), as(numbers), rows.view());
+  be.copy(as(numbers), as(numbers));
+  be.scatter_add(x, rows.view(), x);
   if constexpr (requires { typename B::counter; }) {
     const typename B::counter at(be);
     be.advance(at);
     be.random(x, 1, 2, at);
     be.gather(x, const_matrix<B>(x), {rows.view(), at, 8});
     be.gather(x, as(bytes), {rows.view(), at, 8}, fn::affine{});
+    be.gather(as(numbers), as(numbers), {rows.view(), at, 8});
     be.place(x, m(8, 1), at, 1);
   }
 
@@ -158,10 +163,7 @@ std::vector<std::string> traced_texts() {
       be.softmax_cross_entropy_rows(m(64, cols), m(64, cols), m(1, 1), m(64, 1), m(0, 0));
     }
   if constexpr (requires { be.transpose(x, x); }) be.transpose(m(8, 5), m(5, 8));
-  if constexpr (requires { be.scatter(x, rows.view(), x); }) {
-    be.scatter(x, rows.view(), x);
-    be.scatter_add(x, rows.view(), x);
-  }
+  if constexpr (requires { be.scatter(x, rows.view(), x); }) be.scatter(x, rows.view(), x);
 
   loss_scratch<B> scratch(be, 8, 8);
   const auto of_classes = [&](const auto&... loss) {

@@ -128,14 +128,12 @@ class minimal_backend {
 
   template <class Op, class F, class... In>
   void reduce(const Op& op, matrix out, const F& f, const In&... in) const {
-    const shape whole = contract::broadcast(in.shape()...);
-    (contract::broadcasts("reduce", in.shape(), whole), ...);
-    contract::reduces(out.shape(), whole);
-    each(out.shape(), [&](index_t i, index_t j) { at(out, i, j) = Op::template identity<T>(); });
-    each(whole, [&](index_t i, index_t j) {
-      T& total = repeated(out, i, j);
-      total = static_cast<T>(op(total, call(f, repeated(in, i, j)...)[0]));
-    });
+    combine(op, out, T(0), f, in...);
+  }
+  template <class Op, class F, class... In>
+  void reduce(const Op& op, matrix out, reduce_scalars scalars, const F& f, const In&... in) const {
+    chainrule::detail::require_sum<Op>();
+    combine(op, out, static_cast<T>(scalars.beta), f, in...);
   }
 
   template <class Epilogue = fn::identity, class... In>
@@ -165,19 +163,57 @@ class minimal_backend {
     });
   }
 
-  /// A row that does not exist gives NaN, as on every backend whose memory the host does not see.
+  /// Index -1 gives zeros. Another row that does not exist gives NaN, as on every backend whose
+  /// memory the host does not see.
   template <class U, class F = fn::identity>
   void gather(matrix out, view<U> source, view<const std::int32_t> rows, const F& f = {}) const {
-    contract::gathers(out.shape(), source.shape(), rows.shape());
-    each(out.shape(), [&](index_t i, index_t j) {
+    gather_rows(out, source, rows, std::numeric_limits<T>::quiet_NaN(),
+                [&](U x) { return call(f, static_cast<T>(x))[0]; });
+  }
+  /// int32 as they are; the smallest stands for a row that does not exist.
+  void gather(view<std::int32_t> out, view<const std::int32_t> source,
+              view<const std::int32_t> rows) const {
+    gather_rows(out, source, rows, std::numeric_limits<std::int32_t>::min(),
+                [](std::int32_t x) { return x; });
+  }
+
+  void scatter_add(matrix target, view<const std::int32_t> rows, const_matrix source) const {
+    contract::scatters("scatter_add", target.shape(), rows.shape(), source.shape());
+    each(source.shape(), [&](index_t i, index_t j) {
       const index_t row = at(rows, 0, i);
-      const bool exists = row >= 0 && row < source.rows();
-      at(out, i, j) = exists ? call(f, static_cast<T>(at(source, row, j)))[0]
-                             : std::numeric_limits<T>::quiet_NaN();
+      if (row >= 0 && row < target.rows()) at(target, row, j) += at(source, i, j);
     });
   }
 
  private:
+  /// Every value of f combined with the element of out that it belongs to, which begins at beta
+  /// times what it was.
+  template <class Op, class F, class... In>
+  void combine(const Op& op, matrix out, T beta, const F& f, const In&... in) const {
+    const shape whole = contract::broadcast(in.shape()...);
+    (contract::broadcasts("reduce", in.shape(), whole), ...);
+    contract::reduces(out.shape(), whole);
+    each(out.shape(), [&](index_t i, index_t j) {
+      // With beta = 0, out is not read: it may hold NaN.
+      at(out, i, j) = beta == 0 ? Op::template identity<T>() : beta * at(out, i, j);
+    });
+    each(whole, [&](index_t i, index_t j) {
+      T& total = repeated(out, i, j);
+      total = static_cast<T>(op(total, call(f, repeated(in, i, j)...)[0]));
+    });
+  }
+
+  template <class V, class U, class F>
+  static void gather_rows(view<V> out, view<U> source, view<const std::int32_t> rows, V missing,
+                          const F& f) {
+    contract::gathers(out.shape(), source.shape(), rows.shape());
+    each(out.shape(), [&](index_t i, index_t j) {
+      const index_t row = at(rows, 0, i);
+      const bool exists = row >= 0 && row < source.rows();
+      at(out, i, j) = exists ? f(at(source, row, j)) : row == -1 ? V(0) : missing;
+    });
+  }
+
   template <class Visit>
   static void each(shape s, Visit&& visit) {
     for (index_t i = 0; i < s.rows; ++i)

@@ -108,21 +108,8 @@ using shared_rows = std::shared_ptr<const row_list<B>>;
 /// out(rows(i), :) += x(i, :), where out begins at 0.
 template <backend B>
 void scatter_rows(const B& be, matrix<B> out, const row_list<B>& list, const_matrix<B> x) {
-  const typename B::template view<const std::int32_t> rows = list.rows.view();
-  if constexpr (requires { be.scatter_add(out, rows, x); }) {
-    be.map(fn::fill{0}, out);
-    be.scatter_add(out, rows, x);
-  } else {
-    // As a product with a matrix that has a 1 where a row goes.
-    const auto count = static_cast<index_t>(list.host.size());
-    std::vector<scalar_t<B>> ones(static_cast<std::size_t>(count * out.rows()));
-    for (std::size_t i = 0; i < list.host.size(); ++i)
-      ones[i * static_cast<std::size_t>(out.rows()) + static_cast<std::size_t>(list.host[i])] = 1;
-    const tensor<B> chosen =
-        from_host(be, matrix_view<const scalar_t<B>>(ones.data(), count, out.rows()));
-    be.synchronize();  // `ones` must live until it is read
-    be.gemm(out, transposed(chosen.view()), x);
-  }
+  be.map(fn::fill{0}, out);
+  be.scatter_add(out, list.rows.view(), x);
 }
 
 template <backend B>

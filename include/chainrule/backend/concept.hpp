@@ -7,10 +7,23 @@
 ///     copy       be.upload(dst, host), be.download(host, src), be.copy(dst, src)
 ///     gemm       be.gemm(c, a, transposed(b), {alpha, beta}, epilogue, operands...)
 ///     map        be.map(f, out, in...)                  pointwise, with broadcast
-///     reduce     be.reduce(op, out, f, in...)           fused map-reduce
+///     reduce     be.reduce(op, out, f, in...)           fused map-reduce, assigned
+///                be.reduce(sum{}, out, {beta}, f, in...) the same, with beta out added to it
 ///     random     be.random(out, seed, stream)           uniform in [0, 1), the same bits anywhere
-///     gather     be.gather(out, source, rows, f)        rows by index
+///     gather     be.gather(out, source, rows, f)        rows by index; index -1 gives zeros
+///     scatter_add  be.scatter_add(target, rows, source)  rows added to rows by index, in order
 ///     synchronize  waits until everything asked for is done
+///
+/// `rows` is a 1 x n matrix of std::int32_t in the backend's memory. gather assigns
+/// out(i, j) = f(source(rows(i), j)); scatter_add adds source(i, j) to target(rows(i), j), one i
+/// after the other, so that the bits are always the same. Index -1 is padding: gather gives a row
+/// of zeros, whatever f is, and scatter_add leaves the row out. Any other index that is no row is
+/// an error where the host sees the indices, and nothing is written; elsewhere gather gives NaN and
+/// scatter_add leaves the row out.
+///
+/// Matrices of std::int32_t (tokens, indices) are uploaded, downloaded, copied and gathered without
+/// conversion: be.gather(out, source, rows) where all three are int32. A row that does not exist is
+/// the smallest int32 there where scalars are NaN, which no later gather takes for a row.
 ///
 /// Verbs are queued in order; on a device they may return before they are done. All matrices are
 /// row-major views, rows are samples. Every verb checks shapes and throws shape_error. An operand
@@ -108,6 +121,32 @@ struct minimum {
   }
 };
 
+/// The factor of out = (the sum of f(in...)) + beta out. With beta = 0, out is not read: NaN in it
+/// does not matter.
+struct reduce_scalars {
+  double beta = 0;
+};
+
+namespace detail {
+/// Refuses, at compile time, every other operation than a sum in a reduction that has scalars.
+template <class Op>
+constexpr void require_sum() {
+  static_assert(std::same_as<Op, sum>,
+                "chainrule: reduce with beta adds a sum to what the result holds; other operations "
+                "assign, so leave the scalars out");
+}
+
+/// f(in...) + beta times the value that is there, for reductions that have nothing to combine.
+template <class F>
+struct plus_scaled {
+  double beta;
+  [[no_unique_address]] F f;  // no gaps: the bytes of a functor stand for it in keys of kernels
+  constexpr auto operator()(const auto& old, const auto&... in) const {
+    return f(in...) + beta * old;
+  }
+};
+}  // namespace detail
+
 // Epilogues of gemm: pointwise functors of the product and of operands that broadcast to it.
 
 /// c = f(product + bias); operand: bias, 1 x n.
@@ -123,8 +162,8 @@ struct add_bias_then {
 template <class B>
 concept backend = std::copyable<B> &&
     requires(const B& be, matrix<B> m, const_matrix<B> c,
-             const typename B::template storage<std::int32_t>& rows,
-             matrix_view<scalar_t<B>> host) {
+             const typename B::template storage<std::int32_t>& rows, matrix_view<scalar_t<B>> host,
+             matrix_view<std::int32_t> numbers) {
   requires std::floating_point<scalar_t<B>>;
   {be.template allocate<scalar_t<B>>(index_t{1})};
   be.upload(m, host);
@@ -134,8 +173,14 @@ concept backend = std::copyable<B> &&
   be.gemm(m, c, c, gemm_scalars{}, add_bias_then<fn::sqr>{}, c);
   be.map(fn::plus{}, m, c, c);
   be.reduce(sum{}, m, fn::sqr{}, c);
+  be.reduce(sum{}, m, reduce_scalars{}, fn::sqr{}, c);
   be.random(m, std::uint64_t{0}, std::uint64_t{0});
   be.gather(m, c, rows.view(), fn::affine{});
+  be.scatter_add(m, rows.view(), c);
+  be.upload(rows.view(), numbers);
+  be.download(numbers, rows.view());
+  be.copy(rows.view(), rows.view());
+  be.gather(rows.view(), rows.view(), rows.view());
   be.synchronize();
   { be.name() } -> std::convertible_to<std::string>;
 };
@@ -150,12 +195,8 @@ concept backend = std::copyable<B> &&
 //     be.softmax_cross_entropy_rows(y, targets, scale, losses, gradient)
 //                                         as losses/softmax_cross_entropy.hpp says, at once
 //     be.transpose(target, source)            target(i, j) = source(j, i)
-//     be.scatter(target, rows, source)        target(rows(i), :) = source(i, :); the rows differ
-//     be.scatter_add(target, rows, source)    target(rows(i), :) += source(i, :), one i after the
-//                                             other, so that the bits are always the same
-//
-// `rows` is 1 x n. A row that does not exist is an error, as in gather, where the host sees the
-// numbers, and is left out where it does not.
+//     be.scatter(target, rows, source)        target(rows(i), :) = source(i, :); the rows differ,
+//                                             -1 and others that do not exist as in scatter_add
 
 /// What a step of training holds while it lasts: `B::step_scope`, made of nothing, where a backend
 /// has something to set for that time and to restore.

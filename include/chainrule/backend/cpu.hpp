@@ -133,7 +133,19 @@ class basic_cpu {
     static_assert(sizeof...(In) > 0, "chainrule: reduce needs at least one operand");
     const shape whole = contract::broadcast(const_matrix(in).shape()...);
     if (out.shape() == whole) return map(f, out, in...);  // nothing to combine
-    run_reduce(op, out,
+    run_reduce(op, out, T(0),
+               detail::pointwise_call<T>(isa_, "reduce", f, whole, std::array<matrix, 0>{},
+                                         const_matrix(in)...));
+  }
+
+  /// The same sum with beta out added to it; with beta = 0, out is not read.
+  template <class Op, class F, class... In>
+  void reduce(const Op& op, matrix out, reduce_scalars scalars, const F& f, const In&... in) const {
+    detail::require_sum<Op>();
+    if (scalars.beta == 0) return reduce(op, out, f, in...);
+    const shape whole = contract::broadcast(const_matrix(in).shape()...);
+    if (out.shape() == whole) return map(detail::plus_scaled<F>{scalars.beta, f}, out, out, in...);
+    run_reduce(op, out, static_cast<T>(scalars.beta),
                detail::pointwise_call<T>(isa_, "reduce", f, whole, std::array<matrix, 0>{},
                                          const_matrix(in)...));
   }
@@ -182,44 +194,33 @@ class basic_cpu {
   }
 
   /// out(i, j) = f(source(rows(i), j)), where f acts on scalars of type T; `rows` is 1 x n, out is
-  /// n x source.cols(). The source may hold another type (uint8 pixels). Throws shape_error, and
-  /// value_error, before anything is written, if a row does not exist.
+  /// n x source.cols(). The source may hold another type (uint8 pixels). Index -1 gives a row of
+  /// zeros. Throws shape_error, and value_error, before anything is written, if another row does
+  /// not exist.
   template <class U, class F = fn::identity>
   void gather(matrix out, matrix_view<U> source, matrix_view<const std::int32_t> rows,
               const F& f = {}) const {
-    contract::gathers(out.shape(), source.shape(), rows.shape());
-    require_rows("gather", rows, source.rows());
-    if (out.empty()) return;
-    // Rows lie anywhere: those to come are asked for while this one is converted.
-    constexpr index_t ahead = 8;
-    const auto row = [&](index_t i) { return source.data() + rows(0, i) * source.stride(); };
-    split_rows(out.shape(), [&](index_t first, index_t last) {
-      if constexpr (!detail::is_copy<T, std::remove_const_t<U>, F>)
-        if (out.contiguous() && out.cols() < detail::short_row / 4)
-          return detail::convert_short_rows(isa_, f, row, out.cols(), first, last, out.data());
-      for (index_t i = first; i < last; ++i) {
-        if (i + ahead < out.rows()) detail::prefetch(row(i + ahead), out.cols());
-        detail::convert_run(isa_, f, row(i), out.data() + i * out.stride(), out.cols());
-      }
-    });
+    gather_rows(out, source, rows, f);
   }
-  template <class U, class F = fn::identity>
-  void gather(matrix out, matrix_view<U> source, matrix_view<std::int32_t> rows,
-              const F& f = {}) const {
-    gather(out, source, matrix_view<const std::int32_t>(rows), f);
+  /// out(i, j) = source(rows(i), j), or 0 for index -1. Throws as above.
+  void gather(matrix_view<std::int32_t> out, matrix_view<const std::int32_t> source,
+              matrix_view<const std::int32_t> rows) const {
+    gather_rows(out, source, rows, fn::identity{});
   }
 
   /// target(rows(i), j) = source(i, j); `rows` is 1 x n and the rows differ, source is n x
-  /// target.cols(). Throws as gather does.
+  /// target.cols(). Index -1 is left out. Throws as gather does.
   void scatter(matrix target, matrix_view<const std::int32_t> rows, const_matrix source) const {
     contract::scatters("scatter", target.shape(), rows.shape(), source.shape());
     require_rows("scatter", rows, target.rows());
     for (index_t i = 0; i < source.rows() && !source.empty(); ++i)
-      std::memcpy(target.data() + rows(0, i) * target.stride(), source.data() + i * source.stride(),
-                  static_cast<std::size_t>(source.cols()) * sizeof(T));
+      if (rows(0, i) >= 0)
+        std::memcpy(target.data() + rows(0, i) * target.stride(),
+                    source.data() + i * source.stride(),
+                    static_cast<std::size_t>(source.cols()) * sizeof(T));
   }
-  /// target(rows(i), j) += source(i, j), one i after the other; rows may repeat. Throws as gather
-  /// does.
+  /// target(rows(i), j) += source(i, j), one i after the other; rows may repeat. Index -1 is left
+  /// out. Throws as gather does.
   void scatter_add(matrix target, matrix_view<const std::int32_t> rows, const_matrix source) const {
     contract::scatters("scatter_add", target.shape(), rows.shape(), source.shape());
     require_rows("scatter_add", rows, target.rows());
@@ -229,6 +230,7 @@ class basic_cpu {
     const index_t by_work = 1 + (grain - 1) / source.rows();
     split(source.cols(), (by_work + least - 1) / least * least, [&](index_t first, index_t last) {
       for (index_t i = 0; i < source.rows(); ++i) {
+        if (rows(0, i) < 0) continue;
         T* const to = target.data() + rows(0, i) * target.stride();
         const T* const from = source.data() + i * source.stride();
         for (index_t j = first; j < last; ++j) to[j] += from[j];
@@ -245,12 +247,44 @@ class basic_cpu {
     return pool;
   }
 
-  /// Throws value_error unless all numbers are those of rows of a matrix of `count` rows.
-  static void require_rows(const char* verb, matrix_view<const std::int32_t> rows, index_t count) {
-    for (index_t i = 0; i < rows.cols(); ++i)
-      if (rows(0, i) < 0 || rows(0, i) >= count)
+  /// Whether there is index -1, padding. Throws value_error unless all others are rows of a matrix
+  /// of `count` rows.
+  static bool require_rows(const char* verb, matrix_view<const std::int32_t> rows, index_t count) {
+    bool has_padding = false;
+    for (index_t i = 0; i < rows.cols(); ++i) {
+      if (rows(0, i) < -1 || rows(0, i) >= count)
         throw value_error(
             detail::concat(verb, ": row ", rows(0, i), " of a matrix of ", count, " rows"));
+      has_padding = has_padding || rows(0, i) < 0;
+    }
+    return has_padding;
+  }
+
+  /// gather for results of any type.
+  template <class V, class U, class F>
+  void gather_rows(matrix_view<V> out, matrix_view<U> source, matrix_view<const std::int32_t> rows,
+                   const F& f) const {
+    contract::gathers(out.shape(), source.shape(), rows.shape());
+    [[maybe_unused]] const bool has_padding = require_rows("gather", rows, source.rows());
+    if (out.empty()) return;
+    // Rows lie anywhere: those to come are asked for while this one is converted.
+    constexpr index_t ahead = 8;
+    const auto row = [&](index_t i) {
+      return source.data() + (rows(0, i) < 0 ? 0 : rows(0, i)) * source.stride();
+    };
+    split_rows(out.shape(), [&](index_t first, index_t last) {
+      if constexpr (!detail::is_copy<V, std::remove_const_t<U>, F>)
+        if (!has_padding && out.contiguous() && out.cols() < detail::short_row / 4)
+          return detail::convert_short_rows(isa_, f, row, out.cols(), first, last, out.data());
+      for (index_t i = first; i < last; ++i) {
+        if (i + ahead < out.rows()) detail::prefetch(row(i + ahead), out.cols());
+        V* const to = out.data() + i * out.stride();
+        if (rows(0, i) < 0)
+          std::memset(to, 0, static_cast<std::size_t>(out.cols()) * sizeof(V));
+        else
+          detail::convert_run(isa_, f, row(i), to, out.cols());
+      }
+    });
   }
 
   template <class U>
@@ -295,31 +329,32 @@ class basic_cpu {
       split_rows(whole, [&](index_t first, index_t last) { call.run_rows(first, last); });
   }
 
+  /// beta out is added to the reduction; with beta = 0, out is not read.
   template <class Op>
-  void run_reduce(const Op& op, matrix out, const detail::pointwise_call<T>& call) const {
+  void run_reduce(const Op& op, matrix out, T beta, const detail::pointwise_call<T>& call) const {
     const shape whole = call.whole();
     contract::reduces(out.shape(), whole);
     // A single short row is reduced as it would be among others.
     if (out.size() == 1 && (whole.rows != 1 || whole.cols >= detail::short_row)) {
-      reduce_all(op, call, out.data());
+      reduce_all(op, call, beta, out.data());
     } else if (out.cols() != 1) {
       // Cut by columns: each piece walks all rows, so that sums have one order.
       constexpr index_t least = 16 * detail::simd<T, 64>::width;
       const bool is_small = (whole.rows + 1) * whole.cols <= grain;
       const index_t by_work = is_small ? whole.cols : 1 + (grain - 1) / (whole.rows + 1);
       split(whole.cols, (by_work + least - 1) / least * least, [&](index_t first, index_t last) {
-        detail::reduce_columns(op, call, first, last, out.data());
+        detail::reduce_columns(op, call, first, last, beta, out.data());
       });
     } else {
       split_rows({whole.rows, whole.cols + 1}, [&](index_t first, index_t last) {
-        detail::reduce_rows(op, call, first, last, out.data(), out.stride());
+        detail::reduce_rows(op, call, first, last, beta, out.data(), out.stride());
       });
     }
   }
 
   /// One partial result per run of at most `grain` elements of a row, combined in double.
   template <class Op>
-  void reduce_all(const Op& op, const detail::pointwise_call<T>& call, T* out) const {
+  void reduce_all(const Op& op, const detail::pointwise_call<T>& call, T beta, T* out) const {
     const shape whole = call.whole();
     double total = Op::template identity<T>();
     // Partial results are collected in groups that fit a buffer on the stack.
@@ -341,6 +376,7 @@ class basic_cpu {
       for (index_t i = 0; i < count; ++i)
         total = op(total, static_cast<double>(partial[static_cast<std::size_t>(i)]));
     }
+    if (beta != T(0)) total += static_cast<double>(beta) * static_cast<double>(*out);
     *out = static_cast<T>(total);
   }
 

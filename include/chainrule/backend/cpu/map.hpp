@@ -346,11 +346,17 @@ template <class T, class Op>
   return total;
 }
 
-/// The same of several rows without gaps, each combined first to last, to out[r * step]: columns
-/// are combined with columns, so that a lane is a row.
+/// out = value + beta out; with beta = 0, out is not read.
+template <class T>
+void assign_scaled(T& out, T beta, T value) {
+  out = beta == T(0) ? value : value + beta * out;
+}
+
+/// The reductions of several rows without gaps, each combined first to last, to out[r * step],
+/// whose values times beta are added: columns are combined with columns, so that a lane is a row.
 template <class T, class Op>
-void reduce_short_rows(isa set, const Op& op, const T* values, index_t rows, index_t cols, T* out,
-                       index_t step) {
+void reduce_short_rows(isa set, const Op& op, const T* values, index_t rows, index_t cols, T beta,
+                       T* out, index_t step) {
   constexpr index_t lanes = 64 / static_cast<index_t>(sizeof(T));
   alignas(64) std::array<T, static_cast<std::size_t>(run_length)> total;
   alignas(64) std::array<T, static_cast<std::size_t>(run_length)> column;
@@ -363,16 +369,19 @@ void reduce_short_rows(isa set, const Op& op, const T* values, index_t rows, ind
     for (index_t r = 0; r < rows; ++r) column[static_cast<std::size_t>(r)] = values[r * cols + j];
     combine_each(set, op, column.data(), padded, total.data());
   }
-  for (index_t r = 0; r < rows; ++r) out[r * step] = total[static_cast<std::size_t>(r)];
+  for (index_t r = 0; r < rows; ++r)
+    assign_scaled(out[r * step], beta, total[static_cast<std::size_t>(r)]);
 }
 
-/// The reductions of rows [first, last), whole, to out[i * step].
+/// The reductions of rows [first, last), whole, to out[i * step], whose values times beta are
+/// added.
 template <class T, class Op>
-void reduce_rows(const Op& op, const pointwise_call<T>& call, index_t first, index_t last, T* out,
-                 index_t step) {
+void reduce_rows(const Op& op, const pointwise_call<T>& call, index_t first, index_t last, T beta,
+                 T* out, index_t step) {
   const index_t cols = call.whole().cols;
   if (cols == 0 || cols >= short_row) {
-    for (index_t i = first; i < last; ++i) out[i * step] = reduce_row(op, call, i, 0, cols);
+    for (index_t i = first; i < last; ++i)
+      assign_scaled(out[i * step], beta, reduce_row(op, call, i, 0, cols));
     return;
   }
   // From here on a row fills vectors of its own.
@@ -383,19 +392,22 @@ void reduce_rows(const Op& op, const pointwise_call<T>& call, index_t first, ind
     const index_t end = i + most < last ? i + most : last;
     call.run_rows_into(values.data(), i, end);
     if (cols < filling) {
-      reduce_short_rows(call.set(), op, values.data(), end - i, cols, out + i * step, step);
+      reduce_short_rows(call.set(), op, values.data(), end - i, cols, beta, out + i * step, step);
       continue;
     }
     const T* v = values.data();
-    for (index_t r = i; r < end; ++r, v += cols) out[r * step] = combine(call.set(), op, v, cols);
+    for (index_t r = i; r < end; ++r, v += cols)
+      assign_scaled(out[r * step], beta, combine(call.set(), op, v, cols));
   }
 }
 
-/// The reduction of all rows, columns [first, last), into out[j].
+/// The reduction of all rows, columns [first, last), into out[j], which begins at beta out[j]: 0
+/// (not read) unless the operation is a sum.
 template <class T, class Op>
 void reduce_columns(const Op& op, const pointwise_call<T>& call, index_t first, index_t last,
-                    T* out) {
-  for (index_t j = first; j < last; ++j) out[j] = Op::template identity<T>();
+                    T beta, T* out) {
+  for (index_t j = first; j < last; ++j)
+    out[j] = beta == T(0) ? Op::template identity<T>() : beta * out[j];
   const auto [rows, cols] = call.whole();
   if (cols < short_row && first == 0 && last == cols && last > 0) {
     alignas(64) std::array<T, run_length> values;

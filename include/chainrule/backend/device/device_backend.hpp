@@ -21,6 +21,7 @@
 #include "chainrule/backend/concept.hpp"
 #include "chainrule/backend/contract.hpp"
 #include "chainrule/backend/device/choice.hpp"
+#include "chainrule/backend/device/kernels/copy.hpp"
 #include "chainrule/backend/device/kernels/counter.hpp"
 #include "chainrule/backend/device/kernels/gather.hpp"
 #include "chainrule/backend/device/kernels/gemm.hpp"
@@ -161,6 +162,18 @@ class device_backend {
     contract::same_shape("copy", target.shape(), source.shape());
     map(fn::identity{}, target, source);
   }
+  /// Elements that are no scalars, such as int32.
+  template <class U>
+  void copy(view<U> target, std::type_identity_t<view<const U>> source) const {
+    contract::same_shape("copy", target.shape(), source.shape());
+    if (target.empty()) return;
+    arguments a;
+    a.integers(target.rows(), target.cols());
+    a.elements(target);
+    a.elements(source);
+    launch("copy", kernel_for<task::copy, U>([] { return device::copy_kernel<U>(); }),
+           items(target.cols(), target.rows()), a);
+  }
 
   /// A number in the device's memory that verbs read where they run: what changes from step to step
   /// without a word from the host. A second number counts on when the first is set back.
@@ -225,9 +238,17 @@ class device_backend {
     (contract::broadcasts("reduce", in.shape(), whole), ...);
     contract::reduces(out.shape(), whole);
     if (out.shape() == whole) return map(f, out, in...);
-    if (out.size() == 1) return reduce_all(op, out, f, whole, const_matrix(in)...);
-    reduce_along(out.cols() == 1 ? device::walk::rows : device::walk::columns, op, out, f, whole,
-                 const_matrix(in)...);
+    reduce_whole(op, out, T(0), f, whole, const_matrix(in)...);
+  }
+  template <class Op, class F, class... In>
+  void reduce(const Op& op, matrix out, reduce_scalars scalars, const F& f, const In&... in) const {
+    detail::require_sum<Op>();
+    if (scalars.beta == 0) return reduce(op, out, f, in...);
+    const shape whole = contract::broadcast(const_matrix(in).shape()...);
+    (contract::broadcasts("reduce", in.shape(), whole), ...);
+    contract::reduces(out.shape(), whole);
+    if (out.shape() == whole) return map(detail::plus_scaled<F>{scalars.beta, f}, out, out, in...);
+    reduce_whole(op, out, static_cast<T>(scalars.beta), f, whole, const_matrix(in)...);
   }
 
   template <class Epilogue = fn::identity, class... In>
@@ -280,16 +301,17 @@ class device_backend {
     random(out, seed, stream, &later);
   }
 
-  /// As concept.hpp says, but a row that does not exist gives NaN: the host does not see the
-  /// numbers.
+  /// As concept.hpp says; a row that does not exist gives NaN.
   template <class U, class F = fn::identity>
   void gather(matrix out, view<U> source, view<const std::int32_t> rows, const F& f = {}) const {
     contract::gathers(out.shape(), source.shape(), rows.shape());
-    gather(out, source, rows, nullptr, 0, f);
+    gather_scalars(out, source, rows, nullptr, 0, f);
   }
-  template <class U, class F = fn::identity>
-  void gather(matrix out, view<U> source, view<std::int32_t> rows, const F& f = {}) const {
-    gather(out, source, view<const std::int32_t>(rows), f);
+  /// int32 without conversion; a row that does not exist gives the smallest int32.
+  void gather(view<std::int32_t> out, view<const std::int32_t> source,
+              view<const std::int32_t> rows) const {
+    contract::gathers(out.shape(), source.shape(), rows.shape());
+    gather_integers(out, source, rows, nullptr, 0);
   }
 
   /// Numbers of rows that begin `step` further on in `all` (1 x count) with each count of `at`.
@@ -302,7 +324,12 @@ class device_backend {
   template <class U, class F = fn::identity>
   void gather(matrix out, view<U> source, const counted_rows& rows, const F& f = {}) const {
     contract::gathers(out.shape(), source.shape(), {1, out.rows()});
-    gather(out, source, rows.all, &rows.at, rows.step, f);
+    gather_scalars(out, source, rows.all, &rows.at, rows.step, f);
+  }
+  void gather(view<std::int32_t> out, view<const std::int32_t> source,
+              const counted_rows& rows) const {
+    contract::gathers(out.shape(), source.shape(), {1, out.rows()});
+    gather_integers(out, source, rows.all, &rows.at, rows.step);
   }
 
   /// target(i, at * step + j) = source(i, j) for the source's columns; they must lie within the
@@ -365,8 +392,7 @@ class device_backend {
         t.items(), a);
   }
 
-  /// As concept.hpp says, but a row that does not exist is left out: the host does not see the
-  /// numbers.
+  /// As concept.hpp says; rows that do not exist are left out.
   void scatter(matrix target, view<const std::int32_t> rows, const_matrix source) const {
     contract::scatters("scatter", target.shape(), rows.shape(), source.shape());
     if (source.empty()) return;
@@ -400,6 +426,7 @@ class device_backend {
   /// What kernels are made for, in their keys.
   enum class task : char {
     map,
+    copy,
     reduce,
     gemm,
     random,
@@ -415,19 +442,13 @@ class device_backend {
     transpose
   };
   /// The same in words.
-  static constexpr const char* verbs_[] = {"map",
-                                           "reduce",
-                                           "gemm",
-                                           "random",
-                                           "gather",
-                                           "advance",
-                                           "place",
-                                           "softmax_rows",
-                                           "log_sum_exp_rows",
-                                           "argmax_rows",
-                                           "softmax_cross_entropy_rows",
-                                           "scatter",
-                                           "scatter_add",
+  static constexpr const char* verbs_[] = {"map",          "copy",
+                                           "reduce",       "gemm",
+                                           "random",       "gather",
+                                           "advance",      "place",
+                                           "softmax_rows", "log_sum_exp_rows",
+                                           "argmax_rows",  "softmax_cross_entropy_rows",
+                                           "scatter",      "scatter_add",
                                            "transpose"};
 
   /// The arguments of a launch, in the order of a kernel's parameters.
@@ -443,10 +464,12 @@ class device_backend {
       add(p.buffer);
       integers(p.offset);
     }
-    void target(const const_matrix& m) {
+    template <class U>
+    void elements(const view<U>& m) {
       buffer(m.data());
       integers(m.stride());
     }
+    void target(const const_matrix& m) { elements(m); }
     void factor(const gemm_operand<const_matrix>& f) {
       buffer(f.view.data());
       f.is_transposed ? integers(1, f.view.stride()) : integers(f.view.stride(), 1);
@@ -557,10 +580,19 @@ class device_backend {
     runtime_->launch(verb, k, w, a.list());
   }
 
-  /// One value per row or column of the whole. Where they are cut into pieces, the pieces' values
-  /// are reduced again.
+  /// A reduction, with beta times what out holds added to it.
   template <class Op, class F, class... In>
-  void reduce_along(device::walk along, const Op& op, matrix out, const F& f, shape whole,
+  void reduce_whole(const Op& op, matrix out, T beta, const F& f, shape whole,
+                    const In&... in) const {
+    if (out.size() == 1) return reduce_all(op, out, beta, f, whole, in...);
+    reduce_along(out.cols() == 1 ? device::walk::rows : device::walk::columns, op, out, beta, f,
+                 whole, in...);
+  }
+
+  /// One value per row or column of the whole. Where they are cut into pieces, the pieces' values
+  /// are reduced again, and beta out is added then.
+  template <class Op, class F, class... In>
+  void reduce_along(device::walk along, const Op& op, matrix out, T beta, const F& f, shape whole,
                     const In&... in) const {
     if (out.empty()) return;
     const device::reduction r = device::reduction_for(along, whole, on_cpu(), sizeof(T));
@@ -570,6 +602,7 @@ class device_backend {
     const matrix result = r.pieces > 1 ? matrix(pieces.data(), s.rows, s.cols) : out;
     arguments a;
     a.integers(whole.rows, whole.cols, r.length, r.pieces, r.each);
+    a.number(r.pieces > 1 ? T(0) : beta);
     a.target(result);
     (a.operand("reduce", in, whole), ...);
     std::uint64_t across = 0;  // a bit for each operand that is not repeated along a row
@@ -584,26 +617,28 @@ class device_backend {
                },
                r.code() << 32 | across),
            r.items(), a);
-    if (r.pieces > 1) reduce_along(along, op, out, fn::identity{}, s, const_matrix(result));
+    if (r.pieces > 1) reduce_along(along, op, out, beta, fn::identity{}, s, const_matrix(result));
   }
 
   /// Everything: as one row if the operands lie so, else the longer direction first.
   template <class Op, class F, class... In>
-  void reduce_all(const Op& op, matrix out, const F& f, shape whole, const In&... in) const {
+  void reduce_all(const Op& op, matrix out, T beta, const F& f, shape whole,
+                  const In&... in) const {
     const index_t size = whole.size();
     if (size == 0)
-      return reduce_along(device::walk::rows, op, out, f, {1, 0}, const_matrix(in.data(), 1, 0)...);
-    if (whole.rows == 1) return reduce_along(device::walk::rows, op, out, f, whole, in...);
+      return reduce_along(device::walk::rows, op, out, beta, f, {1, 0},
+                          const_matrix(in.data(), 1, 0)...);
+    if (whole.rows == 1) return reduce_along(device::walk::rows, op, out, beta, f, whole, in...);
     if (((in.shape() == whole && in.contiguous()) && ...))
-      return reduce_along(device::walk::rows, op, out, f, {1, size},
+      return reduce_along(device::walk::rows, op, out, beta, f, {1, size},
                           const_matrix(in.data(), 1, size)...);
-    if (whole.cols == 1) return reduce_along(device::walk::columns, op, out, f, whole, in...);
+    if (whole.cols == 1) return reduce_along(device::walk::columns, op, out, beta, f, whole, in...);
     const bool tall = whole.rows > whole.cols;
     const index_t kept = tall ? whole.cols : whole.rows;
     const storage<T> partial = allocate<T>(kept);
     reduce_along(tall ? device::walk::columns : device::walk::rows, op,
-                 tall ? partial.view() : matrix(partial.data(), kept, 1), f, whole, in...);
-    reduce_along(device::walk::rows, op, out, fn::identity{}, {1, kept},
+                 tall ? partial.view() : matrix(partial.data(), kept, 1), T(0), f, whole, in...);
+    reduce_along(device::walk::rows, op, out, beta, fn::identity{}, {1, kept},
                  const_matrix(partial.view()));
   }
 
@@ -729,24 +764,39 @@ class device_backend {
   }
 
   template <class U, class F>
-  void gather(matrix out, view<U> source, view<const std::int32_t> rows, const counter* at,
-              index_t step, const F& f) const {
+  void gather_scalars(matrix out, view<U> source, view<const std::int32_t> rows, const counter* at,
+                      index_t step, const F& f) const {
     if (out.empty()) return;
-    arguments a;
-    a.integers(out.rows(), out.cols());
-    a.target(out);
-    a.buffer(source.data());
-    a.integers(source.stride(), source.rows());
-    a.buffer(rows.data());
-    if (at != nullptr) a.buffer(at->view().data()), a.integers(step);
     using Element = std::remove_const_t<U>;
     const auto text = [&] {
-      return device::gather_kernel<T, Element>(trace_of<1>(f), at != nullptr);
+      return device::gather_kernel<Element>(device::gathered_scalars<T>(trace_of<1>(f)),
+                                            at != nullptr);
     };
-    launch("gather",
-           at == nullptr ? kernel_for<task::gather, F, Element>(f, text)
-                         : kernel_for<task::gather, F, Element, counter>(f, text),
-           items(out.cols(), out.rows()), a);
+    gather_by(at == nullptr ? kernel_for<task::gather, F, Element>(f, text)
+                            : kernel_for<task::gather, F, Element, counter>(f, text),
+              out, source, rows, at, step);
+  }
+  void gather_integers(view<std::int32_t> out, view<const std::int32_t> source,
+                       view<const std::int32_t> rows, const counter* at, index_t step) const {
+    if (out.empty()) return;
+    const auto text = [&] {
+      return device::gather_kernel<std::int32_t>(device::gathered_integers(), at != nullptr);
+    };
+    gather_by(at == nullptr ? kernel_for<task::gather, void>(text)
+                            : kernel_for<task::gather, counter>(text),
+              out, source, rows, at, step);
+  }
+  template <class V, class U>
+  void gather_by(kernel_handle kernel, view<V> out, view<U> source, view<const std::int32_t> rows,
+                 const counter* at, index_t step) const {
+    arguments a;
+    a.integers(out.rows(), out.cols());
+    a.elements(out);
+    a.elements(source);
+    a.integers(source.rows());
+    a.buffer(rows.data());
+    if (at != nullptr) a.buffer(at->view().data()), a.integers(step);
+    launch("gather", kernel, items(out.cols(), out.rows()), a);
   }
 
   std::shared_ptr<Runtime> runtime_;

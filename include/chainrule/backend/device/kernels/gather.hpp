@@ -7,12 +7,30 @@
 
 namespace chainrule::device {
 
-/// out(i, j) = f(source(numbers[i], j)); a number that is none gives NaN. With `counted`, the
-/// numbers begin at a place that is counted to in memory.
-template <std::floating_point T, class Element>
-[[nodiscard]] std::string gather_kernel(const trace& f, bool counted) {
-  return function_of<T>("cr_f", f, 1) +
-         "KERNEL cr_main(long rows, long cols, GLOBAL real* out, long out_at, long out_row,\n"
+/// What the results of gather are: their type in kernels, the definition of `cr_f`, a function of
+/// one of them, and the value in rows that do not exist.
+struct gathered {
+  std::string type;
+  std::string function;
+  std::string missing;
+};
+/// Scalars, through a functor; NaN in rows that do not exist.
+template <std::floating_point T>
+[[nodiscard]] gathered gathered_scalars(const trace& f) {
+  return {"real", function_of<T>("cr_f", f, 1), "cr_nan"};
+}
+/// int32 as they are; the smallest one in rows that do not exist.
+[[nodiscard]] inline gathered gathered_integers() {
+  return {"int", "FUNCTION int cr_f(int x) { return x; }\n", "(-2147483647 - 1)"};
+}
+
+/// out(i, j) = f(source(numbers[i], j)), zeros where the number is -1. With `counted`, the numbers
+/// begin at a place that is counted to in memory.
+template <class Element>
+[[nodiscard]] std::string gather_kernel(const gathered& what, bool counted) {
+  return what.function + "typedef " + what.type +
+         " result;\n"
+         "KERNEL cr_main(long rows, long cols, GLOBAL result* out, long out_at, long out_row,\n"
          "            GLOBAL const " +
          std::string(type_name<Element>()) +
          R"(* source, long source_at, long source_row, long source_rows,
@@ -24,8 +42,9 @@ template <std::floating_point T, class Element>
   const long i = INDEX(1);
   if (i < rows && j < cols) {
     const long n = numbers[numbers_at + i];
-    real y = cr_nan;
-    if (n >= 0 && n < source_rows) y = cr_f((real)source[source_at + n * source_row + j]);
+    result y = n == -1 ? 0 : )" +
+         what.missing + R"(;
+    if (n >= 0 && n < source_rows) y = cr_f((result)source[source_at + n * source_row + j]);
     out[out_at + i * out_row + j] = y;
   }
 }

@@ -99,8 +99,9 @@ struct reduction {
 /// out[...] = the values of a functor, combined: those of each piece of each row or column.
 /// `across` says which operands have columns (see fold_loads), `neutral` is a text.
 ///
-/// Parameters: rows, cols, length, pieces, each of the reduction; out, its offset and the step from
-/// one row of reduction::result() to the next; the operands.
+/// Parameters: rows, cols, length, pieces, each of the reduction; beta, which what out holds is
+/// multiplied by and added to each value (0: it is not read); out, its offset and the step from one
+/// row of reduction::result() to the next; the operands.
 template <std::floating_point T>
 [[nodiscard]] std::string reduce_kernel(const reduction& r, const trace& f, std::size_t operands,
                                         std::uint64_t across, const trace& op,
@@ -111,14 +112,15 @@ template <std::floating_point T>
       repeat(operands, [](const std::string& i) { return (i == "0" ? "x" : ", x") + i; }) + ")";
   std::string body;
   if (r.along == walk::rows)
-    body = each_row(r.team, "rows * pieces",
-                    R"(    const long i = r / pieces;
+    body =
+        each_row(r.team, "rows * pieces",
+                 R"(    const long i = r / pieces;
     const long piece = r - i * pieces;
     const long from = piece * length;
     const long end = from + length < cols ? from + length : cols;
     const long to = active ? end : from;
 )" + fold(r.team, "total", {"cr_op($a, $b)", neutral}, loads, value) +
-                        R"(    if (leads) out[out_at + i * out_row + piece] = total;
+                     R"(    if (leads) cr_assign(out + out_at + i * out_row + piece, beta, total);
 )");
   else if (r.team.shares())
     body = R"(  LOCAL real shared[TEAM_ROWS * ITEMS];
@@ -139,7 +141,7 @@ $loads        total = cr_op(total, $value);
     if (lane < s) shared[place] = cr_op(shared[place], shared[place + s * ITEMS]);
     BARRIER;
   }
-  if (j < cols && lane == 0) out[out_at + piece * out_row + j] = shared[place];
+  if (j < cols && lane == 0) cr_assign(out + out_at + piece * out_row + j, beta, shared[place]);
 )";
   else
     body = R"(  const long first = INDEX(0) * LANES;
@@ -162,11 +164,16 @@ $loads        total[k] = cr_op(total[k], $value);
 $loads        total[k] = cr_op(total[k], $value);
       }
   }
-  for (int k = 0; k < width; ++k) out[out_at + piece * out_row + first + k] = total[k];
+  for (int k = 0; k < width; ++k)
+    cr_assign(out + out_at + piece * out_row + first + k, beta, total[k]);
 )";
   return r.team.definitions() + function_of<T>("cr_f", f, operands) +
-         function_of<T>("cr_op", op, 2) + r.team.kernel() +
-         R"( cr_main(long rows, long cols, long length, long pieces, long each,
+         function_of<T>("cr_op", op, 2) +
+         R"(FUNCTION void cr_assign(GLOBAL real* out, real beta, real value) {
+  *out = beta != 0 ? value + beta * *out : value;
+}
+)" + r.team.kernel() +
+         R"( cr_main(long rows, long cols, long length, long pieces, long each, real beta,
             GLOBAL real* out, long out_at, long out_row)" +
          operand_parameters(operands) + ") {\n" +
          filled(body, {{"loads", loads}, {"value", value}, {"neutral", neutral}}) + "}\n";
