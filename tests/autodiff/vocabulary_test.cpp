@@ -34,6 +34,35 @@ TEST_CASE("activations as functors, fused and operation by operation", "[autodif
   });
 }
 
+TEST_CASE("gradients of activations at the infinities are those far out", "[autodiff][gradient]") {
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  for_each_activation([]<class F>(const F& f) {
+    tape<B> t;
+    const B be;
+    const auto x = t.variable(numbers(be, 1, 4, {-infinity, -1e5, 1e5, infinity}).view());
+    for (const auto& y : {math::apply(f, x), f(x)}) {
+      const auto slope = values(gradient(math::sum(y), x));
+      INFO(name_of<F>() << ": " << slope[0] << ", " << slope[1] << "; " << slope[2] << ", "
+                        << slope[3]);
+      CHECK(std::fabs(slope[0] - slope[1]) <= 1e-9);  // softsign's is 1 / x^2
+      CHECK(std::fabs(slope[3] - slope[2]) <= 1e-9);
+    }
+  });
+}
+
+TEST_CASE("the gradient of softplus on tapes keeps the digits of its tail", "[autodiff]") {
+  tape<B> t;
+  const B be;
+  const std::vector<double> at{-17, -30, -300, -700};
+  const auto x = t.variable(numbers(be, 1, 4, at).view());
+  const auto slope = values(gradient(math::sum(math::softplus(x)), x));
+  for (std::size_t i = 0; i < 4; ++i) {
+    const double want = 1 / (1 + std::exp(-at[i]));
+    CAPTURE(at[i], slope[i], want);
+    CHECK(std::fabs(slope[i] - want) <= 4 * std::numeric_limits<double>::epsilon() * want);
+  }
+}
+
 TEST_CASE("duals nest over plain numbers, lanes and symbols", "[autodiff]") {
   const auto f = [](auto x) { return exp(x) * sin(x) + x / (1 + x * x) + pow(x, 3); };
   const auto first = [&](auto x) { return dual_derivative(f, x); };

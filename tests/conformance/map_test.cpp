@@ -32,6 +32,11 @@ struct three_of_three {
     return std::tuple(a + b, b * c, 5);
   }
 };
+struct log_of_sigmoid {
+  constexpr auto operator()(const auto& x) const {
+    return chainrule::math::log(chainrule::math::sigmoid(x));
+  }
+};
 
 }  // namespace
 
@@ -144,6 +149,30 @@ TEMPLATE_LIST_TEST_CASE("map of activations agrees with the scalar functor", "[c
   CHECK(agrees(chainrule::gelu{}) == "");
   CHECK(agrees(chainrule::softplus{}) == "");
   CHECK(agrees(chainrule::derivative_of<chainrule::mish>{}) == "");
+}
+
+TEMPLATE_LIST_TEST_CASE("map of sigmoids keeps the digits of their tails", "[conformance][map]",
+                        backends) {
+  using T = scalar_t<TestType>;
+  const TestType be{};
+  auto a = reals<T>({1, 40}, 11);
+  // As far as results are normal numbers: e^-87 and e^-708.
+  const T most = sizeof(T) == sizeof(float) ? 80 : 700;
+  for (T& x : a.values) x = -10 + (x - 1) * (most / 2 - 5);
+  const framed<TestType> x(be, a, packed);
+  const auto agrees = [&](const auto& f, const auto& want) {
+    const framed<TestType> y(be, unset<T>(a.extents), packed);
+    be.map(f, y.view(), x.view());
+    const auto expected = [&](index_t i, index_t j) { return want(double(a(i, j))); };
+    return y.differs(expected, [&](index_t i, index_t j) {
+      return 16 * std::numeric_limits<T>::epsilon() * std::fabs(expected(i, j));
+    });
+  };
+  const auto s = [](double at) { return 1 / (1 + std::exp(-at)); };
+  CHECK(agrees(fn::sigmoid{}, s) == "");
+  CHECK(agrees(chainrule::silu{}, [&](double at) { return at * s(at); }) == "");
+  CHECK(agrees(log_of_sigmoid{}, [&](double at) { return std::log(s(at)); }) == "");
+  CHECK(agrees(chainrule::derivative_of<fn::softplus>{}, s) == "");
 }
 
 TEMPLATE_LIST_TEST_CASE("map names the shapes that do not fit", "[conformance][map]", backends) {

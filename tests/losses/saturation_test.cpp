@@ -66,6 +66,23 @@ TEMPLATE_LIST_TEST_CASE("saturated sigmoid cross-entropy", "[losses][saturation]
   agree<TestType>(got.gradient, {0, 1, 0, -1, 0.5, -0.5});
 }
 
+TEMPLATE_LIST_TEST_CASE("nearly saturated sigmoid cross-entropy keeps the digits of its gradient",
+                        "[losses][saturation]", backends) {
+  // The gradient s(y) - t of a confident "no" is e^y, not 0: outputs that are nearly right go on
+  // moving, however little.
+  const TestType be;
+  const std::vector<double> logits{-17, -38, -60, -80};
+  const auto got = evaluate(be, sigmoid_cross_entropy{}, numbers(be, 4, 1, logits),
+                            numbers(be, 4, 1, {0, 0, 0, 0}));
+  std::vector<double> losses, gradient;
+  for (const double y : logits) {
+    losses.push_back(std::log1p(std::exp(y)));
+    gradient.push_back(1 / (1 + std::exp(-y)));
+  }
+  agree<TestType>(got.losses, losses);
+  agree<TestType>(got.gradient, gradient);
+}
+
 TEMPLATE_LIST_TEST_CASE("saturated margins and errors", "[losses][saturation]", backends) {
   const TestType be;
   const tensor<TestType> y = numbers(be, 4, 1, {big, big, -big, -big});

@@ -88,12 +88,15 @@ void check(const ends& e, outcome (*f)(double), double epsilon) {
   const double infinity = std::numeric_limits<double>::infinity();
   for (const double x : {-infinity, infinity}) {
     const double slope = x < 0 ? e.slope_below : e.slope_above;
-    const double y = f(x).value;
-    INFO(e.name << " at " << x << " is " << y);
+    const outcome y = f(x);
+    INFO(e.name << " at " << x << " is " << y.value << " with slopes " << y.stated << " and "
+                << y.by_duals);
     if (slope == 0)
-      CHECK(close(y, x < 0 ? e.value_below : e.value_above));
+      CHECK(close(y.value, x < 0 ? e.value_below : e.value_above));
     else
-      CHECK(y == x);
+      CHECK(y.value == x);
+    CHECK(close(y.stated, slope));
+    CHECK(close(y.by_duals, slope));
   }
 
   INFO(e.name << " of NaN");

@@ -30,9 +30,12 @@
 namespace chainrule {
 
 namespace detail {
-/// x as a factor beside a gate that is 0 for very negative x: their product at -infinity is then 0
-/// and not NaN.
-constexpr auto gated(const auto& x) { return math::max(x, -1e30); }
+/// x times a gate that is 0 for very negative x and 1 for very large x. At the infinities it is 0
+/// and x, with the derivatives 0 and 1, where products of infinity and 0 would make NaN of them.
+constexpr auto gated(const auto& x, const auto& gate) {
+  const auto finite = math::where(math::abs(x) < 1e30, x, 0);
+  return math::where(x >= 1e30, x, finite * gate);
+}
 }  // namespace detail
 
 /// Which rule keeps the variance of the signal through layers of this activation.
@@ -125,7 +128,7 @@ struct softsign {
 struct silu {
   static constexpr std::string_view name = "silu";
   static constexpr gain_class gain = gain_class::rectifier;
-  constexpr auto operator()(const auto& x) const { return detail::gated(x) * math::sigmoid(x); }
+  constexpr auto operator()(const auto& x) const { return detail::gated(x, math::sigmoid(x)); }
 };
 
 /// x times the normal distribution function. Source: D. Hendrycks, K. Gimpel, 2016, section 2.
@@ -133,7 +136,7 @@ struct gelu {
   static constexpr std::string_view name = "gelu";
   static constexpr gain_class gain = gain_class::rectifier;
   constexpr auto operator()(const auto& x) const {
-    return 0.5 * detail::gated(x) * (1 + math::erf(x * 0.70710678118654752440));
+    return detail::gated(x, 0.5 * (1 + math::erf(x * 0.70710678118654752440)));
   }
 };
 
@@ -145,7 +148,7 @@ struct gelu_tanh {
     // Beyond 10 the tanh is 1 to the last digit; the cube would overflow.
     const auto u = math::clamp(x, -10, 10);
     const auto t = math::tanh(0.79788456080286535588 * (u + 0.044715 * u * u * u));
-    return 0.5 * detail::gated(x) * (1 + t);
+    return detail::gated(x, 0.5 * (1 + t));
   }
 };
 
@@ -154,21 +157,22 @@ struct mish {
   static constexpr std::string_view name = "mish";
   static constexpr gain_class gain = gain_class::rectifier;
   constexpr auto operator()(const auto& x) const {
-    return detail::gated(x) * math::tanh(math::softplus(x));
+    return detail::gated(x, math::tanh(math::softplus(x)));
   }
 };
 
-/// x/6 + 1/2 limited to [0, 1]
+/// x/6 + 1/2 limited to [0, 1]; its derivative at -3 and 3 is 0.
 struct hard_sigmoid {
   static constexpr std::string_view name = "hard_sigmoid";
   constexpr auto operator()(const auto& x) const { return math::clamp(x / 6 + 0.5, 0, 1); }
 };
 
-/// x hard_sigmoid(x). Source: A. Howard et al., ICCV 2019, section 5.2.
+/// x hard_sigmoid(x); its derivative is 0 at -3 and 1 at 3. Source: A. Howard et al., ICCV 2019,
+/// section 5.2.
 struct hard_swish {
   static constexpr std::string_view name = "hard_swish";
   static constexpr gain_class gain = gain_class::rectifier;
-  constexpr auto operator()(const auto& x) const { return detail::gated(x) * hard_sigmoid{}(x); }
+  constexpr auto operator()(const auto& x) const { return detail::gated(x, hard_sigmoid{}(x)); }
 };
 
 /// -1, 0 or 1: the perceptron's step. Its derivative is 0 everywhere, so nothing before it learns.

@@ -383,11 +383,13 @@ struct inv_sqrt : math::composite<inv_sqrt> {
   }
 };
 
-/// 1 / (1 + e^-x), as tanh, which cannot overflow
+/// 1 / (1 + e^-x), without overflow and without cancellation: where it is small it is e^x to the
+/// last digits.
 struct sigmoid : math::composite<sigmoid> {
   template <class X>
   static constexpr X value(const X& x) {
-    return math::convert<X>(0.5 * fn::tanh{}(0.5 * x) + 0.5);
+    const X t = fn::exp{}(-fn::abs{}(x));
+    return math::convert<X>(math::where(x < 0, t, 1) / (1 + t));
   }
 };
 

@@ -5,8 +5,9 @@
 /// the scalar function lane by lane, as do sin, cos and tan for the lanes in which |x| is above 1e5
 /// (floats) or 1e6 (doubles), and, without wide vectors, the few that gain nothing there.
 ///
-/// Each is within a few units of the last place over its whole range, denormal numbers, infinities
-/// and NaN included (tests/cpu states and checks the bounds); only the sign of a zero may be lost.
+/// Each is within a few units in the last place over its whole range, denormal numbers, infinities
+/// and NaN included (docs/activations.md states the bounds, tests/cpu checks them); expm1, log1p,
+/// sin and tan of -0 are +0.
 /// Nothing here needs a fused multiplication and addition to be precise, and gains where there is
 /// one.
 ///
@@ -120,7 +121,7 @@ template <class Op, class T, int Bytes>
 [[nodiscard]] CHAINRULE_INLINE lane<T, Bytes> apply(const lane<T, Bytes>& x) {
   using X = lane<T, Bytes>;
   if constexpr (std::same_as<Op, fn::abs>)
-    return select(x < 0, -x, x);
+    return magnitude(x);
   else if constexpr (std::same_as<Op, fn::sign>)
     return select(x > 0, X(1), select(x < 0, X(-1), x));
   else if constexpr (std::same_as<Op, fn::sqrt>) {

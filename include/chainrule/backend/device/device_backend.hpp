@@ -563,7 +563,7 @@ class device_backend {
   }
 
   /// Functions that the vocabulary has and C has not, or not on every device: a tanh that reaches 1
-  /// where it rounds to it, so that a sigmoid stays within [0, 1].
+  /// where it rounds to it.
   static std::string scalar_prelude() {
     return detail::concat(
         "#define cr_infinity ((real)INFINITY)\n#define cr_nan ((real)NAN)\n"
