@@ -6,7 +6,6 @@
 #define CHAINRULE_OPS_LINEAR_HPP
 
 #include "chainrule/backend/concept.hpp"
-#include "chainrule/memory/tensor.hpp"
 #include "chainrule/pointwise/activations.hpp"
 
 namespace chainrule::ops {
@@ -18,18 +17,6 @@ void linear(const B& be, const_matrix<B> x, const_matrix<B> w, const_matrix<B> b
   be.gemm(y, x, w, {}, add_bias_then<F>{f}, b);
 }
 
-/// sums = the column sums of m + beta sums (1 × columns); a beta of 0 assigns.
-template <backend B>
-void add_column_sums(const B& be, const_matrix<B> m, matrix<B> sums, double beta) {
-  if (beta == 0) {
-    be.reduce(sum{}, sums, identity{}, m);
-  } else {
-    tensor<B> more(be, 1, m.cols());
-    be.reduce(sum{}, more.view(), identity{}, m);
-    be.map(fn::plus{}, sums, const_matrix<B>(sums), const_matrix<B>(more.view()));
-  }
-}
-
 /// From dz, the gradient with respect to z = x W + b: dW = xᵀ dz + beta_w dW, db = the column sums
 /// of dz + beta_b db, where a beta of 0 assigns, and dx = dz Wᵀ, assigned. An empty dx is not
 /// wanted and not computed.
@@ -37,7 +24,7 @@ template <backend B>
 void linear_vjp(const B& be, const_matrix<B> x, const_matrix<B> w, const_matrix<B> dz, matrix<B> dw,
                 double beta_w, matrix<B> db, double beta_b, matrix<B> dx) {
   be.gemm(dw, transposed(x), dz, {1, beta_w});
-  add_column_sums(be, dz, db, beta_b);
+  be.reduce(sum{}, db, {beta_b}, identity{}, dz);
   if (!dx.empty()) be.gemm(dx, dz, transposed(w));
 }
 
