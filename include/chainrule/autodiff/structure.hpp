@@ -115,7 +115,7 @@ void scatter_rows(const B& be, matrix<B> out, const row_list<B>& list, const_mat
   } else {
     // As a product with a matrix that has a 1 where a row goes.
     const auto count = static_cast<index_t>(list.host.size());
-    std::vector<scalar_t<B>> ones(static_cast<std::size_t>(count * out.rows()));
+    auto ones = host_vector<scalar_t<B>>(elements_of(count, out.rows()));
     for (std::size_t i = 0; i < list.host.size(); ++i)
       ones[i * static_cast<std::size_t>(out.rows()) + static_cast<std::size_t>(list.host[i])] = 1;
     const tensor<B> chosen =
@@ -213,7 +213,7 @@ namespace math {
 template <backend B>
 variable<B> reshape(const variable<B>& x, index_t rows, index_t cols) {
   namespace d = chainrule::detail;
-  if (rows < 0 || cols < 0 || rows * cols != x.shape().size())
+  if (shape{rows, cols}.size() != x.shape().size())
     throw shape_error(d::concat("reshape: ", to_string(x.shape()), " has ", x.shape().size(),
                                 " elements, ", rows, "x", cols, " has others"));
   auto& g = x.graph();

@@ -72,7 +72,8 @@ void save_arenas(const Network& net, const std::vector<named_arena<Arena>>& aren
 }
 
 /// Reads the slices of all arenas from a file that holds just these, and perhaps a training's
-/// state beside them where `ignore_state`. Nothing is changed if it throws.
+/// state beside them where `ignore_state`. Nothing is changed if it throws (a device that fails
+/// while it is sent them excepted).
 template <class Network, class Arena>
 void load_arenas(const Network& net, const std::vector<named_arena<Arena>>& arenas,
                  const safetensors_file& file, bool ignore_state) {
@@ -89,13 +90,13 @@ void load_arenas(const Network& net, const std::vector<named_arena<Arena>>& aren
   const auto layers = file.metadata().find(layers_key);
   const std::string own = layers_in_words(net);
   if (layers != file.metadata().end() && layers->second != own)
-    throw format_error(concat(file.path(), ": these are the weights of the layers '",
-                              layers->second, "', this network has '", own, "'"));
+    throw format_error(concat(file.path(), ": these are the weights of the layers ",
+                              name_text(layers->second, 1000), ", this network has '", own, "'"));
 
   std::vector<std::vector<T>> values;
   for (std::size_t i = 0; i < wanted; ++i) {
     const auto& shape = expected[i].shape;
-    values.emplace_back(static_cast<std::size_t>(shape[0] * shape[1]));
+    values.push_back(host_vector<T>(shape[0] * shape[1]));
     file.copy_to(expected[i].name, shape, std::span(values.back()));
   }
   std::size_t next = 0;
@@ -137,9 +138,10 @@ std::map<std::string, std::string> load_weights(Network& net, const std::string&
                                                 load_safetensors_options options = {}) {
   using arena_type = std::remove_reference_t<decltype(net.parameters())>;
   const safetensors_file file = load_safetensors(path, options);
+  auto metadata = file.metadata();  // copied before anything changes: that may throw
   detail::load_arenas(net, std::vector<detail::named_arena<arena_type>>{{"", &net.parameters()}},
                       file, true);
-  return file.metadata();
+  return metadata;
 }
 
 }  // namespace chainrule

@@ -35,6 +35,7 @@ template <class Network>
 [[nodiscard]] std::vector<double> gradient_norms(
     const Network& net, const arena<typename Network::backend_type>& gradients) {
   using B = typename Network::backend_type;
+  net.require_layers();
   if (gradients.all().size() != net.parameters().all().size())
     throw shape_error(detail::concat("the gradients have room for ", gradients.all().size(),
                                      " numbers, the parameters are ", net.parameters().all().size(),

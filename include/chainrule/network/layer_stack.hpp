@@ -4,6 +4,7 @@
 #ifndef CHAINRULE_NETWORK_LAYER_STACK_HPP
 #define CHAINRULE_NETWORK_LAYER_STACK_HPP
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -47,8 +48,21 @@ class layer_stack {
   using backend_type = B;
 
   [[nodiscard]] const B& backend() const { return be_; }
-  [[nodiscard]] index_t inputs() const { return extents_.front().inputs; }
-  [[nodiscard]] index_t outputs() const { return extents_.back().outputs; }
+  /// The features of a sample, in and out. Throw value_error, as all that needs layers does, if the
+  /// network was moved from.
+  [[nodiscard]] index_t inputs() const {
+    require_layers();
+    return extents_.front().inputs;
+  }
+  [[nodiscard]] index_t outputs() const {
+    require_layers();
+    return extents_.back().outputs;
+  }
+  /// Throws value_error if the network was moved from.
+  void require_layers() const {
+    if (extents_.empty())
+      throw value_error("this network was moved from; use the one that it was moved to");
+  }
   [[nodiscard]] index_t depth() const { return static_cast<index_t>(extents_.size()); }
 
   /// Every parameter, in the order of the layers.
@@ -69,6 +83,7 @@ class layer_stack {
   }
   /// Whether all layers say that they treat each sample for itself (layers/layer.hpp).
   [[nodiscard]] bool samples_are_independent() const {
+    require_layers();
     bool all = true;
     self().each_layer(
         [&](index_t, const auto& l) { all = all && chainrule::samples_are_independent(l); });
@@ -83,13 +98,14 @@ class layer_stack {
 
   /// Gives every parameter its first values; the same seed gives the same values on any backend.
   void initialize(std::uint64_t seed) {
+    require_layers();
     std::uint64_t stream = 0;
     for (const auto& p : plan_.parameters()) {
-      const auto count = static_cast<std::size_t>(p.place.rows * p.place.cols);
-      std::vector<double> values(count);
+      auto values = detail::host_vector<double>(p.place.rows * p.place.cols);
+      auto rounded = detail::host_vector<scalar_t<B>>(p.place.rows * p.place.cols);
       random_stream random(seed, stream++);
       p.initial.fill({values.data(), p.place.rows, p.place.cols}, p.inputs, p.outputs, random);
-      const std::vector<scalar_t<B>> rounded(values.begin(), values.end());
+      std::copy(values.begin(), values.end(), rounded.begin());
       be_.upload(parameters_[p.place],
                  matrix_view<const scalar_t<B>>(rounded.data(), p.place.rows, p.place.cols));
       be_.synchronize();  // `rounded` must live until it is read
@@ -100,6 +116,8 @@ class layer_stack {
   /// another scalar. Throws shape_error if its parameters are others.
   template <class Other, chainrule::backend From>
   void assign(const layer_stack<Other, From>& other) {
+    require_layers();
+    other.require_layers();
     const auto& theirs = other.parameter_list();
     const auto& mine = plan_.parameters();
     if (theirs.size() != mine.size())
@@ -113,14 +131,19 @@ class layer_stack {
                                          "x", mine[i].place.cols, ", that to take is ",
                                          theirs[i].name, " of ", theirs[i].place.rows, "x",
                                          theirs[i].place.cols));
-    copy_across(other.backend(), other.parameters(), be_, parameters_);
+    assign_elements(be_, parameters_,
+                    elements_for(parameters_, other.backend(), other.parameters()));
   }
 
   /// An arena for gradients, all 0; its slices are those of the parameters.
-  [[nodiscard]] arena<B> make_gradients() const { return arena<B>(be_, plan_.arena()); }
+  [[nodiscard]] arena<B> make_gradients() const {
+    require_layers();
+    return arena<B>(be_, plan_.arena());
+  }
 
   /// Buffers for passes of up to `capacity` samples.
   [[nodiscard]] workspace<B> make_workspace(index_t capacity, bool training = false) const {
+    require_layers();
     return workspace<B>(be_, extents_, capacity, training);
   }
 
@@ -146,6 +169,7 @@ class layer_stack {
   /// which was one in training. Throws shape_error.
   void backward(const_matrix<B> x, workspace<B>& pass, arena<B>& gradients,
                 matrix<B> input_gradient = {}) const {
+    require_layers();
     pass.require_forward(x.rows());
     if (gradients.all().size() != parameters_.all().size())
       throw shape_error(detail::concat("the gradients have room for ", gradients.all().size(),
@@ -173,6 +197,7 @@ class layer_stack {
 
   /// One line per layer: its name, the shape of its output, its number of parameters.
   [[nodiscard]] std::vector<layer_summary> layers() const {
+    require_layers();
     std::vector<layer_summary> lines;
     self().each_layer([&](index_t i, const auto& l) {
       index_t count = 0;

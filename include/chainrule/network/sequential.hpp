@@ -74,7 +74,7 @@ class layer_spec {
   requires(!std::same_as<Spec, layer_spec>)
       layer_spec(const Spec& spec)  // NOLINT: implicit, so that lists of specs read well
       : holder_(new holder<Spec>(spec)) {}
-  layer_spec(const layer_spec& other) : holder_(other.holder_->clone()) {}
+  layer_spec(const layer_spec& other) : holder_(other.held().clone()) {}
   layer_spec(layer_spec&&) noexcept = default;
   layer_spec& operator=(layer_spec other) noexcept {
     holder_ = std::move(other.holder_);
@@ -85,9 +85,10 @@ class layer_spec {
   [[nodiscard]] std::unique_ptr<any_layer<B>> bind_behind(index_t features,
                                                           const std::string& previous,
                                                           parameter_plan& plan) const {
-    return holder_->bind_behind(features, previous, plan);
+    return held().bind_behind(features, previous, plan);
   }
-  [[nodiscard]] std::string name() const { return holder_->name(); }
+  /// Throws value_error, as all above do, if it was moved from.
+  [[nodiscard]] std::string name() const { return held().name(); }
 
  private:
   struct concept_ {
@@ -113,6 +114,11 @@ class layer_spec {
     [[nodiscard]] concept_* clone() const override { return new holder(spec); }
     Spec spec;
   };
+
+  [[nodiscard]] const concept_& held() const {
+    if (!holder_) throw value_error("this layer was moved from; use the one that it was moved to");
+    return *holder_;
+  }
 
   // Plain ownership, copied by cloning: a shared pointer would cost its machinery for every spec.
   std::unique_ptr<const concept_> holder_;

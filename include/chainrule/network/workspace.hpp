@@ -51,6 +51,7 @@ class workspace {
   /// The gradient with respect to the network's output, rows() x outputs: a loss writes it here
   /// before backward. Throws shape_error if the workspace is not one for training.
   [[nodiscard]] matrix<B> output_gradient() {
+    require_buffers();
     if (!training_)
       throw shape_error("this workspace was made for inference; make one with training = true");
     return delta(static_cast<index_t>(outputs_.size()), outputs_.back().cols());
@@ -71,6 +72,7 @@ class workspace {
   }
   /// Throws shape_error unless the pass that ran last was one in training, of as many samples.
   void require_forward(index_t rows) const {
+    require_buffers();
     if (!in_training_)
       throw shape_error(
           "backward needs what a forward pass in training keeps; give forward the phase "
@@ -93,6 +95,11 @@ class workspace {
   }
 
  private:
+  void require_buffers() const {
+    if (outputs_.empty())
+      throw shape_error("this workspace was moved from, or never made; use make_workspace");
+  }
+
   index_t capacity_ = 0;
   index_t rows_ = 0;
   bool training_ = false;     // there is room for what a backward pass needs

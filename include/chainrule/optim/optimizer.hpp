@@ -121,7 +121,7 @@ class optimizer {
 
   /// Lays down the scalars of the next `count` steps in the backend's memory, for update_planned.
   void plan_steps(index_t count) {
-    std::vector<scalar_t<B>> host(static_cast<std::size_t>(count * per_step));
+    auto host = detail::host_vector<scalar_t<B>>(detail::elements_of(count, per_step));
     for (index_t i = 0; i < count; ++i) write_scalars(step_ + i, host.data() + i * per_step);
     if (planned_.rows() != count) planned_ = tensor<B>(be_, count, per_step);
     be_.upload(planned_.view(), matrix_view<const scalar_t<B>>(host.data(), count, per_step));

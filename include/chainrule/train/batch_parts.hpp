@@ -59,9 +59,12 @@ class batch_parts {
 
   explicit batch_parts(const Network& net) : total_(net.make_gradients()) {}
 
-  /// Makes room for batches of up to `capacity` samples; `may_cut`: into more than one part.
+  /// Makes room for batches of up to `capacity` samples; `may_cut`: into more than one part. If it
+  /// throws there is room for none: what was there is freed first, there may not be memory for
+  /// both.
   void prepare(const Network& net, index_t capacity, bool may_cut) {
     const index_t parts = may_cut ? parts_of_batch(capacity, net.parameters().all().size()) : 1;
+    capacity_ = 0;
     parts_.clear();
     rows_ = (capacity + parts - 1) / parts;
     for (index_t i = 0; i < parts; ++i)

@@ -124,18 +124,21 @@ class basic_trainer {
   /// value_error if the data does not fit the network, an option is out of range or an order given
   /// is not one.
   history fit(const dataset<B>& data, const fit_options<B>& options = {}) {
+    if (data.count() == 0) throw value_error("there are no samples to train on");
     require_fits(data);
     if (options.validation != nullptr) require_fits(*options.validation);
     if (options.epochs < 0 || options.batch < 1)
       throw value_error(
           detail::concat("training needs at least 0 epochs and batches of at least 1 ",
                          "sample, got ", options.epochs, " and ", options.batch));
-    if (data.count() == 0) throw value_error("there are no samples to train on");
+    for (std::size_t i = 0; i < options.observers.size(); ++i)
+      if (options.observers[i] == nullptr)
+        throw value_error(detail::concat("observer ", i, " of the training is a null pointer"));
     const index_t batch = options.batch < data.count() ? options.batch : data.count();
     const index_t merged = options.merge_last_batch ? data.count() % batch : 0;
     prepare(batch + merged, data);
     const sampler order(data.count(), options.seed);
-    std::vector<std::int32_t> host_order(static_cast<std::size_t>(data.count()));
+    auto host_order = detail::host_vector<std::int32_t>(data.count());
     detail::step_plan<B> full_batch;  // recorded in the second step of that size, where that can be
     feed_.restart();
     const phase first_pass = phase::train(options.seed, static_cast<std::uint64_t>(steps()));
@@ -259,9 +262,11 @@ class basic_trainer {
       throw value_error(detail::concat("a training by '", optimizer_name(),
                                        "' cannot go on from one by '", other.optimizer_name(),
                                        "'; give both the same rules"));
-    net_.assign(other.net());
+    std::vector<std::vector<scalar_t<B>>> state;  // all of it before anything changes
     for (std::size_t i = 0; i < mine.size(); ++i)
-      copy_across(other.net().backend(), theirs[i], be_, mine[i]);
+      state.push_back(elements_for(mine[i], other.net().backend(), theirs[i]));
+    net_.assign(other.net());
+    for (std::size_t i = 0; i < mine.size(); ++i) assign_elements(be_, mine[i], state[i]);
     set_progress(other.steps(), other.epochs());
   }
 
@@ -421,7 +426,7 @@ class basic_trainer {
     tensor<B> winners(be_, count, 1);
     tensor<B> scale(be_, 1, 1);
     be_.map(fn::fill{1}, scale.view());
-    std::vector<std::int32_t> numbers(static_cast<std::size_t>(count));
+    auto numbers = detail::host_vector<std::int32_t>(count);
     for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<std::int32_t>(i);
     const auto order = be_.template allocate<std::int32_t>(count);
     be_.upload(order.view(), matrix_view<const std::int32_t>(numbers.data(), 1, count));
