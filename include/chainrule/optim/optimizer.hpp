@@ -9,6 +9,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -73,6 +74,9 @@ template <class Rule>
 
 }  // namespace detail
 
+/// No training makes more: schedules count them in doubles, exactly.
+inline constexpr std::int64_t most_steps = std::int64_t{1} << 53;
+
 template <backend B, class Chain>
 class optimizer {
   static_assert(Chain::is_complete,
@@ -85,7 +89,7 @@ class optimizer {
   /// State for arenas of that plan, all 0. `rules` is a rule or a chain of rules.
   template <class Rules>
   optimizer(const B& be, const arena_plan& plan, const Rules& rules)
-      : be_(be), rules_(chain(rules)), plan_(plan), scalars_(be, 1, per_step), squares_(be, 1, 1) {
+      : be_(be), rules_(chain(rules)), plan_(plan), scalars_(be, 1, per_step), measured_(be, 1, 2) {
     for (auto& s : state_) s = arena<B>(be, plan);
   }
 
@@ -120,6 +124,7 @@ class optimizer {
   }
 
   /// Lays down the scalars of the next `count` steps in the backend's memory, for update_planned.
+  /// Throws shape_error, out_of_memory.
   void plan_steps(index_t count) {
     auto host = detail::host_vector<scalar_t<B>>(detail::elements_of(count, per_step));
     for (index_t i = 0; i < count; ++i) write_scalars(step_ + i, host.data() + i * per_step);
@@ -139,7 +144,13 @@ class optimizer {
 
   /// The updates that were made.
   [[nodiscard]] std::int64_t step() const { return step_; }
-  void set_step(std::int64_t step) { step_ = step; }
+  /// Goes on after that many. Throws value_error unless they are 0 to most_steps.
+  void set_step(std::int64_t step) {
+    if (step < 0 || step > most_steps)
+      throw value_error(
+          detail::concat("a training has made 0 to ", most_steps, " steps, got ", step));
+    step_ = step;
+  }
   /// The learning rate of the next update.
   [[nodiscard]] double rate() const { return rules_.rate(step_); }
   /// The rules in words: "weight decay, adam".
@@ -220,12 +231,19 @@ class optimizer {
           std::make_index_sequence<Chain::scalars + 1>{});
   }
 
-  /// Fills in the scalar of a rule that measures the whole gradient, for all regions at once.
+  /// Fills in the scalars of a rule that measures the whole gradient, for all regions at once.
   void measure(const arena<B>& gradients) {
-    const auto& first = std::get<0>(rules_.rules());
     if constexpr (measures_gradient<first_rule>) {
-      be_.reduce(sum{}, squares_.view(), fn::sqr{}, gradients.all());
-      for (const role kind : roles) be_.map(first.factor(), scalar(kind, 1), squares_.view());
+      constexpr double most = std::numeric_limits<scalar_t<B>>::max();
+      const matrix<B> largest = measured_.view().block(0, 0, 1, 1);
+      const matrix<B> squares = measured_.view().block(0, 1, 1, 1);
+      be_.reduce(maximum{}, largest, fn::abs{}, gradients.all());
+      be_.reduce(sum{}, squares, typename first_rule::square_of_ratio{most}, gradients.all(),
+                 const_matrix<B>(largest));
+      const typename first_rule::both_scalars scalars{std::get<0>(rules_.rules()).limit, most};
+      for (const role kind : roles)
+        be_.map(scalars, std::array<matrix<B>, 2>{scalar(kind, 1), scalar(kind, 2)}, largest,
+                squares);
     }
   }
 
@@ -243,9 +261,9 @@ class optimizer {
   arena_plan plan_;
   std::array<arena<B>, slots> state_;
   std::uint64_t identity_ = detail::next_identity();
-  tensor<B> scalars_;  // of the step under way
-  tensor<B> planned_;  // of the steps to come, a row each
-  tensor<B> squares_;
+  tensor<B> scalars_;   // of the step under way
+  tensor<B> planned_;   // of the steps to come, a row each
+  tensor<B> measured_;  // of the whole gradient: the largest magnitude, a sum of squares
   std::int64_t step_ = 0;
 };
 
