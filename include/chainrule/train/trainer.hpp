@@ -14,6 +14,7 @@
 #ifndef CHAINRULE_TRAIN_TRAINER_HPP
 #define CHAINRULE_TRAIN_TRAINER_HPP
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdint>
@@ -45,6 +46,14 @@ class epoch_order {
 
   /// The order of the next epoch: assigns each of 0, ..., order.size() - 1 exactly once.
   virtual void draw(std::span<std::int32_t> order) = 0;
+};
+
+/// A place within an epoch: where a training was stopped.
+struct epoch_place {
+  index_t done = 0;        // the samples that were trained on; 0: at the end, or before the first
+  index_t samples = 0;     // of the epoch
+  std::uint64_t seed = 0;  // of its order
+  friend constexpr bool operator==(const epoch_place&, const epoch_place&) = default;
 };
 
 /// How `fit` goes about it.
@@ -120,9 +129,11 @@ class basic_trainer {
   basic_trainer& operator=(const basic_trainer&) = delete;
   virtual ~basic_trainer() = default;
 
-  /// Runs the epochs, unless the loss diverges or an observer asks to stop. Throws shape_error or
-  /// value_error if the data does not fit the network, an option is out of range or an order given
-  /// is not one.
+  /// Runs the epochs, unless the loss diverges or an observer asks to stop. An epoch that was
+  /// stopped within is gone on with: the rest of it is the first epoch of the next call, provided
+  /// that seed and number of samples are the same and no order is given; else a new one begins.
+  /// Throws shape_error or value_error if the data does not fit the network, an option is out of
+  /// range or an order given is not one.
   history fit(const dataset<B>& data, const fit_options<B>& options = {}) {
     if (data.count() == 0) throw value_error("there are no samples to train on");
     require_fits(data);
@@ -135,8 +146,12 @@ class basic_trainer {
       if (options.observers[i] == nullptr)
         throw value_error(detail::concat("observer ", i, " of the training is a null pointer"));
     const index_t batch = options.batch < data.count() ? options.batch : data.count();
-    const index_t merged = options.merge_last_batch ? data.count() % batch : 0;
-    prepare(batch + merged, data);
+    if (options.order != nullptr || place_.samples != data.count() || place_.seed != options.seed)
+      place_ = {};
+    const auto merged_in = [&](index_t samples) {
+      return options.merge_last_batch && samples > batch ? samples % batch : 0;
+    };
+    prepare(batch + std::max(merged_in(data.count()), merged_in(data.count() - place_.done)), data);
     const sampler order(data.count(), options.seed);
     auto host_order = detail::host_vector<std::int32_t>(data.count());
     detail::step_plan<B> full_batch;  // recorded in the second step of that size, where that can be
@@ -145,13 +160,17 @@ class basic_trainer {
 
     history h;
     for (int epoch = 1; epoch <= options.epochs; ++epoch) {
-      if (options.order == nullptr)
-        order.shuffle(epochs_done_, host_order);
-      else
+      const index_t before = place_.done;
+      if (options.order != nullptr)
         draw(*options.order, host_order);
-      ++epochs_done_;
+      else
+        order.shuffle(before > 0 ? epochs_done_ - 1 : epochs_done_, host_order);
+      std::rotate(host_order.begin(), host_order.begin() + before, host_order.end());
+      if (before == 0) ++epochs_done_;
       feed_.begin(host_order, batch);
-      const batch_range batches(data.count() - merged, batch);
+      const index_t samples = data.count() - before;
+      const index_t merged = merged_in(samples);
+      const batch_range batches(samples - merged, batch);
       if constexpr (counting_backend<B>) plan_steps(batches.size());
       const auto start = std::chrono::steady_clock::now();
       const auto seconds = [&] {
@@ -159,7 +178,7 @@ class basic_trainer {
       };
       index_t done = 0;
       for (const auto [first, size] : batches) {
-        const bool last = first + size + merged == data.count();
+        const bool last = first + size + merged == samples;
         const index_t n = last ? size + merged : size;
         set_scale(options.divide_by_full_batch ? options.batch : n);
         last_rate_ = rate();
@@ -170,10 +189,11 @@ class basic_trainer {
           work();
         if constexpr (counting_backend<B>) count_step();
         done += n;
+        place_ = last ? epoch_place{} : epoch_place{before + done, data.count(), options.seed};
         const batch_report report{epoch,
                                   options.epochs,
                                   done,
-                                  data.count(),
+                                  samples,
                                   seconds(),
                                   [](const void* self, index_t count) {
                                     return static_cast<const basic_trainer*>(self)->mean(count);
@@ -193,9 +213,14 @@ class basic_trainer {
         h.reason = stop_reason::diverged;
         h.message = "the loss is no longer finite; a smaller learning rate may help";
       }
-      if (!h.message.empty()) return h;
+      if (!h.message.empty()) break;
     }
-    h.message = "all epochs are done";
+    if (h.message.empty()) h.message = "all epochs are done";
+    // A loss is that of the parameters before its step: nobody has seen those behind the last.
+    if (h.reason != stop_reason::diverged && !h.epochs.empty() && !parameters_are_finite()) {
+      h.reason = stop_reason::diverged;
+      h.message = "the parameters are no longer finite; a smaller learning rate may help";
+    }
     return h;
   }
 
@@ -241,14 +266,19 @@ class basic_trainer {
   [[nodiscard]] virtual std::int64_t steps() const = 0;
   [[nodiscard]] virtual double rate() const = 0;
 
-  /// The epochs that were begun, over all calls of fit.
-  [[nodiscard]] std::uint64_t epochs() const { return epochs_done_; }
+  static constexpr std::int64_t most_steps = chainrule::most_steps;
 
-  /// Goes on where another training was: `steps` updates and `epochs` epochs into it. The state of
-  /// the optimizer is optimizer_state()'s.
-  void set_progress(std::int64_t steps, std::uint64_t epochs) {
+  /// The epochs that were begun, over all calls of fit, and where the last of them was stopped.
+  [[nodiscard]] std::uint64_t epochs() const { return epochs_done_; }
+  [[nodiscard]] const epoch_place& place() const { return place_; }
+
+  /// Goes on where another training was: `steps` updates and `epochs` epochs into it, the last of
+  /// them as far as `place`. The state of the optimizer is optimizer_state()'s. Throws value_error
+  /// unless 0 <= steps <= most_steps.
+  void set_progress(std::int64_t steps, std::uint64_t epochs, const epoch_place& place = {}) {
     set_steps(steps);
     epochs_done_ = epochs;
+    place_ = epochs > 0 && place.done > 0 && place.done < place.samples ? place : epoch_place{};
   }
 
   /// Goes on where `other` is, which may train on another backend: takes its parameters, the state
@@ -267,7 +297,7 @@ class basic_trainer {
       state.push_back(elements_for(mine[i], other.net().backend(), theirs[i]));
     net_.assign(other.net());
     for (std::size_t i = 0; i < mine.size(); ++i) assign_elements(be_, mine[i], state[i]);
-    set_progress(other.steps(), other.epochs());
+    set_progress(other.steps(), other.epochs(), other.place());
   }
 
   [[nodiscard]] Network& net() { return net_; }
@@ -366,6 +396,15 @@ class basic_trainer {
     if (parts_.capacity() != batch) parts_.prepare(net_, batch, may_cut_);
     if (!feed_.fits(data, batch)) feed_ = batch_feed<B>(be_, data, batch);
     counts_correct_ = data.classes() > 0 && net_.outputs() > 1;
+  }
+
+  /// Whether there is no infinity and no NaN among them. Waits for the backend.
+  [[nodiscard]] bool parameters_are_finite() const {
+    const const_matrix<B> all = std::as_const(net_).parameters().all();
+    if (all.empty()) return true;
+    tensor<B> largest(be_, 1, 1);
+    be_.reduce(maximum{}, largest.view(), fn::abs{}, all);
+    return std::isfinite(to_host(be_, std::as_const(largest).view())[0]);
   }
 
   /// Puts 1 / divisor into the backend's memory, where the loss reads it.
@@ -471,6 +510,7 @@ class basic_trainer {
   double last_rate_ = 0;  // of the step that was made last
   bool counts_correct_ = false;
   std::uint64_t epochs_done_ = 0;  // over all calls of fit: each epoch has an order of its own
+  epoch_place place_;              // in the last of them
 };
 
 /// Training of a network with one loss and one optimizer.
