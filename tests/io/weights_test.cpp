@@ -235,4 +235,27 @@ TEST_CASE("it can be asked beforehand whether a file can be written") {
         "cannot write '" + (folder / "none/net") + "': No such file or directory");
   CHECK(complaint_on(folder.path()) ==
         "cannot write '" + folder.path() + "': it exists and is not a regular file");
+  // Names that no file can have.
+  CHECK(complaint_on("") == "cannot write '': a file needs a name");
+  const std::string too_long = folder / std::string(300, 'n');
+  CHECK(complaint_on(too_long) == "cannot write '" + too_long + "': File name too long");
+  CHECK(scratch::contains(complaint_on(path + "/"), "Not a directory"));
+  CHECK(!complaint_on(folder / "new/").empty());
+  CHECK(folder.count() == 1);
+}
+
+TEST_CASE("what a file says of its layers is not given to a terminal as it is") {
+  const scratch::folder folder;
+  const std::string path = folder / "net";
+  const std::vector<float> values(3);
+  const std::vector<tensor_to_save> tensors{
+      {"0.weight", "F32", {2, 1}, std::as_bytes(std::span(values).first(2))},
+      {"0.bias", "F32", {1, 1}, std::as_bytes(std::span(values).first(1))}};
+  save_safetensors(path, tensors, {{"layers", "\x1b[2J" + std::string(5000, 'x')}});
+  const std::string said = scratch::complaint<format_error>([&] {
+    network net{cpu{1}, dense{2, 1}};
+    load_weights(net, path);
+  });
+  CHECK(scratch::contains(said, "these are the weights of the layers '?[2Jxxx"));
+  CHECK(said.size() < 1500);
 }

@@ -83,6 +83,26 @@ TEMPLATE_LIST_TEST_CASE("nearly saturated sigmoid cross-entropy keeps the digits
   agree<TestType>(got.gradient, gradient);
 }
 
+TEMPLATE_LIST_TEST_CASE("the largest logits there are", "[losses][saturation]", backends) {
+  using B = TestType;
+  const B be;
+  const double most = std::numeric_limits<scalar_t<B>>::max();
+  // Cross-entropy is finite where the logits of a sample lie less than `most` apart; gradients are
+  // wherever logits are.
+  const tensor<B> y =
+      numbers(be, 4, 2, {most, most / 2, -most, -most / 2, most / 2, -most / 4, most, -most});
+  const auto got = evaluate(be, softmax_cross_entropy{}, y, numbers(be, 4, 1, {1, 0, 1, 1}));
+  agree<B>({got.losses.begin(), got.losses.begin() + 3}, {most / 2, most / 2, 0.75 * most});
+  CHECK(got.losses[3] == inf);
+  agree<B>(got.gradient, {1, -1, -1, 1, 1, -1, 1, -1});
+  // The sigmoid's is finite wherever logits are, if targets lie in [0, 1].
+  const auto single =
+      evaluate(be, sigmoid_cross_entropy{}, numbers(be, 4, 1, {most, most, -most, -most}),
+               numbers(be, 4, 1, {1, 0, 0, 1}));
+  agree<B>(single.losses, {0, most, 0, most});
+  agree<B>(single.gradient, {0, 1, 0, -1});
+}
+
 TEMPLATE_LIST_TEST_CASE("saturated margins and errors", "[losses][saturation]", backends) {
   const TestType be;
   const tensor<TestType> y = numbers(be, 4, 1, {big, big, -big, -big});

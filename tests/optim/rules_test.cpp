@@ -292,6 +292,49 @@ TEMPLATE_LIST_TEST_CASE("NaN in a gradient is not clipped away", "[optim]", back
   look(chain(clip_by_value{1}, sgd{0.1}));
 }
 
+TEMPLATE_LIST_TEST_CASE("norms whose squares overflow, or vanish, are clipped all the same",
+                        "[optim]", backends) {
+  using B = TestType;
+  const B be;
+  const layout l;
+  const double most = std::numeric_limits<scalar_t<B>>::max();
+  // 29 elements. One step of rate 1 from 0 along the clipped gradient; what it should be is
+  // computed from ratios, which are exact to a few roundings of the scalar: 8 epsilon.
+  const auto look = [&](double limit, const std::vector<double>& gradient,
+                        const std::vector<double>& counted) {
+    arena<B> w(be, l.plan);
+    arena<B> g(be, l.plan);
+    upload(be, g, l, gradient);
+    optimizer opt(be, l.plan, chain(clip_by_norm{limit}, sgd{1}));
+    opt.update(w, g);
+    const double m = largest(counted);
+    double squares = 0;
+    for (const double x : counted) squares += (x / m) * (x / m);
+    const bool clips = m > limit / std::sqrt(squares);
+    const auto got = download(be, std::as_const(w), l);
+    for (std::size_t i = 0; i < got.size(); ++i) {
+      const double wanted = -(clips ? counted[i] / m * (limit / std::sqrt(squares)) : counted[i]);
+      CAPTURE(limit, i);
+      REQUIRE(std::fabs(got[i] - wanted) <= 8 * epsilon<B> * std::fabs(wanted));
+    }
+    CHECK(padding_is_zero(be, w, l));
+  };
+  for (const double size : {most / 2, std::sqrt(most) * 4, 1e-3 * std::sqrt(most)}) {
+    std::vector<double> gradient;
+    for (int i = 0; i < 29; ++i) gradient.push_back(size * (i % 5 - 2) / 2);
+    look(1, gradient, gradient);
+    look(1e-3, gradient, gradient);
+  }
+  std::vector<double> gradient(29, 1);
+  look(100, gradient, gradient);  // and nothing is changed where the norm is within the limit
+  gradient[3] = inf;
+  gradient[20] = -inf;
+  std::vector<double> counted = gradient;
+  counted[3] = most;
+  counted[20] = -most;
+  look(2, gradient, counted);
+}
+
 TEST_CASE("an optimizer reads its rate at each step", "[optim]") {
   const tested<double> be;
   const layout l;

@@ -142,7 +142,7 @@ TEST_CASE("a training refuses what is not its own", "[train][checkpoint]") {
         file + ": these are weights without a training; read them by load_weights");
   save_weights(net, file, {{"optimizer", "sgd"}, {"steps", "-3"}, {"epochs", "0"}});
   CHECK(complaint<format_error>([&] { load_training(by_sgd, file); }) ==
-        file + ": the metadata 'steps' must be a number of at least 0, got '-3'");
+        file + ": the metadata 'steps' must be a number of 0 to 9007199254740992, got '-3'");
   save_weights(net, file, {{"optimizer", "momentum"}, {"steps", "3"}, {"epochs", "1"}});
   CHECK(complaint<format_error>([&] { load_training(by_momentum, file); }) ==
         file + ": tensor 'optimizer.0.0.weight' is missing, expected with the shape [4, 3]");
@@ -155,5 +155,136 @@ TEST_CASE("a training refuses what is not its own", "[train][checkpoint]") {
   network other{be, dense{4, 2}};
   CHECK(complaint<shape_error>([&] { other.assign(net); }) ==
         "parameter 0.weight is 4x2, that to take is 0.weight of 4x3");
+  std::filesystem::remove(file);
+}
+
+namespace {
+
+/// Stops a training after so many batches, once.
+class stop_after final : public fit_observer {
+ public:
+  explicit stop_after(int batches) : left_(batches) {}
+  void on_batch(const batch_report&) override { --left_; }
+  [[nodiscard]] std::string_view reason_to_stop() const override {
+    return left_ == 0 ? "enough" : std::string_view{};
+  }
+
+ private:
+  int left_;
+};
+
+}  // namespace
+
+TEMPLATE_LIST_TEST_CASE(
+    "a training that was stopped within an epoch takes the steps that it would have",
+    "[train][checkpoint]", backends) {
+  using B = TestType;
+  const B be;
+  const samples s;
+  const dataset<B> data(be, s.inputs(), s.labels, 3, 1.0 / 255);
+  const std::string file =
+      temporary(std::is_same_v<scalar_t<B>, float> ? "chainrule_mid_f" : "chainrule_mid_d");
+  const bool merge = GENERATE(false, true);
+  // Of 5 batches of 8 and a last one of 5, or of 3 of 8 and a last one of 13; 3 epochs.
+  const int per_epoch = merge ? 4 : 5;
+  const fit_options<B> all{.epochs = 3, .batch = 8, .seed = 11, .merge_last_batch = merge};
+  auto whole = make_network(be);
+  auto straight = make_trainer(whole);
+  straight.fit(data, all);
+
+  for (const int batches : {1, 3, per_epoch, per_epoch + 2, 3 * per_epoch - 1}) {
+    CAPTURE(merge, batches);
+    auto first = make_network(be);
+    auto before = make_trainer(first);
+    stop_after stop(batches);
+    fit_options<B> options = all;
+    options.observers = {&stop};
+    const int begun = static_cast<int>(before.fit(data, options).epochs.size());
+    save_training(before, file);
+
+    // The rest of the epoch under way counts as one, be it from the file or in the same program.
+    const bool within = batches % per_epoch != 0;
+    options.epochs = 3 - begun + (within ? 1 : 0);
+    options.observers = {};
+    auto second = make_network(be);
+    second.initialize(99);
+    auto after = make_trainer(second);
+    (void)load_training(after, file);
+    CHECK(after.place() == before.place());
+    CHECK((after.place().done > 0) == within);
+    const history h = after.fit(data, options);
+    CHECK(after.steps() == straight.steps());
+    CHECK(after.epochs() == straight.epochs());
+    CHECK(after.place() == epoch_place{});
+    CHECK(h.epochs.front().samples == 37 - 8 * (batches % per_epoch));
+    CHECK(parameters(second) == parameters(whole));
+    before.fit(data, options);
+    CHECK(parameters(first) == parameters(whole));
+  }
+  std::filesystem::remove(file);
+}
+
+TEST_CASE("the rest of an epoch is left out where its order would be another",
+          "[train][checkpoint]") {
+  using B = support::tested<double>;
+  const B be;
+  const samples s;
+  const dataset<B> data(be, s.inputs(), s.labels, 3, 1.0 / 255);
+  const auto stopped = [&](auto& t) {
+    stop_after stop(2);
+    t.fit(data, {.epochs = 1, .batch = 8, .seed = 11, .observers = {&stop}});
+    CHECK(t.place() == epoch_place{16, 37, 11});
+  };
+  auto net = make_network(be);
+  auto t = make_trainer(net);
+  stopped(t);
+  CHECK(t.fit(data, {.epochs = 1, .batch = 8, .seed = 12}).epochs[0].samples == 37);
+  stopped(t);
+  const dataset<B> fewer(be, s.inputs().middle_rows(0, 20), std::vector<int>(20, 1), 3);
+  CHECK(t.fit(fewer, {.epochs = 1, .batch = 8, .seed = 11}).epochs[0].samples == 20);
+  // Another size of batch goes on with it all the same: each sample is seen once.
+  stopped(t);
+  const std::int64_t steps = t.steps();
+  CHECK(t.fit(data, {.epochs = 1, .batch = 5, .seed = 11}).epochs[0].samples == 21);
+  CHECK(t.steps() == steps + 5);
+  stopped(t);
+  CHECK(t.fit(data, {.epochs = 1, .batch = 30, .seed = 11, .merge_last_batch = true})
+            .epochs[0]
+            .samples == 21);
+}
+
+TEST_CASE("a file of before, without a place in the epoch, is read; absurd numbers are refused",
+          "[train][checkpoint]") {
+  using B = support::tested<float>;
+  const B be;
+  const std::string file = temporary("chainrule_run_old");
+  network net{be, dense{4, 3}};
+  trainer t{net, softmax_cross_entropy{}, sgd{0.1}};
+  save_weights(net, file, {{"optimizer", "sgd"}, {"steps", "7"}, {"epochs", "2"}});
+  (void)load_training(t, file);
+  CHECK(t.steps() == 7);
+  CHECK(t.epochs() == 2);
+  CHECK(t.place() == epoch_place{});
+
+  save_weights(net, file,
+               {{"optimizer", "sgd"}, {"steps", "9223372036854775807"}, {"epochs", "2"}});
+  CHECK(complaint<format_error>([&] { (void)load_training(t, file); }) ==
+        file +
+            ": the metadata 'steps' must be a number of 0 to 9007199254740992, got "
+            "'9223372036854775807'");
+  CHECK(t.steps() == 7);
+  CHECK(complaint<value_error>([&] {
+          t.set_progress(std::numeric_limits<std::int64_t>::max(), 0);
+        }) == "a training has made 0 to 9007199254740992 steps, got 9223372036854775807");
+  CHECK(complaint<value_error>([&] { t.set_progress(-1, 0); }) ==
+        "a training has made 0 to 9007199254740992 steps, got -1");
+
+  // What a file says is not given to a terminal as it is.
+  save_weights(net, file, {{"optimizer", "\x1b[31msgd"}, {"steps", "1"}, {"epochs", "2"}});
+  CHECK(complaint<format_error>([&] { (void)load_training(t, file); }) ==
+        file + ": this training was made by '?[31msgd', this one is made by 'sgd'");
+  save_weights(net, file, {{"optimizer", "sgd"}, {"steps", "\x1b]0;x\a"}, {"epochs", "2"}});
+  CHECK(complaint<format_error>([&] { (void)load_training(t, file); }) ==
+        file + ": the metadata 'steps' must be a number of 0 to 9007199254740992, got '?]0;x?'");
   std::filesystem::remove(file);
 }

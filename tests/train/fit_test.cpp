@@ -249,6 +249,16 @@ TEST_CASE("a loss that is not finite ends the training, with the reason") {
     CHECK(h.epochs.size() < 500);
     CHECK(!std::isfinite(h.epochs.back().training.loss));
   }
+  SECTION("in the last step, whose parameters no loss has seen") {
+    auto net = line();
+    trainer t{net, quadratic_cost{}, sgd{1e308}};
+    const bool stopped = GENERATE(false, true);
+    listener stop(stopped ? 1 : 0, 0);
+    const history h = t.fit(data, {.epochs = 1, .batch = stopped ? 5 : 10, .observers = {&stop}});
+    CHECK(std::isfinite(h.epochs.back().training.loss));
+    CHECK(h.reason == stop_reason::diverged);
+    CHECK(h.message == "the parameters are no longer finite; a smaller learning rate may help");
+  }
   SECTION("also if somebody asks to stop at the same time") {
     auto net = line(not_a_number);
     trainer t{net, quadratic_cost{}, sgd{0}};

@@ -48,7 +48,7 @@ template <class F, backend B>
   const variable<B> y = f(at);
   auto& g = x.graph();
   const index_t count = y.shape().size();
-  std::vector<scalar_t<B>> identity(static_cast<std::size_t>(count * count));
+  auto identity = d::host_vector<scalar_t<B>>(d::elements_of(count, count));
   for (index_t i = 0; i < count; ++i) identity[static_cast<std::size_t>(i * count + i)] = 1;
   variable<B> seeds = variable<B>::adopt(g, g.make({count, count}));
   g.backend().upload(g.writable(&seeds.node()),

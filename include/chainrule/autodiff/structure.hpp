@@ -200,7 +200,7 @@ namespace math {
 template <backend B>
 variable<B> reshape(const variable<B>& x, index_t rows, index_t cols) {
   namespace d = chainrule::detail;
-  if (rows < 0 || cols < 0 || rows * cols != x.shape().size())
+  if (shape{rows, cols}.size() != x.shape().size())
     throw shape_error(d::concat("reshape: ", to_string(x.shape()), " has ", x.shape().size(),
                                 " elements, ", rows, "x", cols, " has others"));
   auto& g = x.graph();

@@ -59,9 +59,9 @@ class tape {
 
   explicit tape(const B& be = B{}) : graph_(std::make_unique<detail::graph<B>>(be)) {}
 
-  [[nodiscard]] const B& backend() const { return graph_->backend(); }
+  [[nodiscard]] const B& backend() const { return graph().backend(); }
   /// How many values there are on the tape.
-  [[nodiscard]] index_t size() const { return graph_->size(); }
+  [[nodiscard]] index_t size() const { return graph().size(); }
 
   /// A variable whose gradient is wanted, with a copy of these elements.
   [[nodiscard]] chainrule::variable<B> variable(const_matrix<B> elements) {
@@ -69,7 +69,7 @@ class tape {
   }
   /// The same, 1 x 1.
   [[nodiscard]] chainrule::variable<B> variable(double value) {
-    return wanted(detail::make_number(*graph_, value));
+    return wanted(detail::make_number(graph(), value));
   }
   /// The same, rows x cols, with the elements row by row. Throws shape_error if there are others.
   [[nodiscard]] chainrule::variable<B> variable(index_t rows, index_t cols,
@@ -79,7 +79,7 @@ class tape {
   /// The same, in memory of somebody else's that must outlive its use: a parameter. Change it only
   /// when all that was computed from it is done with.
   [[nodiscard]] chainrule::variable<B> borrow(const_matrix<B> elements) {
-    return wanted(graph_->make_view(elements, nullptr));
+    return wanted(graph().make_view(elements, nullptr));
   }
 
   /// A value that no gradient is wanted for.
@@ -87,52 +87,56 @@ class tape {
     return adopt(copy_of(elements));
   }
   [[nodiscard]] chainrule::variable<B> constant(double value) {
-    return adopt(detail::make_number(*graph_, value));
+    return adopt(detail::make_number(graph(), value));
   }
   [[nodiscard]] chainrule::variable<B> constant(index_t rows, index_t cols,
                                                 const std::vector<double>& elements) {
     return adopt(listed(rows, cols, elements));
   }
   [[nodiscard]] chainrule::variable<B> borrow_constant(const_matrix<B> elements) {
-    return adopt(graph_->make_view(elements, nullptr));
+    return adopt(graph().make_view(elements, nullptr));
   }
   /// rows x cols times the same number.
   [[nodiscard]] chainrule::variable<B> filled(index_t rows, index_t cols, double value) {
-    return adopt(detail::make_filled(*graph_, {rows, cols}, value));
+    return adopt(detail::make_filled(graph(), {rows, cols}, value));
   }
 
   /// Forgets everything. Variables of before can no longer be used, and say so.
-  void clear() { graph_->clear(); }
+  void clear() { graph().clear(); }
   /// Forgets all gradients.
   void clear_gradients() {
-    graph_->each([&](detail::node<B>& n) {
+    graph().each([&](detail::node<B>& n) {
       if (n.gradient != nullptr) graph_->release(std::exchange(n.gradient, nullptr));
     });
   }
 
   // For operations.
-  [[nodiscard]] detail::graph<B>& graph() const { return *graph_; }
+  /// Throws value_error, as all members do, if the tape was moved from.
+  [[nodiscard]] detail::graph<B>& graph() const {
+    if (!graph_) throw value_error("this tape was moved from; use the one that it was moved to");
+    return *graph_;
+  }
 
  private:
   using node_type = detail::node<B>;
 
-  chainrule::variable<B> adopt(node_type* n) { return chainrule::variable<B>::adopt(*graph_, n); }
+  chainrule::variable<B> adopt(node_type* n) { return chainrule::variable<B>::adopt(graph(), n); }
   chainrule::variable<B> wanted(node_type* n) {
     n->wants_gradient = n->keeps_gradient = true;
     return adopt(n);
   }
   node_type* copy_of(const_matrix<B> elements) {
-    node_type* const n = graph_->make(elements.shape());
-    backend().copy(graph_->writable(n), elements);
+    node_type* const n = graph().make(elements.shape());
+    backend().copy(graph().writable(n), elements);
     return n;
   }
   node_type* listed(index_t rows, index_t cols, const std::vector<double>& elements) {
-    if (static_cast<index_t>(elements.size()) != rows * cols)
+    if (static_cast<index_t>(elements.size()) != detail::elements_of(rows, cols))
       throw shape_error(detail::concat("a matrix of ", rows, "x", cols, " has ", rows * cols,
                                        " elements, ", elements.size(), " were given"));
     const std::vector<T> host(elements.begin(), elements.end());
-    node_type* const n = graph_->make({rows, cols});
-    backend().upload(graph_->writable(n), matrix_view<const T>(host.data(), rows, cols));
+    node_type* const n = graph().make({rows, cols});
+    backend().upload(graph().writable(n), matrix_view<const T>(host.data(), rows, cols));
     backend().synchronize();  // `host` must live until it is read
     return n;
   }

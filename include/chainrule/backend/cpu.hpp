@@ -59,6 +59,10 @@ class basic_cpu {
   template <class U>
   explicit basic_cpu(const basic_cpu<U>& other) : pool_(other.pool()), isa_(other.isa()) {}
 
+  // A handle that is moved from still works: so does what only has a copy.
+  basic_cpu(const basic_cpu&) = default;
+  basic_cpu& operator=(const basic_cpu&) = default;
+
   [[nodiscard]] int threads() const { return pool_->threads(); }
   [[nodiscard]] const std::shared_ptr<thread_pool>& pool() const { return pool_; }
 
@@ -72,7 +76,7 @@ class basic_cpu {
     return detail::concat("portable: ", Eigen::SimdInstructionSetsInUse());
   }
 
-  /// `size` elements, not initialised. Throws std::bad_alloc.
+  /// `size` elements, not initialised. Throws value_error, out_of_memory.
   template <class U = T>
   [[nodiscard]] storage<U> allocate(index_t size) const {
     return storage<U>(size);

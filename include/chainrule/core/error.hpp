@@ -21,7 +21,9 @@
 
 namespace chainrule {
 
-/// The base of everything the library throws.
+/// The base of everything the library throws. (What is not thrown by it may pass through it:
+/// std::bad_alloc where there is no memory even for a string, and what functions of the caller's
+/// throw.)
 class error : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
@@ -55,6 +57,12 @@ class io_error : public error {
 class backend_error : public error {
  public:
   using error::error;
+};
+
+/// The memory of the host, or of a device, does not suffice.
+class out_of_memory : public backend_error {
+ public:
+  using backend_error::backend_error;
 };
 
 namespace detail {
@@ -120,6 +128,13 @@ template <class... Args>
 [[nodiscard]] std::string concat(const Args&... args) {
   const message_part parts[] = {message_part(args)..., message_part("")};
   return join(parts, sizeof...(Args));
+}
+
+[[noreturn, gnu::cold, gnu::noinline]] inline void throw_out_of_memory(long long elements,
+                                                                       std::size_t bytes_each) {
+  throw out_of_memory(concat("the memory of the host does not suffice for ", elements,
+                             " elements of ", bytes_each,
+                             " bytes; use smaller batches or a smaller network"));
 }
 
 }  // namespace detail

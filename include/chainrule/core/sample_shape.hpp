@@ -15,7 +15,6 @@
 
 #include <array>
 #include <initializer_list>
-#include <limits>
 #include <string>
 
 #include "chainrule/core/error.hpp"
@@ -69,10 +68,8 @@ class sample_shape {
   constexpr void append(index_t extent) {
     if (extent < 1)
       throw shape_error(detail::concat("the extents of a shape must be at least 1, got ", extent));
-    if (rank_ > 0 && size_ > std::numeric_limits<index_t>::max() / extent)
-      throw shape_error("a shape has more elements than can be counted");
+    size_ = detail::elements_of(rank_ == 0 ? 1 : size_, extent);
     extents_[static_cast<std::size_t>(rank_)] = extent;
-    size_ = rank_ == 0 ? extent : size_ * extent;
     ++rank_;
   }
 

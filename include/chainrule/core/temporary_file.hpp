@@ -5,11 +5,16 @@
 ///     chainrule::detail::temporary_file file("folder/", 0666, path);
 ///     if (write_fully(file.file(), bytes) && file.file().close()) (void)file.rename_to(path);
 ///
+/// While it is written, the file is locked (flock), and the lock goes with its process: what is not
+/// locked was left by one that was killed, and the next temporary file of the folder removes it.
+///
 /// Needs POSIX. See also io/atomic_file.hpp.
 #ifndef CHAINRULE_CORE_TEMPORARY_FILE_HPP
 #define CHAINRULE_CORE_TEMPORARY_FILE_HPP
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,11 +22,39 @@
 #include <cerrno>
 #include <cstdio>
 #include <string>
+#include <string_view>
 
 #include "chainrule/core/error.hpp"
 #include "chainrule/core/file_descriptor.hpp"
 
 namespace chainrule::detail {
+
+inline constexpr std::string_view temporary_prefix = ".chainrule-";
+inline constexpr std::string_view temporary_suffix = ".tmp";
+
+/// Removes the temporary files of `folder` that nobody has locked. What cannot be looked at, or
+/// locked, is left where it is: on some file systems nothing can be.
+inline void remove_abandoned_files(const std::string& folder) {
+  struct closer {
+    DIR* stream;
+    ~closer() {
+      if (stream != nullptr) ::closedir(stream);
+    }
+  };
+  const closer entries{::opendir(folder.empty() ? "." : folder.c_str())};
+  if (entries.stream == nullptr) return;
+  while (const dirent* const entry = ::readdir(entries.stream)) {
+    const std::string_view name = static_cast<const char*>(entry->d_name);
+    if (!name.starts_with(temporary_prefix) || !name.ends_with(temporary_suffix)) continue;
+    const std::string path = concat(folder, name);
+    const file_descriptor file{
+        ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)};
+    struct stat status {};
+    if (file && ::flock(file.number(), LOCK_SH | LOCK_NB) == 0 &&
+        ::fstat(file.number(), &status) == 0 && S_ISREG(status.st_mode) && status.st_nlink > 0)
+      ::unlink(path.c_str());
+  }
+}
 
 /// A new file, removed again unless it was renamed.
 class temporary_file {
@@ -30,12 +63,15 @@ class temporary_file {
   /// umask. Throws io_error, which says that `path` cannot be written.
   temporary_file(const std::string& folder, mode_t permissions, const std::string& path) {
     static std::atomic<unsigned> counter{0};
-    // A name in use is somebody's, or left from a crash of a process that had our number: go on.
+    remove_abandoned_files(folder);
+    // A name in use is somebody's: go on.
     for (int attempt = 0; !file_ && attempt < 1000; ++attempt) {
-      name_ = concat(folder, ".chainrule-", ::getpid(), "-", counter.fetch_add(1), ".tmp");
+      name_ =
+          concat(folder, temporary_prefix, ::getpid(), "-", counter.fetch_add(1), temporary_suffix);
       file_ = file_descriptor{
           ::open(name_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, permissions)};
       if (!file_ && errno != EEXIST && errno != EINTR) break;
+      if (file_ && !lock()) file_ = {};
     }
     if (!file_) throw io_error(system_says("cannot write", path));
   }
@@ -55,7 +91,18 @@ class temporary_file {
   }
 
  private:
+  /// False if somebody who looks for files that were left behind came first.
+  [[nodiscard]] bool lock() {
+    // A lock belongs to all duplicates of a descriptor: this one keeps it while file_ is closed.
+    lock_ = file_descriptor{::fcntl(file_.number(), F_DUPFD_CLOEXEC, 0)};
+    if (!lock_) return true;
+    if (::flock(lock_.number(), LOCK_EX | LOCK_NB) != 0) return errno != EWOULDBLOCK;
+    struct stat status {};
+    return ::fstat(lock_.number(), &status) != 0 || status.st_nlink > 0;
+  }
+
   file_descriptor file_;
+  file_descriptor lock_;
   std::string name_;
 };
 

@@ -36,10 +36,14 @@ class matrix_view {
   constexpr matrix_view() = default;
 
   /// `rows` x `cols` elements at `data`; rows `stride` elements apart (`cols` if not given).
-  /// Throws shape_error if an extent is negative or the stride shorter than a row.
+  /// Throws shape_error if an extent is negative, the stride shorter than a row, or the whole
+  /// larger than any memory; value_error if there are elements, but `data` is null.
   constexpr matrix_view(Pointer data, index_t rows, index_t cols, index_t stride)
       : data_(data), rows_(rows), cols_(cols), stride_(stride) {
-    if (rows < 0 || cols < 0 || stride < cols) refuse(rows, cols, stride);
+    index_t extent = 0;
+    if (rows < 0 || cols < 0 || stride < cols || __builtin_mul_overflow(rows, stride, &extent) ||
+        extent > detail::most_elements || (extent > 0 && is_null(data)))
+      refuse();
   }
   constexpr matrix_view(Pointer data, index_t rows, index_t cols)
       : matrix_view(data, rows, cols, cols) {}
@@ -84,16 +88,36 @@ class matrix_view {
                                        ") does not lie within a matrix of ", rows_, "x", cols_));
     // An empty block may start past the end: do not form an address there.
     const bool nothing = rows == 0 || cols == 0;
-    return matrix_view(nothing ? data_ : data_ + (i * stride_ + j), rows, cols, stride_);
+    matrix_view part;  // checked already
+    part.data_ = nothing ? data_ : data_ + (i * stride_ + j);
+    part.rows_ = rows;
+    part.cols_ = cols;
+    part.stride_ = stride_;
+    return part;
   }
 
  private:
-  // Out of the way of the constructor, which is everywhere.
-  [[noreturn, gnu::cold, gnu::noinline]] static void refuse(index_t rows, index_t cols,
-                                                            index_t stride) {
-    throw shape_error(detail::concat("a matrix view needs extents of at least 0 and a stride of ",
-                                     "at least one row, got ", rows, "x", cols, " with stride ",
-                                     stride));
+  [[nodiscard]] static constexpr bool is_null(Pointer data) {
+    if constexpr (std::is_pointer_v<Pointer>)
+      return data == nullptr;
+    else
+      return false;
+  }
+
+  // Out of the way of the constructor, which is everywhere. Returns where all is well: an empty
+  // view may have any stride and no data, a single row any stride.
+  [[gnu::cold, gnu::noinline]] constexpr void refuse() const {
+    if (rows_ < 0 || cols_ < 0 || stride_ < cols_)
+      throw shape_error(detail::concat("a matrix view needs extents of at least 0 and a stride of ",
+                                       "at least one row, got ", rows_, "x", cols_, " with stride ",
+                                       stride_));
+    if (empty()) return;
+    if (is_null(data_))
+      throw value_error(detail::concat("a matrix view of ", rows_, "x", cols_,
+                                       " needs its elements, got a null pointer"));
+    if (rows_ == 1 && cols_ <= detail::most_elements) return;
+    throw shape_error(detail::concat("a matrix view of ", rows_, "x", cols_, " with stride ",
+                                     stride_, " would be larger than any memory"));
   }
 
   Pointer data_{};

@@ -38,8 +38,8 @@ struct labelled_images {
   std::vector<std::uint8_t> pixels;  ///< count * height * width
   std::vector<std::uint8_t> labels;  ///< count
 
-  /// The number of pixels of an image.
-  [[nodiscard]] index_t features() const { return height * width; }
+  /// The number of pixels of an image. Throws shape_error if they cannot be counted.
+  [[nodiscard]] index_t features() const { return detail::elements_of(height, width); }
 
   /// All images: count x features.
   [[nodiscard]] matrix_view<const std::uint8_t> view() const {

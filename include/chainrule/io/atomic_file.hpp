@@ -36,14 +36,18 @@ struct write_target {
 /// Follows links at `path` itself, so that a link stays a link and its target is replaced (the
 /// target need not exist yet). Throws io_error where a file cannot or should not be replaced.
 [[nodiscard]] inline write_target find_write_target(const std::string& path) {
+  if (path.empty()) throw io_error("cannot write '': a file needs a name");
   write_target target;
   target.path = path;
   struct stat status {};
   for (int hops = 0;; ++hops) {
     const auto slash = target.path.rfind('/');
     target.folder = slash == std::string::npos ? "" : target.path.substr(0, slash + 1);
-    // A path that cannot be examined cannot be written either, and then open() says why.
-    if (::lstat(target.path.c_str(), &status) != 0) return target;
+    if (::lstat(target.path.c_str(), &status) != 0) {
+      // What is not there can be made; a name that is too long, say, could be no file's.
+      if (errno != ENOENT) throw io_error(system_says("cannot write", path));
+      return target;
+    }
     if (!S_ISLNK(status.st_mode)) break;
     if (hops == 40) throw io_error(system_says("cannot write", path, ELOOP));
     char link[4096];

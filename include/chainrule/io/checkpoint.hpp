@@ -7,13 +7,16 @@
 ///     trainer.fit(data, {.epochs = 5, .seed = 7});    // the next 5 epochs
 ///
 /// On the backend where it was saved, and with the same seed, a training that is resumed takes the
-/// very steps that it would have taken. The file holds all that io/weights.hpp writes, so
+/// very steps that it would have taken. Where it was stopped within an epoch, the rest of that is
+/// the first epoch of the next fit. The file holds all that io/weights.hpp writes, so
 /// load_weights reads it too, and tensors "optimizer.<slot>.<parameter>" beside that.
 #ifndef CHAINRULE_IO_CHECKPOINT_HPP
 #define CHAINRULE_IO_CHECKPOINT_HPP
 
 #include <charconv>
+#include <map>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "chainrule/io/weights.hpp"
@@ -25,22 +28,25 @@ namespace detail {
 inline constexpr const char* rules_key = "optimizer";
 inline constexpr const char* steps_key = "steps";
 inline constexpr const char* epochs_key = "epochs";
+// Where the last epoch was stopped: files of before have none of these.
+inline constexpr const char* done_key = "epoch_done";
+inline constexpr const char* samples_key = "epoch_samples";
+inline constexpr const char* seed_key = "epoch_seed";
 
-/// The number under a key of a file's metadata. Throws format_error if there is none.
-[[nodiscard]] inline std::int64_t number_in(const std::map<std::string, std::string>& metadata,
-                                            const char* key, const std::string& path) {
+/// The number under a key of a file's metadata. Throws format_error if there is none, or a larger
+/// one than `most`.
+[[nodiscard]] inline std::uint64_t number_in(const std::map<std::string, std::string>& metadata,
+                                             const char* key, const std::string& path,
+                                             std::uint64_t most) {
   const auto found = metadata.find(key);
-  std::int64_t number = -1;
   if (found != metadata.end()) {
+    std::uint64_t number = 0;
     const char* const end = found->second.data() + found->second.size();
     const auto [stopped, failure] = std::from_chars(found->second.data(), end, number);
-    if (failure != std::errc{} || stopped != end) number = -1;
+    if (failure == std::errc{} && stopped == end && number <= most) return number;
   }
-  if (number < 0)
-    throw format_error(concat(path, ": the metadata '", key,
-                              "' must be a number of at least 0, got ",
-                              found == metadata.end() ? "none" : "'" + found->second + "'"));
-  return number;
+  throw format_error(concat(path, ": the metadata '", key, "' must be a number of 0 to ", most,
+                            ", got ", found == metadata.end() ? "none" : name_text(found->second)));
 }
 
 /// All that a training has learned: the parameters, and the state of its optimizer.
@@ -64,6 +70,10 @@ void save_training(Trainer& trainer, const std::string& path,
   detail::add_own_key(metadata, detail::rules_key, trainer.optimizer_name());
   detail::add_own_key(metadata, detail::steps_key, std::to_string(trainer.steps()));
   detail::add_own_key(metadata, detail::epochs_key, std::to_string(trainer.epochs()));
+  const auto& place = trainer.place();
+  detail::add_own_key(metadata, detail::done_key, std::to_string(place.done));
+  detail::add_own_key(metadata, detail::samples_key, std::to_string(place.samples));
+  detail::add_own_key(metadata, detail::seed_key, std::to_string(place.seed));
   detail::save_arenas(trainer.net(), detail::arenas_of(trainer), path, std::move(metadata));
 }
 
@@ -74,17 +84,28 @@ template <class Trainer>
 std::map<std::string, std::string> load_training(Trainer& trainer, const std::string& path,
                                                  load_safetensors_options options = {}) {
   const safetensors_file file = load_safetensors(path, options);
-  const auto rules = file.metadata().find(detail::rules_key);
-  if (rules == file.metadata().end())
+  auto metadata = file.metadata();  // copied before anything changes: that may throw
+  const auto rules = metadata.find(detail::rules_key);
+  if (rules == metadata.end())
     throw format_error(path + ": these are weights without a training; read them by load_weights");
   if (rules->second != trainer.optimizer_name())
-    throw format_error(detail::concat(path, ": this training was made by '", rules->second,
-                                      "', this one is made by '", trainer.optimizer_name(), "'"));
-  const std::int64_t steps = detail::number_in(file.metadata(), detail::steps_key, path);
-  const std::int64_t epochs = detail::number_in(file.metadata(), detail::epochs_key, path);
+    throw format_error(detail::concat(path, ": this training was made by ",
+                                      detail::name_text(rules->second, 1000),
+                                      ", this one is made by '", trainer.optimizer_name(), "'"));
+  const auto number = [&](const char* key, std::uint64_t most) {
+    return detail::number_in(metadata, key, path, most);
+  };
+  constexpr auto most = static_cast<std::uint64_t>(Trainer::most_steps);
+  const auto steps = static_cast<std::int64_t>(number(detail::steps_key, most));
+  const std::uint64_t epochs = number(detail::epochs_key, most);
+  std::remove_cvref_t<decltype(trainer.place())> place;
+  if (metadata.contains(detail::done_key))
+    place = {static_cast<index_t>(number(detail::done_key, most)),
+             static_cast<index_t>(number(detail::samples_key, most)),
+             number(detail::seed_key, ~std::uint64_t{0})};
   detail::load_arenas(trainer.net(), detail::arenas_of(trainer), file, false);
-  trainer.set_progress(steps, static_cast<std::uint64_t>(epochs));
-  return file.metadata();
+  trainer.set_progress(steps, epochs, place);
+  return metadata;
 }
 
 }  // namespace chainrule

@@ -29,8 +29,11 @@ namespace chainrule::detail {
 /// what it asks for.
 class json_cursor {
  public:
-  /// `where` begins every message; it and `text` must outlive the cursor.
-  json_cursor(std::string_view text, std::string_view where) : text_(text), where_(where) {}
+  /// `where` begins every message; it and `text` must outlive the cursor. No object may have more
+  /// than `most_keys`.
+  json_cursor(std::string_view text, std::string_view where,
+              std::size_t most_keys = std::numeric_limits<std::size_t>::max())
+      : text_(text), where_(where), most_keys_(most_keys) {}
 
   /// Throws format_error: `what` is wrong where the cursor stands.
   [[noreturn]] void refuse(std::string_view what) const {
@@ -44,6 +47,8 @@ class json_cursor {
     if (take('}')) return;
     std::set<std::string> seen;
     do {
+      if (seen.size() == most_keys_)
+        refuse(concat("an object has more than ", most_keys_, " keys"));
       skip_space();
       const auto [key, is_new] = seen.insert(string());
       if (!is_new) refuse("the same key stands there twice");
@@ -191,6 +196,7 @@ class json_cursor {
 
   std::string_view text_;
   std::string_view where_;
+  std::size_t most_keys_;
   std::size_t at_ = 0;
 };
 

@@ -336,11 +336,11 @@ inline void save_safetensors(const std::string& path, std::span<const tensor_to_
       text.substr(detail::signature_head.size(), 8) != detail::header_checksum(text))
     throw format_error(detail::concat(path, ": the header does not match its checksum: the file ",
                                       "is damaged, or was changed by another program"));
-  detail::safetensors_header header = detail::parse_header(text, path);
   if (options.require_checksums && !result.verified_)
     throw format_error(detail::concat(path, ": the file has no checksums: another program wrote ",
                                       "it (set require_checksums to false to read it all the ",
                                       "same), or it is damaged"));
+  detail::safetensors_header header = detail::parse_header(text, path);
   const std::uint64_t data_bytes = size - 8 - header_bytes;
   detail::check_layout(header, data_bytes, path);
 

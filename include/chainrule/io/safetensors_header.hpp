@@ -26,9 +26,12 @@
 
 namespace chainrule::detail {
 
-/// No header may be longer. Room for a hundred thousand tensors; what a hostile header of this size
-/// can make a reader allocate is still harmless (the reference implementation allows 100 MB).
+/// No header may be longer. Room for a hundred thousand tensors (the reference implementation
+/// allows 100 MB).
 inline constexpr std::uint64_t max_header_bytes = 16'000'000;
+/// Nor may an object in it have more keys: each takes a reader many times the bytes of a short
+/// name.
+inline constexpr std::size_t max_header_keys = 1 << 17;
 /// No tensor may have more dimensions: NumPy's limit.
 inline constexpr std::size_t max_tensor_rank = 64;
 
@@ -48,10 +51,9 @@ struct safetensors_header {
   std::map<std::string, std::string> metadata;
 };
 
-/// `text` in single quotes for a message. Names come from files: whatever could confuse a terminal
-/// is shown as '?', and long ones are cut.
-[[nodiscard]] inline std::string name_text(std::string_view text) {
-  constexpr std::size_t longest = 100;
+/// `text` in single quotes for a message. What comes from a file may be hostile: whatever could
+/// confuse a terminal is shown as '?', and what is longer than `longest` is cut.
+[[nodiscard]] inline std::string name_text(std::string_view text, std::size_t longest = 100) {
   std::string out = "'";
   for (const char c : text.substr(0, longest)) out += c >= ' ' && c <= '~' ? c : '?';
   return out + (text.size() > longest ? "...'" : "'");
@@ -100,7 +102,7 @@ struct safetensors_header {
     throw format_error(
         concat(where, ": the header does not begin with '{', this is not a ", "safetensors file"));
   safetensors_header header;
-  json_cursor in(text, where);
+  json_cursor in(text, where, max_header_keys);
   const auto read_shape = [&](std::vector<index_t>& shape) {
     in.elements([&] {
       const std::uint64_t extent = in.unsigned_integer();

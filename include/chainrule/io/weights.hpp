@@ -92,7 +92,8 @@ void save_arenas(const Network& net, const Arenas& arenas, const std::string& pa
 }
 
 /// Reads the slices of all arenas from a file that holds just these, and perhaps a training's
-/// state beside them where `ignore_state`. Nothing is changed if it throws.
+/// state beside them where `ignore_state`. Nothing is changed if it throws (a
+/// device that fails while it is sent them excepted).
 template <class Network, class Arenas>
 void load_arenas(const Network& net, const Arenas& arenas, const safetensors_file& file,
                  bool ignore_state) {
@@ -109,15 +110,15 @@ void load_arenas(const Network& net, const Arenas& arenas, const safetensors_fil
   const std::string own = layers_in_words(net);
   if (layers != file.metadata().end() && layers->second != own &&
       layers->second != without_constants(own))
-    throw format_error(concat(file.path(), ": these are the weights of the layers '",
-                              layers->second, "', this network has '", own, "'"));
+    throw format_error(concat(file.path(), ": these are the weights of the layers ",
+                              name_text(layers->second, 1000), ", this network has '", own, "'"));
 
   std::vector<std::vector<T>> values;
   for (std::size_t i = 0; i < wanted; ++i) {
     const auto& shape = expected[i].shape;
     index_t size = 1;
-    for (const index_t extent : shape) size *= extent;
-    values.emplace_back(static_cast<std::size_t>(size));
+    for (const index_t extent : shape) size = elements_of(size, extent);
+    values.push_back(host_vector<T>(size));
     file.copy_to(expected[i].name, shape, std::span(values.back()));
   }
   std::size_t next = 0;
@@ -156,8 +157,9 @@ template <class Network>
 std::map<std::string, std::string> load_weights(Network& net, const std::string& path,
                                                 load_safetensors_options options = {}) {
   const safetensors_file file = load_safetensors(path, options);
+  auto metadata = file.metadata();  // copied before anything changes: that may throw
   detail::load_arenas(net, detail::arenas_of_network(net), file, true);
-  return file.metadata();
+  return metadata;
 }
 
 }  // namespace chainrule

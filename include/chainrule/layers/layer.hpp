@@ -73,7 +73,7 @@ class any_layer {
   requires(!std::same_as<L, any_layer>)
       any_layer(const L& l)  // NOLINT: implicit, so that lists of layers read well
       : held_(new holder<L>(l)) {}
-  any_layer(const any_layer& other) : held_(other.held_->clone()) {}
+  any_layer(const any_layer& other) : held_(other.held().clone()) {}
   any_layer(any_layer&&) noexcept = default;
   any_layer& operator=(any_layer other) noexcept {
     held_ = std::move(other.held_);
@@ -81,16 +81,23 @@ class any_layer {
   }
   ~any_layer() = default;
 
-  [[nodiscard]] const char* name() const { return held_->name(); }
-  [[nodiscard]] sample_shape bind(plan& p, const sample_shape& in) { return held_->bind(p, in); }
+  [[nodiscard]] const char* name() const { return held().name(); }
+  [[nodiscard]] sample_shape bind(plan& p, const sample_shape& in) { return held().bind(p, in); }
   void forward(pass<B>& p, const_matrix<B> x, matrix<B> y) const { held_->forward(p, x, y); }
   void backward(pass<B>& p, const_matrix<B> x, const_matrix<B> y, const_matrix<B> dy,
                 matrix<B> dx) const {
     held_->backward(p, x, y, dy, dx);
   }
-  void describe(archive& a) const { held_->describe(a); }
+  void describe(archive& a) const { held().describe(a); }
 
  private:
+  struct interface;
+  /// Throws value_error if the layer was moved from.
+  [[nodiscard]] interface& held() const {
+    if (!held_) throw value_error("this layer was moved from; use the one that it was moved to");
+    return *held_;
+  }
+
   struct interface {
     interface() = default;
     interface(const interface&) = delete;

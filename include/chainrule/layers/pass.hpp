@@ -69,7 +69,7 @@ class pass {
                           once ? m.cols : m.per_sample);
     }
     const plan::memory s = declared.scratch_size();
-    scratch_ = tensor<B>(be, 1, s.per_sample * capacity + s.once);
+    scratch_ = tensor<B>(be, 1, detail::elements_of(s.per_sample, capacity) + s.once);
     if (training && !declared.states().empty()) new_state_ = arena<B>(be, declared.state_arena());
     touched_.resize(declared.parameters().size());
   }
@@ -138,11 +138,16 @@ class pass {
   /// Whether there is room for what a backward pass needs.
   [[nodiscard]] bool has_training() const { return has_training_; }
 
+  /// Throws shape_error if the pass was made by another network, was moved from or never made.
+  void require_plan(const plan& declared) const {
+    if (plan_.get() != &declared)
+      throw shape_error(plan_ ? "the pass was made by another network; use make_pass() of this one"
+                              : "this pass was moved from, or never made; use make_pass()");
+  }
   /// Begins a forward pass. Throws shape_error if the pass is another network's or too small.
   void begin_forward(const plan& declared, const arena<B>& parameters, const arena<B>& states,
                      index_t rows, const pass_phase<B>& p) {
-    if (plan_.get() != &declared)
-      throw shape_error("the pass was made by another network; use make_pass() of this one");
+    require_plan(declared);
     if (p.training && !has_training_)
       throw shape_error("a forward pass in training needs a pass made with training = true");
     if (rows > capacity_)
@@ -156,8 +161,7 @@ class pass {
   /// Begins a backward pass that writes to `gradients`. Throws shape_error unless the last forward
   /// pass was one in training, of as many samples.
   void begin_backward(const plan& declared, arena<B>& gradients, index_t rows) {
-    if (plan_.get() != &declared)
-      throw shape_error("the pass was made by another network; use make_pass() of this one");
+    require_plan(declared);
     if (!phase_.training)
       throw shape_error(
           "backward needs what a forward pass in training saves; give forward the phase "

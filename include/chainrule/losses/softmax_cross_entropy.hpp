@@ -1,9 +1,10 @@
 /// \file
 /// Softmax with cross-entropy, from logits, as one loss: -Σ_j t_j log softmax(y)_j.
 ///
-/// The maximum is shifted out, so logits of any size give finite losses and gradients. Targets are
-/// class numbers (n × 1) or distributions (n × c). With one output per sample there is nothing to
-/// choose from: use sigmoid_cross_entropy.
+/// The maximum is shifted out: finite logits give finite gradients, and finite losses unless two
+/// logits of a sample differ by more than the largest finite number. Targets are class numbers
+/// (n × 1) or distributions (n × c). With one output per sample there is nothing to choose from:
+/// use sigmoid_cross_entropy.
 #ifndef CHAINRULE_LOSSES_SOFTMAX_CROSS_ENTROPY_HPP
 #define CHAINRULE_LOSSES_SOFTMAX_CROSS_ENTROPY_HPP
 

@@ -14,6 +14,7 @@
 #ifndef CHAINRULE_MEMORY_ARENA_HPP
 #define CHAINRULE_MEMORY_ARENA_HPP
 
+#include <algorithm>
 #include <vector>
 
 #include "chainrule/memory/tensor.hpp"
@@ -47,14 +48,16 @@ class arena_plan {
   /// Slices begin at multiples of so many elements: a cache line of floats.
   static constexpr index_t alignment = 16;
 
-  /// The next slice with these tags, rows x cols.
+  /// The next slice with these tags, rows x cols. Throws shape_error if an extent is negative or all
+  /// slices together have more elements than can be counted.
   slice add(const slot_tags& tags, index_t rows, index_t cols) {
+    const index_t size = (detail::elements_of(rows, cols) + alignment - 1) / alignment * alignment;
+    if (size > detail::most_elements - this->size()) detail::refuse_extents(rows, cols);
     std::size_t at = 0;
     while (at < regions_.size() && regions_[at].tags != tags) ++at;
     if (at == regions_.size()) regions_.push_back({tags, 0});
-    index_t& end = regions_[at].size;
-    const slice s{static_cast<index_t>(at), end, rows, cols};
-    end += (rows * cols + alignment - 1) / alignment * alignment;
+    const slice s{static_cast<index_t>(at), regions_[at].size, rows, cols};
+    regions_[at].size += size;
     return s;
   }
 
@@ -101,11 +104,12 @@ class arena {
     be.map(fn::fill{0}, elements_.view());
   }
 
+  /// The matrix at that place. Throws shape_error if the arena has no such place.
   [[nodiscard]] matrix<B> operator[](const slice& s) {
-    return {elements_.view().data() + (plan_.begin(s.region) + s.offset), s.rows, s.cols};
+    return {row(all(), s).data(), s.rows, s.cols};
   }
   [[nodiscard]] const_matrix<B> operator[](const slice& s) const {
-    return {elements_.view().data() + (plan_.begin(s.region) + s.offset), s.rows, s.cols};
+    return {row(all(), s).data(), s.rows, s.cols};
   }
 
   /// Everything as one row, padding included.
@@ -121,22 +125,35 @@ class arena {
   [[nodiscard]] const arena_plan& plan() const { return plan_; }
 
  private:
+  template <class Row>
+  [[nodiscard]] Row row(Row all, const slice& s) const {
+    return all.block(0, plan_.begin(s.region) + s.offset, 1, detail::elements_of(s.rows, s.cols));
+  }
+
   arena_plan plan_;
   tensor<B> elements_;
 };
 
-/// Copies all elements to an arena of a plan of the same sizes, which may be on another backend and
-/// of another scalar: by way of the host. Throws shape_error if the sizes differ.
+/// All elements on the host, as an arena of a plan of the same sizes takes them that may be on
+/// another backend and of another scalar. Throws shape_error if the sizes differ, out_of_memory.
 template <backend From, backend To>
-void copy_across(const From& from_be, const arena<From>& from, const To& to_be, arena<To>& to) {
+[[nodiscard]] std::vector<scalar_t<To>> elements_for(const arena<To>& to, const From& from_be,
+                                                     const arena<From>& from) {
   if (from.plan() != to.plan())
     throw shape_error(detail::concat("the parameters to copy fill ", from.plan().size(),
                                      " places, those to copy to have ", to.plan().size(),
                                      "; the two networks must have the same layers"));
   const std::vector<scalar_t<From>> values = to_host(from_be, from.all());
-  const std::vector<scalar_t<To>> converted(values.begin(), values.end());
-  to_be.upload(to.all(), matrix_view<const scalar_t<To>>(converted.data(), 1, to.all().cols()));
-  to_be.synchronize();  // `converted` must live until it is read
+  auto converted = detail::host_vector<scalar_t<To>>(to.all().cols());
+  std::copy(values.begin(), values.end(), converted.begin());
+  return converted;
+}
+
+/// Assigns all elements.
+template <backend B>
+void assign_elements(const B& be, arena<B>& to, const std::vector<scalar_t<B>>& elements) {
+  be.upload(to.all(), matrix_view<const scalar_t<B>>(elements.data(), 1, to.all().cols()));
+  be.synchronize();  // `elements` must live until they are read
 }
 
 }  // namespace chainrule

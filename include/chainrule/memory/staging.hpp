@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "chainrule/backend/concept.hpp"
+#include "chainrule/core/host_vector.hpp"
 
 namespace chainrule {
 
@@ -24,7 +25,7 @@ template <backend B, class T>
 class blocking_staging {
  public:
   blocking_staging(const B& be, index_t size)
-      : be_(be), host_(static_cast<std::size_t>(size)), memory_(be.template allocate<T>(size)) {}
+      : be_(be), host_(detail::host_vector<T>(size)), memory_(be.template allocate<T>(size)) {}
 
   [[nodiscard]] T* data() { return host_.data(); }
   [[nodiscard]] typename B::template view<const T> send(index_t rows, index_t cols) {

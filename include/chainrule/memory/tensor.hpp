@@ -9,20 +9,36 @@
 #ifndef CHAINRULE_MEMORY_TENSOR_HPP
 #define CHAINRULE_MEMORY_TENSOR_HPP
 
+#include <utility>
 #include <vector>
 
 #include "chainrule/backend/concept.hpp"
+#include "chainrule/core/host_vector.hpp"
 
 namespace chainrule {
 
-/// A row-major matrix without gaps. Move-only; const tensors give views that are only read.
+/// A row-major matrix without gaps. Move-only, 0 x 0 when moved from; const tensors give views that
+/// are only read.
 template <backend B>
 class tensor {
  public:
   tensor() = default;
-  /// rows x cols elements, not initialised. Throws what the backend throws when memory runs out.
+  /// rows x cols elements, not initialised. Throws shape_error if an extent is negative or they are
+  /// more than can be counted, out_of_memory, backend_error.
   tensor(const B& be, index_t rows, index_t cols)
-      : storage_(be.template allocate<scalar_t<B>>(rows * cols)), rows_(rows), cols_(cols) {}
+      : storage_(be.template allocate<scalar_t<B>>(detail::elements_of(rows, cols))),
+        rows_(rows),
+        cols_(cols) {}
+  tensor(tensor&& other) noexcept
+      : storage_(std::move(other.storage_)),
+        rows_(std::exchange(other.rows_, 0)),
+        cols_(std::exchange(other.cols_, 0)) {}
+  tensor& operator=(tensor&& other) noexcept {
+    storage_ = std::move(other.storage_);
+    rows_ = std::exchange(other.rows_, 0);
+    cols_ = std::exchange(other.cols_, 0);
+    return *this;
+  }
 
   [[nodiscard]] matrix<B> view() { return {storage_.data(), rows_, cols_}; }
   [[nodiscard]] const_matrix<B> view() const { return {storage_.data(), rows_, cols_}; }
@@ -42,10 +58,10 @@ class tensor {
   index_t cols_ = 0;
 };
 
-/// The elements in host memory, row by row.
+/// The elements in host memory, row by row. Throws out_of_memory.
 template <backend B>
 [[nodiscard]] std::vector<scalar_t<B>> to_host(const B& be, const_matrix<B> m) {
-  std::vector<scalar_t<B>> host(static_cast<std::size_t>(m.size()));
+  std::vector<scalar_t<B>> host = detail::host_vector<scalar_t<B>>(m.size());
   be.download(matrix_view<scalar_t<B>>(host.data(), m.rows(), m.cols()), m);
   be.synchronize();
   return host;

@@ -32,6 +32,7 @@ struct square_of_ratio {
 /// this network.
 template <backend B>
 [[nodiscard]] std::vector<double> gradient_norms(const network<B>& net, const arena<B>& gradients) {
+  (void)net.declared();
   if (gradients.all().size() != net.parameters().all().size())
     throw shape_error(detail::concat("the gradients have room for ", gradients.all().size(),
                                      " numbers, the parameters are ", net.parameters().all().size(),

@@ -16,6 +16,7 @@
 #ifndef CHAINRULE_NETWORK_NETWORK_HPP
 #define CHAINRULE_NETWORK_NETWORK_HPP
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -84,17 +85,26 @@ class network<B> {
 
   [[nodiscard]] const B& backend() const { return be_; }
   /// The shape of a sample, and of the output for it.
-  [[nodiscard]] const sample_shape& input_shape() const { return plan_->input(); }
-  [[nodiscard]] const sample_shape& output_shape() const { return chain_.shape(depth() - 1); }
+  [[nodiscard]] const sample_shape& input_shape() const { return declared().input(); }
+  [[nodiscard]] const sample_shape& output_shape() const {
+    (void)declared();
+    return chain_.shape(depth() - 1);
+  }
   /// The numbers of elements in these shapes: the columns of a batch.
   [[nodiscard]] index_t inputs() const { return input_shape().size(); }
   [[nodiscard]] index_t outputs() const { return output_shape().size(); }
   [[nodiscard]] index_t depth() const { return static_cast<index_t>(layers_.size()); }
-  /// What the layers have declared.
-  [[nodiscard]] const plan& declared() const { return *plan_; }
+  /// What the layers have declared. Throws value_error, as all that needs layers does, if the network
+  /// was moved from.
+  [[nodiscard]] const plan& declared() const {
+    if (!plan_) throw value_error("this network was moved from; use the one that it was moved to");
+    return *plan_;
+  }
 
   /// Every parameter, in the order of the layers.
-  [[nodiscard]] const std::vector<parameter>& parameter_list() const { return plan_->parameters(); }
+  [[nodiscard]] const std::vector<parameter>& parameter_list() const {
+    return declared().parameters();
+  }
   [[nodiscard]] arena<B>& parameters() { return parameters_; }
   [[nodiscard]] const arena<B>& parameters() const { return parameters_; }
   /// Untrained state, such as running statistics: names as plan::states() has them.
@@ -122,25 +132,30 @@ class network<B> {
   /// Gives parameters and state their first values; a seed gives the same values on any backend.
   void initialize(std::uint64_t seed) {
     std::uint64_t stream = 0;
-    for (const parameter& p : plan_->parameters()) fill(parameters_, p, seed, stream++);
-    for (const parameter& p : plan_->states()) fill(states_, p, seed, 0);
+    for (const parameter& p : declared().parameters()) fill(parameters_, p, seed, stream++);
+    for (const parameter& p : declared().states()) fill(states_, p, seed, 0);
   }
 
   /// Copies parameters and state of a network with the same layers, which may be on another backend
   /// or of another scalar. Throws shape_error if its parameters or states are others.
   template <chainrule::backend From>
   void assign(const network<From>& other) {
-    require_same("parameter", plan_->parameters(), other.declared().parameters());
-    require_same("state", plan_->states(), other.declared().states());
-    copy_across(other.backend(), other.parameters(), be_, parameters_);
-    copy_across(other.backend(), other.states(), be_, states_);
+    require_same("parameter", declared().parameters(), other.declared().parameters());
+    require_same("state", declared().states(), other.declared().states());
+    const auto parameters = elements_for(parameters_, other.backend(), other.parameters());
+    const auto states = elements_for(states_, other.backend(), other.states());
+    assign_elements(be_, parameters_, parameters);
+    assign_elements(be_, states_, states);
   }
 
   /// An arena for gradients, all 0; its slices are those of the parameters.
-  [[nodiscard]] arena<B> make_gradients() const { return arena<B>(be_, plan_->parameter_arena()); }
+  [[nodiscard]] arena<B> make_gradients() const {
+    return arena<B>(be_, declared().parameter_arena());
+  }
 
   /// Memory for passes of up to `capacity` samples; with `training`, also for backward passes.
   [[nodiscard]] pass<B> make_pass(index_t capacity, bool training = false) const {
+    (void)declared();
     return pass<B>(be_, plan_, capacity, training);
   }
 
@@ -161,6 +176,7 @@ class network<B> {
   /// The gradient with respect to the output, n × outputs: a loss writes it here before backward.
   /// Throws shape_error unless the pass is one for training.
   [[nodiscard]] matrix<B> output_gradient(pass<B>& p) const {
+    p.require_plan(declared());
     if (!p.has_training())
       throw shape_error("this pass was made for inference; make one with training = true");
     return chain_.gradient(p, depth() - 1);
@@ -171,11 +187,12 @@ class network<B> {
   /// which was one in training. Throws shape_error.
   void backward(const_matrix<B> x, pass<B>& p, arena<B>& gradients,
                 matrix<B> input_gradient = {}) const {
+    (void)declared();
     if (gradients.all().size() != parameters_.all().size())
       throw shape_error(detail::concat("the gradients have room for ", gradients.all().size(),
                                        " numbers, the parameters are ", parameters_.all().size(),
                                        "; use make_gradients() of this network"));
-    p.begin_backward(*plan_, gradients, x.rows());
+    p.begin_backward(declared(), gradients, x.rows());
     const matrix<B> dy = output_gradient(p);
     chain_.grant(p, dy);
     chain_.backward(p, x, const_matrix<B>(chain_.output(p, depth() - 1)), const_matrix<B>(dy),
@@ -187,7 +204,7 @@ class network<B> {
 
   /// Makes the states that a pass of training computed those of the network.
   void commit(const pass<B>& p) {
-    if (!plan_->states().empty()) be_.copy(states_.all(), p.new_states().all());
+    if (!declared().states().empty()) be_.copy(states_.all(), p.new_states().all());
   }
 
   /// The output of layer i in the last forward pass (n × elements).
@@ -218,6 +235,7 @@ class network<B> {
 
   /// One line per layer: its name, the shape of its output, its number of parameters.
   [[nodiscard]] std::vector<layer_summary> layers() const {
+    (void)declared();
     std::vector<layer_summary> lines;
     for (index_t i = 0; i < depth(); ++i) {
       index_t count = 0;
@@ -272,10 +290,11 @@ class network<B> {
   }
 
   void fill(arena<B>& values, const parameter& p, std::uint64_t seed, std::uint64_t stream) {
-    std::vector<double> drawn(static_cast<std::size_t>(p.place.rows * p.place.cols));
+    auto drawn = detail::host_vector<double>(p.place.rows * p.place.cols);
+    auto rounded = detail::host_vector<scalar_t<B>>(p.place.rows * p.place.cols);
     random_stream random(seed, stream);
     p.initial.fill({drawn.data(), p.place.rows, p.place.cols}, p.inputs, p.outputs, random);
-    const std::vector<scalar_t<B>> rounded(drawn.begin(), drawn.end());
+    std::copy(drawn.begin(), drawn.end(), rounded.begin());
     be_.upload(values[p.place],
                matrix_view<const scalar_t<B>>(rounded.data(), p.place.rows, p.place.cols));
     be_.synchronize();  // `rounded` must live until it is read

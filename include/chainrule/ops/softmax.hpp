@@ -83,7 +83,7 @@ void argmax(const B& be, const_matrix<B> x, const_matrix<B> columns, matrix<B> m
 /// The row 0, 1, ..., count - 1.
 template <backend B>
 [[nodiscard]] tensor<B> counting_row(const B& be, index_t count) {
-  std::vector<scalar_t<B>> host(static_cast<std::size_t>(count));
+  auto host = detail::host_vector<scalar_t<B>>(count);
   for (index_t j = 0; j < count; ++j)
     host[static_cast<std::size_t>(j)] = static_cast<scalar_t<B>>(j);
   return from_host(be, matrix_view<const scalar_t<B>>(host.data(), 1, count));

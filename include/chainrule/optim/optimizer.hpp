@@ -9,6 +9,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -73,6 +74,9 @@ template <class Rule>
 
 }  // namespace detail
 
+/// No training makes more: schedules count them in doubles, exactly.
+inline constexpr std::int64_t most_steps = std::int64_t{1} << 53;
+
 template <backend B, class Chain>
 class optimizer {
   static_assert(Chain::is_complete,
@@ -90,7 +94,7 @@ class optimizer {
         plan_(plan),
         host_scalars_(static_cast<std::size_t>(per_step())),
         scalars_(be, 1, per_step()),
-        squares_(be, 1, 1) {
+        measured_(be, 1, 2) {
     for (auto& s : state_) s = arena<B>(be, plan);
   }
 
@@ -125,8 +129,9 @@ class optimizer {
   }
 
   /// Lays down the scalars of the next `count` steps in the backend's memory, for update_planned.
+  /// Throws shape_error, out_of_memory.
   void plan_steps(index_t count) {
-    std::vector<scalar_t<B>> host(static_cast<std::size_t>(count * per_step()));
+    auto host = detail::host_vector<scalar_t<B>>(detail::elements_of(count, per_step()));
     for (index_t i = 0; i < count; ++i) write_scalars(step_ + i, host.data() + i * per_step());
     if (planned_.rows() != count) planned_ = tensor<B>(be_, count, per_step());
     be_.upload(planned_.view(), matrix_view<const scalar_t<B>>(host.data(), count, per_step()));
@@ -144,7 +149,13 @@ class optimizer {
 
   /// The updates that were made.
   [[nodiscard]] std::int64_t step() const { return step_; }
-  void set_step(std::int64_t step) { step_ = step; }
+  /// Goes on after that many. Throws value_error unless they are 0 to most_steps.
+  void set_step(std::int64_t step) {
+    if (step < 0 || step > most_steps)
+      throw value_error(
+          detail::concat("a training has made 0 to ", most_steps, " steps, got ", step));
+    step_ = step;
+  }
   /// The learning rate of the next update.
   [[nodiscard]] double rate() const { return rules_.rate(step_); }
   /// The rules in words: "weight decay, adam".
@@ -228,13 +239,19 @@ class optimizer {
           std::make_index_sequence<Chain::scalars + 1>{});
   }
 
-  /// Fills in the scalar of a rule that measures the whole gradient, for all regions at once.
+  /// Fills in the scalars of a rule that measures the whole gradient, for all regions at once.
   void measure(const arena<B>& gradients) {
-    const auto& first = std::get<0>(rules_.rules());
     if constexpr (measures_gradient<first_rule>) {
-      be_.reduce(sum{}, squares_.view(), fn::sqr{}, gradients.all());
+      constexpr double most = std::numeric_limits<scalar_t<B>>::max();
+      const matrix<B> largest = measured_.view().block(0, 0, 1, 1);
+      const matrix<B> squares = measured_.view().block(0, 1, 1, 1);
+      be_.reduce(maximum{}, largest, fn::abs{}, gradients.all());
+      be_.reduce(sum{}, squares, typename first_rule::square_of_ratio{most}, gradients.all(),
+                 const_matrix<B>(largest));
+      const typename first_rule::both_scalars scalars{std::get<0>(rules_.rules()).limit, most};
       for (index_t i = 0; i < plan_.regions(); ++i)
-        be_.map(first.factor(), scalar(i, 1), squares_.view());
+        be_.map(scalars, std::array<matrix<B>, 2>{scalar(i, 1), scalar(i, 2)}, largest,
+                squares);
     }
   }
 
@@ -253,9 +270,9 @@ class optimizer {
   std::array<arena<B>, slots> state_;
   std::uint64_t identity_ = detail::next_identity();
   std::vector<scalar_t<B>> host_scalars_;
-  tensor<B> scalars_;  // of the step under way
-  tensor<B> planned_;  // of the steps to come, a row each
-  tensor<B> squares_;
+  tensor<B> scalars_;   // of the step under way
+  tensor<B> planned_;   // of the steps to come, a row each
+  tensor<B> measured_;  // of the whole gradient: the largest magnitude, a sum of squares
   std::int64_t step_ = 0;
 };
 

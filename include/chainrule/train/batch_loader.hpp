@@ -60,10 +60,10 @@ class batch_loader {
    public:
     stream(const B& be, const dataset<B>& data, index_t capacity)
         : be_(be), rows_(be.template allocate<std::int32_t>(capacity)) {
-      std::vector<std::int32_t> numbers(static_cast<std::size_t>(capacity));
+      auto numbers = detail::host_vector<std::int32_t>(capacity);
       for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<std::int32_t>(i);
       be_.upload(rows_.view(), matrix_view<const std::int32_t>(numbers.data(), 1, capacity));
-      const index_t size = capacity * data.features();
+      const index_t size = detail::elements_of(capacity, data.features());
       data.visit_streamed([&]<class T>(matrix_view<const T>) {
         for (auto& s : places<T>()) s = std::make_unique<staging_of<B, T>>(be_, size);
       });

@@ -56,9 +56,12 @@ class batch_parts {
  public:
   explicit batch_parts(const network<B>& net) : total_(net.make_gradients()) {}
 
-  /// Makes room for batches of up to `capacity` samples; `may_cut`: into more than one part.
+  /// Makes room for batches of up to `capacity` samples; `may_cut`: into more than one part. If it
+  /// throws there is room for none: what was there is freed first, there may not be memory for
+  /// both.
   void prepare(const network<B>& net, index_t capacity, bool may_cut) {
     const index_t parts = may_cut ? parts_of_batch(capacity, net.parameters().all().size()) : 1;
+    capacity_ = 0;
     parts_.clear();
     rows_ = (capacity + parts - 1) / parts;
     for (index_t i = 0; i < parts; ++i)

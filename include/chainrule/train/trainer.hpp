@@ -14,6 +14,7 @@
 #ifndef CHAINRULE_TRAIN_TRAINER_HPP
 #define CHAINRULE_TRAIN_TRAINER_HPP
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -43,6 +44,14 @@ class epoch_order {
 
   /// The order of the next epoch: assigns each of 0, ..., order.size() - 1 exactly once.
   virtual void draw(std::span<std::int32_t> order) = 0;
+};
+
+/// A place within an epoch: where a training was stopped.
+struct epoch_place {
+  index_t done = 0;        // the samples that were trained on; 0: at the end, or before the first
+  index_t samples = 0;     // of the epoch
+  std::uint64_t seed = 0;  // of its order
+  friend constexpr bool operator==(const epoch_place&, const epoch_place&) = default;
 };
 
 /// How `fit` goes about it.
@@ -123,10 +132,13 @@ class basic_trainer {
   basic_trainer& operator=(const basic_trainer&) = delete;
   virtual ~basic_trainer() = default;
 
-  /// Runs the epochs, unless the loss diverges or an observer asks to stop. Throws shape_error or
-  /// value_error if the data does not fit the network, an option is out of range or an order given
-  /// is not one.
+  /// Runs the epochs, unless the loss diverges or an observer asks to stop. An epoch that was
+  /// stopped within is gone on with: the rest of it is the first epoch of the next call, provided
+  /// that seed and number of samples are the same and no order is given; else a new one begins.
+  /// Throws shape_error or value_error if the data does not fit the network, an option is out of
+  /// range or an order given is not one.
   history fit(const dataset<B>& data, const fit_options<B>& options = {}) {
+    if (data.count() == 0) throw value_error("there are no samples to train on");
     require_fits(data);
     require_targets(data);
     if (options.validation != nullptr) {
@@ -137,12 +149,18 @@ class basic_trainer {
       throw value_error(
           detail::concat("training needs at least 0 epochs and batches of at least 1 ",
                          "sample, got ", options.epochs, " and ", options.batch));
-    if (data.count() == 0) throw value_error("there are no samples to train on");
+    for (std::size_t i = 0; i < options.observers.size(); ++i)
+      if (options.observers[i] == nullptr)
+        throw value_error(detail::concat("observer ", i, " of the training is a null pointer"));
     const index_t batch = options.batch < data.count() ? options.batch : data.count();
-    const index_t merged = options.merge_last_batch ? data.count() % batch : 0;
-    prepare(batch + merged, data);
+    if (options.order != nullptr || place_.samples != data.count() || place_.seed != options.seed)
+      place_ = {};
+    const auto merged_in = [&](index_t samples) {
+      return options.merge_last_batch && samples > batch ? samples % batch : 0;
+    };
+    prepare(batch + std::max(merged_in(data.count()), merged_in(data.count() - place_.done)), data);
     const sampler order(data.count(), options.seed);
-    std::vector<std::int32_t> host_order(static_cast<std::size_t>(data.count()));
+    auto host_order = detail::host_vector<std::int32_t>(data.count());
     detail::step_plan<B> full_batch;  // recorded in the second step of that size, where that can be
     feed_.restart();
     const phase first_pass = phase::train(options.seed, static_cast<std::uint64_t>(steps()));
@@ -150,13 +168,17 @@ class basic_trainer {
     history h;
     for (fit_observer* o : options.observers) o->on_begin();
     for (int epoch = 1; epoch <= options.epochs; ++epoch) {
-      if (options.order == nullptr)
-        order.shuffle(epochs_done_, host_order);
-      else
+      const index_t before = place_.done;
+      if (options.order != nullptr)
         draw(*options.order, host_order);
-      ++epochs_done_;
+      else
+        order.shuffle(before > 0 ? epochs_done_ - 1 : epochs_done_, host_order);
+      std::rotate(host_order.begin(), host_order.begin() + before, host_order.end());
+      if (before == 0) ++epochs_done_;
       feed_.begin(host_order, batch);
-      const batch_range batches(data.count() - merged, batch);
+      const index_t samples = data.count() - before;
+      const index_t merged = merged_in(samples);
+      const batch_range batches(samples - merged, batch);
       if constexpr (counting_backend<B>) plan_steps(batches.size());
       const auto start = std::chrono::steady_clock::now();
       const auto seconds = [&] {
@@ -164,7 +186,7 @@ class basic_trainer {
       };
       index_t done = 0;
       for (const auto [first, size] : batches) {
-        const bool last = first + size + merged == data.count();
+        const bool last = first + size + merged == samples;
         const index_t n = last ? size + merged : size;
         set_scale(options.divide_by_full_batch ? options.batch : n);
         last_rate_ = rate();
@@ -175,10 +197,11 @@ class basic_trainer {
           work();
         if constexpr (counting_backend<B>) count_step();
         done += n;
+        place_ = last ? epoch_place{} : epoch_place{before + done, data.count(), options.seed};
         const batch_report report{epoch,
                                   options.epochs,
                                   done,
-                                  data.count(),
+                                  samples,
                                   seconds(),
                                   [](const void* self, index_t count) {
                                     return static_cast<const basic_trainer*>(self)->mean(count);
@@ -201,9 +224,14 @@ class basic_trainer {
         h.reason = stop_reason::diverged;
         h.message = why_not_finite(data);
       }
-      if (!h.message.empty()) return h;
+      if (!h.message.empty()) break;
     }
-    h.message = "all epochs are done";
+    if (h.message.empty()) h.message = "all epochs are done";
+    // A loss is that of the parameters before its step: nobody has seen those behind the last.
+    if (h.reason != stop_reason::diverged && !h.epochs.empty() && !parameters_are_finite()) {
+      h.reason = stop_reason::diverged;
+      h.message = "the parameters are no longer finite; a smaller learning rate may help";
+    }
     return h;
   }
 
@@ -249,14 +277,19 @@ class basic_trainer {
   [[nodiscard]] virtual std::int64_t steps() const = 0;
   [[nodiscard]] virtual double rate() const = 0;
 
-  /// The epochs that were begun, over all calls of fit.
-  [[nodiscard]] std::uint64_t epochs() const { return epochs_done_; }
+  static constexpr std::int64_t most_steps = chainrule::most_steps;
 
-  /// Goes on where another training was: `steps` updates and `epochs` epochs into it. The state of
-  /// the optimizer is optimizer_state()'s.
-  void set_progress(std::int64_t steps, std::uint64_t epochs) {
+  /// The epochs that were begun, over all calls of fit, and where the last of them was stopped.
+  [[nodiscard]] std::uint64_t epochs() const { return epochs_done_; }
+  [[nodiscard]] const epoch_place& place() const { return place_; }
+
+  /// Goes on where another training was: `steps` updates and `epochs` epochs into it, the last of
+  /// them as far as `place`. The state of the optimizer is optimizer_state()'s. Throws value_error
+  /// unless 0 <= steps <= most_steps.
+  void set_progress(std::int64_t steps, std::uint64_t epochs, const epoch_place& place = {}) {
     set_steps(steps);
     epochs_done_ = epochs;
+    place_ = epochs > 0 && place.done > 0 && place.done < place.samples ? place : epoch_place{};
   }
 
   /// Goes on where `other` is, which may train on another backend: takes its parameters, the state
@@ -270,10 +303,12 @@ class basic_trainer {
       throw value_error(detail::concat("a training by '", optimizer_name(),
                                        "' cannot go on from one by '", other.optimizer_name(),
                                        "'; give both the same rules"));
-    net_.assign(other.net());
+    std::vector<std::vector<scalar_t<B>>> state;  // all of it before anything changes
     for (std::size_t i = 0; i < mine.size(); ++i)
-      copy_across(other.net().backend(), theirs[i], be_, mine[i]);
-    set_progress(other.steps(), other.epochs());
+      state.push_back(elements_for(mine[i], other.net().backend(), theirs[i]));
+    net_.assign(other.net());
+    for (std::size_t i = 0; i < mine.size(); ++i) assign_elements(be_, mine[i], state[i]);
+    set_progress(other.steps(), other.epochs(), other.place());
   }
 
   [[nodiscard]] network<B>& net() { return net_; }
@@ -378,6 +413,15 @@ class basic_trainer {
     counts_correct_ = data.classes() > 0 && net_.outputs() > 1;
   }
 
+  /// Whether there is no infinity and no NaN among them. Waits for the backend.
+  [[nodiscard]] bool parameters_are_finite() const {
+    const const_matrix<B> all = std::as_const(net_).parameters().all();
+    if (all.empty()) return true;
+    tensor<B> largest(be_, 1, 1);
+    be_.reduce(maximum{}, largest.view(), fn::abs{}, all);
+    return std::isfinite(to_host(be_, std::as_const(largest).view())[0]);
+  }
+
   /// Puts 1 / divisor into the backend's memory, where the loss reads it.
   void set_scale(index_t divisor) {
     if (divisor == divisor_) return;
@@ -437,7 +481,7 @@ class basic_trainer {
     tensor<B> winners(be_, count, 1);
     tensor<B> scale(be_, 1, 1);
     be_.map(fn::fill{1}, scale.view());
-    std::vector<std::int32_t> numbers(static_cast<std::size_t>(count));
+    auto numbers = detail::host_vector<std::int32_t>(count);
     for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<std::int32_t>(i);
     const auto order = be_.template allocate<std::int32_t>(count);
     be_.upload(order.view(), matrix_view<const std::int32_t>(numbers.data(), 1, count));
@@ -490,6 +534,7 @@ class basic_trainer {
   double last_rate_ = 0;  // of the step that was made last
   bool counts_correct_ = false;
   std::uint64_t epochs_done_ = 0;  // over all calls of fit: each epoch has an order of its own
+  epoch_place place_;              // in the last of them
 };
 
 /// Training of a network with one loss and one optimizer.

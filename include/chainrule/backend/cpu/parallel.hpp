@@ -36,13 +36,16 @@ class thread_pool {
     if (threads < 1 || threads > max_threads)
       throw value_error(detail::concat("the number of threads must be between 1 and ", max_threads,
                                        ", got ", threads));
-    workers_.reserve(static_cast<std::size_t>(threads - 1));
     try {
+      workers_.reserve(static_cast<std::size_t>(threads - 1));
       for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { serve(); });
     } catch (const std::system_error&) {
       stop();
       throw backend_error(detail::concat("the system allows only ", workers_.size() + 1, " of the ",
                                          threads, " threads asked for"));
+    } catch (...) {  // no memory for one: those that run must end before their handles go
+      stop();
+      throw;
     }
   }
 

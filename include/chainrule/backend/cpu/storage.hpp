@@ -3,7 +3,6 @@
 #ifndef CHAINRULE_BACKEND_CPU_STORAGE_HPP
 #define CHAINRULE_BACKEND_CPU_STORAGE_HPP
 
-#include <limits>
 #include <new>
 #include <type_traits>
 #include <utility>
@@ -21,14 +20,15 @@ class cpu_storage {
   static constexpr std::size_t alignment = 64;
 
   cpu_storage() = default;
-  /// Throws value_error if size is negative or no address could be that large, std::bad_alloc if
+  /// Throws value_error if size is negative or no address could be that large, out_of_memory if
   /// there is not enough memory.
   explicit cpu_storage(index_t size) : size_(size) {
-    if (size < 0 || size > std::numeric_limits<index_t>::max() / static_cast<index_t>(sizeof(T)))
-      throw value_error(detail::concat("cannot allocate ", size, " elements"));
-    if (size > 0)
-      data_ = static_cast<T*>(
-          ::operator new (static_cast<std::size_t>(size) * sizeof(T), std::align_val_t{alignment}));
+    detail::require_countable(size);
+    if (size == 0) return;
+    void* const memory = ::operator new (static_cast<std::size_t>(size) * sizeof(T),
+                                         std::align_val_t{alignment}, std::nothrow);
+    if (memory == nullptr) detail::throw_out_of_memory(size, sizeof(T));
+    data_ = static_cast<T*>(memory);
   }
   cpu_storage(cpu_storage&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}

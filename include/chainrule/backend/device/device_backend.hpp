@@ -45,9 +45,7 @@ class device_storage {
 
   device_storage() = default;
   device_storage(std::shared_ptr<Runtime> runtime, index_t size)
-      : runtime_(std::move(runtime)),
-        memory_(runtime_->acquire(static_cast<std::size_t>(size) * sizeof(T))),
-        size_(size) {}
+      : runtime_(std::move(runtime)), memory_(runtime_->acquire(bytes(size))), size_(size) {}
   device_storage(device_storage&& other) noexcept
       : runtime_(std::move(other.runtime_)),
         memory_(std::exchange(other.memory_, {})),
@@ -70,6 +68,11 @@ class device_storage {
   [[nodiscard]] matrix_view<T, pointer> view() const { return {data(), 1, size_}; }
 
  private:
+  static std::size_t bytes(index_t size) {
+    detail::require_countable(size);
+    return static_cast<std::size_t>(size) * sizeof(T);
+  }
+
   std::shared_ptr<Runtime> runtime_;
   typename Runtime::allocation_type memory_{};
   index_t size_ = 0;
@@ -122,6 +125,9 @@ class device_backend {
   template <class U>
   explicit device_backend(const device_backend<Runtime, U>& other)
       : device_backend(other.runtime()) {}
+  // A handle that is moved from still works: so does what only has a copy.
+  device_backend(const device_backend&) = default;
+  device_backend& operator=(const device_backend&) = default;
 
   [[nodiscard]] const std::shared_ptr<Runtime>& runtime() const { return runtime_; }
   [[nodiscard]] std::string name() const { return Runtime::api; }
@@ -132,7 +138,6 @@ class device_backend {
 
   template <class U = T>
   [[nodiscard]] storage<U> allocate(index_t size) const {
-    if (size < 0) throw value_error(detail::concat("cannot allocate ", size, " elements"));
     return storage<U>(runtime_, size);
   }
 

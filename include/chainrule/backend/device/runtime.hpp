@@ -92,12 +92,6 @@ struct device_statistics {
   std::uint64_t builds = 0;            // kernels that were compiled, not found in a cache
 };
 
-/// The device's memory does not suffice.
-class out_of_memory : public backend_error {
- public:
-  using backend_error::backend_error;
-};
-
 namespace device {
 
 /// A rectangle of bytes in a buffer: where it begins and how far its rows lie apart.

@@ -53,7 +53,7 @@ class device_staging {
   }
   /// Sends that matrix; what is asked of the backend from now on can read it.
   [[nodiscard]] matrix_view<const T, pointer> send(index_t rows, index_t cols) {
-    if (rows < 0 || cols < 0 || rows * cols > size_)
+    if (rows < 0 || cols < 0 || shape{rows, cols}.size() > size_)
       throw shape_error(detail::concat("a staging of ", size_, " elements cannot send ", rows,
                                        " x ", cols, "; make a larger one"));
     runtime_->send(host_, memory_.buffer, memory_.begin, bytes(rows * cols));
@@ -65,6 +65,7 @@ class device_staging {
 
  private:
   static std::size_t bytes(index_t elements) {
+    detail::require_countable(elements);
     return static_cast<std::size_t>(elements) * sizeof(T);
   }
 

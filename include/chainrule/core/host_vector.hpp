@@ -1,0 +1,27 @@
+/// \file
+/// A vector whose length follows from data or from a network, in the host's memory.
+#ifndef CHAINRULE_CORE_HOST_VECTOR_HPP
+#define CHAINRULE_CORE_HOST_VECTOR_HPP
+
+#include <new>
+#include <vector>
+
+#include "chainrule/core/shape.hpp"
+
+namespace chainrule::detail {
+
+/// `count` elements, all 0. Throws value_error if count is negative or no address could be that
+/// large, out_of_memory.
+template <class T>
+[[nodiscard]] std::vector<T> host_vector(index_t count) {
+  require_countable(count);
+  try {
+    return std::vector<T>(static_cast<std::size_t>(count));
+  } catch (const std::bad_alloc&) {
+  }
+  throw_out_of_memory(count, sizeof(T));
+}
+
+}  // namespace chainrule::detail
+
+#endif  // CHAINRULE_CORE_HOST_VECTOR_HPP
