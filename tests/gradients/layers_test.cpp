@@ -102,7 +102,7 @@ TEST_CASE("dropout", "[gradients][networks]") {
   };
   const D be;
   gradient_check_options options;
-  options.pass = pass;
+  options.pass = training_pass;
   auto net = made<D>(layers(be));
   if (wanted("double"))
     double_row("layers", "dropout")
@@ -118,7 +118,7 @@ TEST_CASE("dropout", "[gradients][networks]") {
   const network<S> alone{S{}, {one, one, dropout{0.3}}};
   auto state = alone.make_pass(7, true);
   const tensor<S> any = uniform(alone.backend(), 7, 7, 1);
-  const std::vector<double> kept = doubles(alone.backend(), alone.forward(any.view(), state, pass));
+  const std::vector<double> kept = doubles(alone.backend(), alone.forward(any.view(), state, training_pass));
   CHECK(std::count(kept.begin(), kept.end(), 0.0) > 5);
   CHECK(largest(kept) > 1);
   auto same = made<D>(specs<D>{

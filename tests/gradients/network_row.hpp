@@ -17,7 +17,7 @@ struct batch_point {
   bool allow_zero = false;
 };
 
-inline constexpr phase pass = phase::train(5, 17);
+inline constexpr phase training_pass = phase::train(5, 17);
 
 template <class B>
 using specs = std::vector<any_layer<B>>;
@@ -51,7 +51,7 @@ template <class B, class Loss>
   const B& be = net.backend();
   stepper step(net, loss, at.x.rows);
   tensor<B> dx(be, at.x.rows, at.x.cols);
-  step.run(net, on(be, at.x).view(), on(be, at.targets).view(), pass, dx.view());
+  step.run(net, on(be, at.x).view(), on(be, at.targets).view(), training_pass, dx.view());
   gradient_list list;
   for (const parameter& p : names)
     list.push_back(doubles(be, const_matrix<B>(step.gradients[net.place_of(p.name)])));
@@ -90,7 +90,7 @@ void network_row(const std::string& group, const std::string& name, const Make& 
   auto net = made<D>(make(D{}));
   if (wanted("double")) {
     gradient_check_options options;
-    options.pass = pass;
+    options.pass = training_pass;
     options.allow_zero = at.allow_zero;
     const D& be = net.backend();
     double_row(group, name)

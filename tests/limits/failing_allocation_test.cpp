@@ -14,7 +14,6 @@
 #include "chainrule/layers/dropout.hpp"
 #include "chainrule/losses/softmax_cross_entropy.hpp"
 #include "chainrule/network/network.hpp"
-#include "chainrule/network/sequential.hpp"
 #include "chainrule/network/summary.hpp"
 #include "chainrule/train/trainer.hpp"
 #include "io/scratch.hpp"
@@ -101,7 +100,7 @@ TEST_CASE("every allocation fails once: backend, network, data set, trainer") {
     const dataset<cpu> data(be, s.inputs(), s.labels, 3);
     auto net = make_network(be);
     auto moved = net.to(basic_cpu<double>(1));
-    const sequential<cpu> chain_of_layers(be, {dense{5, 7, relu{}}, dense{7, 3}});
+    const network<cpu> chain_of_layers(be, {dense{5, 7, relu{}}, dense{7, 3}});
     auto t = make_trainer(net);
     (void)summary(net);
   };
