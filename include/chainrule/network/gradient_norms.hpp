@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "chainrule/core/finite.hpp"
 #include "chainrule/network/network.hpp"
 
 namespace chainrule {
@@ -55,7 +56,7 @@ template <backend B>
   for (std::size_t i = 0; i < list.size(); ++i) {
     const auto largest = static_cast<double>(host[i]);
     // 0 and infinity are no divisors, and are their own norms.
-    const double norm = largest == 0 || std::isinf(largest)
+    const double norm = largest == 0 || !detail::is_finite(largest)
                             ? largest
                             : largest * std::sqrt(static_cast<double>(host[list.size() + i]));
     // Parameters are named by their layer: "3.weight".

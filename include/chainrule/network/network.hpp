@@ -159,6 +159,11 @@ class network<B> {
     return pass<B>(be_, plan_, capacity, training);
   }
 
+  [[deprecated("chainrule: now make_pass")]] pass<B> make_workspace(index_t capacity,
+                                                                     bool training = false) const {
+    return make_pass(capacity, training);
+  }
+
   /// The outputs for x (n × inputs), n × outputs. They live in `p` until its next use. Throws
   /// shape_error.
   const_matrix<B> forward(const_matrix<B> x, pass<B>& p,
@@ -338,6 +343,14 @@ template <backend B>
 network(B, std::vector<any_layer<B>>) -> network<B>;
 template <backend B, class... Layers>
 network(B, Layers...) -> network<B, Layers...>;
+
+// Names of version 0.1.
+template <backend B>
+using sequential [[deprecated("chainrule: network<B> holds layers of run time too")]] = network<B>;
+template <backend B>
+using layer_spec [[deprecated("chainrule: now any_layer<B>")]] = any_layer<B>;
+template <backend B>
+using workspace [[deprecated("chainrule: now pass<B>")]] = pass<B>;
 
 }  // namespace chainrule
 

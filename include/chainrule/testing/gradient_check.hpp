@@ -14,11 +14,11 @@
 #ifndef CHAINRULE_TESTING_GRADIENT_CHECK_HPP
 #define CHAINRULE_TESTING_GRADIENT_CHECK_HPP
 
-#include <cmath>
 #include <limits>
 #include <string>
 #include <vector>
 
+#include "chainrule/core/finite.hpp"
 #include "chainrule/losses/loss.hpp"
 #include "chainrule/network/network.hpp"
 #include "chainrule/testing/gradient_comparison.hpp"
@@ -73,7 +73,7 @@ class gradient_checker final : function_at_a_point {
     tensor<B> input_gradient(be_, x_.rows(), x_.cols());
     differentiate(gradients, input_gradient);
     at_point_ = value();
-    if (at_point_ != value() && !std::isnan(at_point_))
+    if (at_point_ != value() && !detail::is_nan(at_point_))
       throw value_error(
           "the loss of one seed and step differs between two passes; layers may draw random "
           "numbers from the seed and step of the phase only");

@@ -3,10 +3,10 @@
 #ifndef CHAINRULE_TESTING_GRADIENT_REPORT_HPP
 #define CHAINRULE_TESTING_GRADIENT_REPORT_HPP
 
-#include <cmath>
 #include <string>
 
 #include "chainrule/core/error.hpp"
+#include "chainrule/core/finite.hpp"
 #include "chainrule/core/shape.hpp"
 
 namespace chainrule {
@@ -38,7 +38,7 @@ struct gradient_report {
   const std::string counts =
       detail::concat("; ", r.compared, " compared, ", r.skipped, " left out at kinks");
   const std::string element = detail::concat(r.parameter, "(", r.row, ", ", r.col, ")");
-  if (std::isnan(r.analytic))
+  if (detail::is_nan(r.analytic))
     return detail::concat("gradients differ: backward did not write ", element,
                           ", or wrote NaN; by differences it is ", r.numeric, counts);
   const std::string worst =

@@ -419,7 +419,7 @@ class basic_trainer {
     if (all.empty()) return true;
     tensor<B> largest(be_, 1, 1);
     be_.reduce(maximum{}, largest.view(), fn::abs{}, all);
-    return std::isfinite(to_host(be_, std::as_const(largest).view())[0]);
+    return detail::is_finite(to_host(be_, std::as_const(largest).view())[0]);
   }
 
   /// Puts 1 / divisor into the backend's memory, where the loss reads it.
