@@ -20,7 +20,7 @@ expect(good nothing "// expect: one [a-z]+ sentence\n${sin}")
 expect(no_expectation "the first line must be" "${sin}")
 expect(other_message "expected a message that matches" "// expect: another sentence\n${sin}")
 expect(one_error nothing "// expect: one\n// errors: 1\n${sin}")
-expect(two_errors "expected 1 error.s., found 2"
+expect(two_errors "expected 1 error(s), found 2"
        "// expect: one\n// errors: 1\n${sin}#ifndef CHAINRULE_CONTROL\nint x = y;\n#endif\n")
 expect(compiles "it must not compile, but it does" "// expect: anything\nint x;\n")
 expect(bad_control "with CHAINRULE_CONTROL it must compile" "// expect: .\nint x = ;\n")
