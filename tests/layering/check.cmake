@@ -1,4 +1,5 @@
-# The layering law: includes go down only.
+# The layering law: includes go down only, and end at core/compiler.hpp, which says what the
+# compiler must offer.
 #
 #   cmake -D ROOT=<folder that holds chainrule/> -P check.cmake
 #
@@ -45,6 +46,7 @@ foreach(header IN LISTS headers)
   endif()
 
   file(STRINGS "${ROOT}/${header}" lines REGEX "^[ \t]*#[ \t]*include")
+  set(own NO)
   foreach(line IN LISTS lines)
     if(NOT line MATCHES "include[ \t]*([\"<])([^\">]+)")
       continue()  # an include of a macro
@@ -53,7 +55,11 @@ foreach(header IN LISTS headers)
     set(included "${CMAKE_MATCH_2}")
     if(included STREQUAL "chainrule/version.hpp")
       continue()
-    elseif(included MATCHES "\\.\\." OR (quote STREQUAL "\"" AND NOT included MATCHES "^chainrule/"))
+    endif()
+    if(included MATCHES "^chainrule/")
+      set(own YES)
+    endif()
+    if(included MATCHES "\\.\\." OR (quote STREQUAL "\"" AND NOT included MATCHES "^chainrule/"))
       list(APPEND complaints "${header} includes ${included}: write it from the root, chainrule/...")
     elseif(included MATCHES "^chainrule/([^/]+)/")
       set(target "${CMAKE_MATCH_1}")
@@ -64,6 +70,9 @@ foreach(header IN LISTS headers)
       list(APPEND complaints "${header} includes ${included}: only programs include that")
     endif()
   endforeach()
+  if(NOT own AND NOT header MATCHES "^chainrule/(version|core/compiler)\\.hpp$")
+    list(APPEND complaints "${header} does not include chainrule/core/compiler.hpp, nor what does")
+  endif()
 endforeach()
 
 list(LENGTH headers count)

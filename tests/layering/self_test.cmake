@@ -38,4 +38,6 @@ expect(umbrella "only programs include that" train/a.hpp "#include \"chainrule/c
 expect(relative "write it from the root" core/a.hpp "#include \"../ops/b.hpp\"")
 expect(dots "write it from the root" core/a.hpp "#include <../ops/b.hpp>")
 expect(new_folder "has no place in the order" magic/a.hpp "#include <vector>")
+expect(alone "core/a.hpp does not include chainrule/core/compiler.hpp"
+  core/a.hpp "#include <vector>\n#include \"chainrule/version.hpp\"")
 expect(empty "no headers" ../x.hpp "")

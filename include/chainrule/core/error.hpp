@@ -19,6 +19,8 @@
 #include <string>
 #include <string_view>
 
+#include "chainrule/core/compiler.hpp"
+
 namespace chainrule {
 
 /// The base of everything the library throws. (What is not thrown by it may pass through it:

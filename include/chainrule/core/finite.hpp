@@ -12,6 +12,8 @@
 #include <limits>
 #include <type_traits>
 
+#include "chainrule/core/compiler.hpp"
+
 namespace chainrule::detail {
 
 /// The bits of x without its sign: those of infinity are the largest that are no NaN's.

@@ -14,6 +14,8 @@
 #include <string>
 #include <string_view>
 
+#include "chainrule/core/compiler.hpp"
+
 namespace chainrule::detail {
 
 /// Adds up text, piece by piece; how it is cut into pieces makes no difference. Two lanes of 64

@@ -18,6 +18,8 @@
 #include <concepts>
 #include <cstdint>
 
+#include "chainrule/core/compiler.hpp"
+
 namespace chainrule {
 
 /// Four words of random bits for one (seed, stream, counter): the block cipher itself, with the

@@ -12,6 +12,7 @@
 #include <limits>
 #include <string>
 
+#include "chainrule/core/compiler.hpp"
 #include "chainrule/core/error.hpp"
 
 namespace chainrule {

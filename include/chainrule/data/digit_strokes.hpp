@@ -11,6 +11,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "chainrule/core/compiler.hpp"
+
 namespace chainrule::detail {
 
 /// A point of a digit that is 100 high and about 60 wide, around x = 50; y points down.

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "chainrule/core/error.hpp"
+#include "chainrule/core/finite.hpp"
 #include "chainrule/core/philox.hpp"
 #include "chainrule/core/shape.hpp"
 #include "chainrule/core/view.hpp"
@@ -119,7 +120,7 @@ struct labelled_images {
   /// 0 <= fraction <= 1 or if there are more images than a sampler numbers.
   [[nodiscard]] std::pair<labelled_images, labelled_images> split(double fraction,
                                                                   std::uint64_t seed) const {
-    if (!(fraction >= 0 && fraction <= 1))  // so that NaN is refused too
+    if (detail::is_nan(fraction) || fraction < 0 || fraction > 1)
       throw value_error(
           detail::concat("the fraction to split off ", name, " lies in 0 to 1, got ", fraction));
     if (count > largest_sample_count)

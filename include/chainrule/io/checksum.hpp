@@ -17,6 +17,8 @@
 #include <span>
 #include <string>
 
+#include "chainrule/core/compiler.hpp"
+
 namespace chainrule {
 namespace detail {
 

@@ -6,6 +6,7 @@
 #ifndef CHAINRULE_LAYERS_DROPOUT_HPP
 #define CHAINRULE_LAYERS_DROPOUT_HPP
 
+#include "chainrule/core/finite.hpp"
 #include "chainrule/layers/layer.hpp"
 #include "chainrule/ops/dropout.hpp"
 
@@ -18,7 +19,7 @@ class dropout {
 
   /// Throws value_error unless 0 <= p < 1.
   constexpr explicit dropout(double p) : p_(p) {
-    if (!(p >= 0 && p < 1))
+    if (detail::is_nan(p) || p < 0 || p >= 1)
       throw value_error(
           detail::concat("the probability of dropout must be at least 0 and below 1, got ", p));
   }

@@ -10,6 +10,7 @@
 #ifndef CHAINRULE_LOSSES_POINTWISE_HPP
 #define CHAINRULE_LOSSES_POINTWISE_HPP
 
+#include "chainrule/core/finite.hpp"
 #include "chainrule/losses/loss.hpp"
 #include "chainrule/pointwise/derivative.hpp"
 
@@ -170,7 +171,8 @@ struct huber_loss : pointwise_loss<huber_loss> {
   static constexpr const char* name = "Huber loss";
   double delta = 1;
   constexpr explicit huber_loss(double d = 1) : delta(d) {
-    if (!(d > 0)) throw value_error(detail::concat("Huber loss: delta must be above 0, got ", d));
+    if (detail::is_nan(d) || d <= 0)
+      throw value_error(detail::concat("Huber loss: delta must be above 0, got ", d));
   }
   constexpr auto term() const { return terms::huber{delta}; }
   static constexpr double factor(index_t outputs) { return 1.0 / static_cast<double>(outputs); }

@@ -55,7 +55,7 @@ template <backend B>
   const std::vector<scalar_t<B>> host = to_host(be, const_matrix<B>(both.view()));
   for (std::size_t i = 0; i < list.size(); ++i) {
     const auto largest = static_cast<double>(host[i]);
-    // 0 and infinity are no divisors, and are their own norms.
+    // 0 and what is not finite are no divisors, and are their own norms.
     const double norm = largest == 0 || !detail::is_finite(largest)
                             ? largest
                             : largest * std::sqrt(static_cast<double>(host[list.size() + i]));

@@ -26,7 +26,7 @@ class schedule {
  public:
   /// The same rate at every step. Throws value_error unless it is finite and at least 0.
   schedule(double rate) : constant_(rate) {  // NOLINT: implicit, a number is a schedule
-    if (!(rate >= 0 && detail::is_finite(rate)))
+    if (rate < 0 || !detail::is_finite(rate))
       throw value_error(
           detail::concat("a learning rate must be finite and at least 0, got ", rate));
   }

@@ -191,7 +191,7 @@ class function_checker final : function_at_a_point {
 
   void require_same_value() {
     const double again = value();
-    if (again != at_point_ && !(detail::is_nan(again) && detail::is_nan(at_point_)))
+    if (again != at_point_ && !(is_nan(again) && is_nan(at_point_)))
       throw value_error(concat(
           "check_gradients: the function is none of its inputs alone, its weighted sum is ",
           at_point_, " and then ", again,

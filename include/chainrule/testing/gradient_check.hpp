@@ -73,7 +73,7 @@ class gradient_checker final : function_at_a_point {
     tensor<B> input_gradient(be_, x_.rows(), x_.cols());
     differentiate(gradients, input_gradient);
     at_point_ = value();
-    if (at_point_ != value() && !detail::is_nan(at_point_))
+    if (at_point_ != value() && !is_nan(at_point_))
       throw value_error(
           "the loss of one seed and step differs between two passes; layers may draw random "
           "numbers from the seed and step of the phase only");

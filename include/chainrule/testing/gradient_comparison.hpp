@@ -67,7 +67,7 @@ class gradient_comparison {
     const double off = std::fabs(analytic - numeric);
     double error = off / std::max({std::fabs(analytic), std::fabs(numeric),
                                    floor_ * std::max(1.0, std::fabs(at_point))});
-    if (detail::is_nan(error)) error = std::numeric_limits<double>::infinity();
+    if (is_nan(error)) error = std::numeric_limits<double>::infinity();
     if (error > report_.tolerance) {
       // A kink within the step: the slope on one side differs from that on the other by as much
       // as (twice) what is to be explained, for the analytic one is that of one of the two sides.

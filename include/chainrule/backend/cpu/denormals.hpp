@@ -8,6 +8,8 @@
 
 #include <cstdint>
 
+#include "chainrule/core/compiler.hpp"
+
 #if defined(__x86_64__) || (defined(__i386__) && defined(__SSE__))
 #define CHAINRULE_HAS_MXCSR 1
 #else

@@ -14,6 +14,8 @@
 
 #include <string>
 
+#include "chainrule/core/compiler.hpp"
+
 namespace chainrule {
 
 /// The functions of the OpenCL loader.

@@ -6,6 +6,8 @@
 
 #include <string>
 
+#include "chainrule/core/compiler.hpp"
+
 namespace chainrule::device {
 
 /// The count and the total behind it go up by 1.
