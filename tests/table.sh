@@ -24,13 +24,14 @@ sed -n 's/.*<testcase name="\([^"]*\)".* status="\([^"]*\)".*/\1 \2/p' "$results
     title["network"] = "networks"; title["train"] = "training"; title["autodiff"] = "graphs"
     title["gradients"] = "gradients of all of these, against differences"
     title["device"] = "copies, waits, lost devices"
-    print "| suite | CPU | OpenCL | CUDA | the minimal backend |"
-    print "|---|---|---|---|---|"
+    print "| suite | CPU | OpenCL | CUDA | emulated CUDA | the minimal backend |"
+    print "|---|---|---|---|---|---|"
     for (i = 1; i <= areas; ++i)
-      printf "| %s | %s | %s | %s | %s |\n", title[area[i]], word(area[i]),
-             word("opencl." area[i]), word("cuda." area[i]), word("minimal." area[i])
-    printf "| kernels compile for sm_75 to sm_120 | - | - | %s | - |\n", word("cuda")
-    printf "| custom activation, gradient-checked | %s | %s | %s | - |\n",
+      printf "| %s | %s | %s | %s | %s | %s |\n", title[area[i]], word(area[i]),
+             word("opencl." area[i]), word("cuda." area[i]), word("emulated." area[i]),
+             word("minimal." area[i])
+    printf "| kernels compile for sm_75 to sm_120 | - | - | %s | - | - |\n", word("cuda")
+    printf "| custom activation, gradient-checked | %s | %s | %s | - | - |\n",
            word("example.custom_activation.cpu"), word("example.custom_activation.opencl"),
            word("example.custom_activation.cuda")
   }'

@@ -12,7 +12,7 @@
 #if defined(CHAINRULE_TEST_OPENCL)
 #include "chainrule/backend/opencl.hpp"
 #elif defined(CHAINRULE_TEST_CUDA)
-#include "chainrule/backend/cuda.hpp"
+#include "support/chosen_cuda.hpp"
 #elif defined(CHAINRULE_TEST_MINIMAL)
 #include "support/minimal_backend.hpp"
 #else
@@ -26,7 +26,7 @@ template <class T>
 using tested = chainrule::basic_opencl<T>;
 #elif defined(CHAINRULE_TEST_CUDA)
 template <class T>
-using tested = chainrule::basic_cuda<T>;
+using tested = chainrule::device_backend<chainrule::basic_cuda_runtime<chosen_cuda>, T>;
 #elif defined(CHAINRULE_TEST_MINIMAL)
 template <class T>
 using tested = minimal_backend<T>;

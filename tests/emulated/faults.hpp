@@ -1,0 +1,42 @@
+/// \file
+/// Faults that the suites have to find, to show that they would: CHAINRULE_EMULATED_FAULT is one of
+///
+///     barrier1, barrier2, barrier3   the first, second, third barrier of each text is missing
+///     transpose                      products take a factor's other transpose
+///     wait1                          a copy's queue does not wait for the reader of the last copy
+///     wait2                          the reader's queue does not wait for the copy
+///     synchronize                    the host does not wait, so it does not see what it asked for
+#ifndef CHAINRULE_TESTS_EMULATED_FAULTS_HPP
+#define CHAINRULE_TESTS_EMULATED_FAULTS_HPP
+
+#include <cstdlib>
+#include <string>
+#include <string_view>
+
+namespace emulated {
+
+[[nodiscard]] inline std::string_view fault() {
+  const char* wanted = std::getenv("CHAINRULE_EMULATED_FAULT");
+  return wanted == nullptr ? "" : wanted;
+}
+[[nodiscard]] inline bool has_fault(std::string_view name) { return fault() == name; }
+
+/// A kernel's text with the fault, if that is one of texts.
+[[nodiscard]] inline std::string with_fault(std::string text) {
+  if (fault().substr(0, 7) == "barrier") {
+    std::size_t at = 0;
+    for (char n = '0'; n < fault().back() && at != std::string::npos; ++n)
+      at = text.find("BARRIER;", at + 1);
+    if (at != std::string::npos) text.replace(at, 7, "");
+  }
+  if (has_fault("transpose")) {
+    const std::string right = "i * a_row + k * a_col";
+    const std::size_t at = text.find(right);
+    if (at != std::string::npos) text.replace(at, right.size(), "i * a_col + k * a_row");
+  }
+  return text;
+}
+
+}  // namespace emulated
+
+#endif  // CHAINRULE_TESTS_EMULATED_FAULTS_HPP
