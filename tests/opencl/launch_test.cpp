@@ -28,10 +28,9 @@ std::shared_ptr<faults::runtime> open_as(const char* layout) {
 
 /// Each pointwise verb on a matrix; what map gives.
 std::vector<float> pointwise(const faults::backend& be, index_t rows, index_t cols) {
-  tensor<faults::backend> x(be, rows, cols), y(be, rows, cols), z(be, cols, rows);
+  tensor<faults::backend> x(be, rows, cols), y(be, rows, cols);
   be.random(x.view(), 1, 2);
   be.map(fn::negate{}, y.view(), x.view());
-  be.transpose(z.view(), x.view());
   const auto numbers = be.allocate<std::int32_t>(rows);
   const std::vector<std::int32_t> zeros(static_cast<std::size_t>(rows), 0);
   be.upload<std::int32_t>(numbers.view(), matrix_view<const std::int32_t>(zeros.data(), 1, rows));
@@ -50,7 +49,7 @@ TEST_CASE("work is launched in whole groups of the runtime's choice", "[launch]"
       faults::now.most_items = 0;
       faults::now.launches.clear();
       const std::vector<float> values = pointwise(be, s.rows, s.cols);
-      CHECK(faults::now.launches.size() >= 6);
+      CHECK(faults::now.launches.size() >= 5);
       for (const faults::launched& l : faults::now.launches) {
         INFO(l.global[0] << " x " << l.global[1] << " by " << l.local[0] << " x " << l.local[1]);
         REQUIRE(l.local[0] * l.local[1] > 0);

@@ -424,7 +424,7 @@ class device_backend {
     a.target(source);
     launch("transpose",
            kernel_for<task::transpose, void>([] { return device::transpose_kernel(); }),
-           items(target.cols(), target.rows()), a);
+           device::transpose_items(target.shape()), a);
   }
 
  private:

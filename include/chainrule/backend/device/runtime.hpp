@@ -117,8 +117,9 @@ struct work {
 };
 
 /// The same in whole groups. Where the kernel does not say their size they have up to 256 items, as
-/// wide as the work or 256 at most, so that neighbours touch neighbouring memory; 128 where that
-/// gives work to more of the device's `units`; never more than `most`.
+/// wide as the work or 256 at most, so that neighbours touch neighbouring memory, but not so wide
+/// that more than an eighth of them lies beside the work, down to 32; 128 items where that gives
+/// work to more of the device's `units`; never more than `most`.
 [[nodiscard]] inline work grouped(work w, int units, std::size_t most = 256) {
   const auto power_of_two = [](std::size_t at_least, std::size_t at_most) {
     std::size_t p = 1;
@@ -129,6 +130,8 @@ struct work {
     const auto few = static_cast<std::size_t>(units) * 256;
     const std::size_t items = std::min<std::size_t>(w.width * w.height < few ? 128 : 256, most);
     w.local_width = power_of_two(w.width, items);
+    const auto beside = [&] { return (w.local_width - w.width % w.local_width) % w.local_width; };
+    while (w.local_width > 32 && beside() * 8 > w.width) w.local_width /= 2;
     w.local_height = power_of_two(w.height, items / w.local_width);
   }
   w.width = (w.width + w.local_width - 1) / w.local_width * w.local_width;
