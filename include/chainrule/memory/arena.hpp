@@ -75,11 +75,9 @@ class arena {
   }
 
   /// The matrix at that place. Throws shape_error if the arena has no such place.
-  [[nodiscard]] matrix<B> operator[](const slice& s) {
-    return {row(all(), s).data(), s.rows, s.cols};
-  }
+  [[nodiscard]] matrix<B> operator[](const slice& s) { return {at(all(), s), s.rows, s.cols}; }
   [[nodiscard]] const_matrix<B> operator[](const slice& s) const {
-    return {row(all(), s).data(), s.rows, s.cols};
+    return {at(all(), s), s.rows, s.cols};
   }
 
   /// Everything as one row, padding included.
@@ -96,8 +94,12 @@ class arena {
 
  private:
   template <class Row>
-  [[nodiscard]] Row row(Row all, const slice& s) const {
-    return all.block(0, plan_.begin(s.kind) + s.offset, 1, detail::elements_of(s.rows, s.cols));
+  [[nodiscard]] auto at(Row all, const slice& s) const {
+    const index_t first = plan_.begin(s.kind) + s.offset;
+    if (first + s.rows * s.cols > all.cols())
+      throw shape_error(detail::concat("an arena of ", all.cols(), " elements has no matrix of ",
+                                       s.rows, "x", s.cols, " at ", first));
+    return all.data() + first;
   }
 
   arena_plan plan_;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "chainrule/core/error.hpp"
+#include "chainrule/core/host_vector.hpp"
 #include "chainrule/core/shape.hpp"
 #include "chainrule/core/text.hpp"
 
@@ -25,7 +26,9 @@ class confusion_matrix {
   /// value_error for a label outside the classes.
   template <class Labels>
   confusion_matrix(const Labels& labels, const std::vector<int>& predictions, int classes)
-      : classes_(classes), counts_(static_cast<std::size_t>(classes) * (cols())) {
+      : classes_(classes),
+        counts_(detail::host_vector<index_t>(
+            detail::elements_of(classes, static_cast<index_t>(classes) + 1))) {
     if (labels.size() != predictions.size())
       throw shape_error(detail::concat(predictions.size(), " predictions cannot be held against ",
                                        labels.size(), " labels"));
