@@ -15,6 +15,7 @@
 #include "chainrule/losses/softmax_cross_entropy.hpp"
 #include "chainrule/memory/staging.hpp"
 #include "chainrule/network/network.hpp"
+#include "chainrule/train/metrics.hpp"
 #include "chainrule/train/trainer.hpp"
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
@@ -121,6 +122,9 @@ TEST_CASE("counts of up to 2^62 are refused where data is taken, and are no faul
   const float one[6] = {1, 2, 3, 4, 5, 6};
   refuses_one("sampler", [&](index_t a) { (void)sampler(a, 0); });
   refuses_one("synthetic digits", [&](index_t a) { (void)synthetic_digits(a, 1); });
+  CHECK_THROWS_AS(synthetic_digits(largest_sample_count, 1), out_of_memory);
+  for (const int classes : {-1, std::numeric_limits<int>::max()})
+    CHECK_THROWS_AS(confusion_matrix(std::vector<int>{}, {}, classes), error);
   refuses_one("images", [&](index_t a) {
     const labelled_images images{"x", a, a, a, 2, {}, {}};
     images.check();

@@ -28,6 +28,12 @@ namespace detail {
 /// No matrix has more elements: their bytes can be counted, whatever the scalar.
 inline constexpr index_t most_elements = std::numeric_limits<index_t>::max() / 16;
 
+/// Whether extents, whose bits are or-ed here, are at least 0 and so small that a product of two
+/// can be counted: nearly always, and in one comparison.
+[[nodiscard]] constexpr bool is_small(index_t bits) {
+  return static_cast<std::size_t>(bits) >> 29U == 0;
+}
+
 [[noreturn, gnu::cold, gnu::noinline]] inline void refuse_extents(index_t rows, index_t cols) {
   throw shape_error(
       rows < 0 || cols < 0
@@ -38,6 +44,7 @@ inline constexpr index_t most_elements = std::numeric_limits<index_t>::max() / 1
 /// rows * cols: wherever extents are multiplied that come from outside. Throws shape_error if one
 /// is negative or the product above most_elements.
 [[nodiscard]] constexpr index_t elements_of(index_t rows, index_t cols) {
+  if (is_small(rows | cols)) return rows * cols;
   index_t product = 0;
   if (rows < 0 || cols < 0 || __builtin_mul_overflow(rows, cols, &product) ||
       product > most_elements)

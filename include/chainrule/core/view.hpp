@@ -14,6 +14,7 @@
 #define CHAINRULE_CORE_VIEW_HPP
 
 #include <concepts>
+#include <limits>
 #include <string>
 #include <type_traits>
 
@@ -40,10 +41,7 @@ class matrix_view {
   /// larger than any memory; value_error if there are elements, but `data` is null.
   constexpr matrix_view(Pointer data, index_t rows, index_t cols, index_t stride)
       : data_(data), rows_(rows), cols_(cols), stride_(stride) {
-    index_t extent = 0;
-    if (rows < 0 || cols < 0 || stride < cols || __builtin_mul_overflow(rows, stride, &extent) ||
-        extent > detail::most_elements || (extent > 0 && is_null(data)))
-      refuse();
+    if (!detail::is_small(rows | cols | stride) || stride < cols || is_null(data)) check();
   }
   constexpr matrix_view(Pointer data, index_t rows, index_t cols)
       : matrix_view(data, rows, cols, cols) {}
@@ -104,9 +102,9 @@ class matrix_view {
       return false;
   }
 
-  // Out of the way of the constructor, which is everywhere. Returns where all is well: an empty
-  // view may have any stride and no data, a single row any stride.
-  [[gnu::cold, gnu::noinline]] constexpr void refuse() const {
+  // Out of the way of the constructor, which is everywhere: it asks only where the answer is not
+  // plain. An empty view may have any stride and no data, a single row any stride.
+  [[gnu::cold, gnu::noinline]] constexpr void check() const {
     if (rows_ < 0 || cols_ < 0 || stride_ < cols_)
       throw shape_error(detail::concat("a matrix view needs extents of at least 0 and a stride of ",
                                        "at least one row, got ", rows_, "x", cols_, " with stride ",
@@ -115,9 +113,12 @@ class matrix_view {
     if (is_null(data_))
       throw value_error(detail::concat("a matrix view of ", rows_, "x", cols_,
                                        " needs its elements, got a null pointer"));
-    if (rows_ == 1 && cols_ <= detail::most_elements) return;
-    throw shape_error(detail::concat("a matrix view of ", rows_, "x", cols_, " with stride ",
-                                     stride_, " would be larger than any memory"));
+    index_t extent = rows_ == 1 ? cols_ : 0;
+    if (extent == 0 && __builtin_mul_overflow(rows_, stride_, &extent))
+      extent = std::numeric_limits<index_t>::max();
+    if (extent > detail::most_elements)
+      throw shape_error(detail::concat("a matrix view of ", rows_, "x", cols_, " with stride ",
+                                       stride_, " would be larger than any memory"));
   }
 
   Pointer data_{};

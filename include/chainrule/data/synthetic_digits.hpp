@@ -24,6 +24,7 @@
 #include <utility>
 
 #include "chainrule/core/error.hpp"
+#include "chainrule/core/host_vector.hpp"
 #include "chainrule/core/philox.hpp"
 #include "chainrule/core/shape.hpp"
 #include "chainrule/data/digit_strokes.hpp"
@@ -236,7 +237,7 @@ inline void draw_synthetic_digit(std::uint64_t seed, std::uint64_t i, std::uint8
   constexpr auto area = static_cast<std::size_t>(detail::digit_area);
   labelled_images images{
       "synthetic digits", count, detail::digit_side, detail::digit_side, 10, {}, {}};
-  images.pixels.resize(size * area);
+  images.pixels = detail::host_vector<std::uint8_t>(count * detail::digit_area);
   images.labels.resize(size);
   for (std::size_t i = 0; i < size; ++i) {
     images.labels[i] = detail::synthetic_label(seed, i);

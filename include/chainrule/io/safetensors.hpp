@@ -30,6 +30,7 @@
 #include <cstring>
 #include <map>
 #include <memory>
+#include <new>
 #include <span>
 #include <string>
 #include <string_view>
@@ -293,8 +294,8 @@ inline void save_safetensors(const std::string& path, std::span<const tensor_to_
 /// before memory is allocated, the tensors must fill the data exactly, and every checksum is
 /// verified.
 ///
-/// Throws io_error if it cannot be read and format_error if it is damaged, malformed, larger than
-/// `options.max_bytes`, or without checksums while they are required.
+/// Throws io_error if it cannot be read, out_of_memory, and format_error if it is damaged,
+/// malformed, larger than `options.max_bytes`, or without checksums while they are required.
 [[nodiscard]] inline safetensors_file load_safetensors(const std::string& path,
                                                        load_safetensors_options options = {}) {
   // O_NONBLOCK: opening a pipe must not wait for somebody to write into it.
@@ -344,7 +345,13 @@ inline void save_safetensors(const std::string& path, std::span<const tensor_to_
   const std::uint64_t data_bytes = size - 8 - header_bytes;
   detail::check_layout(header, data_bytes, path);
 
-  result.data_ = std::make_unique_for_overwrite<std::byte[]>(static_cast<std::size_t>(data_bytes));
+  try {
+    result.data_ =
+        std::make_unique_for_overwrite<std::byte[]>(static_cast<std::size_t>(data_bytes));
+  } catch (const std::bad_alloc&) {
+    throw out_of_memory(detail::concat("the memory of the host does not suffice for the ",
+                                       data_bytes, " bytes of ", path));
+  }
   const std::span<std::byte> data(result.data_.get(), static_cast<std::size_t>(data_bytes));
   read(data);
   result.metadata_ = std::move(header.metadata);

@@ -75,7 +75,7 @@ class arena_plan {
   /// The element at which a region begins.
   [[nodiscard]] index_t begin(index_t region) const {
     index_t first = 0;
-    for (index_t i = 0; i < region; ++i) first += at(i).size;
+    for (index_t i = 0; i < region && i < regions(); ++i) first += at(i).size;
     return first;
   }
 
@@ -105,11 +105,9 @@ class arena {
   }
 
   /// The matrix at that place. Throws shape_error if the arena has no such place.
-  [[nodiscard]] matrix<B> operator[](const slice& s) {
-    return {row(all(), s).data(), s.rows, s.cols};
-  }
+  [[nodiscard]] matrix<B> operator[](const slice& s) { return {at(all(), s), s.rows, s.cols}; }
   [[nodiscard]] const_matrix<B> operator[](const slice& s) const {
-    return {row(all(), s).data(), s.rows, s.cols};
+    return {at(all(), s), s.rows, s.cols};
   }
 
   /// Everything as one row, padding included.
@@ -126,8 +124,12 @@ class arena {
 
  private:
   template <class Row>
-  [[nodiscard]] Row row(Row all, const slice& s) const {
-    return all.block(0, plan_.begin(s.region) + s.offset, 1, detail::elements_of(s.rows, s.cols));
+  [[nodiscard]] auto at(Row all, const slice& s) const {
+    const index_t first = plan_.begin(s.region) + s.offset;
+    if (first + s.rows * s.cols > all.cols())
+      throw shape_error(detail::concat("an arena of ", all.cols(), " elements has no matrix of ",
+                                       s.rows, "x", s.cols, " at ", first));
+    return all.data() + first;
   }
 
   arena_plan plan_;

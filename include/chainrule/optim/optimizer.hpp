@@ -8,6 +8,7 @@
 
 #include <array>
 #include <atomic>
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <string>
@@ -242,16 +243,20 @@ class optimizer {
   /// Fills in the scalars of a rule that measures the whole gradient, for all regions at once.
   void measure(const arena<B>& gradients) {
     if constexpr (measures_gradient<first_rule>) {
-      constexpr double most = std::numeric_limits<scalar_t<B>>::max();
-      const matrix<B> largest = measured_.view().block(0, 0, 1, 1);
-      const matrix<B> squares = measured_.view().block(0, 1, 1, 1);
-      be_.reduce(maximum{}, largest, fn::abs{}, gradients.all());
-      be_.reduce(sum{}, squares, typename first_rule::square_of_ratio{most}, gradients.all(),
-                 const_matrix<B>(largest));
-      const typename first_rule::both_scalars scalars{std::get<0>(rules_.rules()).limit, most};
+      using limits = std::numeric_limits<scalar_t<B>>;
+      constexpr double most = limits::max();
+      // Squares of the largest and of the smallest sum that overflows are far from both ends.
+      const double scale = std::ldexp(1.0, -limits::max_exponent * 45 / 64);
+      const matrix<B> squares = measured_.view().block(0, 0, 1, 1);
+      const matrix<B> scaled = measured_.view().block(0, 1, 1, 1);
+      be_.reduce(sum{}, squares, fn::sqr{}, gradients.all());
+      be_.reduce(sum{}, scaled, typename first_rule::scaled_square{most, scale}, gradients.all());
+      const typename first_rule::all_scalars scalars{std::get<0>(rules_.rules()).limit, most,
+                                                     scale};
       for (index_t i = 0; i < plan_.regions(); ++i)
-        be_.map(scalars, std::array<matrix<B>, 2>{scalar(i, 1), scalar(i, 2)}, largest,
-                squares);
+        be_.map(scalars,
+                std::array<matrix<B>, 3>{scalar(i, 1), scalar(i, 2), scalar(i, 3)},
+                squares, scaled);
     }
   }
 
@@ -272,7 +277,7 @@ class optimizer {
   std::vector<scalar_t<B>> host_scalars_;
   tensor<B> scalars_;   // of the step under way
   tensor<B> planned_;   // of the steps to come, a row each
-  tensor<B> measured_;  // of the whole gradient: the largest magnitude, a sum of squares
+  tensor<B> measured_;  // of the whole gradient: sums of squares, plain and scaled
   std::int64_t step_ = 0;
 };
 

@@ -158,8 +158,8 @@ struct clip_by_value {
 };
 
 /// Scales the whole gradient, all layers together, to a norm of at most `limit`, however large it
-/// is: no square overflows, and an infinite element counts as the largest number of the scalar.
-/// With NaN in it the gradient stays as it is. It measures the gradient itself and so must be the
+/// is: where squares overflow, those of the gradient scaled down count, and an infinite element
+/// counts as the largest number of the scalar. It measures the gradient itself and so must be the
 /// first rule of its chain. Source: R. Pascanu et al., ICML 2013.
 struct clip_by_norm {
   double limit = 1;
@@ -170,38 +170,36 @@ struct clip_by_norm {
   static constexpr const char* name = "clip by norm";
   static constexpr bool measures_whole_gradient = true;
   static constexpr std::size_t slots = 0;
-  // Computed on the device: the largest magnitude, 0 if nothing is to be clipped, and what the
-  // gradient is multiplied by once it is divided by that.
-  static constexpr std::size_t scalars = 2;
+  // Computed on the device: the largest number, and two powers to multiply by, one after the other.
+  static constexpr std::size_t scalars = 3;
   static constexpr bool treats_tags_alike = true;
-  void prepare(const step_info&, std::array<double, 2>& s) const { s = {}; }
+  void prepare(const step_info&, std::array<double, 3>& s) const { s = {}; }
 
-  /// The square of an element over the largest magnitude m of all, m cut to `most`: at most 1.
-  struct square_of_ratio {
+  /// (scale g)²
+  struct scaled_square {
     double most;
-    constexpr auto operator()(const auto& g, const auto& m) const {
-      const auto largest = math::min(m, most);
-      return math::where(m > 0, math::sqr(math::min(math::abs(g), most) / largest), 0);
+    double scale;
+    constexpr auto operator()(const auto& g) const {
+      return math::sqr(math::min(math::abs(g), most) * scale);
     }
   };
-  /// From m and the sum of these squares, the two scalars.
-  struct both_scalars {
+  /// From the sum of the squares, and of the scaled ones: the scalars.
+  struct all_scalars {
     double limit;
     double most;
-    constexpr auto operator()(const auto& m, const auto& squares) const {
-      const auto largest = math::min(m, most);
-      const auto root = math::sqrt(squares);
-      const auto clips = (m > 0) & (largest > limit / root);  // a norm may be no number
-      return std::tuple(math::where(clips, largest, 0), math::where(clips, limit / root, 0));
+    double scale;
+    template <class X>
+    constexpr auto operator()(const X& squares, const X& scaled) const {
+      const auto fits = squares <= most;
+      const auto norm = math::sqrt(math::where(fits, squares, scaled));
+      return std::tuple(math::convert<X>(most), math::convert<X>(math::where(fits, 1, scale)),
+                        math::convert<X>(math::min(limit / norm, math::where(fits, 1, 1 / scale))));
     }
   };
   template <class X>
   constexpr X operator()(const X& direction, const X&, std::array<X, 0>&,
-                         const std::array<X, 2>& s) const {
-    const X& largest = s[0];
-    return math::convert<X>(math::where(
-        largest > 0, math::min(math::max(direction, -largest), largest) / largest * s[1],
-        direction));
+                         const std::array<X, 3>& s) const {
+    return math::min(math::max(direction, -s[0]), s[0]) * s[1] * s[2];
   }
 };
 

@@ -35,7 +35,7 @@ struct row_range {
   constexpr index_t least_work = 1 << 18;
   // Each part's gradient costs a pass over memory, whoever computes it.
   constexpr index_t most_parts = 4;
-  if (parameters == 0) return 1;
+  if (parameters == 0 || parameters > most_gradients) return 1;
   index_t parts = rows / least_rows;
   const auto limit = [&](index_t most) { parts = parts < most ? parts : most; };
   limit(most_gradients / parameters);

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "chainrule/core/class_number.hpp"
+#include "chainrule/core/host_vector.hpp"
 #include "chainrule/core/shape.hpp"
 #include "chainrule/core/text.hpp"
 
@@ -31,7 +32,8 @@ class confusion_matrix {
     if (labels.size() != predictions.size())
       throw shape_error(detail::concat(predictions.size(), " predictions cannot be held against ",
                                        labels.size(), " labels"));
-    counts_.resize(static_cast<std::size_t>(classes) * cols());
+    counts_ = detail::host_vector<index_t>(
+        detail::elements_of(classes, static_cast<index_t>(classes) + 1));
     for (std::size_t i = 0; i < predictions.size(); ++i) {
       const int label = detail::class_number(labels[i], i, classes);
       const bool none = predictions[i] < 0 || predictions[i] >= classes;

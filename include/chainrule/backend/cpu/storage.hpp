@@ -25,10 +25,12 @@ class cpu_storage {
   explicit cpu_storage(index_t size) : size_(size) {
     detail::require_countable(size);
     if (size == 0) return;
-    void* const memory = ::operator new (static_cast<std::size_t>(size) * sizeof(T),
-                                         std::align_val_t{alignment}, std::nothrow);
-    if (memory == nullptr) detail::throw_out_of_memory(size, sizeof(T));
-    data_ = static_cast<T*>(memory);
+    try {
+      data_ = static_cast<T*>(
+          ::operator new (static_cast<std::size_t>(size) * sizeof(T), std::align_val_t{alignment}));
+    } catch (const std::bad_alloc&) {
+      detail::throw_out_of_memory(size, sizeof(T));
+    }
   }
   cpu_storage(cpu_storage&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
