@@ -8,9 +8,11 @@
 #include <type_traits>
 #include <utility>
 
+#include "chainrule/backend/cpu/flags.hpp"
 #include "chainrule/core/view.hpp"
 
 namespace chainrule {
+CHAINRULE_CPU_BEGIN
 
 /// `size` elements of a trivial type, not initialised.
 template <class T>
@@ -50,6 +52,7 @@ class cpu_storage {
   index_t size_ = 0;
 };
 
+CHAINRULE_CPU_END
 }  // namespace chainrule
 
 #endif  // CHAINRULE_BACKEND_CPU_STORAGE_HPP
