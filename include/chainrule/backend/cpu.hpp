@@ -30,6 +30,7 @@
 #include "chainrule/core/philox.hpp"
 
 namespace chainrule {
+CHAINRULE_CPU_BEGIN
 
 template <class T>
 class basic_cpu {
@@ -446,6 +447,7 @@ using cpu = basic_cpu<float>;
 
 static_assert(backend<cpu> && backend<basic_cpu<double>>);
 
+CHAINRULE_CPU_END
 }  // namespace chainrule
 
 #endif  // CHAINRULE_BACKEND_CPU_HPP

@@ -25,14 +25,17 @@
 #include <utility>
 #include <vector>
 
+#include "chainrule/backend/cpu/flags.hpp"
 #include "chainrule/backend/cpu/processor.hpp"
 #include "chainrule/backend/device/choice.hpp"
 #include "chainrule/backend/device/runtime.hpp"
 
 namespace chainrule {
 
+CHAINRULE_CPU_BEGIN
 template <class T>
 class basic_cpu;
+CHAINRULE_CPU_END
 
 /// How a backend is called and what devices it has, without making one. For a backend of yours,
 /// specialise this, or give the backend what is used here: `static constexpr const char* api` and

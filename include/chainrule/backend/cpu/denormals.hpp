@@ -8,6 +8,7 @@
 
 #include <cstdint>
 
+#include "chainrule/backend/cpu/flags.hpp"
 #include "chainrule/core/compiler.hpp"
 
 #if defined(__x86_64__) || (defined(__i386__) && defined(__SSE__))
@@ -19,6 +20,7 @@
 namespace chainrule {
 
 namespace detail {
+CHAINRULE_CPU_BEGIN
 
 /// How the processor treats floating-point numbers on this thread: rounding, exceptions, denormals.
 /// 0 where that is not known how to read.
@@ -41,7 +43,10 @@ inline void set_floating_point_mode([[maybe_unused]] std::uint64_t mode) {
 #endif
 }
 
+CHAINRULE_CPU_END
 }  // namespace detail
+
+CHAINRULE_CPU_BEGIN
 
 /// From its construction to its end, denormal results of this thread become 0, and denormal
 /// operands count as 0. A thread_pool's workers follow the thread that they work for.
@@ -64,6 +69,7 @@ class flush_denormals {
   std::uint64_t before_;
 };
 
+CHAINRULE_CPU_END
 }  // namespace chainrule
 
 #undef CHAINRULE_HAS_MXCSR

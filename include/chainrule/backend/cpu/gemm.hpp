@@ -18,6 +18,7 @@
 #include "chainrule/core/view.hpp"
 
 namespace chainrule::detail {
+CHAINRULE_CPU_BEGIN
 
 /// How many rows of c make a block: such that a fork pays (a quarter of a million multiplications)
 /// and a pass over the packed b as well, but few enough for many threads and for the cache.
@@ -121,6 +122,7 @@ void gemm_add(thread_pool& pool, index_t m, index_t n, index_t k, T alpha, const
   }
 }
 
+CHAINRULE_CPU_END
 }  // namespace chainrule::detail
 
 #endif  // CHAINRULE_BACKEND_CPU_GEMM_HPP

@@ -20,6 +20,7 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "chainrule/backend/cpu/flags.hpp"
 #include "chainrule/core/error.hpp"
 
 #define CHAINRULE_INLINE [[gnu::always_inline]] inline
@@ -34,6 +35,7 @@
 #endif
 
 namespace chainrule {
+CHAINRULE_CPU_BEGIN
 
 /// From what every machine has to what few have; each contains those before it.
 enum class isa { portable, avx2, avx512 };
@@ -92,6 +94,7 @@ inline isa require_supported(isa set) {
   return set;
 }
 
+CHAINRULE_CPU_END
 }  // namespace chainrule
 
 #endif  // CHAINRULE_BACKEND_CPU_ISA_HPP

@@ -23,6 +23,7 @@
 #include "chainrule/backend/cpu/lane.hpp"
 
 namespace chainrule::detail {
+CHAINRULE_CPU_BEGIN
 
 /// Where a kernel reads an operand: `step` elements on from lane to lane, or 0 to read the same
 /// lane again.
@@ -242,6 +243,7 @@ void combine_each([[maybe_unused]] isa set, const Op& op, const T* values, index
   for (; j < count; ++j) out[j] = static_cast<T>(op(out[j], values[j]));
 }
 
+CHAINRULE_CPU_END
 }  // namespace chainrule::detail
 
 #endif  // CHAINRULE_BACKEND_CPU_KERNEL_HPP

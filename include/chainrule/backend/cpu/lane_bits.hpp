@@ -12,6 +12,7 @@
 #include "chainrule/backend/cpu/lane_type.hpp"
 
 namespace chainrule::math::lanes {
+CHAINRULE_CPU_BEGIN
 
 /// A number's bits as an integer that wraps around: those of a NaN may.
 template <class T>
@@ -148,6 +149,7 @@ template <int Bytes, class F, class... X>
   (std::make_index_sequence<width>{});
 }
 
+CHAINRULE_CPU_END
 }  // namespace chainrule::math::lanes
 
 #endif  // CHAINRULE_BACKEND_CPU_LANE_BITS_HPP

@@ -6,6 +6,7 @@
 #include "chainrule/backend/cpu/lane_exponential.hpp"
 
 namespace chainrule::math::lanes {
+CHAINRULE_CPU_BEGIN
 
 template <int Bytes>
 [[nodiscard]] CHAINRULE_INLINE lane<float, Bytes> erf(const lane<float, Bytes>& x) {
@@ -95,6 +96,7 @@ template <int Bytes>
   return select(size < 0.5, 1 - erf_near_0(x), select(x < 0, 2 - tail, tail));
 }
 
+CHAINRULE_CPU_END
 }  // namespace chainrule::math::lanes
 
 #endif  // CHAINRULE_BACKEND_CPU_LANE_ERROR_FUNCTION_HPP

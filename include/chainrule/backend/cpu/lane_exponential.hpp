@@ -6,6 +6,7 @@
 #include "chainrule/backend/cpu/lane_bits.hpp"
 
 namespace chainrule::math::lanes {
+CHAINRULE_CPU_BEGIN
 
 /// The numbers that exp is computed with.
 template <class T>
@@ -131,6 +132,7 @@ template <class T, int Bytes>
   return with_sign_of(x, select(size > 40, e.times((e.p + 1) * 0.5F), near_0));
 }
 
+CHAINRULE_CPU_END
 }  // namespace chainrule::math::lanes
 
 #endif  // CHAINRULE_BACKEND_CPU_LANE_EXPONENTIAL_HPP

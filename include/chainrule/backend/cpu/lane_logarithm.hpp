@@ -6,6 +6,7 @@
 #include "chainrule/backend/cpu/lane_bits.hpp"
 
 namespace chainrule::math::lanes {
+CHAINRULE_CPU_BEGIN
 
 /// x = 2^exponent (1 + f) with 1 + f between sqrt(1/2) and sqrt(2), for x that are finite and above
 /// 0, and not denormal if that is excluded.
@@ -138,6 +139,7 @@ template <int Bytes>
   return with_sign_of(x, 0.5 * log1p(2 * size / (1 - size)));
 }
 
+CHAINRULE_CPU_END
 }  // namespace chainrule::math::lanes
 
 #endif  // CHAINRULE_BACKEND_CPU_LANE_LOGARITHM_HPP

@@ -29,6 +29,7 @@
 namespace chainrule::math {
 
 namespace lanes {
+CHAINRULE_CPU_BEGIN
 
 // long_function(op, x...): the functions that are called.
 #define CHAINRULE_LONG_FUNCTION(T, name)                                                         \
@@ -152,7 +153,10 @@ template <class Op, class T, int Bytes>
     return apply_elsewhere<Op>(x);
 }
 
+CHAINRULE_CPU_END
 }  // namespace lanes
+
+CHAINRULE_CPU_BEGIN
 
 template <class Op, class T, int Bytes>
 [[nodiscard]] inline lane<T, Bytes> evaluate(const Op&, const lane<T, Bytes>& x) {
@@ -179,6 +183,7 @@ template <class Op, class T, int Bytes>
     return lanes::apply_elsewhere<Op>(a, b);
 }
 
+CHAINRULE_CPU_END
 }  // namespace chainrule::math
 
 #endif  // CHAINRULE_BACKEND_CPU_LANE_MATH_HPP

@@ -9,6 +9,7 @@
 #include "chainrule/backend/cpu/lane_rounding.hpp"
 
 namespace chainrule::math::lanes {
+CHAINRULE_CPU_BEGIN
 
 /// log2(x) to 2^-37 for x >= 0 that was a float: no such double is denormal.
 template <int Bytes>
@@ -79,6 +80,7 @@ template <int Bytes>
       x);
 }
 
+CHAINRULE_CPU_END
 }  // namespace chainrule::math::lanes
 
 #endif  // CHAINRULE_BACKEND_CPU_LANE_POWER_HPP

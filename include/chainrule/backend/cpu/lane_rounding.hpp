@@ -6,6 +6,7 @@
 #include "chainrule/backend/cpu/lane_bits.hpp"
 
 namespace chainrule::math::lanes {
+CHAINRULE_CPU_BEGIN
 
 /// A whole number less than 1 from x, with its sign; x where all numbers are whole, or NaN.
 template <class T, int Bytes>
@@ -33,6 +34,7 @@ template <class T, int Bytes>
   return with_sign_of(x, whole + select(size - whole >= 0.5F, X(1), X(0)));
 }
 
+CHAINRULE_CPU_END
 }  // namespace chainrule::math::lanes
 
 #endif  // CHAINRULE_BACKEND_CPU_LANE_ROUNDING_HPP

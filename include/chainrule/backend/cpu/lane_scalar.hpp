@@ -11,6 +11,7 @@
 #include "chainrule/backend/cpu/lane_type.hpp"
 
 namespace chainrule::math::lanes {
+CHAINRULE_CPU_BEGIN
 
 /// x[i] = Op of the i-th of x and of each other.
 template <class Op, class T, class... X>
@@ -54,6 +55,7 @@ CHAINRULE_INLINE void replace_some(lane<T, Bytes>& y, const lane_mask<T, Bytes>&
   y = X1::load(all.values);
 }
 
+CHAINRULE_CPU_END
 }  // namespace chainrule::math::lanes
 
 #endif  // CHAINRULE_BACKEND_CPU_LANE_SCALAR_HPP

@@ -7,6 +7,7 @@
 #include "chainrule/backend/cpu/lane_scalar.hpp"
 
 namespace chainrule::math::lanes {
+CHAINRULE_CPU_BEGIN
 
 /// a - b and, to be added to it, what it lost. Source: D. Knuth, TAOCP 2, 4.2.2.
 template <class T, int Bytes>
@@ -244,6 +245,7 @@ template <int Bytes>
   return select(a.is_far, select(x < 0, left, twice), near_0);
 }
 
+CHAINRULE_CPU_END
 }  // namespace chainrule::math::lanes
 
 #endif  // CHAINRULE_BACKEND_CPU_LANE_TRIGONOMETRY_HPP

@@ -10,6 +10,7 @@
 #include "chainrule/pointwise/functions.hpp"
 
 namespace chainrule::math {
+CHAINRULE_CPU_BEGIN
 
 /// Bytes of the vectors that every machine has, or can be given by a pair of scalars.
 inline constexpr int portable_bytes = 16;
@@ -128,8 +129,12 @@ struct lane {
   CHAINRULE_INLINE friend mask operator!=(const lane& a, const lane& b) { return !(a == b); }
 };
 
+CHAINRULE_CPU_END
+
 template <class T, int Bytes>
 inline constexpr bool is_number<lane<T, Bytes>> = true;
+
+CHAINRULE_CPU_BEGIN
 
 // A constant on one side of an operator becomes a lane.
 #define CHAINRULE_LANE_OPERATOR(op)                                 \
@@ -173,6 +178,7 @@ template <class T, int Bytes>
   return r;
 }
 
+CHAINRULE_CPU_END
 }  // namespace chainrule::math
 
 #endif  // CHAINRULE_BACKEND_CPU_LANE_TYPE_HPP

@@ -26,6 +26,7 @@
 #include "chainrule/core/view.hpp"
 
 namespace chainrule::detail {
+CHAINRULE_CPU_BEGIN
 
 /// Elements that are evaluated at a time where they are not evaluated in place: few enough for
 /// the L1 cache, enough to forget the call.
@@ -426,6 +427,7 @@ void reduce_columns(const Op& op, const pointwise_call<T>& call, index_t first, 
     });
 }
 
+CHAINRULE_CPU_END
 }  // namespace chainrule::detail
 
 #endif  // CHAINRULE_BACKEND_CPU_MAP_HPP

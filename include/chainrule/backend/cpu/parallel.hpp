@@ -24,10 +24,12 @@
 #include <vector>
 
 #include "chainrule/backend/cpu/denormals.hpp"
+#include "chainrule/backend/cpu/flags.hpp"
 #include "chainrule/core/error.hpp"
 #include "chainrule/core/shape.hpp"
 
 namespace chainrule {
+CHAINRULE_CPU_BEGIN
 
 class thread_pool {
  public:
@@ -223,6 +225,7 @@ class thread_pool {
   return static_cast<int>(threads);
 }
 
+CHAINRULE_CPU_END
 }  // namespace chainrule
 
 #endif  // CHAINRULE_BACKEND_CPU_PARALLEL_HPP

@@ -11,9 +11,11 @@
 #include <string>
 #include <string_view>
 
+#include "chainrule/backend/cpu/flags.hpp"
 #include "chainrule/backend/device/runtime.hpp"
 
 namespace chainrule::detail {
+CHAINRULE_CPU_BEGIN
 
 /// The name in /proc/cpuinfo, as on Linux on x86; "processor" where that does not tell.
 [[nodiscard]] inline std::string processor_name() {
@@ -46,6 +48,7 @@ namespace chainrule::detail {
   return d;
 }
 
+CHAINRULE_CPU_END
 }  // namespace chainrule::detail
 
 #endif  // CHAINRULE_BACKEND_CPU_PROCESSOR_HPP

@@ -7,9 +7,11 @@
 #include <type_traits>
 #include <utility>
 
+#include "chainrule/backend/cpu/flags.hpp"
 #include "chainrule/core/view.hpp"
 
 namespace chainrule {
+CHAINRULE_CPU_BEGIN
 
 /// `size` elements of a trivial type, not initialised.
 template <class T>
@@ -52,6 +54,7 @@ class cpu_storage {
   index_t size_ = 0;
 };
 
+CHAINRULE_CPU_END
 }  // namespace chainrule
 
 #endif  // CHAINRULE_BACKEND_CPU_STORAGE_HPP

@@ -13,6 +13,7 @@
 #include "chainrule/core/shape.hpp"
 
 namespace chainrule::detail {
+CHAINRULE_CPU_BEGIN
 
 template <class T, int Bytes>
 struct simd {
@@ -40,6 +41,7 @@ CHAINRULE_INLINE void copy_few(T* to, const T* from, index_t count) {
   if constexpr (Most > 1) copy_few<Most / 2>(to, from, count);
 }
 
+CHAINRULE_CPU_END
 }  // namespace chainrule::detail
 
 #endif  // CHAINRULE_BACKEND_CPU_VECTOR_HPP

@@ -17,6 +17,7 @@
 #include "chainrule/backend/cpu/vector.hpp"
 
 namespace chainrule::detail {
+CHAINRULE_CPU_BEGIN
 
 template <class T, int Bytes>
 using mask_vector =
@@ -92,6 +93,7 @@ template <class Mask>
 }
 #endif
 
+CHAINRULE_CPU_END
 }  // namespace chainrule::detail
 
 #endif  // CHAINRULE_BACKEND_CPU_VECTOR_OPS_HPP

@@ -8,6 +8,7 @@
 #include "chainrule/backend/cpu/gemm/tile.hpp"
 
 namespace chainrule::detail {
+CHAINRULE_CPU_BEGIN
 
 /// All rows of one strip of columns (Vecs vectors), tile by tile; t is at the first row.
 template <class Tiles, class T, int Vecs, bool SideBySide>
@@ -129,6 +130,7 @@ CHAINRULE_INLINE void multiply_block(const gemm_problem<T>& g, const gemm_plan& 
   }
 }
 
+CHAINRULE_CPU_END
 }  // namespace chainrule::detail
 
 #endif  // CHAINRULE_BACKEND_CPU_GEMM_BLOCK_HPP

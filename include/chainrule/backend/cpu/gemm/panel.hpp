@@ -13,6 +13,7 @@
 #include "chainrule/backend/cpu/vector.hpp"
 
 namespace chainrule::detail {
+CHAINRULE_CPU_BEGIN
 
 /// to(i, j) = from(i, j) for rows x cols elements; zeros up to a whole vector.
 template <class T, int Bytes>
@@ -97,6 +98,7 @@ CHAINRULE_INLINE void copy_panel_transposed(T* to, index_t to_step, const T* fro
   }
 }
 
+CHAINRULE_CPU_END
 }  // namespace chainrule::detail
 
 #endif  // CHAINRULE_BACKEND_CPU_GEMM_PANEL_HPP

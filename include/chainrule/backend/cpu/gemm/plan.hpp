@@ -7,9 +7,11 @@
 #ifndef CHAINRULE_BACKEND_CPU_GEMM_PLAN_HPP
 #define CHAINRULE_BACKEND_CPU_GEMM_PLAN_HPP
 
+#include "chainrule/backend/cpu/flags.hpp"
 #include "chainrule/core/shape.hpp"
 
 namespace chainrule::detail {
+CHAINRULE_CPU_BEGIN
 
 template <class T>
 struct gemm_factor {
@@ -126,6 +128,7 @@ template <class T>
   return plan;
 }
 
+CHAINRULE_CPU_END
 }  // namespace chainrule::detail
 
 #endif  // CHAINRULE_BACKEND_CPU_GEMM_PLAN_HPP

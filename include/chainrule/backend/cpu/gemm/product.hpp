@@ -21,6 +21,7 @@
 #if CHAINRULE_HAS_X86_TARGETS
 
 namespace chainrule::detail {
+CHAINRULE_CPU_BEGIN
 
 // Tiles are functions of their own: inlined into one large function, they would not get the
 // registers that they are made for.
@@ -94,6 +95,7 @@ void multiply_by_tiles(isa set, thread_pool& pool, const gemm_problem<T>& g, con
   });
 }
 
+CHAINRULE_CPU_END
 }  // namespace chainrule::detail
 
 #endif

@@ -10,6 +10,7 @@
 #include "chainrule/backend/cpu/vector.hpp"
 
 namespace chainrule::detail {
+CHAINRULE_CPU_BEGIN
 
 /// So many steps of k fit the copy of b, 2 KiB on the stack: it stays in the first cache.
 inline constexpr index_t most_small_depth = 32;
@@ -91,6 +92,7 @@ CHAINRULE_INLINE void multiply_small(const gemm_problem<T>& g) {
   for (; i < g.m; ++i) multiply_small_rows<T, Bytes>(g, b, i, std::make_integer_sequence<int, 1>{});
 }
 
+CHAINRULE_CPU_END
 }  // namespace chainrule::detail
 
 #endif  // CHAINRULE_BACKEND_CPU_GEMM_SMALL_HPP

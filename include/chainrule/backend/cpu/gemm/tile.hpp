@@ -13,6 +13,7 @@
 #include "chainrule/backend/cpu/vector.hpp"
 
 namespace chainrule::detail {
+CHAINRULE_CPU_BEGIN
 
 /// How large tiles are, from the number of registers and the latency of what is done in them.
 template <int Bytes>
@@ -82,6 +83,7 @@ CHAINRULE_INLINE void multiply_tile(const gemm_tile<T>& t) {
    std::make_integer_sequence<int, Rows * Vecs>{});
 }
 
+CHAINRULE_CPU_END
 }  // namespace chainrule::detail
 
 #endif  // CHAINRULE_BACKEND_CPU_GEMM_TILE_HPP
