@@ -16,16 +16,28 @@ function(chainrule_backend_suite backend area)
   cmake_parse_arguments(PARSE_ARGV 2 arg "" "" "FILES;LIBS")
   string(TOUPPER "${backend}" macro)
   set(target test_${backend}_${area})
+  set(headers test_${backend}_headers)
   list(REMOVE_ITEM arg_FILES ${files_of_one_backend})
   add_executable(${target} ${arg_FILES})
-  target_compile_definitions(${target} PRIVATE CHAINRULE_TEST_${macro})
-  target_include_directories(${target} PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}")
-  target_link_libraries(${target} PRIVATE ${arg_LIBS})
-  chainrule_own_target(${target})
-  # What counts here is the time to compile: the work is the device's, or little (but for trainings),
-  # and the CPU's own suites are optimised.
-  target_compile_options(${target}
-                         PRIVATE $<IF:$<STREQUAL:${target},test_minimal_train>,-O1,-O0>)
+  set(new_targets ${target})
+  if(NOT TARGET ${headers})
+    add_library(${headers} OBJECT support/precompiled.cpp)
+    list(APPEND new_targets ${headers})
+  endif()
+  foreach(new IN LISTS new_targets)
+    target_compile_definitions(${new} PRIVATE CHAINRULE_TEST_${macro})
+    target_include_directories(${new} PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}")
+    target_link_libraries(${new} PRIVATE ${arg_LIBS})
+    chainrule_own_target(${new})
+    # What counts here is the time to compile: the work is the device's, or little (but for
+    # trainings), and the CPU's own suites are optimised.
+    target_compile_options(${new} PRIVATE $<IF:$<STREQUAL:${new},test_minimal_train>,-O1,-O0>)
+  endforeach()
+  # The headers that most files include are parsed once for each backend, with one set of flags.
+  target_precompile_headers(${headers} PRIVATE support/precompiled.hpp)
+  if(NOT target STREQUAL "test_minimal_train")
+    target_precompile_headers(${target} REUSE_FROM ${headers})
+  endif()
   add_test(NAME ${backend}.${area} COMMAND ${target})
   set_tests_properties(${backend}.${area} PROPERTIES LABELS ${backend} TIMEOUT 600
                        SKIP_RETURN_CODE 77)

@@ -7,7 +7,7 @@
 
 using namespace batches;
 
-TEMPLATE_LIST_TEST_CASE("linear's vector-Jacobian product assigns all three gradients", "[ops]",
+TEMPLATE_LIST_TEST_CASE("linear's vector-Jacobian product assigns or adds its gradients", "[ops]",
                         backends) {
   const TestType be;
   // h = W x has dh/dx = W and dL/dW = delta x^T; in rows: dx = dz W^T, dW = x^T dz. Integers:
@@ -18,15 +18,22 @@ TEMPLATE_LIST_TEST_CASE("linear's vector-Jacobian product assigns all three grad
   tensor<TestType> dw = numbers(be, 3, 2, std::vector<double>(6, not_a_number));
   tensor<TestType> db = numbers(be, 1, 2, {not_a_number, not_a_number});
   tensor<TestType> dx = numbers(be, 2, 3, std::vector<double>(6, not_a_number));
-  ops::linear_vjp(be, x.view(), w.view(), dz.view(), dw.view(), db.view(), dx.view());
+  ops::linear_vjp(be, x.view(), w.view(), dz.view(), dw.view(), 0, db.view(), 0, dx.view());
   CHECK(doubles(be, dw) == std::vector<double>{-7, 22, -8, 35, -9, 48});
   CHECK(doubles(be, db) == std::vector<double>{-1, 13});
   CHECK(doubles(be, dx) == std::vector<double>{-9, 2, 7, -5, -4, 9});
 
   // Without dx the others are the same.
   dw = numbers(be, 3, 2, std::vector<double>(6, not_a_number));
-  ops::linear_vjp(be, x.view(), w.view(), dz.view(), dw.view(), db.view(), {});
+  ops::linear_vjp(be, x.view(), w.view(), dz.view(), dw.view(), 0, db.view(), 0, {});
   CHECK(doubles(be, dw) == std::vector<double>{-7, 22, -8, 35, -9, 48});
+
+  // A beta of 1 adds to the gradients of the parameters; dx is assigned all the same.
+  dx = numbers(be, 2, 3, std::vector<double>(6, not_a_number));
+  ops::linear_vjp(be, x.view(), w.view(), dz.view(), dw.view(), 1, db.view(), 1, dx.view());
+  CHECK(doubles(be, dw) == std::vector<double>{-14, 44, -16, 70, -18, 96});
+  CHECK(doubles(be, db) == std::vector<double>{-2, 26});
+  CHECK(doubles(be, dx) == std::vector<double>{-9, 2, 7, -5, -4, 9});
 }
 
 TEMPLATE_LIST_TEST_CASE("softmax beside a loop in double", "[ops]", backends) {

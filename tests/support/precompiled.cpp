@@ -1,0 +1,1 @@
+// Has nothing to compile but precompiled.hpp, which the suites of a backend share.
