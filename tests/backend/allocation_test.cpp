@@ -104,6 +104,8 @@ TEMPLATE_TEST_CASE("verbs allocate nothing once they are warm", "", float, doubl
     be.gemm(c, a, transposed(b), {1, 0}, chainrule::add_bias_then<chainrule::relu>{}, small);
     be.gemm(c, transposed(a), b, {2, 1});
     be.gemm(c, transposed(a), transposed(b));
+    be.gemm_batch(n, {c.middle_rows(0, 1), n}, {matrix_view<const T>(a.middle_rows(0, 1)), n},
+                  {matrix_view<const T>(b), 0});
     be.map(chainrule::sigmoid{}, c, c);
     be.map(fn::plus{}, c, a, small);
     be.reduce(chainrule::sum{}, small, fn::sqr{}, c);

@@ -127,6 +127,22 @@ TEST_CASE("variants have the same key and number if and only if they have the sa
   CHECK(by_text.size() > 100);
 }
 
+TEST_CASE("a batch has kernels of its own and counts all its products as work", "[backend][gemm]") {
+  const gemm_device gpu{.on_cpu = false, .units = 132, .group_items = 256};
+  const gemm_shape one{128, 128, 64, false, false};
+  gemm_shape many = one;
+  many.count = 96;
+  const gemm_variant v = gemm_batch_variant_for(many, gpu, sizeof(float));
+  CHECK(v.is_batch);
+  CHECK(v.rows == 128);  // large tiles, for there are many
+  CHECK(gemm_variant_for(one, gpu, sizeof(float)).rows < 128);
+  gemm_variant single = v;
+  single.is_batch = false;
+  CHECK(single.number() != v.number());
+  CHECK(single.key() + " batch" == v.key());
+  CHECK(text_of(single) != text_of(v));
+}
+
 TEST_CASE("the products of a network keep every lane and every core busy", "[backend][gemm]") {
   const gemm_device device{.on_cpu = true, .units = 2, .vector_bytes = 64};
   const auto plan = [&](index_t m, index_t n, index_t k, bool a, bool b) {

@@ -1,4 +1,5 @@
 // The same bits for any number of threads, and handles used from several threads.
+#include <array>
 #include <atomic>
 #include <cstring>
 #include <thread>
@@ -22,6 +23,8 @@ struct owned {
   matrix_view<T> view;
   owned(index_t rows, index_t cols) : elements(rows * cols), view(elements.data(), rows, cols) {}
 };
+
+std::atomic<int> batches_unlike_gemm{0};
 
 /// Every verb on matrices that are large enough to be cut into pieces; all results, one after
 /// another.
@@ -53,6 +56,28 @@ std::vector<T> all_verbs(const basic_cpu<T>& be) {
   owned<T> e(rows, cols);
   be.gemm(e.view, c.view, transposed(b.view));
   keep(e);
+
+  // Batches: of small products, which share threads, and of large ones, which are shared by them.
+  for (const auto& [count, m, n, k] :
+       {std::array<index_t, 4>{50, 6, 20, 7}, {9, 60, 40, 60}, {2, 300, 167, 90}}) {
+    owned<T> left(count * m, k);
+    owned<T> right(k, n);
+    owned<T> batch(count * m, n);
+    owned<T> one(m, n);
+    be.random(left.view, 4, 0);
+    be.random(right.view, 5, 0);
+    be.gemm_batch(count, {batch.view.middle_rows(0, m), m * n},
+                  {matrix_view<const T>(left.view.middle_rows(0, m)), m * k},
+                  {matrix_view<const T>(right.view), 0}, {0.5, 0});
+    keep(batch);
+    bool same = true;  // as gemm
+    for (index_t i = 0; i < count; ++i) {
+      be.gemm(one.view, left.view.middle_rows(i * m, m), right.view, {0.5, 0});
+      same = same && std::memcmp(one.elements.data(), batch.elements.data() + i * m * n,
+                                 static_cast<std::size_t>(m * n) * sizeof(T)) == 0;
+    }
+    if (!same) ++batches_unlike_gemm;
+  }
 
   be.map(chainrule::gelu{}, e.view, e.view);  // one run
   keep(e);
@@ -109,6 +134,7 @@ TEMPLATE_TEST_CASE("every verb gives the same bits for any number of threads", "
       CHECK(same_bits(all_verbs(be), expected));
     }
   }
+  CHECK(batches_unlike_gemm == 0);
 }
 
 TEST_CASE("handles of one pool may be used from several threads") {

@@ -130,6 +130,8 @@ struct fake_cuda {
     std::map<int, std::vector<char>> attributes;
     std::int64_t rows = 0, cols = 0, stride = 0;
     int device = 0;
+    std::int64_t step = 0;   // of a batch
+    std::int32_t count = 1;  // likewise
     cudaDataType_t type = CUDA_R_32F;
   };
   template <class Handle>
@@ -465,6 +467,17 @@ struct fake_cuda {
     unmake(l);
     return CUBLAS_STATUS_SUCCESS;
   }
+  static cublasStatus_t set_layout(cublasLtMatrixLayout_t l, cublasLtMatrixLayoutAttribute_t what,
+                                   const void* value, std::size_t size) {
+    object& o = at(l);
+    if (what == CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT && size == sizeof o.count)
+      std::memcpy(&o.count, value, size);
+    else if (what == CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET && size == sizeof o.step)
+      std::memcpy(&o.step, value, size);
+    else
+      return CUBLAS_STATUS_INVALID_VALUE;
+    return blas_outcome("cublasLtMatrixLayoutSetAttribute");
+  }
   static cublasStatus_t create_preference(cublasLtMatmulPreference_t* p) {
     const cublasStatus_t code = blas_outcome("cublasLtMatmulPreferenceCreate");
     if (code == CUBLAS_STATUS_SUCCESS) make(*p);
@@ -512,10 +525,19 @@ struct fake_cuda {
       perform(std::move(l));
       return code;
     }
-    return at(a_layout).type == CUDA_R_32F ? compute<float>(at(p), alpha, a, at(a_layout), b,
-                                                            at(b_layout), beta, d, at(d_layout))
-                                           : compute<double>(at(p), alpha, a, at(a_layout), b,
-                                                             at(b_layout), beta, d, at(d_layout));
+    const auto products = at(d_layout).count;
+    if (at(a_layout).count != products || at(b_layout).count != products)
+      return CUBLAS_STATUS_INVALID_VALUE;
+    const bool is_float = at(a_layout).type == CUDA_R_32F;
+    for (std::int32_t i = 0; i < products; ++i) {
+      const cublasStatus_t done = is_float
+                                      ? compute<float>(at(p), alpha, a, at(a_layout), b,
+                                                       at(b_layout), beta, d, at(d_layout), i)
+                                      : compute<double>(at(p), alpha, a, at(a_layout), b,
+                                                        at(b_layout), beta, d, at(d_layout), i);
+      if (done != CUBLAS_STATUS_SUCCESS) return done;
+    }
+    return code;
   }
 
  private:
@@ -526,11 +548,15 @@ struct fake_cuda {
     return value;
   }
   /// D = epilogue(alpha op(A) op(B) + beta D + bias), all column-major; bias has an element per
-  /// row.
+  /// row. In a batch, product number `i`.
   template <class T>
   static cublasStatus_t compute(const object& p, const void* alpha, const void* a,
                                 const object& a_layout, const void* b, const object& b_layout,
-                                const void* beta, void* d, const object& d_layout) {
+                                const void* beta, void* d, const object& d_layout,
+                                std::int32_t number) {
+    a = static_cast<const T*>(a) + number * a_layout.step;
+    b = static_cast<const T*>(b) + number * b_layout.step;
+    d = static_cast<T*>(d) + number * d_layout.step;
     const bool a_turned = attribute(p, CUBLASLT_MATMUL_DESC_TRANSA, CUBLAS_OP_N) == CUBLAS_OP_T;
     const bool b_turned = attribute(p, CUBLASLT_MATMUL_DESC_TRANSB, CUBLAS_OP_N) == CUBLAS_OP_T;
     const auto rows = d_layout.rows;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "chainrule/backend/device/device_backend.hpp"
 #include "cuda/fake_cuda.hpp"
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
@@ -90,6 +91,95 @@ TEMPLATE_TEST_CASE("products of all transposes, strides, scalars and epilogues",
               }
     CHECK(fake_cuda::now().products == cases);
     CHECK(runtime.statistics().launches == static_cast<std::uint64_t>(cases));
+  }
+  CHECK(fake_cuda::now().alive == 0);
+}
+
+TEMPLATE_TEST_CASE("batches of products of all transposes, shared factors and scalars",
+                   "[cuda][gemm]", float, double) {
+  using T = TestType;
+  fake_cuda::reset();
+  {
+    fake_runtime runtime(fake_runtime::devices().front());
+    const index_t count = 3, m = 5, n = 4, k = 2;
+    int cases = 0;
+    for (const bool a_turned : {false, true})
+      for (const bool b_turned : {false, true})
+        for (const bool a_shared : {false, true})
+          for (const bool b_shared : {false, true})
+            for (const T beta : {T(0), T(2)}) {
+              // a below each other, b side by side, c below each other with room between.
+              sample<T> a((a_turned ? k : m) * count, a_turned ? m : k, 1, 2, 1);
+              sample<T> b(b_turned ? n : k, (b_turned ? k : n) * count, 3, 1, 5);
+              sample<T> c((m + 1) * count, n, 2, 3, 2);
+              sample<T> want = c;
+              const index_t a_rows = a_shared ? 0 : (a_turned ? k : m);
+              const index_t b_cols = b_shared ? 0 : (b_turned ? k : n);
+              for (index_t q = 0; q < count; ++q)
+                for (index_t i = 0; i < m; ++i)
+                  for (index_t j = 0; j < n; ++j) {
+                    T sum = 0;
+                    for (index_t l = 0; l < k; ++l)
+                      sum += a(q * a_rows + (a_turned ? l : i), a_turned ? i : l) *
+                             b(b_turned ? j : l, q * b_cols + (b_turned ? l : j));
+                    T& out = c(q * (m + 1) + i, j);
+                    want(q * (m + 1) + i, j) = T(3) * sum + (beta != 0 ? beta * out : T(0));
+                    if (beta == 0) out = std::numeric_limits<T>::quiet_NaN();
+                  }
+              library_product<void*, T> p;
+              p.rows = m, p.cols = n, p.inner = k, p.count = count;
+              p.alpha = 3, p.beta = beta;
+              p.a = {a.data(), a.stride, a_turned, a_rows * a.stride};
+              p.b = {b.data(), b.stride, b_turned, b_cols};
+              p.c = {{c.values.data(), c.offset}, c.stride, false, (m + 1) * c.stride};
+              INFO("a' " << a_turned << " b' " << b_turned << " shared " << a_shared << b_shared
+                         << " beta " << beta);
+              REQUIRE(runtime.multiply(p));
+              CHECK(c.values == want.values);  // what lies around the results, too
+              ++cases;
+            }
+    CHECK(fake_cuda::now().products == cases);  // one call each
+    CHECK(fake_cuda::now().heuristics == cases);
+  }
+  CHECK(fake_cuda::now().alive == 0);
+}
+
+TEST_CASE("a verb's batch of products is one call of cuBLASLt", "[cuda][gemm]") {
+  fake_cuda::reset();
+  {
+    using B = chainrule::device_backend<fake_runtime, float>;
+    const B be(std::make_shared<fake_runtime>(fake_runtime::devices().front()));
+    const auto memory = be.allocate<float>(600);
+    std::vector<float> host(600);
+    for (std::size_t i = 0; i < host.size(); ++i) host[i] = static_cast<float>(i % 7) - 3;
+    const chainrule::matrix_view<const float> values(host.data(), 1, 600);
+    be.upload(memory.view(), values);
+    const auto at = [&](index_t offset, index_t rows, index_t cols) {
+      return chainrule::matrix<B>(memory.view().data() + offset, rows, cols);
+    };
+    be.gemm_batch(4, {at(300, 5, 6), 30}, {at(0, 5, 3), 15}, {transposed(at(100, 6, 3)), 0},
+                  {2, 1});
+    CHECK(fake_cuda::now().products == 1);
+    CHECK(be.statistics().launches == 1);
+    std::vector<float> now(600);
+    be.download(chainrule::matrix_view<float>(now.data(), 1, 600), memory.view());
+    std::vector<float> want = host;
+    for (std::size_t q = 0; q < 4; ++q)
+      for (std::size_t i = 0; i < 5; ++i)
+        for (std::size_t j = 0; j < 6; ++j)
+          for (std::size_t l = 0; l < 3; ++l)
+            want[300 + q * 30 + i * 6 + j] += 2 * host[q * 15 + i * 3 + l] * host[100 + j * 3 + l];
+    CHECK(now == want);
+    // The alignment of a batch is that of all its matrices: 15 floats part those of a.
+    CHECK(fake_cuda::now().alignments == std::vector<unsigned>{16, 4, 8, 8});
+    // What the library does not compute is one launch of the kernel's text.
+    fake_cuda::now().knows_products = false;
+    be.gemm_batch(7, {at(300, 5, 6), 30}, {at(0, 5, 2), 15}, {at(100, 2, 6), 0});
+    CHECK(be.statistics().launches == 2);
+    REQUIRE(fake_cuda::now().launches.size() == 1);
+    CHECK(fake_cuda::now().launches[0].grid[1] == 7);
+    be.gemm_batch(0, {at(300, 5, 6), 30}, {at(0, 5, 2), 15}, {at(100, 2, 6), 0});
+    CHECK(be.statistics().launches == 2);
   }
   CHECK(fake_cuda::now().alive == 0);
 }

@@ -108,6 +108,12 @@ std::vector<std::string> traced_texts() {
       for (const bool b : {false, true})
         be.gemm(m(s.rows, s.cols), {a ? m(20, s.rows) : m(s.rows, 20), a},
                 {b ? m(s.cols, 20) : m(20, s.cols), b}, {1, 0.5});
+  for (const shape s : {shape{1, 1}, {16, 16}, {100, 3}, {64, 64}, {512, 1024}})
+    for (const bool a : {false, true})
+      for (const bool b : {false, true})
+        be.gemm_batch(8, {m(s.rows, s.cols), s.size()},
+                      {{a ? m(20, s.rows) : m(s.rows, 20), a}, 20 * s.rows},
+                      {{b ? m(s.cols, 20) : m(20, s.cols), b}, 0}, {1, 0.5});
 
   // Reductions of every walk, short and long, with several operands.
   const auto reductions = [&](const auto& op) {

@@ -88,6 +88,28 @@ template <class T, class P>
   return gemm_operand<matrix_view<T, P>>(m, true);
 }
 
+namespace detail {
+/// A matrix, or a factor, of the same shape that lies `n` elements further on.
+template <class T, class P>
+[[nodiscard]] matrix_view<T, P> moved(const matrix_view<T, P>& m, index_t n) {
+  return m.empty() ? m : matrix_view<T, P>(m.data() + n, m.rows(), m.cols(), m.stride());
+}
+template <class View>
+[[nodiscard]] gemm_operand<View> moved(const gemm_operand<View>& f, index_t n) {
+  return {moved(f.view, n), f.is_transposed};
+}
+}  // namespace detail
+
+/// Several matrices of one shape, or factors of products: the first, and how many elements each
+/// lies behind the one before. With step 0 all are the first.
+template <class Matrix>
+struct strided_batch {
+  Matrix first;
+  index_t step = 0;
+
+  [[nodiscard]] Matrix operator[](index_t i) const { return detail::moved(first, i * step); }
+};
+
 // What reduce combines values with: an associative operation and its neutral element.
 
 /// The sum; of nothing it is 0.
@@ -189,6 +211,9 @@ concept backend = std::copyable<B> &&
 
 // Verbs that others are made of where they exist, and that ops and losses do without elsewhere:
 //
+//     be.gemm_batch(count, c, a, b, {alpha, beta})
+//                                         several products at once: see backend/gemm_batch.hpp,
+//                                         which does without where there is none
 //     be.softmax_rows(x, y)               y = e^x / Σ e^x in each row; y may be x
 //     be.log_sum_exp_rows(x, out)         out (n x 1) = log Σ e^x of each row
 //     be.argmax_rows(x, winner)           winner (n x 1) = the first largest: see ops/softmax.hpp

@@ -44,12 +44,30 @@ inline void reduces(shape result, shape whole) {
                                      "; each of its extents must be 1 or that of the operands"));
 }
 
-/// Throws shape_error unless c can be the product of a and b, as they are after transposition.
-inline void product(shape c, shape a, shape b) {
+/// Throws shape_error, naming the verb, unless c can be the product of a and b, as they are after
+/// transposition.
+inline void product(shape c, shape a, shape b, const char* verb = "gemm") {
   if (b.rows != a.cols || c.rows != a.rows || c.cols != b.cols)
     throw shape_error(detail::concat(
-        "gemm: a product of ", to_string(a), " by ", to_string(b), " into ", to_string(c),
+        verb, ": a product of ", to_string(a), " by ", to_string(b), " into ", to_string(c),
         "; the inner extents must agree and the result be ", a.rows, "x", b.cols));
+}
+
+/// Throws shape_error unless `count` products of matrices that lie so many elements apart are one
+/// call: counts and steps are not negative, and no two results have an element in common: each
+/// begins behind the last, or they lie side by side within the rows of a wider matrix.
+inline void products(index_t count, shape c, index_t c_stride, index_t c_step, shape a,
+                     index_t a_step, shape b, index_t b_step) {
+  product(c, a, b, "gemm_batch");
+  if (count < 0 || c_step < 0 || a_step < 0 || b_step < 0)
+    throw shape_error(detail::concat("gemm_batch: ", count, " products in steps of ", c_step, ", ",
+                                     a_step, " and ", b_step, "; none of them may be negative"));
+  const bool one_behind_the_other = c_step >= (c.rows - 1) * c_stride + c.cols;
+  const bool side_by_side = c_step >= c.cols && (count - 1) * c_step + c.cols <= c_stride;
+  if (count > 1 && c.size() > 0 && !one_behind_the_other && !side_by_side)
+    throw shape_error(detail::concat("gemm_batch: ", count, " results of ", to_string(c),
+                                     " with stride ", c_stride, " and step ", c_step,
+                                     " have elements in common; choose a step that parts them"));
 }
 
 /// Throws shape_error unless `rows` (1 x n) of a source fill a result of n rows.

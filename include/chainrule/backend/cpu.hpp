@@ -172,6 +172,27 @@ class basic_cpu {
     }
   }
 
+  /// c[i] = alpha a[i] b[i] + beta c[i]: see backend/gemm_batch.hpp. Each product has the bits that
+  /// gemm gives it. Throws shape_error.
+  void gemm_batch(index_t count, strided_batch<matrix> c,
+                  strided_batch<gemm_operand<const_matrix>> a,
+                  strided_batch<gemm_operand<const_matrix>> b, gemm_scalars scalars = {}) const {
+    contract::products(count, c.first.shape(), c.first.stride(), c.step,
+                       {a.first.rows(), a.first.cols()}, a.step, {b.first.rows(), b.first.cols()},
+                       b.step);
+    const auto run = [&](index_t first, index_t last) {
+      for (index_t i = first; i < last; ++i) multiply(c[i], a[i], b[i], scalars, nullptr);
+    };
+    // Large products keep the threads busy one by one; a thread takes some small ones at a time,
+    // for a call is worth a few thousand multiplications and a fork a quarter of a million.
+    constexpr index_t large = 1 << 22;
+    constexpr index_t call = 1 << 11;
+    constexpr index_t fork = 1 << 18;
+    const index_t work = c.first.size() * (a.first.cols() + 1);
+    if (work >= large && count < 4 * threads()) return run(0, count);
+    split(count, 1 + fork / (work + call), run);
+  }
+
   /// Uniform numbers in [0, 1): element e of `out`, counted along the rows from `start` on, is made
   /// of word e mod 4 of philox(seed, stream, e / 4) in float, of two words (e mod 2, e / 2) in
   /// double.

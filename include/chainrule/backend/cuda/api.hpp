@@ -171,6 +171,8 @@ struct cuda_api {
       "cublasLtMatmulDescSetAttribute"};
   static constexpr device::in_cublaslt<decltype(cublasLtMatrixLayoutCreate)> create_layout{
       "cublasLtMatrixLayoutCreate"};
+  static constexpr device::in_cublaslt<decltype(cublasLtMatrixLayoutSetAttribute)> set_layout{
+      "cublasLtMatrixLayoutSetAttribute"};
   static constexpr device::in_cublaslt<decltype(cublasLtMatrixLayoutDestroy)> destroy_layout{
       "cublasLtMatrixLayoutDestroy"};
   static constexpr device::in_cublaslt<decltype(cublasLtMatmulPreferenceCreate)> create_preference{

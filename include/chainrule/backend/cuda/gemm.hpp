@@ -14,6 +14,7 @@
 #include <concepts>
 #include <cstdint>
 #include <cstdlib>
+#include <limits>
 #include <map>
 #include <memory>
 #include <string>
@@ -57,7 +58,8 @@ class cuda_blas {
   /// `may_plan` it cannot compute what it has not computed before. Throws backend_error.
   template <std::floating_point T>
   bool multiply(const library_product<void*, T>& p, bool may_plan) {
-    if (p.inner == 0 || !has_rows(p.c, p.rows, p.cols) ||
+    if (p.inner == 0 || p.count > std::numeric_limits<std::int32_t>::max() ||
+        !has_rows(p.c, p.rows, p.cols) ||
         !has_rows(p.a, p.a.transposed ? p.inner : p.rows, p.a.transposed ? p.rows : p.inner) ||
         !has_rows(p.b, p.b.transposed ? p.cols : p.inner, p.b.transposed ? p.inner : p.cols))
       return false;
@@ -83,7 +85,7 @@ class cuda_blas {
     cublasLtMatmulAlgo_t algorithm{};
     bool is_possible = false;
   };
-  using key = std::array<std::int64_t, 15>;
+  using key = std::array<std::int64_t, 19>;
 
   /// The plans of very many shapes are forgotten at once; there are few in a program as a rule.
   static constexpr std::size_t most_plans = 4096;
@@ -107,16 +109,21 @@ class cuda_blas {
   }
   /// The power of two, 256 at most, that an address is a multiple of: algorithms differ in what
   /// they demand.
-  [[nodiscard]] static std::uint32_t alignment(const void* p) {
-    const auto a = reinterpret_cast<std::uintptr_t>(p) | 256;
+  [[nodiscard]] static std::uint32_t alignment(const void* p, std::size_t step = 0) {
+    const auto a = reinterpret_cast<std::uintptr_t>(p) | step | 256;
     return static_cast<std::uint32_t>(a & (~a + 1));
+  }
+  /// That of all matrices of a batch.
+  template <class T>
+  [[nodiscard]] static std::uint32_t alignment(const library_matrix<void*, T>& m) {
+    return alignment(address(m.data), static_cast<std::size_t>(m.step) * sizeof(T));
   }
 
   template <class T>
   [[nodiscard]] plan* plan_of(const library_product<void*, T>& p, bool may_plan) {
-    const std::uint32_t align_a = alignment(address(p.a.data));
-    const std::uint32_t align_b = alignment(address(p.b.data));
-    const std::uint32_t align_c = alignment(address(p.c.data));
+    const std::uint32_t align_a = alignment(p.a);
+    const std::uint32_t align_b = alignment(p.b);
+    const std::uint32_t align_c = alignment(p.c);
     // The heuristic looks at the bias itself.
     const std::uint32_t align_bias = p.has_bias() ? alignment(address(p.bias)) : 0;
     const key k{static_cast<std::int64_t>(sizeof(T)),
@@ -133,7 +140,11 @@ class cuda_blas {
                 align_a,
                 align_b,
                 align_c,
-                align_bias};
+                align_bias,
+                p.count,
+                p.c.step,
+                p.a.step,
+                p.b.step};
     const auto found = plans_.find(k);
     if (found != plans_.end()) return &found->second;
     if (!may_plan) return nullptr;
@@ -163,11 +174,11 @@ class cuda_blas {
     set(CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue_of(p.epilogue, p.has_bias()));
     if (p.has_bias()) set_bias(made, address(p.bias));
 
-    made.left =
-        layout(type, p.b, p.b.transposed ? p.cols : p.inner, p.b.transposed ? p.inner : p.cols);
-    made.right =
-        layout(type, p.a, p.a.transposed ? p.inner : p.rows, p.a.transposed ? p.rows : p.inner);
-    made.result = layout(type, p.c, p.rows, p.cols);
+    made.left = layout(type, p.b, p.b.transposed ? p.cols : p.inner,
+                       p.b.transposed ? p.inner : p.cols, p.count);
+    made.right = layout(type, p.a, p.a.transposed ? p.inner : p.rows,
+                        p.a.transposed ? p.rows : p.inner, p.count);
+    made.result = layout(type, p.c, p.rows, p.cols, p.count);
 
     cublasLtMatmulPreference_t wish = nullptr;
     require(Api::create_preference(&wish), "cublasLtMatmulPreferenceCreate");
@@ -213,15 +224,23 @@ class cuda_blas {
     return has_bias ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_DEFAULT;
   }
 
-  /// The column-major matrix that a row-major one of rows x cols is.
+  /// The column-major matrix that a row-major one of rows x cols is, or a batch of them.
   template <class T>
   [[nodiscard]] static auto layout(cudaDataType_t type, const library_matrix<void*, T>& m,
-                                   index_t rows, index_t cols) {
+                                   index_t rows, index_t cols, index_t count) {
     cublasLtMatrixLayout_t made = nullptr;
     require(Api::create_layout(&made, type, static_cast<std::uint64_t>(cols),
                                static_cast<std::uint64_t>(rows), std::max(m.stride, cols)),
             "cublasLtMatrixLayoutCreate");
-    return cuda_owner<cublasLtMatrixLayout_t, &Api::destroy_layout>(made);
+    cuda_owner<cublasLtMatrixLayout_t, &Api::destroy_layout> owner(made);
+    if (count == 1) return owner;
+    const auto set = [&](cublasLtMatrixLayoutAttribute_t what, const auto& value) {
+      require(Api::set_layout(made, what, &value, sizeof value),
+              "cublasLtMatrixLayoutSetAttribute");
+    };
+    set(CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, static_cast<std::int32_t>(count));
+    set(CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, static_cast<std::int64_t>(m.step));
+    return owner;
   }
 
   cuda_owner<cublasLtHandle_t, &Api::destroy_blas> handle_;

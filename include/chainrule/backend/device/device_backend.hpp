@@ -260,13 +260,7 @@ class device_backend {
   void gemm(matrix c, gemm_operand<const_matrix> a, gemm_operand<const_matrix> b,
             gemm_scalars scalars = {}, const Epilogue& epilogue = {}, const In&... in) const {
     contract::product(c.shape(), {a.rows(), a.cols()}, {b.rows(), b.cols()});
-    arguments list;
-    list.integers(c.rows(), c.cols(), a.cols());
-    list.number(static_cast<T>(scalars.alpha));
-    list.number(static_cast<T>(scalars.beta));
-    list.target(c);
-    list.factor(a);
-    list.factor(b);
+    arguments list = product_arguments(c, a, b, scalars);
     (list.operand("gemm", const_matrix(in), c.shape()), ...);
     (require_apart("gemm", c, in), ...);
     if (c.empty()) return;
@@ -284,6 +278,35 @@ class device_backend {
                },
                v.number()),
            {g.width, g.height, g.local_width, g.local_height}, list);
+  }
+
+  /// See backend/gemm_batch.hpp. One launch; the products follow each other along its height.
+  void gemm_batch(index_t count, strided_batch<matrix> c,
+                  strided_batch<gemm_operand<const_matrix>> a,
+                  strided_batch<gemm_operand<const_matrix>> b, gemm_scalars scalars = {}) const {
+    const device::gemm_shape s{c.first.rows(),        c.first.cols(),        a.first.cols(),
+                               a.first.is_transposed, b.first.is_transposed, count};
+    contract::products(count, c.first.shape(), c.first.stride(), c.step, {a.first.rows(), s.k},
+                       a.step, {b.first.rows(), b.first.cols()}, b.step);
+    if (count == 0 || c.first.empty()) return;
+    if constexpr (device::multiplies<Runtime, T>) {
+      auto p = library_form(c.first, a.first, b.first, scalars);
+      p.count = count;
+      p.c.step = c.step;
+      p.a.step = a.step;
+      p.b.step = b.step;
+      if (runtime_->multiply(p)) return;
+    }
+    const device::gemm_variant v = device::gemm_batch_variant_for(s, gemm_device(), sizeof(T));
+    const device::gemm_geometry g = device::gemm_geometry_for(v, s.m, s.n);
+    arguments list = product_arguments(c.first, a.first, b.first, scalars);
+    list.integers(count, g.height / g.local_height, c.step, a.step, b.step);
+    launch(
+        "gemm_batch",
+        kernel_for<task::gemm, fn::identity>(
+            fn::identity{},
+            [&] { return device::gemm_kernel<T>(v, trace_of<1>(fn::identity{}), 0); }, v.number()),
+        {g.width, g.height * static_cast<std::size_t>(count), g.local_width, g.local_height}, list);
   }
 
   /// What `work()` asks of the device, noted down and not done: see device/recording.hpp.
@@ -647,14 +670,23 @@ class device_backend {
                  const_matrix(partial.view()));
   }
 
-  /// A product by the runtime's library, with the epilogue where it has that, else with a map after
-  /// it. False if nothing is done.
-  template <class Epilogue, class... In>
-  [[nodiscard]] bool by_library(matrix c, const gemm_operand<const_matrix>& a,
-                                const gemm_operand<const_matrix>& b, gemm_scalars scalars,
-                                const Epilogue& epilogue, const In&... in) const {
-    // What lies on c is gone before the epilogue reads it.
-    if ((overlap(c, in) || ...)) return false;
+  /// The arguments that every product has.
+  [[nodiscard]] static arguments product_arguments(matrix c, const gemm_operand<const_matrix>& a,
+                                                   const gemm_operand<const_matrix>& b,
+                                                   gemm_scalars scalars) {
+    arguments list;
+    list.integers(c.rows(), c.cols(), a.cols());
+    list.number(static_cast<T>(scalars.alpha));
+    list.number(static_cast<T>(scalars.beta));
+    list.target(c);
+    list.factor(a);
+    list.factor(b);
+    return list;
+  }
+  /// A product as libraries take it.
+  [[nodiscard]] static device::library_product<typename Runtime::buffer, T> library_form(
+      matrix c, const gemm_operand<const_matrix>& a, const gemm_operand<const_matrix>& b,
+      gemm_scalars scalars) {
     device::library_product<typename Runtime::buffer, T> p;
     p.rows = c.rows();
     p.cols = c.cols();
@@ -664,6 +696,18 @@ class device_backend {
     p.c = {c.data(), c.stride(), false};
     p.a = {a.view.data(), a.view.stride(), a.is_transposed};
     p.b = {b.view.data(), b.view.stride(), b.is_transposed};
+    return p;
+  }
+
+  /// A product by the runtime's library, with the epilogue where it has that, else with a map after
+  /// it. False if nothing is done.
+  template <class Epilogue, class... In>
+  [[nodiscard]] bool by_library(matrix c, const gemm_operand<const_matrix>& a,
+                                const gemm_operand<const_matrix>& b, gemm_scalars scalars,
+                                const Epilogue& epilogue, const In&... in) const {
+    // What lies on c is gone before the epilogue reads it.
+    if ((overlap(c, in) || ...)) return false;
+    device::library_product<typename Runtime::buffer, T> p = library_form(c, a, b, scalars);
     constexpr std::optional<device::library_epilogue> known = device::library_epilogue_of<Epilogue>;
     if constexpr (known.has_value()) {
       p.epilogue = *known;

@@ -41,21 +41,24 @@ template <class F>
 inline constexpr std::optional<library_epilogue> library_epilogue_of<add_bias_then<F>> =
     library_epilogue_of<F>;
 
-/// A factor or the result of a product: a row-major matrix whose rows lie `stride` elements apart.
+/// A factor or the result of a product: a row-major matrix whose rows lie `stride` elements apart,
+/// and in a batch the next one `step` elements behind it.
 template <class Buffer, class T>
 struct library_matrix {
   device_pointer<Buffer, T> data;
   index_t stride = 0;
   bool transposed = false;
+  index_t step = 0;
 };
 
 /// c = epilogue(alpha op(a) op(b) + beta c + bias); c: rows x cols, bias: 1 x cols or none (a
-/// default value). With beta = 0, c is not read.
+/// default value). With beta = 0, c is not read. A batch has neither bias nor epilogue.
 template <class Buffer, class T>
 struct library_product {
   index_t rows = 0;
   index_t cols = 0;
   index_t inner = 0;
+  index_t count = 1;
   T alpha = 1;
   T beta = 0;
   library_matrix<Buffer, T> c;

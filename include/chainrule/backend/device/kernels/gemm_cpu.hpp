@@ -237,9 +237,10 @@ template <std::floating_point T>
                      define("PITCH", outer.pitch()) + define("TILE", outer.numbers * outer.pitch());
   if (panel) text += define("DEPTH", v.depth);
   if (panel && v.b_transposed && v.cols >= v.width) text += vector.parting<T>();
-  text += "KERNEL cr_main(" + parameters(operands) + R"() {
-  const long first_tile = INDEX(0) * (TILES * ROWS);
-  const long strip = INDEX(1) * COLS;
+  text += "KERNEL cr_main(" + parameters(operands, v.is_batch) + ") {\n" +
+          block_at("INDEX(1)", v.is_batch) +
+          R"(  const long first_tile = INDEX(0) * (TILES * ROWS);
+  const long strip = block * COLS;
   const long first_col = strip + COLS > cols ? cols - COLS : strip;
   const int skip = (int)(strip - first_col);
   if (first_tile >= rows || strip >= cols) return;

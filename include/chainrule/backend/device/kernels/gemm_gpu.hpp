@@ -39,13 +39,13 @@ template <std::floating_point T>
 #define TILE_ROWS (ROWS / SIDE)
 #define TILE_COLS (COLS / SIDE)
 KERNEL_OF(SIDE, SIDE) cr_main()" +
-         parameters(operands) + R"() {
-  LOCAL real left[DEPTH][ROWS + 1];
+         parameters(operands, v.is_batch) + ") {\n" + block_at("GROUP(1)", v.is_batch) +
+         R"(  LOCAL real left[DEPTH][ROWS + 1];
   LOCAL real right[DEPTH][COLS + 1];
   const int across = LOCAL_INDEX(0);
   const int down = LOCAL_INDEX(1);
   const unsigned item = down * SIDE + across;
-  const long first_row = GROUP(1) * ROWS;
+  const long first_row = block * ROWS;
   const long first_col = GROUP(0) * COLS;
   real sum[TILE_ROWS][TILE_COLS];
   UNROLL

@@ -23,13 +23,14 @@
 
 namespace chainrule::device {
 
-/// c (m x n) = op(a) (m x k) op(b) (k x n).
+/// c (m x n) = op(a) (m x k) op(b) (k x n), once or in a batch of `count` products.
 struct gemm_shape {
   index_t m = 0;
   index_t n = 0;
   index_t k = 0;
   bool a_transposed = false;
   bool b_transposed = false;
+  index_t count = 1;
 };
 
 /// What the plan has to know of a device.
@@ -57,6 +58,7 @@ struct gemm_variant {
   int tiles = 1;  ///< of a work item, one below the other
   bool a_transposed = false;
   bool b_transposed = false;
+  bool is_batch = false;
 
   friend bool operator==(const gemm_variant&, const gemm_variant&) = default;
 
@@ -65,14 +67,15 @@ struct gemm_variant {
     std::uint64_t all = static_cast<std::uint64_t>(lanes);
     for (const int field : {rows, cols, width, depth, tiles})
       all = all << 10 | static_cast<std::uint64_t>(field);  // each is below 1024
-    return all << 2 | std::uint64_t{a_transposed} << 1 | std::uint64_t{b_transposed};
+    return all << 3 | std::uint64_t{is_batch} << 2 | std::uint64_t{a_transposed} << 1 |
+           std::uint64_t{b_transposed};
   }
   /// The same for people; the same in every run of the program.
   [[nodiscard]] std::string key() const {
     const char* const names[] = {"columns", "rows", "group"};
     return detail::concat(names[static_cast<int>(lanes)], ' ', rows, 'x', cols, " by ", width,
                           " depth ", depth, " tiles ", tiles, a_transposed ? " a'" : " a",
-                          b_transposed ? " b'" : " b");
+                          b_transposed ? " b'" : " b", is_batch ? " batch" : "");
   }
 };
 
@@ -143,7 +146,7 @@ namespace gemm_detail {
   // As many tiles as leave four work items to each core, in equal blocks; more than 24 gain nothing
   // any more. A block may have fewer than its kernel has, so that there are few kernels.
   constexpr index_t most_tiles = 24;
-  const index_t shared = down * pieces(s.n, cols) / (4 * device.units);
+  const index_t shared = s.count * down * pieces(s.n, cols) / (4 * device.units);
   const index_t tiles = shared < 1 ? 1 : (shared < most_tiles ? shared : most_tiles);
   const index_t equal = pieces(down, pieces(down, tiles));
   v.tiles = 1;
@@ -175,7 +178,7 @@ namespace gemm_detail {
     v.cols = static_cast<int>(cols);
     v.depth = t.depth;
     const bool is_filled = rows < 2 * s.m && cols < 2 * s.n;  // at least half of a tile, each way
-    if (is_filled && pieces(s.m, rows) * pieces(s.n, cols) * 2 >= device.units) break;
+    if (is_filled && s.count * pieces(s.m, rows) * pieces(s.n, cols) * 2 >= device.units) break;
   }
   return v;
 }
@@ -194,8 +197,17 @@ namespace gemm_detail {
   while (known < 16 && known < lanes) known *= 2;
   return gemm_detail::cpu_variant(s, device, known, size);
 }
+/// The kernel for `s.count` such products in one launch.
+[[nodiscard]] constexpr gemm_variant gemm_batch_variant_for(const gemm_shape& s,
+                                                            const gemm_device& device,
+                                                            std::size_t scalar_size) {
+  gemm_variant v = gemm_variant_for(s, device, scalar_size);
+  v.is_batch = true;
+  return v;
+}
 
-/// The launch of a variant's kernel for c of m x n.
+/// The launch of a variant's kernel for c of m x n; a batch has its height times the number of
+/// products.
 [[nodiscard]] constexpr gemm_geometry gemm_geometry_for(const gemm_variant& v, index_t m,
                                                         index_t n) {
   const auto down = static_cast<std::size_t>(gemm_detail::pieces(m, index_t{v.rows} * v.tiles));

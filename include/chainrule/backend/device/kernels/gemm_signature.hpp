@@ -14,13 +14,29 @@ namespace chainrule::device::gemm_detail {
   return std::string("#define ") + name + " " + std::to_string(value) + "\n";
 }
 
-/// The parameters that every gemm kernel has.
-[[nodiscard]] inline std::string parameters(std::size_t operands) {
+/// The parameters that every gemm kernel has. In a batch, `count` products of `blocks` blocks each
+/// along the second dimension of the launch follow each other.
+[[nodiscard]] inline std::string parameters(std::size_t operands, bool is_batch) {
   return R"(long rows, long cols, long inner, real alpha, real beta,
             GLOBAL real* c, long c_at, long c_row,
             GLOBAL const real* a, long a_at, long a_row, long a_col,
             GLOBAL const real* b, long b_at, long b_row, long b_col)" +
-         operand_parameters(operands);
+         operand_parameters(operands) +
+         (is_batch ? ",\n            long count, long blocks, long c_step, long a_step, long b_step"
+                   : "");
+}
+
+/// Declares `block`, which of its product's blocks along the second dimension a work item or group
+/// at `place` has. In a batch, goes to that product first.
+[[nodiscard]] inline std::string block_at(const std::string& place, bool is_batch) {
+  if (!is_batch) return "  const long block = " + place + ";\n";
+  return "  const long product = " + place + R"( / blocks;
+  if (product >= count) return;
+  c_at += product * c_step;
+  a_at += product * a_step;
+  b_at += product * b_step;
+  const long block = )" +
+         place + " - product * blocks;\n";
 }
 
 /// What the epilogue takes: "value, x1, x2, ...".
