@@ -21,11 +21,14 @@ struct layout {
   std::int64_t rows = 0;
   std::int64_t cols = 0;
   std::int64_t stride = 0;
+  std::int32_t count = 1;  // matrices of a batch, `step` elements apart
+  std::int64_t step = 0;
 
   [[nodiscard]] std::size_t scalar_bytes() const { return type == CUDA_R_32F ? 4 : 8; }
   /// From the first element to the end of the last.
   [[nodiscard]] std::size_t bytes() const {
-    return static_cast<std::size_t>((cols - 1) * stride + rows) * scalar_bytes();
+    return static_cast<std::size_t>((count - 1) * step + (cols - 1) * stride + rows) *
+           scalar_bytes();
   }
 };
 
@@ -56,6 +59,7 @@ struct algorithm {
   std::int64_t rows = 0;
   std::int64_t cols = 0;
   std::int64_t inner = 0;
+  std::int32_t count = 1;
   friend bool operator==(const algorithm&, const algorithm&) = default;
 };
 static_assert(sizeof(algorithm) <= sizeof(cublasLtMatmulAlgo_t));
@@ -78,9 +82,15 @@ struct task {
     return (a_transposed ? a.cols : a.rows) == d.rows &&
            (b_transposed ? b.rows : b.cols) == d.cols &&
            (b_transposed ? b.cols : b.rows) == inner && a.type == d.type && b.type == d.type &&
-           d.rows > 0 && d.cols > 0 && inner > 0;
+           d.rows > 0 && d.cols > 0 && inner > 0 && d.count > 0 && a.count == d.count &&
+           b.count == d.count && (d.count == 1 || d.step >= d.rows);
   }
 
+  template <class T>
+  void compute_all(const T alpha, const T* left, const T* right, const T beta, T* out) const {
+    for (std::int64_t i = 0; i < d.count; ++i)
+      compute(alpha, left + i * a.step, right + i * b.step, beta, out + i * d.step);
+  }
   template <class T>
   void compute(const T alpha, const T* left, const T* right, const T beta, T* out) const {
     const std::int64_t along_a = a_transposed ? 1 : a.stride;
@@ -172,6 +182,19 @@ cublasStatus_t emulated_cuda::create_layout(cublasLtMatrixLayout_t* l, cudaDataT
                       stride};
   return CUBLAS_STATUS_SUCCESS;
 }
+cublasStatus_t emulated_cuda::set_layout(cublasLtMatrixLayout_t l,
+                                         cublasLtMatrixLayoutAttribute_t what, const void* value,
+                                         std::size_t size) {
+  const auto held = lock();
+  layout& of = at<layout>(l, "cublasLtMatrixLayoutSetAttribute");
+  if (what == CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT && size == sizeof of.count)
+    std::memcpy(&of.count, value, size);
+  else if (what == CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET && size == sizeof of.step)
+    std::memcpy(&of.step, value, size);
+  else
+    return CUBLAS_STATUS_INVALID_VALUE;
+  return CUBLAS_STATUS_SUCCESS;
+}
 cublasStatus_t emulated_cuda::destroy_layout(cublasLtMatrixLayout_t l) {
   const auto held = lock();
   unmake<layout>(l, "cublasLtMatrixLayoutDestroy");
@@ -220,6 +243,7 @@ cublasStatus_t emulated_cuda::find_algorithms(cublasLtHandle_t h, cublasLtMatmul
   found.rows = out.rows;
   found.cols = out.cols;
   found.inner = t.inner;
+  found.count = out.count;
   results[0] = {};
   results[0].state = CUBLAS_STATUS_SUCCESS;
   std::memcpy(&results[0].algo, &found, sizeof found);
@@ -244,7 +268,7 @@ cublasStatus_t emulated_cuda::multiply(cublasLtHandle_t h, cublasLtMatmulDesc_t 
   algorithm found;
   std::memcpy(static_cast<void*>(&found), how, sizeof found);
   if (found.rows != t.d.rows || found.cols != t.d.cols || found.inner != t.inner ||
-      found.epilogue != static_cast<std::uint32_t>(t.epilogue))
+      found.count != t.d.count || found.epilogue != static_cast<std::uint32_t>(t.epilogue))
     fail(call, ": the algorithm was found for another product");
   if (!is_aligned(a, found.alignments[0]) || !is_aligned(b, found.alignments[1]) ||
       !is_aligned(d, found.alignments[2]))
@@ -264,7 +288,8 @@ cublasStatus_t emulated_cuda::multiply(cublasLtHandle_t h, cublasLtMatmulDesc_t 
     return [=] {
       // An algorithm uses what it is given.
       std::memset(workspace, 0xff, std::min<std::size_t>(workspace_size, 4096));
-      t.compute<T>(al, static_cast<const T*>(a), static_cast<const T*>(b), be, static_cast<T*>(d));
+      t.compute_all<T>(al, static_cast<const T*>(a), static_cast<const T*>(b), be,
+                       static_cast<T*>(d));
     };
   };
   if (t.d.type == CUDA_R_32F)

@@ -98,6 +98,8 @@ struct emulated_cuda {
                                     const void* value, std::size_t size);
   static cublasStatus_t create_layout(cublasLtMatrixLayout_t* l, cudaDataType_t type,
                                       std::uint64_t rows, std::uint64_t cols, std::int64_t stride);
+  static cublasStatus_t set_layout(cublasLtMatrixLayout_t l, cublasLtMatrixLayoutAttribute_t what,
+                                   const void* value, std::size_t size);
   static cublasStatus_t destroy_layout(cublasLtMatrixLayout_t l);
   static cublasStatus_t create_preference(cublasLtMatmulPreference_t* p);
   static cublasStatus_t destroy_preference(cublasLtMatmulPreference_t p);
