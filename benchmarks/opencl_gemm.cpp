@@ -34,11 +34,11 @@ struct product {
   index_t m, n, k;
   bool flip_a, flip_b;
 
-  [[nodiscard]] chainrule::shape a() const {
-    return flip_a ? chainrule::shape{k, m} : chainrule::shape{m, k};
+  [[nodiscard]] chainrule::matrix_shape a() const {
+    return flip_a ? chainrule::matrix_shape{k, m} : chainrule::matrix_shape{m, k};
   }
-  [[nodiscard]] chainrule::shape b() const {
-    return flip_b ? chainrule::shape{n, k} : chainrule::shape{k, n};
+  [[nodiscard]] chainrule::matrix_shape b() const {
+    return flip_b ? chainrule::matrix_shape{n, k} : chainrule::matrix_shape{k, n};
   }
 };
 
@@ -70,7 +70,7 @@ class on_backend {
     storage a, b, c;
   };
 
-  storage filled(chainrule::shape s) const {
+  storage filled(chainrule::matrix_shape s) const {
     storage to = be_.allocate(s.size());
     be_.random({to.data(), s.rows, s.cols}, 1, 0);
     return to;

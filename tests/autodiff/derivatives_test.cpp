@@ -134,7 +134,7 @@ TEMPLATE_LIST_TEST_CASE("Jacobians of products and of pointwise functions", "[au
         std::vector<double>{0, 6, 0, 8});
   CHECK(values(math::pointwise_jvp(rectified, y, t.constant(1, 4, {5, 6, 7, 8}))) ==
         std::vector<double>{0, 6, 0, 8});
-  CHECK(jacobian(product, x).shape() == shape{3, 2});
+  CHECK(jacobian(product, x).shape() == matrix_shape{3, 2});
   CHECK_FALSE(x.has_gradient());
 
   CHECK(complaint<shape_error>([&] { (void)jvp(product, x, y); }) ==

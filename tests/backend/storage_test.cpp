@@ -14,7 +14,7 @@ TEMPLATE_TEST_CASE("storage begins on a cache line", "", std::uint8_t, std::int3
     const cpu_storage<TestType> s(size);
     CHECK(s.size() == size);
     CHECK(reinterpret_cast<std::uintptr_t>(s.data()) % 64 == 0);
-    CHECK(s.view().shape() == chainrule::shape{1, size});
+    CHECK(s.view().shape() == chainrule::matrix_shape{1, size});
     CHECK(s.view().data() == s.data());
     s.data()[0] = s.data()[size - 1] = TestType(1);  // a sanitizer would object
   }

@@ -11,7 +11,7 @@ static const shape shapes[] = {{0, 0},  {0, 17},   {17, 0},  {1, 1},     {1, 102
 TEMPLATE_LIST_TEST_CASE("upload and download keep every bit", "[conformance][copy]", backends) {
   using T = scalar_t<TestType>;
   const TestType be{};
-  for (const shape s : shapes)
+  for (const matrix_shape s : shapes)
     for (const layout l : {packed, strided}) {
       INFO(to_string(s) << (l == packed ? " packed" : " strided"));
       const auto host = reals<T>(s, 3);
@@ -52,7 +52,7 @@ TEMPLATE_LIST_TEST_CASE("special values survive a round trip", "[conformance][co
 TEMPLATE_LIST_TEST_CASE("copy between all layouts", "[conformance][copy]", backends) {
   using T = scalar_t<TestType>;
   const TestType be{};
-  for (const shape s : shapes)
+  for (const matrix_shape s : shapes)
     for (const layout from : {packed, strided})
       for (const layout to : {packed, strided}) {
         INFO(to_string(s));
@@ -69,7 +69,7 @@ TEMPLATE_LIST_TEST_CASE("int32 is uploaded, copied and downloaded without conver
                         "[conformance][copy]", backends) {
   using I = std::int32_t;
   const TestType be{};
-  for (const shape s : shapes)
+  for (const matrix_shape s : shapes)
     for (const layout from : {packed, strided})
       for (const layout to : {packed, strided}) {
         INFO(to_string(s));

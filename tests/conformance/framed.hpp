@@ -37,10 +37,10 @@ inline constexpr bool host_memory = requires {
 /// A row-major matrix of the host's.
 template <class T>
 struct host_matrix {
-  shape extents;
+  matrix_shape extents;
   std::vector<T> values;
 
-  explicit host_matrix(shape s, T value = T(0))
+  explicit host_matrix(matrix_shape s, T value = T(0))
       : extents(s), values(static_cast<std::size_t>(s.size()), value) {}
   [[nodiscard]] T& operator()(index_t i, index_t j) {
     return values[static_cast<std::size_t>(i * extents.cols + j)];
@@ -56,7 +56,8 @@ struct host_matrix {
 
 /// Integers between low and high: sums of their products are exact in any order.
 template <class T>
-[[nodiscard]] host_matrix<T> integers(shape s, std::uint64_t seed, int low = -4, int high = 4) {
+[[nodiscard]] host_matrix<T> integers(matrix_shape s, std::uint64_t seed, int low = -4,
+                                      int high = 4) {
   chainrule::random_stream random(seed, 1);
   host_matrix<T> m(s);
   for (T& x : m.values)
@@ -66,7 +67,7 @@ template <class T>
 
 /// Numbers in [-1, 1), rounded to T.
 template <class T>
-[[nodiscard]] host_matrix<T> reals(shape s, std::uint64_t seed) {
+[[nodiscard]] host_matrix<T> reals(matrix_shape s, std::uint64_t seed) {
   chainrule::random_stream random(seed, 2);
   host_matrix<T> m(s);
   for (T& x : m.values) x = static_cast<T>(random.uniform(-1, 1));
@@ -75,7 +76,7 @@ template <class T>
 
 /// NaN everywhere: what a result holds before the verb that assigns it.
 template <class T>
-[[nodiscard]] host_matrix<T> unset(shape s) {
+[[nodiscard]] host_matrix<T> unset(matrix_shape s) {
   return host_matrix<T>(s, std::numeric_limits<T>::quiet_NaN());
 }
 
@@ -162,7 +163,7 @@ class framed {
   }
 
   B be_;
-  shape extents_;
+  matrix_shape extents_;
   index_t stride_;
   storage storage_;
   std::vector<T> image_;

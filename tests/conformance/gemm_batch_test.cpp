@@ -20,7 +20,7 @@ template <class B>
 class batch {
  public:
   using T = scalar_t<B>;
-  batch(const B& be, index_t count, shape one, order o, const host_matrix<T>& content)
+  batch(const B& be, index_t count, matrix_shape one, order o, const host_matrix<T>& content)
       : one_(one), order_(o), host_(content), device_(be, content, strided) {
     const auto all = device_.view();
     const bool is_empty = one.size() * count == 0;
@@ -30,9 +30,9 @@ class batch {
     if (o == order::side_by_side) step_ = one.cols;
   }
   /// The matrix that holds so many of that shape.
-  static shape whole(index_t count, shape one, order o) {
+  static matrix_shape whole(index_t count, matrix_shape one, order o) {
     if (o == order::stacked) return {count * one.rows, one.cols};
-    return o == order::side_by_side ? shape{one.rows, count * one.cols} : one;
+    return o == order::side_by_side ? matrix_shape{one.rows, count * one.cols} : one;
   }
 
   [[nodiscard]] chainrule::matrix<B> first() const { return first_; }
@@ -52,7 +52,7 @@ class batch {
   }
 
  private:
-  shape one_;
+  matrix_shape one_;
   order order_;
   host_matrix<T> host_;
   framed<B> device_;
@@ -79,8 +79,8 @@ std::string all_transposes(const B& be, const product& p, order of_a, order of_b
   using factor = chainrule::gemm_operand<chainrule::const_matrix<B>>;
   for (const bool a_turned : {false, true})
     for (const bool b_turned : {false, true}) {
-      const shape left = a_turned ? shape{p.k, p.m} : shape{p.m, p.k};
-      const shape right = b_turned ? shape{p.n, p.k} : shape{p.k, p.n};
+      const matrix_shape left = a_turned ? matrix_shape{p.k, p.m} : matrix_shape{p.m, p.k};
+      const matrix_shape right = b_turned ? matrix_shape{p.n, p.k} : matrix_shape{p.k, p.n};
       const batch<B> a(be, p.count, left, of_a, fill(batch<B>::whole(p.count, left, of_a), 1));
       const batch<B> b(be, p.count, right, of_b, fill(batch<B>::whole(p.count, right, of_b), 2));
       const batch<B> c(be, p.count, {p.m, p.n}, of_c, before);
@@ -125,12 +125,14 @@ TEMPLATE_LIST_TEST_CASE("a batch of products of integers is exact", "[conformanc
                         backends) {
   using T = scalar_t<TestType>;
   const TestType be{};
-  const auto whole_numbers = [](shape s, std::uint64_t seed) { return integers<T>(s, seed); };
+  const auto whole_numbers = [](matrix_shape s, std::uint64_t seed) {
+    return integers<T>(s, seed);
+  };
   for (const product& p : small_products)
     for_orders([&](order a, order b, order c) {
       INFO(p.count << " of " << p.m << " x " << p.n << " x " << p.k << ", orders "
                    << static_cast<int>(a) << static_cast<int>(b) << static_cast<int>(c));
-      const shape s = batch<TestType>::whole(p.count, {p.m, p.n}, c);
+      const matrix_shape s = batch<TestType>::whole(p.count, {p.m, p.n}, c);
       // Not read with beta = 0, so NaN in it does not matter.
       CHECK(all_transposes(be, p, a, b, c, {}, 0, whole_numbers, unset<T>(s)) == "");
       CHECK(all_transposes(be, p, a, b, c, {-2, 0.5}, 0, whole_numbers, integers<T>(s, 3)) == "");
@@ -146,7 +148,7 @@ TEMPLATE_LIST_TEST_CASE("a batch of products of reals is as precise as k additio
     // Each term passes through at most k + 2 roundings, as in gemm.
     const long double bound =
         static_cast<long double>(p.k + 2) * std::numeric_limits<T>::epsilon() / 2 * 1.01L;
-    const shape s = batch<TestType>::whole(p.count, {p.m, p.n}, order::stacked);
+    const matrix_shape s = batch<TestType>::whole(p.count, {p.m, p.n}, order::stacked);
     CHECK(all_transposes(be, p, order::side_by_side, order::stacked, order::stacked, {1.25, -0.75},
                          bound, reals<T>, reals<T>(s, 7)) == "");
   }

@@ -20,7 +20,7 @@ struct weighted_sum {
 };
 
 /// The operands of a whole: all of it, a row, a column, one number.
-std::array<shape, 4> parts_of(shape s) { return {s, {1, s.cols}, {s.rows, 1}, {1, 1}}; }
+std::array<shape, 4> parts_of(matrix_shape s) { return {s, {1, s.cols}, {s.rows, 1}, {1, 1}}; }
 
 }  // namespace
 
@@ -28,9 +28,9 @@ TEMPLATE_LIST_TEST_CASE("map repeats rows, columns and single numbers", "[confor
                         backends) {
   using T = scalar_t<TestType>;
   const TestType be{};
-  for (const shape s : wholes)
-    for (const shape part_a : parts_of(s))
-      for (const shape part_b : parts_of(s)) {
+  for (const matrix_shape s : wholes)
+    for (const matrix_shape part_a : parts_of(s))
+      for (const matrix_shape part_b : parts_of(s)) {
         INFO(to_string(part_a) << " and " << to_string(part_b) << " to " << to_string(s));
         const auto a = integers<T>(part_a, 1);
         const auto b = integers<T>(part_b, 2);
@@ -52,7 +52,7 @@ TEMPLATE_LIST_TEST_CASE("map repeats rows, columns and single numbers", "[confor
 TEMPLATE_LIST_TEST_CASE("map fills a whole from parts only", "[conformance][map]", backends) {
   using T = scalar_t<TestType>;
   const TestType be{};
-  for (const shape s : wholes) {
+  for (const matrix_shape s : wholes) {
     INFO(to_string(s));
     const auto column = integers<T>({s.rows, 1}, 4);
     const auto row = integers<T>({1, s.cols}, 5);
@@ -67,7 +67,7 @@ TEMPLATE_LIST_TEST_CASE("map fills a whole from parts only", "[conformance][map]
 TEMPLATE_LIST_TEST_CASE("map in place beside a repeated row", "[conformance][map]", backends) {
   using T = scalar_t<TestType>;
   const TestType be{};
-  for (const shape s : wholes) {
+  for (const matrix_shape s : wholes) {
     INFO(to_string(s));
     const auto a = integers<T>(s, 6);
     const auto row = integers<T>({1, s.cols}, 7);

@@ -44,7 +44,7 @@ TEMPLATE_LIST_TEST_CASE("map of no to four operands", "[conformance][map]", back
   using T = scalar_t<TestType>;
   using matrix = framed<TestType>;
   const TestType be{};
-  for (const shape s : shapes)
+  for (const matrix_shape s : shapes)
     for (const layout l : {packed, strided}) {
       INFO(to_string(s) << (l == packed ? " packed" : " strided"));
       const auto a = integers<T>(s, 1);
@@ -85,7 +85,7 @@ TEMPLATE_LIST_TEST_CASE("map with several results", "[conformance][map]", backen
   using matrix = framed<TestType>;
   using view = chainrule::matrix<TestType>;
   const TestType be{};
-  for (const shape s : shapes)
+  for (const matrix_shape s : shapes)
     for (const layout l : {packed, strided}) {
       INFO(to_string(s));
       const auto a = integers<T>(s, 5);
@@ -114,7 +114,7 @@ TEMPLATE_LIST_TEST_CASE("map in place", "[conformance][map]", backends) {
   using T = scalar_t<TestType>;
   using matrix = framed<TestType>;
   const TestType be{};
-  for (const shape s : shapes)
+  for (const matrix_shape s : shapes)
     for (const layout l : {packed, strided}) {
       INFO(to_string(s));
       const auto a = integers<T>(s, 8);
@@ -134,7 +134,7 @@ TEMPLATE_LIST_TEST_CASE("map of activations agrees with the scalar functor", "[c
                         backends) {
   using T = scalar_t<TestType>;
   const TestType be{};
-  const shape s{17, 33};
+  const matrix_shape s{17, 33};
   auto a = reals<T>(s, 10);
   for (T& x : a.values) x *= 4;
   const auto bound = [](index_t, index_t) { return 16 * std::numeric_limits<T>::epsilon(); };

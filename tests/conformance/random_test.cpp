@@ -27,8 +27,9 @@ T promised(std::uint64_t seed, std::uint64_t stream, index_t e) {
 TEMPLATE_LIST_TEST_CASE("random draws the promised bits", "[conformance][random]", backends) {
   using T = scalar_t<TestType>;
   const TestType be{};
-  for (const shape s : {shape{0, 17}, shape{17, 0}, shape{1, 1}, shape{1, 1025}, shape{1025, 1},
-                        shape{17, 17}, shape{3, 5}, shape{1025, 17}, shape{17, 1025}})
+  for (const matrix_shape s : {matrix_shape{0, 17}, matrix_shape{17, 0}, matrix_shape{1, 1},
+                               matrix_shape{1, 1025}, matrix_shape{1025, 1}, matrix_shape{17, 17},
+                               matrix_shape{3, 5}, matrix_shape{1025, 17}, matrix_shape{17, 1025}})
     for (const layout l : {packed, strided})
       for (const std::uint64_t seed : {std::uint64_t{7}, ~std::uint64_t{0}}) {
         INFO(to_string(s) << (l == packed ? " packed" : " strided"));
@@ -45,7 +46,7 @@ TEMPLATE_LIST_TEST_CASE("random numbers lie in [0, 1) and look uniform", "[confo
                         backends) {
   using T = scalar_t<TestType>;
   const TestType be{};
-  const shape s{100, 1000};
+  const matrix_shape s{100, 1000};
   const framed<TestType> x(be, unset<T>(s), packed);
   be.random(x.view(), 1, 0);
   double mean = 0;

@@ -17,7 +17,9 @@ namespace {
 const shape wholes[] = {{1, 1},     {1, 17},    {17, 1},   {17, 17},
                         {17, 1025}, {1025, 17}, {1, 1025}, {1025, 1}};
 
-std::array<shape, 4> results_of(shape s) { return {shape{1, 1}, {1, s.cols}, {s.rows, 1}, s}; }
+std::array<shape, 4> results_of(matrix_shape s) {
+  return {matrix_shape{1, 1}, {1, s.cols}, {s.rows, 1}, s};
+}
 
 /// The column's number where x is its row's maximum, else infinity: argmax is the minimum of it.
 struct column_of_maximum {
@@ -38,7 +40,7 @@ TEMPLATE_LIST_TEST_CASE("reduce one, two and three operands with broadcast",
                         "[conformance][reduce]", backends) {
   using T = scalar_t<TestType>;
   const TestType be{};
-  for (const shape s : wholes) {
+  for (const matrix_shape s : wholes) {
     INFO(to_string(s));
     const auto a = integers<T>(s, 1);
     const auto row = integers<T>({1, s.cols}, 2);
@@ -46,7 +48,7 @@ TEMPLATE_LIST_TEST_CASE("reduce one, two and three operands with broadcast",
     const framed<TestType> x(be, a, strided);
     const framed<TestType> y(be, row, packed);
     const framed<TestType> z(be, column, strided);
-    for (const shape r : results_of(s)) {
+    for (const matrix_shape r : results_of(s)) {
       const auto in_place_of = [&](index_t i, index_t j) {
         return std::pair(r.rows == 1 ? 0 : i, r.cols == 1 ? 0 : j);
       };
@@ -74,7 +76,7 @@ TEMPLATE_LIST_TEST_CASE("argmax of rows is a reduction of three operands", "[con
                         backends) {
   using T = scalar_t<TestType>;
   const TestType be{};
-  for (const shape s : wholes) {
+  for (const matrix_shape s : wholes) {
     INFO(to_string(s));
     const auto a = integers<T>(s, 4, -100, 100);
     host_matrix<T> most({s.rows, 1}), first({s.rows, 1}), numbers({1, s.cols});
@@ -101,13 +103,15 @@ TEMPLATE_LIST_TEST_CASE("sums of reals are as precise as n additions", "[conform
                         backends) {
   using T = scalar_t<TestType>;
   const TestType be{};
-  for (const shape s : {shape{17, 1025}, shape{1025, 17}, shape{1, 100001}, shape{100001, 1}}) {
+  for (const matrix_shape s : {matrix_shape{17, 1025}, matrix_shape{1025, 17},
+                               matrix_shape{1, 100001}, matrix_shape{100001, 1}}) {
     INFO(to_string(s));
     const auto a = reals<T>(s, 5);
     const auto b = reals<T>(s, 6);
     const framed<TestType> x(be, a, packed);
     const framed<TestType> y(be, b, strided);
-    for (const shape r : {shape{1, 1}, shape{1, s.cols}, shape{s.rows, 1}}) {
+    for (const matrix_shape r :
+         {matrix_shape{1, 1}, matrix_shape{1, s.cols}, matrix_shape{s.rows, 1}}) {
       host_matrix<long double> value(r), size(r);
       for (index_t i = 0; i < s.rows; ++i)
         for (index_t j = 0; j < s.cols; ++j) {

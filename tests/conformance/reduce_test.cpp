@@ -16,11 +16,13 @@ namespace {
 const shape wholes[] = {{1, 1},     {1, 17},    {17, 1},  {17, 17},   {1, 1025}, {1025, 1},
                         {17, 1025}, {1025, 17}, {300, 2}, {3, 20000}, {1025, 33}};
 
-std::array<shape, 4> results_of(shape s) { return {shape{1, 1}, {1, s.cols}, {s.rows, 1}, s}; }
+std::array<shape, 4> results_of(matrix_shape s) {
+  return {matrix_shape{1, 1}, {1, s.cols}, {s.rows, 1}, s};
+}
 
 /// The reduction of `term(i, j)` to `result`, one after the other.
 template <class T, class Op, class Term>
-host_matrix<T> reduced(const Op& op, shape whole, shape result, const Term& term) {
+host_matrix<T> reduced(const Op& op, matrix_shape whole, matrix_shape result, const Term& term) {
   host_matrix<T> r(result, Op::template identity<T>());
   for (index_t i = 0; i < whole.rows; ++i)
     for (index_t j = 0; j < whole.cols; ++j) {
@@ -36,8 +38,8 @@ TEMPLATE_LIST_TEST_CASE("reduce integers in every direction", "[conformance][red
   using T = scalar_t<TestType>;
   const TestType be{};
   const auto check = [&](const auto& op) {
-    for (const shape s : wholes)
-      for (const shape r : results_of(s))
+    for (const matrix_shape s : wholes)
+      for (const matrix_shape r : results_of(s))
         for (const layout l : {packed, strided}) {
           INFO(to_string(s) << " to " << to_string(r) << (l == packed ? " packed" : " strided"));
           const auto a = integers<T>(s, 1);
@@ -81,14 +83,14 @@ TEMPLATE_LIST_TEST_CASE("maximum and minimum carry NaN from anywhere", "[conform
   using T = scalar_t<TestType>;
   const TestType be{};
   const auto nan = std::numeric_limits<T>::quiet_NaN();
-  const shape s{5, 19};
+  const matrix_shape s{5, 19};
   for (index_t row : {0, 2, 4})
     for (index_t place = 0; place < s.cols; ++place) {
       CAPTURE(row, place);
       auto a = integers<T>(s, 2);
       a(row, place) = nan;
       const framed<TestType> x(be, a, strided);
-      for (const shape r : results_of(s)) {
+      for (const matrix_shape r : results_of(s)) {
         const framed<TestType> most(be, integers<T>(r, 3), packed);
         const framed<TestType> least(be, integers<T>(r, 3), packed);
         be.reduce(maximum{}, most.view(), fn::identity{}, x.view());
@@ -105,7 +107,7 @@ TEMPLATE_LIST_TEST_CASE("reduce of nothing is the neutral element", "[conformanc
   constexpr T infinity = std::numeric_limits<T>::infinity();
   const TestType be{};
   const struct {
-    shape whole, result;
+    matrix_shape whole, result;
   } cases[] = {{{0, 17}, {1, 17}}, {{17, 0}, {17, 1}}, {{0, 17}, {1, 1}}, {{17, 0}, {1, 1}},
                {{0, 0}, {1, 1}},   {{0, 1}, {1, 1}},   {{1, 0}, {1, 1}},  {{0, 17}, {0, 1}},
                {{17, 0}, {1, 0}},  {{0, 17}, {0, 17}}};
@@ -145,8 +147,8 @@ TEMPLATE_LIST_TEST_CASE("reduce names the shapes that do not fit", "[conformance
 TEMPLATE_LIST_TEST_CASE("reduce adds beta times the result", "[conformance][reduce]", backends) {
   using T = scalar_t<TestType>;
   const TestType be{};
-  for (const shape s : wholes)
-    for (const shape r : results_of(s))
+  for (const matrix_shape s : wholes)
+    for (const matrix_shape r : results_of(s))
       for (const layout l : {packed, strided})
         for (const double beta : {1.0, -0.5}) {
           INFO(to_string(s) << " to " << to_string(r) << (l == packed ? " packed" : " strided")
@@ -169,8 +171,8 @@ TEMPLATE_LIST_TEST_CASE("reduce with beta = 0 assigns, bit for bit, whatever the
                         "[conformance][reduce]", backends) {
   using T = scalar_t<TestType>;
   const TestType be{};
-  for (const shape s : wholes)
-    for (const shape r : results_of(s)) {
+  for (const matrix_shape s : wholes)
+    for (const matrix_shape r : results_of(s)) {
       INFO(to_string(s) << " to " << to_string(r));
       const framed<TestType> x(be, reals<T>(s, 9), strided);
       const framed<TestType> wanted(be, integers<T>(r, 10), strided);
@@ -185,8 +187,8 @@ TEMPLATE_LIST_TEST_CASE("reduce of products with beta is as precise as its addit
                         "[conformance][reduce]", backends) {
   using T = scalar_t<TestType>;
   const TestType be{};
-  for (const shape s : {shape{17, 33}, shape{1025, 17}})
-    for (const shape r : results_of(s)) {
+  for (const matrix_shape s : {matrix_shape{17, 33}, matrix_shape{1025, 17}})
+    for (const matrix_shape r : results_of(s)) {
       INFO(to_string(s) << " to " << to_string(r));
       const auto a = reals<T>(s, 11);
       const auto row = reals<T>({1, s.cols}, 12);
@@ -222,7 +224,7 @@ TEMPLATE_LIST_TEST_CASE("reduce of nothing with beta scales the result", "[confo
   using T = scalar_t<TestType>;
   const TestType be{};
   const struct {
-    shape whole, result;
+    matrix_shape whole, result;
   } cases[] = {{{0, 17}, {1, 17}}, {{17, 0}, {17, 1}}, {{0, 17}, {1, 1}}, {{17, 0}, {1, 1}},
                {{0, 0}, {1, 1}},   {{1, 0}, {1, 1}},   {{0, 17}, {0, 1}}, {{0, 17}, {0, 17}}};
   for (const auto& [whole, result] : cases) {

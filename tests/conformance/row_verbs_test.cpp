@@ -27,7 +27,7 @@ inline constexpr bool has_row_verbs = requires(const B& be, chainrule::const_mat
 
 /// Scores in [-8, 8).
 template <class T>
-host_matrix<T> scores(shape s, std::uint64_t seed) {
+host_matrix<T> scores(matrix_shape s, std::uint64_t seed) {
   auto m = reals<T>(s, seed);
   for (T& x : m.values) x *= 8;
   return m;
@@ -57,7 +57,7 @@ TEMPLATE_LIST_TEST_CASE("softmax_rows and log_sum_exp_rows beside loops", "[conf
   if constexpr (has_row_verbs<TestType>) {
     using T = scalar_t<TestType>;
     const TestType be{};
-    for (const shape s : shapes)
+    for (const matrix_shape s : shapes)
       for (const layout l : {packed, strided}) {
         INFO(to_string(s) << (l == packed ? " packed" : " strided"));
         const auto a = scores<T>(s, 1);
@@ -114,7 +114,7 @@ TEMPLATE_LIST_TEST_CASE("argmax_rows finds the first largest", "[conformance][ro
   if constexpr (has_row_verbs<TestType>) {
     using T = scalar_t<TestType>;
     const TestType be{};
-    for (const shape s : shapes)
+    for (const matrix_shape s : shapes)
       for (const layout l : {packed, strided}) {
         INFO(to_string(s) << (l == packed ? " packed" : " strided"));
         // Few different values: the largest is there often. A row in five has NaN somewhere.
@@ -145,7 +145,7 @@ TEMPLATE_LIST_TEST_CASE("softmax_cross_entropy_rows by class", "[conformance][ro
     const TestType be{};
     host_matrix<T> factor({1, 1}, T(0.25));
     const framed<TestType> scale(be, factor, packed);
-    for (const shape s : shapes)
+    for (const matrix_shape s : shapes)
       for (const layout l : {packed, strided}) {
         if (s.cols < 2) continue;  // a number per row would be a value
         INFO(to_string(s) << (l == packed ? " packed" : " strided"));
@@ -199,7 +199,7 @@ TEMPLATE_LIST_TEST_CASE("softmax_cross_entropy_rows by distribution", "[conforma
     const TestType be{};
     host_matrix<T> factor({1, 1}, T(2));
     const framed<TestType> scale(be, factor, packed);
-    for (const shape s : shapes) {
+    for (const matrix_shape s : shapes) {
       if (s.cols < 2) continue;  // would be a class
       INFO(to_string(s));
       const auto a = scores<T>(s, 4);

@@ -10,8 +10,15 @@ TEMPLATE_LIST_TEST_CASE("transpose turns rows into columns", "[conformance][tran
                          chainrule::const_matrix<TestType> c) { be.transpose(m, c); }) {
     using T = scalar_t<TestType>;
     const TestType be{};
-    for (const shape extents :
-         {shape{1, 1}, {1, 17}, {17, 1}, {0, 3}, {3, 0}, {17, 33}, {64, 64}, {1025, 3}, {3, 1025}})
+    for (const matrix_shape extents : {matrix_shape{1, 1},
+                                       {1, 17},
+                                       {17, 1},
+                                       {0, 3},
+                                       {3, 0},
+                                       {17, 33},
+                                       {64, 64},
+                                       {1025, 3},
+                                       {3, 1025}})
       for (const layout l : {packed, strided}) {
         INFO(to_string(extents) << (l == packed ? " packed" : " strided"));
         const auto a = integers<T>(extents, 2);

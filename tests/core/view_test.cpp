@@ -46,7 +46,7 @@ TEST_CASE("a view reads and writes row-major") {
   CHECK(m.cols() == 3);
   CHECK(m.stride() == 3);
   CHECK(m.size() == 6);
-  CHECK(m.shape() == chainrule::shape{2, 3});
+  CHECK(m.shape() == chainrule::matrix_shape{2, 3});
   CHECK(m.contiguous());
   CHECK_FALSE(m.empty());
   CHECK(m(0, 2) == 2.0F);
@@ -76,7 +76,7 @@ TEST_CASE("an empty view is empty") {
   const matrix_view<float> none;
   CHECK(none.empty());
   CHECK(none.data() == nullptr);
-  CHECK(none.shape() == chainrule::shape{0, 0});
+  CHECK(none.shape() == chainrule::matrix_shape{0, 0});
   CHECK(matrix_view<float>{nullptr, 0, 5}.empty());
   CHECK(matrix_view<float>{nullptr, 5, 0}.empty());
 }
@@ -94,7 +94,7 @@ TEST_CASE("a block keeps the stride and its elements are the same memory") {
   auto data = counting(20);
   const matrix_view<float> m{data.data(), 4, 5};
   const auto b = m.block(1, 2, 2, 3);
-  CHECK(b.shape() == chainrule::shape{2, 3});
+  CHECK(b.shape() == chainrule::matrix_shape{2, 3});
   CHECK(b.stride() == 5);
   for (index_t i = 0; i < 2; ++i)
     for (index_t j = 0; j < 3; ++j) CHECK(&b(i, j) == &m(i + 1, j + 2));
@@ -106,7 +106,7 @@ TEST_CASE("middle rows") {
   auto data = counting(20);
   const matrix_view<float> m{data.data(), 4, 5};
   const auto rows = m.middle_rows(1, 2);
-  CHECK(rows.shape() == chainrule::shape{2, 5});
+  CHECK(rows.shape() == chainrule::matrix_shape{2, 5});
   CHECK(rows(0, 0) == 5.0F);
   CHECK(rows.contiguous());
   CHECK(m.middle_rows(0, 4).data() == m.data());
@@ -134,7 +134,7 @@ TEST_CASE("an empty block may start at the very end") {
   auto data = counting(20);
   const matrix_view<float> m{data.data(), 4, 5};
   CHECK(m.block(4, 5, 0, 0).empty());
-  CHECK(m.block(4, 0, 0, 5).shape() == chainrule::shape{0, 5});
+  CHECK(m.block(4, 0, 0, 5).shape() == chainrule::matrix_shape{0, 5});
   CHECK_THROWS_AS(m.block(5, 0, 0, 5), chainrule::shape_error);
   // A view of no memory has empty blocks too.
   CHECK(matrix_view<float>{}.block(0, 0, 0, 0).data() == nullptr);

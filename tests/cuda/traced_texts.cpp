@@ -93,22 +93,22 @@ std::vector<std::string> traced_texts() {
     ops::linear(be, const_matrix<B>(x), const_matrix<B>(x), const_matrix<B>(m(1, 8)), m(8, 8), f);
   });
   // Products of all transposes in shapes that GPUs tile differently.
-  for (const shape s : {shape{1, 1},
-                        {1, 300},
-                        {300, 1},
-                        {16, 16},
-                        {32, 40},
-                        {100, 3},
-                        {3, 100},
-                        {64, 64},
-                        {256, 256},
-                        {512, 1024},
-                        {4096, 4096}})
+  for (const matrix_shape s : {matrix_shape{1, 1},
+                               {1, 300},
+                               {300, 1},
+                               {16, 16},
+                               {32, 40},
+                               {100, 3},
+                               {3, 100},
+                               {64, 64},
+                               {256, 256},
+                               {512, 1024},
+                               {4096, 4096}})
     for (const bool a : {false, true})
       for (const bool b : {false, true})
         be.gemm(m(s.rows, s.cols), {a ? m(20, s.rows) : m(s.rows, 20), a},
                 {b ? m(s.cols, 20) : m(20, s.cols), b}, {1, 0.5});
-  for (const shape s : {shape{1, 1}, {16, 16}, {100, 3}, {64, 64}, {512, 1024}})
+  for (const matrix_shape s : {matrix_shape{1, 1}, {16, 16}, {100, 3}, {64, 64}, {512, 1024}})
     for (const bool a : {false, true})
       for (const bool b : {false, true})
         be.gemm_batch(8, {m(s.rows, s.cols), s.size()},
@@ -117,8 +117,8 @@ std::vector<std::string> traced_texts() {
 
   // Reductions of every walk, short and long, with several operands.
   const auto reductions = [&](const auto& op) {
-    for (const shape s :
-         {shape{8, 8}, {3, 5000}, {5000, 3}, {512, 512}, {100000, 1}, {1, 100000}}) {
+    for (const matrix_shape s :
+         {matrix_shape{8, 8}, {3, 5000}, {5000, 3}, {512, 512}, {100000, 1}, {1, 100000}}) {
       be.reduce(op, m(1, 1), fn::identity{}, m(s.rows, s.cols));
       if (s.cols > 1) be.reduce(op, m(s.rows, 1), fn::sqr{}, m(s.rows, s.cols));
       if (s.rows > 1) be.reduce(op, m(1, s.cols), fn::identity{}, m(s.rows, s.cols));

@@ -48,9 +48,9 @@ std::vector<int> numbers(const labelled_images& images) {
 TEST_CASE("images are seen as a matrix and one by one") {
   const labelled_images images = numbered(4);
   CHECK(images.features() == 6);
-  CHECK(images.view().shape() == chainrule::shape{4, 6});
+  CHECK(images.view().shape() == chainrule::matrix_shape{4, 6});
   CHECK(images.view()(3, 2) == 20);
-  CHECK(images.image(2).shape() == chainrule::shape{2, 3});
+  CHECK(images.image(2).shape() == chainrule::matrix_shape{2, 3});
   CHECK(images.image(2)(1, 0) == 15);
   CHECK_THROWS_AS(images.image(-1), value_error);
   CHECK(contains(message_of<value_error>([&] { (void)images.image(4); }),

@@ -33,7 +33,7 @@ void check_tiny(const chainrule::mnist_data& data) {
   CHECK(data.train.count == 6);
   CHECK(data.test.count == 3);
   CHECK(data.train.classes == 10);
-  CHECK(data.train.image(5).shape() == chainrule::shape{2, 3});
+  CHECK(data.train.image(5).shape() == chainrule::matrix_shape{2, 3});
   CHECK(data.train.image(5)(1, 2) == 36);
   CHECK(data.test.image(0)(0, 0) == 1);
   CHECK(data.train.labels == bytes{1, 2, 3, 4, 5, 6});
@@ -153,8 +153,8 @@ TEST_CASE("Fashion-MNIST of the package dataset-fashion-mnist") {
   const auto data = load_mnist(folder, "Fashion-MNIST");
   data.train.check();
   data.test.check();
-  CHECK(data.train.view().shape() == chainrule::shape{60000, 784});
-  CHECK(data.test.view().shape() == chainrule::shape{10000, 784});
+  CHECK(data.train.view().shape() == chainrule::matrix_shape{60000, 784});
+  CHECK(data.test.view().shape() == chainrule::matrix_shape{10000, 784});
   CHECK(data.train.labels[0] == 9);  // an ankle boot
 }
 #endif

@@ -51,7 +51,7 @@ double nearest_mean_accuracy(const labelled_images& train, const labelled_images
 TEST_CASE("synthetic digits are a sound data set") {
   const labelled_images images = synthetic_digits(1003, 5);
   images.check();
-  CHECK(images.view().shape() == chainrule::shape{1003, 784});
+  CHECK(images.view().shape() == chainrule::matrix_shape{1003, 784});
   CHECK(images.height == 28);
   CHECK(images.classes == 10);
   std::array<int, 10> counts{};

@@ -16,7 +16,7 @@ function(expect name wanted)
   set(losses/loss.hpp "// what a loss is")
   set(losses/l.hpp "struct l {\n  static constexpr const char* name = \"some loss\";\n};")
   set(layers/dense.hpp
-      "class dense {\n  static constexpr const char* name = \"dense\";\n  sample_shape bind(plan& p)")
+      "class dense {\n  static constexpr const char* name = \"dense\";\n  shape bind(plan& p)")
   set(layers/initializers.hpp "[[nodiscard]] constexpr initializer zeros() { return {}; }")
   set(pointwise/activations.hpp
       "struct relu {\n  static constexpr std::string_view name = \"relu\";\n};")
@@ -66,9 +66,9 @@ expect(missing_operation "no row in double: operations, *" WITHOUT "double|opera
 expect(new_loss "no row in double: losses, other"
        HEADER losses/other.hpp "static constexpr const char* name = \"other\"")
 expect(new_layer "no row in double: layers, other" HEADER layers/other.hpp
-       "static constexpr const char* name = \"other\"\nsample_shape bind(plan& p")
+       "static constexpr const char* name = \"other\"\nshape bind(plan& p")
 expect(nameless_layer "1 layers (bind) with 0 names"
-       HEADER layers/other.hpp "sample_shape bind(plan& p")
+       HEADER layers/other.hpp "shape bind(plan& p")
 expect(new_operation "no row in double: operations, fold"
        HEADER autodiff/b.hpp "\nnamespace chainrule::math {\nvariable<B> fold(const x)\n}")
 expect(other_style "found no activation"

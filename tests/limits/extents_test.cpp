@@ -68,7 +68,7 @@ TEMPLATE_TEST_CASE("matrices of extents up to 2^62 are refused", "", float, doub
       for (const slot_tags& tags : {weight_tags, bias_tags}) (void)plan.add(tags, a / 3, b / 3);
     (void)arena<B>(be, plan);
   });
-  refuses("shape", [](index_t a, index_t b) { (void)sample_shape{2, a, b, 3}; });
+  refuses("shape", [](index_t a, index_t b) { (void)shape{2, a, b, 3}; });
   refuses("loss_scratch", [&](index_t a, index_t b) { (void)loss_scratch<B>(be, a, b); });
   refuses("tape", [&](index_t a, index_t b) { (void)tape<B>(be).filled(a, b, 1); });
   refuses("listed", [&](index_t a, index_t b) { (void)tape<B>(be).constant(a, b, {}); });
@@ -86,7 +86,7 @@ TEMPLATE_TEST_CASE("matrices of extents up to 2^62 are refused", "", float, doub
     CHECK_THROWS_AS(matrix_view<T>(&element, 4, a), error);
     CHECK_THROWS_AS(matrix_view<T>(&element, 4, 1, a), error);
     CHECK_THROWS_AS(matrix_view<T>(&element, a, a), error);
-    CHECK_THROWS_AS((shape{a, 4}.size()), error);
+    CHECK_THROWS_AS((matrix_shape{a, 4}.size()), error);
     // Nothing is still nothing, and one row has no stride.
     CHECK(matrix_view<T>(&element, a, 0).size() == 0);
     CHECK(matrix_view<T>(&element, 0, a).size() == 0);

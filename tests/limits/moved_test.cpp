@@ -113,16 +113,16 @@ TEST_CASE("what else was moved from is empty, or says so") {
   SECTION("a tensor") {
     tensor<cpu> from(be, 4, 3);
     const tensor<cpu> to = std::move(from);
-    CHECK(from.shape() == shape{0, 0});
-    CHECK(to.shape() == shape{4, 3});
+    CHECK(from.shape() == matrix_shape{0, 0});
+    CHECK(to.shape() == matrix_shape{4, 3});
     CHECK(to_host(be, const_matrix<cpu>(from.view())).empty());
-    CHECK(net.predict(from.view()).shape() == shape{0, 2});
+    CHECK(net.predict(from.view()).shape() == matrix_shape{0, 2});
     CHECK_THROWS_AS(from.top_rows(1), shape_error);
     tensor<cpu> assigned;
     tensor<cpu> other(be, 2, 2);
     assigned = std::move(other);
-    CHECK(other.shape() == shape{0, 0});
-    CHECK(assigned.shape() == shape{2, 2});
+    CHECK(other.shape() == matrix_shape{0, 0});
+    CHECK(assigned.shape() == matrix_shape{2, 2});
   }
   SECTION("an arena") {
     auto from = net.make_gradients();

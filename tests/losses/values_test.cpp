@@ -219,7 +219,7 @@ TEMPLATE_LIST_TEST_CASE("the quadratic cost is 1/(2n) of the squared distances",
 
 TEST_CASE("losses name themselves where shapes do not fit", "[losses]") {
   const tested<float> be;
-  const auto says = [&](const auto& loss, shape outputs, shape targets) {
+  const auto says = [&](const auto& loss, matrix_shape outputs, matrix_shape targets) {
     return complaint<shape_error>([&] {
       (void)evaluate(be, loss, uniform(be, outputs.rows, outputs.cols, 1),
                      uniform(be, targets.rows, targets.cols, 1));

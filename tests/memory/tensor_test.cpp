@@ -11,7 +11,7 @@ TEMPLATE_LIST_TEST_CASE("a tensor goes to the host and back", "[memory]", confor
   const TestType be;
   const std::vector<T> values{1, 2, 3, 4, 5, 6};
   const tensor<TestType> t = from_host(be, matrix_view<const T>(values.data(), 2, 3));
-  CHECK(t.shape() == shape{2, 3});
+  CHECK(t.shape() == matrix_shape{2, 3});
   CHECK(to_host(be, t.view()) == values);
   CHECK(to_host(be, t.top_rows(1)) == std::vector<T>{1, 2, 3});
 
@@ -44,7 +44,7 @@ TEMPLATE_LIST_TEST_CASE("a tensor moves and may be empty", "[memory]", conforman
   be.map(fn::fill{5}, a.view());
   std::swap(a, b);
   CHECK(to_host(be, const_matrix<TestType>(a.view())) == std::vector<T>{4, 4});
-  CHECK(b.shape() == shape{2, 1});
+  CHECK(b.shape() == matrix_shape{2, 1});
 
   CHECK(tensor<TestType>{}.view().empty());
   CHECK(to_host(be, const_matrix<TestType>(tensor<TestType>(be, 0, 5).view())).empty());

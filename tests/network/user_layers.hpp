@@ -54,8 +54,8 @@ class batch_norm {
   static constexpr double epsilon = 1e-5;
   static constexpr double momentum = 0.1;
 
-  sample_shape bind(plan& p, const sample_shape& in) {
-    const sample_shape x = p.input(in);
+  shape bind(plan& p, const shape& in) {
+    const shape x = p.input(in);
     features_ = x.last();
     scale_ = p.weight("weight", {1, features_}, init::constant(1));
     shift_ = p.bias("bias", features_);
@@ -128,7 +128,7 @@ class skip {
   static constexpr const char* name = "skip";
   explicit skip(const Inner& f) : f_(f) {}
 
-  sample_shape bind(plan& p, const sample_shape& in) {
+  shape bind(plan& p, const shape& in) {
     out_ = p.output(in.size());
     return p.child("f", f_, in);
   }
@@ -156,7 +156,7 @@ class conv3x3 {
   static constexpr const char* name = "conv3x3";
   explicit conv3x3(index_t outputs) : outputs_(outputs) {}
 
-  sample_shape bind(plan& p, const sample_shape& in) {
+  shape bind(plan& p, const shape& in) {
     image_ = p.input(in);
     const index_t c = image_.last();
     w_ = p.weight("weight", {3, 3, c, outputs_}, init::he_normal(), 9 * c, 9 * outputs_);
@@ -226,7 +226,7 @@ class conv3x3 {
   }
 
   index_t outputs_;
-  sample_shape image_;
+  shape image_;
   parameter_id w_, b_;
   saved_id patches_;
   scratch_id dpatches_;
@@ -243,7 +243,7 @@ class elman {
   static constexpr const char* name = "elman";
   explicit elman(index_t units) : units_(units) {}
 
-  sample_shape bind(plan& p, const sample_shape& in) {
+  shape bind(plan& p, const shape& in) {
     in_ = p.input(in);
     w_ = p.weight("weight", {in_.last(), units_}, init::glorot_uniform());
     u_ = p.weight("recurrent", {units_, units_}, init::orthogonal());
@@ -295,7 +295,7 @@ class elman {
     return m.block(0, t * features, m.rows(), features);
   }
   index_t units_;
-  sample_shape in_;
+  shape in_;
   parameter_id w_, u_, b_;
   scratch_id dz_, dh_;
 };

@@ -44,7 +44,8 @@ std::vector<float> pointwise(const faults::backend& be, index_t rows, index_t co
 TEST_CASE("work is launched in whole groups of the runtime's choice", "[launch]") {
   for (const char* layout : {"cpu", "gpu"}) {
     const faults::backend be(open_as(layout));
-    for (const shape s : {shape{1, 1}, {1, 100003}, {100003, 1}, {13, 7}, {64, 10}, {101, 1009}}) {
+    for (const matrix_shape s :
+         {matrix_shape{1, 1}, {1, 100003}, {100003, 1}, {13, 7}, {64, 10}, {101, 1009}}) {
       INFO(layout << " " << s.rows << " x " << s.cols);
       faults::now.most_items = 0;
       faults::now.launches.clear();

@@ -240,7 +240,7 @@ TEMPLATE_LIST_TEST_CASE("K20: a 2-3-1 network of ReLUs", "[seeds]", backends) {
   const auto y = t.constant(6, 1, labels);
   const std::vector<std::vector<double>> start{
       {.3, -.2, .5, .4, .1, -.3}, {.1, .2, .1}, {.2, -.4, .3}, {0}};
-  const std::vector<shape> shapes{{2, 3}, {1, 3}, {3, 1}, {1, 1}};
+  const std::vector<matrix_shape> shapes{{2, 3}, {1, 3}, {3, 1}, {1, 1}};
   const auto parameters = [&](const std::vector<std::vector<double>>& v) {
     list p;
     for (std::size_t i = 0; i < v.size(); ++i)

@@ -112,7 +112,7 @@ class minimal_backend {
 
   template <class F, std::size_t Outs, class... In>
   void map(const F& f, const std::array<matrix, Outs>& out, const In&... in) const {
-    const shape whole = out[0].shape();
+    const matrix_shape whole = out[0].shape();
     for (const matrix& o : out) contract::same_shape("map", whole, o.shape());
     (contract::broadcasts("map", in.shape(), whole), ...);
     each(whole, [&](index_t i, index_t j) {
@@ -190,7 +190,7 @@ class minimal_backend {
   /// times what it was.
   template <class Op, class F, class... In>
   void combine(const Op& op, matrix out, T beta, const F& f, const In&... in) const {
-    const shape whole = contract::broadcast(in.shape()...);
+    const matrix_shape whole = contract::broadcast(in.shape()...);
     (contract::broadcasts("reduce", in.shape(), whole), ...);
     contract::reduces(out.shape(), whole);
     each(out.shape(), [&](index_t i, index_t j) {
@@ -215,7 +215,7 @@ class minimal_backend {
   }
 
   template <class Visit>
-  static void each(shape s, Visit&& visit) {
+  static void each(matrix_shape s, Visit&& visit) {
     for (index_t i = 0; i < s.rows; ++i)
       for (index_t j = 0; j < s.cols; ++j) visit(i, j);
   }

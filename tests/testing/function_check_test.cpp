@@ -32,7 +32,7 @@ namespace faults {
 /// y = 2 x, whose backward writes nothing.
 struct forgetful {
   static constexpr const char* name = "forgetful";
-  [[nodiscard]] sample_shape bind(plan& p, const sample_shape& in) const { return p.input(in, 2); }
+  [[nodiscard]] shape bind(plan& p, const shape& in) const { return p.input(in, 2); }
   template <backend B>
   void forward(pass<B>& p, const_matrix<B> x, matrix<B> y) const {
     p.backend().map(fn::affine{2, 0}, y, x);

@@ -36,8 +36,8 @@ struct faulty {
   parameter_id weight{}, bias{};
   scratch_id dz{};
 
-  [[nodiscard]] sample_shape bind(plan& p, const sample_shape& in) {
-    const sample_shape x = p.input(in, features);
+  [[nodiscard]] shape bind(plan& p, const shape& in) {
+    const shape x = p.input(in, features);
     weight = p.weight("weight", {features, features}, init::normal(0, 0.5));
     bias = p.bias("bias", features, init::uniform(-1, 1));
     dz = p.scratch(features);

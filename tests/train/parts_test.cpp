@@ -17,7 +17,7 @@ namespace {
 /// A layer that looks across samples, as it says, and a loss that does not say that it does not.
 struct whole_batch_activation : activation<chainrule::tanh> {
   whole_batch_activation() : activation(chainrule::tanh{}) {}
-  [[nodiscard]] sample_shape bind(plan& p, const sample_shape& in) const {
+  [[nodiscard]] shape bind(plan& p, const shape& in) const {
     p.needs_whole_batch();
     return activation::bind(p, in);
   }

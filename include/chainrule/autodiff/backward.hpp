@@ -38,7 +38,7 @@ void vjp_step<B>::give(std::size_t i, variable<B> g) const {
     if (g.constant_value() == 0) return;
     g = variable<B>::adopt(graph_, make_filled(graph_, input->value.shape(), g.constant_value()));
   }
-  if (const shape s = input->value.shape(); g.shape() != s) g = sum_to(g, s);
+  if (const matrix_shape s = input->value.shape(); g.shape() != s) g = sum_to(g, s);
   add_gradient(graph_, input->delta, g, differentiable_);
 }
 
@@ -187,7 +187,7 @@ template <backend B>
 [[nodiscard]] variable<B> checked_seed(const variable<B>& y, const variable<B>* seed) {
   graph<B>& g = y.graph();
   if (seed == nullptr) {
-    if (y.shape() != shape{1, 1})
+    if (y.shape() != matrix_shape{1, 1})
       throw shape_error(concat("a gradient is that of a scalar, this variable is ",
                                to_string(y.shape()),
                                "; reduce it to a 1x1 (sum, mean), or give a seed of its shape"));

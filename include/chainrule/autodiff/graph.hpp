@@ -79,7 +79,7 @@ class graph {
   void end_silence() { --silence_; }
 
   /// A node of that shape with memory of its own, not initialised, and one user.
-  [[nodiscard]] node_type* make(shape s) {
+  [[nodiscard]] node_type* make(matrix_shape s) {
     node_type* const n = take();
     if constexpr (in_host_memory<B>)
       if (s.rows == 1 && s.cols == 1) {

@@ -28,7 +28,7 @@ template <backend B>
   return other;
 }
 
-inline void require_direction(const char* what, shape x, shape u) {
+inline void require_direction(const char* what, matrix_shape x, matrix_shape u) {
   if (x != u)
     throw shape_error(concat(what, ": a direction of ", to_string(u), " for a variable of ",
                              to_string(x), "; it needs the same shape"));

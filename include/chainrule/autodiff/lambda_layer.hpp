@@ -29,7 +29,7 @@ namespace chainrule {
 /// A parameter of a lambda layer.
 struct lambda_parameter {
   std::string name;
-  sample_shape extents;
+  shape extents;
   initializer initial = init::zeros();
   bool decay = true;  // whether weight decay applies
 };
@@ -55,8 +55,8 @@ class lambda_layer {
                                            parameters_[i].name, "'; give each its own name"));
   }
 
-  [[nodiscard]] sample_shape bind(plan& p, const sample_shape& in) {
-    const sample_shape x = p.input(in, inputs_);
+  [[nodiscard]] shape bind(plan& p, const shape& in) {
+    const shape x = p.input(in, inputs_);
     ids_.clear();
     for (const lambda_parameter& l : parameters_)
       ids_.push_back(l.decay ? p.weight(l.name, l.extents, l.initial, inputs_, outputs_)
@@ -109,7 +109,7 @@ class lambda_layer {
       y = f_(x);
     else
       y = f_(x, p);
-    if (y.shape() != shape{x.rows(), outputs_})
+    if (y.shape() != matrix_shape{x.rows(), outputs_})
       throw shape_error(detail::concat("the function of a lambda layer returned ",
                                        to_string(y.shape()), " for ", x.rows(),
                                        " samples, expected ", x.rows(), "x", outputs_));

@@ -21,9 +21,9 @@ struct variable_factor {
 
   // NOLINTNEXTLINE: implicit by design, a variable is a factor
   variable_factor(const variable<B>& v, bool t = false) : x(v), is_transposed(t) {}
-  [[nodiscard]] chainrule::shape shape() const {
-    const chainrule::shape s = x.shape();
-    return is_transposed ? chainrule::shape{s.cols, s.rows} : s;
+  [[nodiscard]] chainrule::matrix_shape shape() const {
+    const chainrule::matrix_shape s = x.shape();
+    return is_transposed ? chainrule::matrix_shape{s.cols, s.rows} : s;
   }
 };
 

@@ -23,7 +23,7 @@ namespace chainrule {
 
 namespace math {
 template <backend B>
-[[nodiscard]] variable<B> sum_to(const variable<B>& x, chainrule::shape s);
+[[nodiscard]] variable<B> sum_to(const variable<B>& x, chainrule::matrix_shape s);
 template <backend B>
 [[nodiscard]] variable<B> operator*(const variable<B>& a, const variable<B>& b);
 template <backend B>
@@ -124,8 +124,9 @@ template <class F>
   // clang-format on
 }
 
-[[noreturn, gnu::cold, gnu::noinline]] inline void refuse_broadcast(std::string_view name, shape a,
-                                                                    shape b) {
+[[noreturn, gnu::cold, gnu::noinline]] inline void refuse_broadcast(std::string_view name,
+                                                                    matrix_shape a,
+                                                                    matrix_shape b) {
   throw shape_error(concat(name, ": the shapes ", to_string(a), " and ", to_string(b),
                            " do not broadcast; extents must be equal, or one of them 1"));
 }
@@ -133,8 +134,9 @@ template <class F>
 /// The shape that operands are broadcast to. Throws shape_error, naming the operation, if they do
 /// not broadcast.
 template <class... Shapes>
-[[nodiscard]] shape broadcast_shape(std::string_view name, shape whole, Shapes... more) {
-  [[maybe_unused]] const auto widen = [&](shape s) {
+[[nodiscard]] matrix_shape broadcast_shape(std::string_view name, matrix_shape whole,
+                                           Shapes... more) {
+  [[maybe_unused]] const auto widen = [&](matrix_shape s) {
     const bool fits = (s.rows == whole.rows || s.rows == 1 || whole.rows == 1) &&
                       (s.cols == whole.cols || s.cols == 1 || whole.cols == 1);
     if (!fits) refuse_broadcast(name, whole, s);
@@ -147,20 +149,20 @@ template <class... Shapes>
 
 /// f(x...), summed to the shape `s` where it is smaller than the operands', without a history.
 template <class F, backend B, class... V>
-[[nodiscard]] variable<B> evaluate_to(graph<B>& g, shape s, const F& f, const variable<B>& first,
-                                      const V&... more) {
+[[nodiscard]] variable<B> evaluate_to(graph<B>& g, matrix_shape s, const F& f,
+                                      const variable<B>& first, const V&... more) {
   variable<B> result = variable<B>::adopt(g, g.make(s));
   node<B>& n = result.node();
   if constexpr (in_host_memory<B>) {
     using number = math::plain<scalar_t<B>>;
     const auto is_one = [](const variable<B>& x) { return x.node().value.size() == 1; };
-    if (s == shape{1, 1} && is_one(first) && (is_one(more) && ...)) {
+    if (s == matrix_shape{1, 1} && is_one(first) && (is_one(more) && ...)) {
       const auto value = [](const variable<B>& x) { return number(*x.node().value.data()); };
       n.scalar = math::convert<number>(f(value(first), value(more)...)).value;
       return result;
     }
   }
-  const shape whole = contract::broadcast(first.shape(), more.shape()...);
+  const matrix_shape whole = contract::broadcast(first.shape(), more.shape()...);
   const matrix<B> out = g.writable(&n);
   if (whole == s)
     g.backend().map(f, out, first.view(), more.view()...);
@@ -241,7 +243,7 @@ template <class F, backend B, class... V>
 [[nodiscard]] variable<B> apply_on(graph<B>& g, const F& f, const variable<B>& first,
                                    const V&... more) {
   using kind = pointwise_operation<B, F, 1 + sizeof...(V)>;
-  const shape whole = broadcast_shape(kind::instance.name, first.shape(), more.shape()...);
+  const matrix_shape whole = broadcast_shape(kind::instance.name, first.shape(), more.shape()...);
   variable<B> result = evaluate_to(g, whole, f, first, more...);
   record_made_from(result, kind::instance, f, first, more...);
   return result;

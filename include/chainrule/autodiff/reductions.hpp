@@ -19,7 +19,7 @@ enum class over { all, rows, cols };
 
 namespace detail {
 
-[[nodiscard]] inline shape reduced(shape s, over what) {
+[[nodiscard]] inline matrix_shape reduced(matrix_shape s, over what) {
   return {what == over::cols ? s.rows : 1, what == over::rows ? s.cols : 1};
 }
 
@@ -86,7 +86,7 @@ struct log_sum_exp_operation {
 
 /// The reduction of x by op to the shape s, remembered as `kind`.
 template <backend B, class Op>
-[[nodiscard]] variable<B> reduce_to(const variable<B>& x, shape s, const Op& op,
+[[nodiscard]] variable<B> reduce_to(const variable<B>& x, matrix_shape s, const Op& op,
                                     const operation<B>& kind) {
   graph<B>& g = x.graph();
   variable<B> result = variable<B>::adopt(g, g.make(s));
@@ -95,7 +95,7 @@ template <backend B, class Op>
   return result;
 }
 
-inline void require_elements(const char* what, shape s) {
+inline void require_elements(const char* what, matrix_shape s) {
   if (s.size() == 0)
     throw shape_error(concat(what, ": a matrix of ", to_string(s), " has no elements"));
 }
@@ -106,7 +106,7 @@ namespace math {
 
 /// x repeated to the shape s. Throws shape_error unless each of x's extents is 1 or that of s.
 template <backend B>
-[[nodiscard]] variable<B> broadcast_to(const variable<B>& x, chainrule::shape s) {
+[[nodiscard]] variable<B> broadcast_to(const variable<B>& x, chainrule::matrix_shape s) {
   if (x.shape() == s) return x;
   namespace d = chainrule::detail;
   contract::broadcasts("broadcast_to", x.shape(), s);
@@ -119,7 +119,7 @@ template <backend B>
 
 /// x summed to the shape s, whose extents are those of x or 1: what undoes a broadcast.
 template <backend B>
-variable<B> sum_to(const variable<B>& x, chainrule::shape s) {
+variable<B> sum_to(const variable<B>& x, chainrule::matrix_shape s) {
   if (x.shape() == s) return x;
   contract::reduces(s, x.shape());
   return chainrule::detail::reduce_to(x, s, chainrule::sum{},

@@ -24,7 +24,8 @@ template <backend B>
 [[nodiscard]] variable<B> block(const variable<B>& x, index_t i, index_t j, index_t rows,
                                 index_t cols);
 template <backend B>
-[[nodiscard]] variable<B> embed(const variable<B>& x, chainrule::shape s, index_t i, index_t j);
+[[nodiscard]] variable<B> embed(const variable<B>& x, chainrule::matrix_shape s, index_t i,
+                                index_t j);
 }  // namespace math
 
 namespace detail {
@@ -42,7 +43,7 @@ template <backend B>
 template <backend B>
 struct reshape_operation {
   static void vjp(vjp_step<B>& step) {
-    const shape s = step.input_shape(0);
+    const matrix_shape s = step.input_shape(0);
     step.give(0, math::reshape(step.dy(), s.rows, s.cols));
   }
   static constexpr operation<B> instance{"reshape", &vjp};
@@ -67,7 +68,7 @@ template <backend B>
 struct embed_operation {
   static void vjp(vjp_step<B>& step) {
     const auto [i, j] = step.template kept<corner>();
-    const shape s = step.input_shape(0);
+    const matrix_shape s = step.input_shape(0);
     step.give(0, math::block(step.dy(), i, j, s.rows, s.cols));
   }
   static constexpr operation<B> instance{"embed", &vjp};
@@ -79,7 +80,7 @@ struct concatenate_operation {
     const bool by_rows = step.template kept<bool>();
     index_t at = 0;
     for (std::size_t i = 0; i < step.inputs(); ++i) {
-      const shape s = step.input_shape(i);
+      const matrix_shape s = step.input_shape(i);
       if (step.wants(i))
         step.give(i, math::block(step.dy(), by_rows ? at : 0, by_rows ? 0 : at, s.rows, s.cols));
       at += by_rows ? s.rows : s.cols;
@@ -167,10 +168,10 @@ template <backend B>
   graph<B>& g = anchor->graph();
   std::vector<variable<B>> operands;
   std::vector<node<B>*> inputs;
-  const shape first = parts.front().shape();
-  shape whole = by_rows ? shape{0, first.cols} : shape{first.rows, 0};
+  const matrix_shape first = parts.front().shape();
+  matrix_shape whole = by_rows ? matrix_shape{0, first.cols} : matrix_shape{first.rows, 0};
   for (const variable<B>& p : parts) {
-    const shape s = p.shape();
+    const matrix_shape s = p.shape();
     if (by_rows ? s.cols != first.cols : s.rows != first.rows)
       throw shape_error(concat(name, ": ", to_string(first), " and ", to_string(s),
                                " cannot be put together; they need as many ",
@@ -183,7 +184,7 @@ template <backend B>
   const matrix<B> out = g.writable(&result.node());
   index_t at = 0;
   for (const variable<B>& p : operands) {
-    const shape s = p.shape();
+    const matrix_shape s = p.shape();
     if (s.size() > 0)
       g.backend().copy(out.block(by_rows ? at : 0, by_rows ? 0 : at, s.rows, s.cols), p.view());
     at += by_rows ? s.rows : s.cols;
@@ -200,7 +201,7 @@ namespace math {
 template <backend B>
 variable<B> reshape(const variable<B>& x, index_t rows, index_t cols) {
   namespace d = chainrule::detail;
-  if (shape{rows, cols}.size() != x.shape().size())
+  if (matrix_shape{rows, cols}.size() != x.shape().size())
     throw shape_error(d::concat("reshape: ", to_string(x.shape()), " has ", x.shape().size(),
                                 " elements, ", rows, "x", cols, " has others"));
   auto& g = x.graph();
@@ -239,7 +240,7 @@ template <backend B>
 /// A matrix of shape s that is x from (i, j) on and 0 elsewhere. Throws shape_error if x does not
 /// fit.
 template <backend B>
-variable<B> embed(const variable<B>& x, chainrule::shape s, index_t i, index_t j) {
+variable<B> embed(const variable<B>& x, chainrule::matrix_shape s, index_t i, index_t j) {
   namespace d = chainrule::detail;
   auto& g = x.graph();
   variable<B> result = variable<B>::adopt(g, g.make(s));

@@ -41,8 +41,8 @@ template <backend B>
 
 /// A node whose elements are all `value`, with one user.
 template <backend B>
-[[nodiscard]] node<B>* make_filled(graph<B>& g, shape s, double value) {
-  if (s == shape{1, 1}) return make_number(g, value);
+[[nodiscard]] node<B>* make_filled(graph<B>& g, matrix_shape s, double value) {
+  if (s == matrix_shape{1, 1}) return make_number(g, value);
   node<B>* const n = g.make(s);
   g.backend().map(fn::fill{value}, g.writable(n));
   return n;

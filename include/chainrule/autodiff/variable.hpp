@@ -68,8 +68,8 @@ class variable {
   /// The value of such a constant.
   [[nodiscard]] double constant_value() const { return constant_; }
 
-  [[nodiscard]] chainrule::shape shape() const {
-    return is_constant() ? chainrule::shape{1, 1} : node().value.shape();
+  [[nodiscard]] chainrule::matrix_shape shape() const {
+    return is_constant() ? chainrule::matrix_shape{1, 1} : node().value.shape();
   }
   [[nodiscard]] index_t rows() const { return shape().rows; }
   [[nodiscard]] index_t cols() const { return shape().cols; }
@@ -141,7 +141,7 @@ class variable {
         "this variable's tape is gone or was cleared, and its value with it; keep the tape for as "
         "long as its variables are used");
   }
-  [[noreturn, gnu::cold, gnu::noinline]] static void refuse_item(chainrule::shape s) {
+  [[noreturn, gnu::cold, gnu::noinline]] static void refuse_item(chainrule::matrix_shape s) {
     throw shape_error(chainrule::detail::concat(
         "item() gives the value of a 1x1, this variable is ", to_string(s), "; use to_host(x)"));
   }

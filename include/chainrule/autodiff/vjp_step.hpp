@@ -28,7 +28,9 @@ class vjp_step {
   [[nodiscard]] variable<B> output() const { return {graph_, node_}; }
   [[nodiscard]] std::size_t inputs() const { return node_.input_count; }
   [[nodiscard]] variable<B> input(std::size_t i) const { return {graph_, *node_.inputs[i]}; }
-  [[nodiscard]] shape input_shape(std::size_t i) const { return node_.inputs[i]->value.shape(); }
+  [[nodiscard]] matrix_shape input_shape(std::size_t i) const {
+    return node_.inputs[i]->value.shape();
+  }
   /// Whether a gradient with respect to input i is wanted.
   [[nodiscard]] bool wants(std::size_t i) const { return node_.inputs[i]->is_needed; }
   /// What the operation kept.

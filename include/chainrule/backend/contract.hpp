@@ -10,14 +10,14 @@
 namespace chainrule::contract {
 
 /// Throws shape_error, naming the verb, unless the shapes are one.
-inline void same_shape(const char* verb, shape expected, shape got) {
+inline void same_shape(const char* verb, matrix_shape expected, matrix_shape got) {
   if (expected != got)
     throw shape_error(detail::concat(verb, ": the shapes ", to_string(expected), " and ",
                                      to_string(got), " differ"));
 }
 
 /// Throws shape_error unless an operand can be repeated to the shape of the whole.
-inline void broadcasts(const char* verb, shape operand, shape whole) {
+inline void broadcasts(const char* verb, matrix_shape operand, matrix_shape whole) {
   if ((operand.rows != whole.rows && operand.rows != 1) ||
       (operand.cols != whole.cols && operand.cols != 1))
     throw shape_error(detail::concat(verb, ": an operand of ", to_string(operand),
@@ -26,8 +26,8 @@ inline void broadcasts(const char* verb, shape operand, shape whole) {
 
 /// The shape that operands are broadcast to: an extent of 1 gives way to that of the next.
 template <class... Shapes>
-[[nodiscard]] constexpr shape broadcast(shape first, Shapes... more) {
-  [[maybe_unused]] const auto widen = [&](shape s) {
+[[nodiscard]] constexpr matrix_shape broadcast(matrix_shape first, Shapes... more) {
+  [[maybe_unused]] const auto widen = [&](matrix_shape s) {
     if (first.rows == 1) first.rows = s.rows;
     if (first.cols == 1) first.cols = s.cols;
   };
@@ -36,7 +36,7 @@ template <class... Shapes>
 }
 
 /// Throws shape_error unless a result can hold the reduction of the whole.
-inline void reduces(shape result, shape whole) {
+inline void reduces(matrix_shape result, matrix_shape whole) {
   if ((result.rows != 1 && result.rows != whole.rows) ||
       (result.cols != 1 && result.cols != whole.cols))
     throw shape_error(detail::concat("reduce: a result of ", to_string(result),
@@ -46,7 +46,7 @@ inline void reduces(shape result, shape whole) {
 
 /// Throws shape_error, naming the verb, unless c can be the product of a and b, as they are after
 /// transposition.
-inline void product(shape c, shape a, shape b, const char* verb = "gemm") {
+inline void product(matrix_shape c, matrix_shape a, matrix_shape b, const char* verb = "gemm") {
   if (b.rows != a.cols || c.rows != a.rows || c.cols != b.cols)
     throw shape_error(detail::concat(
         verb, ": a product of ", to_string(a), " by ", to_string(b), " into ", to_string(c),
@@ -56,8 +56,8 @@ inline void product(shape c, shape a, shape b, const char* verb = "gemm") {
 /// Throws shape_error unless `count` products of matrices that lie so many elements apart are one
 /// call: counts and steps are not negative, and no two results have an element in common: each
 /// begins behind the last, or they lie side by side within the rows of a wider matrix.
-inline void products(index_t count, shape c, index_t c_stride, index_t c_step, shape a,
-                     index_t a_step, shape b, index_t b_step) {
+inline void products(index_t count, matrix_shape c, index_t c_stride, index_t c_step,
+                     matrix_shape a, index_t a_step, matrix_shape b, index_t b_step) {
   product(c, a, b, "gemm_batch");
   if (count < 0 || c_step < 0 || a_step < 0 || b_step < 0)
     throw shape_error(detail::concat("gemm_batch: ", count, " products in steps of ", c_step, ", ",
@@ -71,7 +71,7 @@ inline void products(index_t count, shape c, index_t c_stride, index_t c_step, s
 }
 
 /// Throws shape_error unless `rows` (1 x n) of a source fill a result of n rows.
-inline void gathers(shape result, shape source, shape rows) {
+inline void gathers(matrix_shape result, matrix_shape source, matrix_shape rows) {
   if (rows.rows != 1 || rows.cols != result.rows || source.cols != result.cols)
     throw shape_error(detail::concat("gather: ", to_string(rows), " rows of ", to_string(source),
                                      " do not fill ", to_string(result)));
@@ -79,7 +79,8 @@ inline void gathers(shape result, shape source, shape rows) {
 
 /// Throws shape_error, naming the verb, unless `rows` (1 x n) of a target take the n rows of a
 /// source.
-inline void scatters(const char* verb, shape target, shape rows, shape source) {
+inline void scatters(const char* verb, matrix_shape target, matrix_shape rows,
+                     matrix_shape source) {
   if (rows.rows != 1 || rows.cols != source.rows || source.cols != target.cols)
     throw shape_error(detail::concat(verb, ": ", to_string(source), " does not fit ",
                                      to_string(rows), " rows of ", to_string(target)));

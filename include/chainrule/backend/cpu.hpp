@@ -136,7 +136,7 @@ class basic_cpu {
   template <class Op, class F, class... In>
   void reduce(const Op& op, matrix out, const F& f, const In&... in) const {
     static_assert(sizeof...(In) > 0, "chainrule: reduce needs at least one operand");
-    const shape whole = contract::broadcast(const_matrix(in).shape()...);
+    const matrix_shape whole = contract::broadcast(const_matrix(in).shape()...);
     if (out.shape() == whole) return map(f, out, in...);  // nothing to combine
     run_reduce(op, out, T(0),
                detail::pointwise_call<T>(isa_, "reduce", f, whole, std::array<matrix, 0>{},
@@ -148,7 +148,7 @@ class basic_cpu {
   void reduce(const Op& op, matrix out, reduce_scalars scalars, const F& f, const In&... in) const {
     detail::require_sum<Op>();
     if (scalars.beta == 0) return reduce(op, out, f, in...);
-    const shape whole = contract::broadcast(const_matrix(in).shape()...);
+    const matrix_shape whole = contract::broadcast(const_matrix(in).shape()...);
     if (out.shape() == whole) return map(detail::plus_scaled<F>{scalars.beta, f}, out, out, in...);
     run_reduce(op, out, static_cast<T>(scalars.beta),
                detail::pointwise_call<T>(isa_, "reduce", f, whole, std::array<matrix, 0>{},
@@ -340,14 +340,14 @@ class basic_cpu {
 
   /// work(first, last) for the rows of that shape, which is not empty.
   template <class Work>
-  void split_rows(shape whole, Work&& work) const {
+  void split_rows(matrix_shape whole, Work&& work) const {
     if (whole.size() <= grain) return work(index_t{0}, whole.rows);  // without a division
     split(whole.rows, 1 + (grain - 1) / whole.cols, work);
   }
 
   [[gnu::noinline]] void run_map(detail::pointwise_call<T>&& call) const {
     call.flatten();
-    const shape whole = call.whole();
+    const matrix_shape whole = call.whole();
     if (whole.size() == 0) return;
     if (whole.rows == 1)
       split(whole.cols, grain, [&](index_t first, index_t last) { call.run(0, first, last); });
@@ -358,7 +358,7 @@ class basic_cpu {
   /// beta out is added to the reduction; with beta = 0, out is not read.
   template <class Op>
   void run_reduce(const Op& op, matrix out, T beta, const detail::pointwise_call<T>& call) const {
-    const shape whole = call.whole();
+    const matrix_shape whole = call.whole();
     contract::reduces(out.shape(), whole);
     // A single short row is reduced as it would be among others.
     if (out.size() == 1 && (whole.rows != 1 || whole.cols >= detail::short_row)) {
@@ -381,7 +381,7 @@ class basic_cpu {
   /// One partial result per run of at most `grain` elements of a row, combined in double.
   template <class Op>
   void reduce_all(const Op& op, const detail::pointwise_call<T>& call, T beta, T* out) const {
-    const shape whole = call.whole();
+    const matrix_shape whole = call.whole();
     double total = Op::template identity<T>();
     // Partial results are collected in groups that fit a buffer on the stack.
     constexpr index_t group = 256;

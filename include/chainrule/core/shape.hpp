@@ -1,14 +1,19 @@
 /// \file
-/// Extents: the signed integer type that counts rows and columns, and a pair of them.
+/// Extents: the signed integer type that counts, the shape of a matrix and the shape of a sample.
 ///
-///     chainrule::shape s{60000, 784};
-///     std::puts(to_string(s).c_str());  // 60000x784
+///     matrix_shape batch{60000, 784};   // rows, one per sample, by columns
+///     constexpr shape image{28, 28, 1}; // of one sample; channels or features on the last axis
+///     image.size();                     // 784 columns in a batch
+///     to_string(image);                 // "28x28x1"
 ///
-/// See also core/view.hpp (a shape with data).
+/// The elements of a sample lie in its row in row-major order. See also core/view.hpp (a matrix
+/// shape with data).
 #ifndef CHAINRULE_CORE_SHAPE_HPP
 #define CHAINRULE_CORE_SHAPE_HPP
 
+#include <array>
 #include <cstddef>
+#include <initializer_list>
 #include <limits>
 #include <string>
 
@@ -61,18 +66,79 @@ constexpr void require_countable(index_t elements) {
 }  // namespace detail
 
 /// Rows (samples) by columns (features).
-struct shape {
+struct matrix_shape {
   index_t rows = 0;
   index_t cols = 0;
 
   /// Throws shape_error if they cannot be counted.
   [[nodiscard]] constexpr index_t size() const { return detail::elements_of(rows, cols); }
-  friend constexpr bool operator==(const shape&, const shape&) = default;
+  friend constexpr bool operator==(const matrix_shape&, const matrix_shape&) = default;
 };
 
 /// "rows x cols" without spaces, as error messages print it.
-[[nodiscard]] inline std::string to_string(shape s) {
+[[nodiscard]] inline std::string to_string(matrix_shape s) {
   return std::to_string(s.rows) + "x" + std::to_string(s.cols);
+}
+
+/// Up to `max_rank` extents of at least 1. A default-constructed shape has no axes and stands for
+/// "not known".
+class shape {
+ public:
+  static constexpr index_t max_rank = 6;
+
+  constexpr shape() = default;
+  /// Throws shape_error if there are more than `max_rank` extents, if one is below 1, or if their
+  /// product overflows index_t.
+  constexpr shape(std::initializer_list<index_t> extents) {
+    if (static_cast<index_t>(extents.size()) > max_rank)
+      throw shape_error(
+          detail::concat("a shape has at most ", max_rank, " axes, got ", extents.size()));
+    for (const index_t n : extents) append(n);
+  }
+
+  [[nodiscard]] constexpr bool is_known() const { return rank_ > 0; }
+  [[nodiscard]] constexpr index_t rank() const { return rank_; }
+  /// The number of elements; 0 of a shape that is not known.
+  [[nodiscard]] constexpr index_t size() const { return size_; }
+  /// The extent of axis i, counted from 0; not checked.
+  [[nodiscard]] constexpr index_t operator[](index_t i) const {
+    return extents_[static_cast<std::size_t>(i)];
+  }
+  /// The extent of the last axis: features or channels; 0 of a shape that is not known.
+  [[nodiscard]] constexpr index_t last() const { return rank_ == 0 ? 0 : (*this)[rank_ - 1]; }
+  /// The product of all extents but the last: how often the last axis is repeated in a sample.
+  [[nodiscard]] constexpr index_t positions() const { return rank_ == 0 ? 0 : size_ / last(); }
+  /// The same axes with another last extent. Throws shape_error as the constructor does.
+  [[nodiscard]] constexpr shape with_last(index_t extent) const {
+    shape s;
+    for (index_t i = 0; i + 1 < rank_; ++i) s.append((*this)[i]);
+    s.append(extent);
+    return s;
+  }
+  /// All elements on one axis.
+  [[nodiscard]] constexpr shape flattened() const { return is_known() ? shape{size_} : shape{}; }
+
+  friend constexpr bool operator==(const shape&, const shape&) = default;
+
+ private:
+  constexpr void append(index_t extent) {
+    if (extent < 1)
+      throw shape_error(detail::concat("the extents of a shape must be at least 1, got ", extent));
+    size_ = detail::elements_of(rank_ == 0 ? 1 : size_, extent);
+    extents_[static_cast<std::size_t>(rank_)] = extent;
+    ++rank_;
+  }
+
+  std::array<index_t, static_cast<std::size_t>(max_rank)> extents_{};
+  index_t rank_ = 0;
+  index_t size_ = 0;
+};
+
+/// The extents with an x between them: "28x28x1".
+[[nodiscard]] inline std::string to_string(const shape& s) {
+  std::string text;
+  for (index_t i = 0; i < s.rank(); ++i) text += (i == 0 ? "" : "x") + std::to_string(s[i]);
+  return text;
 }
 
 }  // namespace chainrule

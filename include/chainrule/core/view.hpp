@@ -61,7 +61,7 @@ class matrix_view {
   [[nodiscard]] constexpr index_t stride() const { return stride_; }
   [[nodiscard]] constexpr index_t size() const { return rows_ * cols_; }
   [[nodiscard]] constexpr bool empty() const { return rows_ == 0 || cols_ == 0; }
-  [[nodiscard]] constexpr chainrule::shape shape() const { return {rows_, cols_}; }
+  [[nodiscard]] constexpr chainrule::matrix_shape shape() const { return {rows_, cols_}; }
 
   /// Whether the elements lie one after another without gaps.
   [[nodiscard]] constexpr bool contiguous() const { return stride_ == cols_ || rows_ <= 1; }

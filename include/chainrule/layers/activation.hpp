@@ -20,7 +20,7 @@ class activation {
 
   constexpr explicit activation(F f) : f_(f) {}
 
-  [[nodiscard]] sample_shape bind(plan& p, const sample_shape& in) const { return p.input(in); }
+  [[nodiscard]] shape bind(plan& p, const shape& in) const { return p.input(in); }
   template <backend B>
   void forward(pass<B>& p, const_matrix<B> x, matrix<B> y) const {
     p.backend().map(f_, y, x);

@@ -19,8 +19,8 @@ class layer_chain {
  public:
   /// Binds the next layer behind those bound so far. `in` is the input of the chain for the first.
   template <class Layer>
-  void bind_next(plan& p, std::string_view name, Layer& layer, const sample_shape& in) {
-    const sample_shape out = p.child(name, layer, links_.empty() ? in : links_.back().shape);
+  void bind_next(plan& p, std::string_view name, Layer& layer, const shape& in) {
+    const shape out = p.child(name, layer, links_.empty() ? in : links_.back().out);
     p.produced_by(detail::concat("layer ", p.scoped(name), " (", name_of_layer(layer), ")"));
     links_.push_back({out, {}, p.dy_scratch()});
   }
@@ -30,8 +30,8 @@ class layer_chain {
     index_t widest = 0;
     for (link& l : links_) {
       if (&l == &links_.back() && !is_network) break;
-      l.output = p.output(l.shape.size());
-      widest = std::max(widest, l.shape.size());
+      l.output = p.output(l.out.size());
+      widest = std::max(widest, l.out.size());
     }
     // The gradients between layers: the one behind a layer is free once the one before is written.
     if (widest > 0)
@@ -41,7 +41,7 @@ class layer_chain {
 
   [[nodiscard]] index_t size() const { return static_cast<index_t>(links_.size()); }
   /// The shape of the output of layer i.
-  [[nodiscard]] const sample_shape& shape(index_t i) const { return at(i).shape; }
+  [[nodiscard]] const shape& output_shape(index_t i) const { return at(i).out; }
   /// The output of layer i in a pass that ran; of the last layer only in the chain of a network.
   template <backend B>
   [[nodiscard]] matrix<B> output(pass<B>& p, index_t i) const {
@@ -50,7 +50,7 @@ class layer_chain {
   /// The gradient with respect to the output of layer i.
   template <backend B>
   [[nodiscard]] matrix<B> gradient(pass<B>& p, index_t i) const {
-    return p.scratch(gradients_[static_cast<std::size_t>((i + 1) % 2)], shape(i).size());
+    return p.scratch(gradients_[static_cast<std::size_t>((i + 1) % 2)], output_shape(i).size());
   }
 
   /// Assigns y from x by call(i, x, y) for each layer, first to last.
@@ -89,7 +89,7 @@ class layer_chain {
 
  private:
   struct link {
-    sample_shape shape;  // of the output
+    shape out;
     saved_id output;
     scratch_id dy_scratch;
   };

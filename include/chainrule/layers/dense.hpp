@@ -63,11 +63,11 @@ class dense {
     return d;
   }
 
-  [[nodiscard]] sample_shape bind(plan& p, const sample_shape& in) {
-    const sample_shape x = p.input(in, inputs_);
+  [[nodiscard]] shape bind(plan& p, const shape& in) {
+    const shape x = p.input(in, inputs_);
     w_ = p.weight("weight", {x.last(), outputs_}, weights_);
     b_ = p.bias("bias", outputs_, bias_);
-    const sample_shape y = x.with_last(outputs_);
+    const shape y = x.with_last(outputs_);
     if constexpr (!from_output) z_ = p.save(y.size());
     if constexpr (!is_linear) dz_ = p.scratch_for_dy(y.size());
     p.work(x.size() * outputs_);

@@ -15,7 +15,7 @@
 #include <utility>
 #include <vector>
 
-#include "chainrule/core/sample_shape.hpp"
+#include "chainrule/core/shape.hpp"
 #include "chainrule/pointwise/activations.hpp"
 
 namespace chainrule {
@@ -65,7 +65,7 @@ class archive {
   void extent(std::string_view name, index_t n) {
     description_.extents.emplace_back(name, std::to_string(n));
   }
-  void extent(std::string_view name, const sample_shape& s) {
+  void extent(std::string_view name, const shape& s) {
     description_.extents.emplace_back(name, to_string(s));
   }
   void constant(std::string_view name, double value) {

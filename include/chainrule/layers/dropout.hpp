@@ -24,8 +24,8 @@ class dropout {
           detail::concat("the probability of dropout must be at least 0 and below 1, got ", p));
   }
 
-  [[nodiscard]] sample_shape bind(plan& p, const sample_shape& in) {
-    const sample_shape x = p.input(in);
+  [[nodiscard]] shape bind(plan& p, const shape& in) {
+    const shape x = p.input(in);
     random_ = p.save(x.size());
     stream_ = p.stream();
     return x;

@@ -45,9 +45,9 @@ namespace chainrule {
 /// Anything with the five members over backend B.
 template <class L, class B>
 concept layer = std::copy_constructible<L> &&
-    requires(L& l, const L& bound, plan& declared, pass<B>& p, archive& a, sample_shape s,
+    requires(L& l, const L& bound, plan& declared, pass<B>& p, archive& a, shape s,
              const_matrix<B> in, matrix<B> out) {
-  { l.bind(declared, s) } -> std::same_as<sample_shape>;
+  { l.bind(declared, s) } -> std::same_as<shape>;
   bound.forward(p, in, out);
   bound.backward(p, in, in, in, out);
   bound.describe(a);
@@ -82,7 +82,7 @@ class any_layer {
   ~any_layer() = default;
 
   [[nodiscard]] const char* name() const { return held().name(); }
-  [[nodiscard]] sample_shape bind(plan& p, const sample_shape& in) { return held().bind(p, in); }
+  [[nodiscard]] shape bind(plan& p, const shape& in) { return held().bind(p, in); }
   void forward(pass<B>& p, const_matrix<B> x, matrix<B> y) const { held_->forward(p, x, y); }
   void backward(pass<B>& p, const_matrix<B> x, const_matrix<B> y, const_matrix<B> dy,
                 matrix<B> dx) const {
@@ -105,7 +105,7 @@ class any_layer {
     virtual ~interface() = default;
     [[nodiscard]] virtual const char* name() const = 0;
     [[nodiscard]] virtual interface* clone() const = 0;
-    [[nodiscard]] virtual sample_shape bind(plan&, const sample_shape&) = 0;
+    [[nodiscard]] virtual shape bind(plan&, const shape&) = 0;
     virtual void forward(pass<B>&, const_matrix<B>, matrix<B>) const = 0;
     virtual void backward(pass<B>&, const_matrix<B>, const_matrix<B>, const_matrix<B>,
                           matrix<B>) const = 0;
@@ -119,9 +119,7 @@ class any_layer {
     explicit holder(const L& l) : held(l) {}
     [[nodiscard]] const char* name() const override { return name_of_layer(held); }
     [[nodiscard]] interface* clone() const override { return new holder(held); }
-    [[nodiscard]] sample_shape bind(plan& p, const sample_shape& in) override {
-      return held.bind(p, in);
-    }
+    [[nodiscard]] shape bind(plan& p, const shape& in) override { return held.bind(p, in); }
     void forward(pass<B>& p, const_matrix<B> x, matrix<B> y) const override {
       held.forward(p, x, y);
     }

@@ -22,7 +22,7 @@
 #include <utility>
 #include <vector>
 
-#include "chainrule/core/sample_shape.hpp"
+#include "chainrule/core/shape.hpp"
 #include "chainrule/layers/description.hpp"
 #include "chainrule/layers/initializers.hpp"
 #include "chainrule/memory/arena.hpp"
@@ -53,7 +53,7 @@ struct parameter {
   initializer initial;
   index_t inputs = 0;  // the fans that scaled initializers divide by
   index_t outputs = 0;
-  sample_shape extents;  // as the layer declared them; place has them as a matrix
+  shape extents;  // as the layer declared them; place has them as a matrix
 };
 
 /// Collects the declarations of all layers of a network.
@@ -64,7 +64,7 @@ class plan {
   /// A weight of those extents: a matrix with a row per element of all axes but the last. Weight
   /// decay applies. Scaled initializers divide by `inputs` and `outputs`, which are the matrix's
   /// rows and columns unless given.
-  parameter_id weight(std::string_view name, const sample_shape& extents, initializer initial,
+  parameter_id weight(std::string_view name, const shape& extents, initializer initial,
                       index_t inputs = 0, index_t outputs = 0) {
     return add(name, extents, initial, inputs, outputs, true);
   }
@@ -74,7 +74,7 @@ class plan {
   }
   /// Numbers that are saved, moved and resumed with the network but not trained, such as running
   /// statistics.
-  state_id state(std::string_view name, const sample_shape& extents, double initial) {
+  state_id state(std::string_view name, const shape& extents, double initial) {
     const index_t cols = extents.last();
     std::string full = scoped(name);
     for (const auto* list : {&parameters_, &states_})
@@ -125,7 +125,7 @@ class plan {
   /// "<name>.<own name>". Binding two layers under one name gives both the same parameters. Returns
   /// the shape of its output. Throws shape_error, naming the layer, if `in` does not fit.
   template <class Layer>
-  [[nodiscard]] sample_shape child(std::string_view name, Layer& layer, const sample_shape& in) {
+  [[nodiscard]] shape child(std::string_view name, Layer& layer, const shape& in) {
     const scope outer{path_, layer_, layer_number_, layer_has_stream_, scratch_top_, scratch_peak_};
     dy_scratch_ = {};
     path_ = scoped(name);
@@ -133,7 +133,7 @@ class plan {
     layer_number_ = layers_++;
     layer_has_stream_ = false;
     scratch_peak_ = scratch_top_;
-    const sample_shape out = layer.bind(*this, in);
+    const shape out = layer.bind(*this, in);
     path_ = outer.path;
     layer_ = outer.layer;
     layer_number_ = outer.number;
@@ -156,7 +156,7 @@ class plan {
   /// The shape of the input of a layer that takes `features` on its last axis: `in`, or
   /// {features} in a network whose first layer this is. Throws shape_error if they differ, or if
   /// neither is known (`features` is then `dynamic`).
-  [[nodiscard]] sample_shape input(const sample_shape& in, index_t features = dynamic) {
+  [[nodiscard]] shape input(const shape& in, index_t features = dynamic) {
     if (!in.is_known()) {
       if (features == dynamic)
         throw shape_error(detail::concat(
@@ -173,7 +173,7 @@ class plan {
   }
   /// Sets the shape of the network's input. Throws shape_error unless `in` is not known or the
   /// same.
-  [[nodiscard]] sample_shape first_input(const sample_shape& in, const sample_shape& expected) {
+  [[nodiscard]] shape first_input(const shape& in, const shape& expected) {
     if (in.is_known() && in != expected)
       throw shape_error(detail::concat(layer_, " expects samples of ", to_string(expected), ", ",
                                        producer_, " produces ", to_string(in)));
@@ -213,7 +213,7 @@ class plan {
   [[nodiscard]] const std::vector<scratch_matrix>& scratches() const { return scratches_; }
   /// The scratch memory of a pass.
   [[nodiscard]] memory scratch_size() const { return scratch_peak_; }
-  [[nodiscard]] const sample_shape& input() const { return input_; }
+  [[nodiscard]] const shape& input() const { return input_; }
   [[nodiscard]] bool is_cut_by_samples() const { return !needs_whole_batch_; }
   [[nodiscard]] index_t work_per_sample() const { return work_; }
 
@@ -226,8 +226,8 @@ class plan {
     memory top, peak;
   };
 
-  parameter_id add(std::string_view name, const sample_shape& extents, initializer initial,
-                   index_t inputs, index_t outputs, bool decay) {
+  parameter_id add(std::string_view name, const shape& extents, initializer initial, index_t inputs,
+                   index_t outputs, bool decay) {
     std::string full = scoped(name);
     for (std::size_t i = 0; i < parameters_.size(); ++i)
       if (parameters_[i].name == full) {
@@ -265,7 +265,7 @@ class plan {
   scratch_id dy_scratch_;
   memory scratch_top_;   // the end of what the layer being bound has declared
   memory scratch_peak_;  // and of what the layers in it have
-  sample_shape input_;
+  shape input_;
   slot_tags tags_;
   std::string path_;  // the scope: "3.1"
   std::string layer_ = "the network";

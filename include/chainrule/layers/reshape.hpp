@@ -37,15 +37,13 @@ class input : public detail::copies_elements {
   /// Throws shape_error unless all extents are at least 1.
   template <std::convertible_to<index_t>... Extents>
   constexpr explicit input(Extents... extents) : shape_{static_cast<index_t>(extents)...} {}
-  constexpr explicit input(const sample_shape& s) : shape_(s) {}
+  constexpr explicit input(const shape& s) : shape_(s) {}
 
-  [[nodiscard]] sample_shape bind(plan& p, const sample_shape& in) const {
-    return p.first_input(in, shape_);
-  }
+  [[nodiscard]] shape bind(plan& p, const shape& in) const { return p.first_input(in, shape_); }
   void describe(archive& a) const { a.extent("shape", shape_); }
 
  private:
-  sample_shape shape_;
+  shape shape_;
 };
 
 /// Gives samples another shape with as many elements; their order stays.
@@ -58,8 +56,8 @@ class reshape_to : public detail::copies_elements {
   constexpr explicit reshape_to(Extents... extents) : shape_{static_cast<index_t>(extents)...} {}
 
   /// Throws shape_error if the numbers of elements differ.
-  [[nodiscard]] sample_shape bind(plan& p, const sample_shape& in) const {
-    const sample_shape x = p.input(in, in.is_known() ? dynamic : shape_.size());
+  [[nodiscard]] shape bind(plan& p, const shape& in) const {
+    const shape x = p.input(in, in.is_known() ? dynamic : shape_.size());
     if (x.size() != shape_.size())
       throw shape_error(detail::concat(p.layer(), " cannot give samples of ", to_string(x),
                                        " the shape ", to_string(shape_),
@@ -69,7 +67,7 @@ class reshape_to : public detail::copies_elements {
   void describe(archive& a) const { a.extent("shape", shape_); }
 
  private:
-  sample_shape shape_;
+  shape shape_;
 };
 
 /// Joins all axes of a sample to one.
@@ -77,9 +75,7 @@ class flatten : public detail::copies_elements {
  public:
   static constexpr const char* name = "flatten";
 
-  [[nodiscard]] sample_shape bind(plan& p, const sample_shape& in) const {
-    return p.input(in).flattened();
-  }
+  [[nodiscard]] shape bind(plan& p, const shape& in) const { return p.input(in).flattened(); }
   void describe(archive&) const {}
 };
 

@@ -70,7 +70,7 @@ class sequence {
 
   constexpr explicit sequence(const Layers&... layers) : layers_(layers...) {}
 
-  [[nodiscard]] sample_shape bind(plan& p, const sample_shape& in) {
+  [[nodiscard]] shape bind(plan& p, const shape& in) {
     chain_ = {};
     std::apply(
         [&](Layers&... layers) {
@@ -78,7 +78,7 @@ class sequence {
         },
         layers_);
     chain_.finish(p, false);
-    return chain_.shape(chain_.size() - 1);
+    return chain_.output_shape(chain_.size() - 1);
   }
   template <backend B>
   void forward(pass<B>& p, const_matrix<B> x, matrix<B> y) const {
@@ -116,9 +116,9 @@ class residual {
   constexpr explicit residual(const Layers&... layers) : inner_(layers...) {}
 
   /// Throws shape_error if f changes the shape.
-  [[nodiscard]] sample_shape bind(plan& p, const sample_shape& in) {
-    const sample_shape x = p.input(in);
-    const sample_shape out = inner_.bind(p, x);
+  [[nodiscard]] shape bind(plan& p, const shape& in) {
+    const shape x = p.input(in);
+    const shape out = inner_.bind(p, x);
     p.set_dy_scratch({});  // dy is read twice
     if (out != x)
       throw shape_error(detail::concat(p.layer(),
@@ -158,31 +158,31 @@ class concat {
   constexpr explicit concat(const Layers&... layers) : layers_(layers...) {}
 
   /// Throws shape_error if the shapes of the outputs differ beyond their last axis.
-  [[nodiscard]] sample_shape bind(plan& p, const sample_shape& in) {
-    const sample_shape x = p.input(in);
+  [[nodiscard]] shape bind(plan& p, const shape& in) {
+    const shape x = p.input(in);
     branches_.clear();
     index_t features = 0;
     const auto bind_one = [&](auto& layer) {
-      const sample_shape out = p.child(std::to_string(branches_.size()), layer, x);
-      if (out.with_last(1) != (branches_.empty() ? out : branches_[0].shape).with_last(1))
-        throw shape_error(detail::concat(p.layer(), ": outputs of ", to_string(branches_[0].shape),
+      const shape out = p.child(std::to_string(branches_.size()), layer, x);
+      if (out.with_last(1) != (branches_.empty() ? out : branches_[0].out).with_last(1))
+        throw shape_error(detail::concat(p.layer(), ": outputs of ", to_string(branches_[0].out),
                                          " and ", to_string(out),
                                          " cannot be put side by side on the last axis"));
       branches_.push_back({out, p.output(out.size()), {}});
       features += out.last();
     };
     std::apply([&](Layers&... layers) { (bind_one(layers), ...); }, layers_);
-    for (branch& b : branches_) b.gradient = p.scratch(b.shape.size());
+    for (branch& b : branches_) b.gradient = p.scratch(b.out.size());
     input_gradient_ = p.scratch(x.size());
     p.set_dy_scratch({});
-    return branches_[0].shape.with_last(features);
+    return branches_[0].out.with_last(features);
   }
   template <backend B>
   void forward(pass<B>& p, const_matrix<B> x, matrix<B> y) const {
     each([&](const auto& layer, const branch& b, index_t first, index_t features) {
       const matrix<B> out = p.saved(b.output);
       layer.forward(p, x, out);
-      const index_t n = b.shape.last();
+      const index_t n = b.out.last();
       const matrix<B> whole = with_columns(y, features);
       p.backend().copy(whole.block(0, first, whole.rows(), n),
                        const_matrix<B>(with_columns(out, n)));
@@ -192,7 +192,7 @@ class concat {
   void backward(pass<B>& p, const_matrix<B> x, const_matrix<B>, const_matrix<B> dy,
                 matrix<B> dx) const {
     each([&](const auto& layer, const branch& b, index_t first, index_t features) {
-      const index_t n = b.shape.last();
+      const index_t n = b.out.last();
       const matrix<B> dout = p.scratch(b.gradient);
       const const_matrix<B> whole = with_columns(dy, features);
       p.backend().copy(with_columns(dout, n), whole.block(0, first, whole.rows(), n));
@@ -209,7 +209,7 @@ class concat {
 
  private:
   struct branch {
-    sample_shape shape;
+    shape out;
     saved_id output;
     scratch_id gradient;
   };
@@ -218,12 +218,12 @@ class concat {
   template <class F>
   void each(const F& f) const {
     index_t features = 0;
-    for (const branch& b : branches_) features += b.shape.last();
+    for (const branch& b : branches_) features += b.out.last();
     index_t first = 0;
     std::size_t i = 0;
     const auto one = [&](const auto& layer) {
       f(layer, branches_[i], first, features);
-      first += branches_[i++].shape.last();
+      first += branches_[i++].out.last();
     };
     std::apply([&](const Layers&... layers) { (one(layers), ...); }, layers_);
   }
@@ -245,12 +245,12 @@ class repeat {
       throw value_error(detail::concat("a layer is repeated at least once, got ", times));
   }
 
-  [[nodiscard]] sample_shape bind(plan& p, const sample_shape& in) {
+  [[nodiscard]] shape bind(plan& p, const shape& in) {
     chain_ = {};
     layers_ = std::vector<Layer>(static_cast<std::size_t>(times_), original_);
     for (Layer& l : layers_) chain_.bind_next(p, std::to_string(chain_.size()), l, in);
     chain_.finish(p, false);
-    return chain_.shape(chain_.size() - 1);
+    return chain_.output_shape(chain_.size() - 1);
   }
   template <backend B>
   void forward(pass<B>& p, const_matrix<B> x, matrix<B> y) const {

@@ -56,7 +56,8 @@ enum class target_kind { values, classes };
 
 /// Classes if the targets are one number per sample and the outputs are several, else values.
 /// Throws shape_error, naming the loss, if they fit neither way.
-[[nodiscard]] inline target_kind kind_of_targets(const char* loss, shape outputs, shape targets) {
+[[nodiscard]] inline target_kind kind_of_targets(const char* loss, matrix_shape outputs,
+                                                 matrix_shape targets) {
   if (targets == outputs) return target_kind::values;
   if (targets.rows == outputs.rows && targets.cols == 1) return target_kind::classes;
   throw shape_error(detail::concat(loss, ": targets of ", to_string(targets),

@@ -50,7 +50,7 @@ class tensor {
 
   [[nodiscard]] index_t rows() const { return rows_; }
   [[nodiscard]] index_t cols() const { return cols_; }
-  [[nodiscard]] chainrule::shape shape() const { return {rows_, cols_}; }
+  [[nodiscard]] chainrule::matrix_shape shape() const { return {rows_, cols_}; }
 
  private:
   typename B::template storage<scalar_t<B>> storage_;

@@ -32,8 +32,8 @@ namespace chainrule {
 
 /// The line of one layer in a summary.
 struct layer_summary {
-  std::string name;      // "dense + relu"
-  sample_shape outputs;  // of one sample
+  std::string name;  // "dense + relu"
+  shape outputs;     // of one sample
   index_t parameters = 0;
 };
 
@@ -50,7 +50,7 @@ class network<B> {
   /// Throws shape_error if neighbours do not fit, value_error if there are none.
   network(const B& be, std::vector<any_layer<B>> layers) : be_(be), layers_(std::move(layers)) {
     auto declared = std::make_shared<plan>();
-    sample_shape in;
+    shape in;
     if (!layers_.empty() && std::string_view(layers_.front().name()) == input::name) {
       in = layers_.front().bind(*declared, in);
       layers_.erase(layers_.begin());
@@ -85,17 +85,17 @@ class network<B> {
 
   [[nodiscard]] const B& backend() const { return be_; }
   /// The shape of a sample, and of the output for it.
-  [[nodiscard]] const sample_shape& input_shape() const { return declared().input(); }
-  [[nodiscard]] const sample_shape& output_shape() const {
+  [[nodiscard]] const shape& input_shape() const { return declared().input(); }
+  [[nodiscard]] const shape& output_shape() const {
     (void)declared();
-    return chain_.shape(depth() - 1);
+    return chain_.output_shape(depth() - 1);
   }
   /// The numbers of elements in these shapes: the columns of a batch.
   [[nodiscard]] index_t inputs() const { return input_shape().size(); }
   [[nodiscard]] index_t outputs() const { return output_shape().size(); }
   [[nodiscard]] index_t depth() const { return static_cast<index_t>(layers_.size()); }
-  /// What the layers have declared. Throws value_error, as all that needs layers does, if the network
-  /// was moved from.
+  /// What the layers have declared. Throws value_error, as all that needs layers does, if the
+  /// network was moved from.
   [[nodiscard]] const plan& declared() const {
     if (!plan_) throw value_error("this network was moved from; use the one that it was moved to");
     return *plan_;
@@ -160,7 +160,7 @@ class network<B> {
   }
 
   [[deprecated("chainrule: now make_pass")]] pass<B> make_workspace(index_t capacity,
-                                                                     bool training = false) const {
+                                                                    bool training = false) const {
     return make_pass(capacity, training);
   }
 
@@ -247,7 +247,7 @@ class network<B> {
       const std::string prefix = detail::concat(i, ".");
       for (const parameter& p : parameter_list())
         if (p.name.compare(0, prefix.size(), prefix) == 0) count += p.place.rows * p.place.cols;
-      lines.push_back({chainrule::describe(at(i)).label(), chain_.shape(i), count});
+      lines.push_back({chainrule::describe(at(i)).label(), chain_.output_shape(i), count});
     }
     return lines;
   }

@@ -110,7 +110,7 @@ class function_checker final : function_at_a_point {
     return x;
   }
 
-  [[nodiscard]] variable<B> on_device(shape s, const numbers& elements) {
+  [[nodiscard]] variable<B> on_device(matrix_shape s, const numbers& elements) {
     variable<B> x = variable<B>::adopt(graph_, graph_.make(s));
     be_.upload(graph_.writable(&x.node()),
                matrix_view<const double>(elements.data(), s.rows, s.cols));
@@ -139,7 +139,7 @@ class function_checker final : function_at_a_point {
   }
 
   /// The weights of output k.
-  [[nodiscard]] static numbers weights(std::size_t k, shape s) {
+  [[nodiscard]] static numbers weights(std::size_t k, matrix_shape s) {
     random_stream random(k, 0);
     numbers w(static_cast<std::size_t>(s.size()));
     for (double& element : w) element = random.uniform(0.5, 1.5);
@@ -180,7 +180,7 @@ class function_checker final : function_at_a_point {
   /// where nothing of the same pass lay there before, and has not what an earlier pass left.
   void unset_free_memory() {
     list held;
-    const auto unset = [&](shape s) {
+    const auto unset = [&](matrix_shape s) {
       const numbers nan(static_cast<std::size_t>(s.size()),
                         std::numeric_limits<double>::quiet_NaN());
       held.push_back(on_device(s, nan));

@@ -36,7 +36,7 @@ class gradient_comparison {
 
   /// Compares the gradient with respect to a matrix. points: its elements, row by row; analytic:
   /// the gradient as it was computed; at_point: the function there. Puts each element back.
-  void compare(const std::string& name, shape s, const std::vector<double>& points,
+  void compare(const std::string& name, matrix_shape s, const std::vector<double>& points,
                const std::vector<double>& analytic, function_at_a_point& f, double at_point) {
     bool zero = true;
     for (index_t i = 0; i < s.rows; ++i)

@@ -68,7 +68,7 @@ class pointwise_call {
   /// Throws shape_error, naming the verb, if an operand cannot be repeated to that shape or a
   /// result has another.
   template <class F, std::size_t Outs, class... In>
-  pointwise_call(isa set, const char* verb, const F& f, shape whole,
+  pointwise_call(isa set, const char* verb, const F& f, matrix_shape whole,
                  const std::array<matrix_view<T>, Outs>& out, const In&... in)
       : functor_(&f),
         kernel_(pointwise_kernel < T, F,
@@ -86,7 +86,7 @@ class pointwise_call {
     connect(verb, operands.data(), operands.size(), out.data(), out.size());
   }
 
-  [[nodiscard]] shape whole() const { return whole_; }
+  [[nodiscard]] matrix_shape whole() const { return whole_; }
   [[nodiscard]] isa set() const { return set_; }
 
   /// Takes the matrix as one long row, if it has neither gaps nor repeats.
@@ -247,7 +247,7 @@ class pointwise_call {
   const void* functor_;
   lane_kernel<T> kernel_;
   isa set_;
-  shape whole_;
+  matrix_shape whole_;
   std::size_t operands_ = 0;
   std::size_t results_ = 0;
   std::array<operand<T>, most_operands> in_;

@@ -222,7 +222,7 @@ class device_backend {
   }
   template <class F, std::size_t Outs, class... In>
   void map(const F& f, const std::array<matrix, Outs>& out, const In&... in) const {
-    const shape whole = out[0].shape();
+    const matrix_shape whole = out[0].shape();
     for (const matrix& o : out) contract::same_shape("map", whole, o.shape());
     arguments a;
     a.integers(whole.rows, whole.cols);
@@ -239,7 +239,7 @@ class device_backend {
   template <class Op, class F, class... In>
   void reduce(const Op& op, matrix out, const F& f, const In&... in) const {
     static_assert(sizeof...(In) > 0, "chainrule: reduce needs at least one operand");
-    const shape whole = contract::broadcast(const_matrix(in).shape()...);
+    const matrix_shape whole = contract::broadcast(const_matrix(in).shape()...);
     (contract::broadcasts("reduce", in.shape(), whole), ...);
     contract::reduces(out.shape(), whole);
     if (out.shape() == whole) return map(f, out, in...);
@@ -249,7 +249,7 @@ class device_backend {
   void reduce(const Op& op, matrix out, reduce_scalars scalars, const F& f, const In&... in) const {
     detail::require_sum<Op>();
     if (scalars.beta == 0) return reduce(op, out, f, in...);
-    const shape whole = contract::broadcast(const_matrix(in).shape()...);
+    const matrix_shape whole = contract::broadcast(const_matrix(in).shape()...);
     (contract::broadcasts("reduce", in.shape(), whole), ...);
     contract::reduces(out.shape(), whole);
     if (out.shape() == whole) return map(detail::plus_scaled<F>{scalars.beta, f}, out, out, in...);
@@ -502,7 +502,7 @@ class device_backend {
       buffer(f.view.data());
       f.is_transposed ? integers(1, f.view.stride()) : integers(f.view.stride(), 1);
     }
-    void operand(const char* verb, const const_matrix& m, shape whole) {
+    void operand(const char* verb, const const_matrix& m, matrix_shape whole) {
       contract::broadcasts(verb, m.shape(), whole);
       buffer(m.data());
       integers(m.rows() == 1 ? 0 : m.stride(), m.cols() == 1 && whole.cols != 1 ? 0 : 1);
@@ -610,7 +610,7 @@ class device_backend {
 
   /// A reduction, with beta times what out holds added to it.
   template <class Op, class F, class... In>
-  void reduce_whole(const Op& op, matrix out, T beta, const F& f, shape whole,
+  void reduce_whole(const Op& op, matrix out, T beta, const F& f, matrix_shape whole,
                     const In&... in) const {
     if (out.size() == 1) return reduce_all(op, out, beta, f, whole, in...);
     reduce_along(out.cols() == 1 ? device::walk::rows : device::walk::columns, op, out, beta, f,
@@ -620,11 +620,11 @@ class device_backend {
   /// One value per row or column of the whole. Where they are cut into pieces, the pieces' values
   /// are reduced again, and beta out is added then.
   template <class Op, class F, class... In>
-  void reduce_along(device::walk along, const Op& op, matrix out, T beta, const F& f, shape whole,
-                    const In&... in) const {
+  void reduce_along(device::walk along, const Op& op, matrix out, T beta, const F& f,
+                    matrix_shape whole, const In&... in) const {
     if (out.empty()) return;
     const device::reduction r = device::reduction_for(along, whole, on_cpu(), sizeof(T));
-    const shape s = r.result();
+    const matrix_shape s = r.result();
     storage<T> pieces;
     if (r.pieces > 1) pieces = allocate<T>(s.size());
     const matrix result = r.pieces > 1 ? matrix(pieces.data(), s.rows, s.cols) : out;
@@ -650,7 +650,7 @@ class device_backend {
 
   /// Everything: as one row if the operands lie so, else the longer direction first.
   template <class Op, class F, class... In>
-  void reduce_all(const Op& op, matrix out, T beta, const F& f, shape whole,
+  void reduce_all(const Op& op, matrix out, T beta, const F& f, matrix_shape whole,
                   const In&... in) const {
     const index_t size = whole.size();
     if (size == 0)

@@ -53,7 +53,7 @@ class device_staging {
   }
   /// Sends that matrix; what is asked of the backend from now on can read it.
   [[nodiscard]] matrix_view<const T, pointer> send(index_t rows, index_t cols) {
-    if (rows < 0 || cols < 0 || shape{rows, cols}.size() > size_)
+    if (rows < 0 || cols < 0 || matrix_shape{rows, cols}.size() > size_)
       throw shape_error(detail::concat("a staging of ", size_, " elements cannot send ", rows,
                                        " x ", cols, "; make a larger one"));
     runtime_->send(host_, memory_.buffer, memory_.begin, bytes(rows * cols));

@@ -29,7 +29,7 @@ struct reduction {
   /// Rows: who shares one. Columns: `items` neighbouring columns by `rows` that share each of them,
   /// or `lanes` neighbouring columns of one work item.
   row_team team;
-  shape whole;
+  matrix_shape whole;
   index_t length = 0;  ///< elements of a piece of a row or column
   index_t pieces = 1;  ///< of each
   index_t each = 1;    ///< pieces of rows that a work item takes that works alone
@@ -40,8 +40,9 @@ struct reduction {
   }
   /// The launch's results: rows x pieces along rows, pieces x columns along columns. Those of a
   /// single piece are the reduction's.
-  [[nodiscard]] shape result() const {
-    return along == walk::rows ? shape{whole.rows, pieces} : shape{pieces, whole.cols};
+  [[nodiscard]] matrix_shape result() const {
+    return along == walk::rows ? matrix_shape{whole.rows, pieces}
+                               : matrix_shape{pieces, whole.cols};
   }
   [[nodiscard]] work items() const {
     const auto size = [](index_t n) { return static_cast<std::size_t>(n); };
@@ -53,7 +54,7 @@ struct reduction {
 };
 
 /// Plans the reduction of a matrix on a device of that kind.
-[[nodiscard]] inline reduction reduction_for(walk along, shape whole, bool on_cpu,
+[[nodiscard]] inline reduction reduction_for(walk along, matrix_shape whole, bool on_cpu,
                                              std::size_t scalar_bytes) {
   reduction r;
   r.along = along;

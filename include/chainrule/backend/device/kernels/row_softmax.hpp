@@ -22,14 +22,15 @@ namespace chainrule::device {
 /// How whole rows are worked on.
 struct row_task {
   row_team team;
-  shape whole;
+  matrix_shape whole;
   index_t each = 1;  ///< rows that a work item takes that works alone
 
   [[nodiscard]] work items() const { return row_work(team, whole.rows, each); }
 };
 
 /// Plans work on the rows of a matrix on a device of that kind.
-[[nodiscard]] inline row_task row_task_for(shape whole, bool on_cpu, std::size_t scalar_bytes) {
+[[nodiscard]] inline row_task row_task_for(matrix_shape whole, bool on_cpu,
+                                           std::size_t scalar_bytes) {
   row_task t;
   t.team = row_team_for(whole.cols, on_cpu, scalar_bytes);
   t.whole = whole;

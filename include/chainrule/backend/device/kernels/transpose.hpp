@@ -15,7 +15,7 @@ namespace chainrule::device {
 
 /// The work items for a target of that shape. Groups are square, so that what one reads of a column
 /// shares cache lines with what its neighbours read: on a processor three times as fast as rows.
-[[nodiscard]] inline work transpose_items(shape target) {
+[[nodiscard]] inline work transpose_items(matrix_shape target) {
   return {static_cast<std::size_t>(target.cols + 15) / 16 * 16,
           static_cast<std::size_t>(target.rows + 15) / 16 * 16, 16, 16};
 }
