@@ -4,8 +4,6 @@
 #ifndef CHAINRULE_TESTS_SUPPORT_CHOSEN_CUDA_HPP
 #define CHAINRULE_TESTS_SUPPORT_CHOSEN_CUDA_HPP
 
-#include <utility>
-
 #include "chainrule/backend/cuda.hpp"
 #include "emulated/emulated_cuda.hpp"
 
@@ -18,12 +16,12 @@ namespace support {
 }
 
 /// One function of two tables.
-template <auto* Real, auto* Emulated>
-struct either {
-  template <class... Args>
-  auto operator()(Args&&... args) const {
-    return is_emulated() ? (*Emulated)(std::forward<Args>(args)...)
-                         : (*Real)(std::forward<Args>(args)...);
+template <auto Real, auto Emulated, class Function = decltype(Emulated)>
+struct either;
+template <auto Real, auto Emulated, class Result, class... Args>
+struct either<Real, Emulated, Result (*)(Args...)> {
+  Result operator()(Args... args) const {
+    return is_emulated() ? Emulated(args...) : (*Real)(args...);
   }
 };
 
