@@ -54,12 +54,27 @@ void release(void* p) {
   const auto a = static_cast<std::size_t>(alignment);
   return allocate(size, [&] { return std::aligned_alloc(a, (size + a - 1) / a * a); });
 }
-[[gnu::noinline]] void operator delete(void* p) noexcept { release(p); }
-[[gnu::noinline]] void operator delete(void* p, std::align_val_t) noexcept { release(p); }
-[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { release(p); }
-[[gnu::noinline]] void operator delete(void* p, std::size_t, std::align_val_t) noexcept {
-  release(p);
+// All forms: those of a sanitizer would not go with these.
+void* operator new[](std::size_t size) { return ::operator new(size); }
+void* operator new[](std::size_t size, std::align_val_t a) { return ::operator new(size, a); }
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  try {
+    return ::operator new(size);
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
 }
+void* operator new[](std::size_t size, const std::nothrow_t& no) noexcept {
+  return ::operator new(size, no);
+}
+#define CHAINRULE_TESTS_DELETE(...)                                                    \
+  [[gnu::noinline]] void operator delete(void* p __VA_ARGS__) noexcept { release(p); } \
+  [[gnu::noinline]] void operator delete[](void* p __VA_ARGS__) noexcept { release(p); }
+CHAINRULE_TESTS_DELETE()
+CHAINRULE_TESTS_DELETE(, std::size_t)
+CHAINRULE_TESTS_DELETE(, std::align_val_t)
+CHAINRULE_TESTS_DELETE(, std::size_t, std::align_val_t)
+CHAINRULE_TESTS_DELETE(, const std::nothrow_t&)
 
 TEST_CASE("an allocation can be made to fail, and is counted") {
   const long blocks = heap::blocks;
