@@ -5,8 +5,8 @@
 
 using namespace conformance;
 
-static const shape shapes[] = {{0, 0},  {0, 17},   {17, 0},  {1, 1},     {1, 1025},
-                               {17, 1}, {1025, 1}, {17, 17}, {17, 1025}, {1025, 17}};
+static const matrix_shape shapes[] = {{0, 0},  {0, 17},   {17, 0},  {1, 1},     {1, 1025},
+                                      {17, 1}, {1025, 1}, {17, 17}, {17, 1025}, {1025, 17}};
 
 TEMPLATE_LIST_TEST_CASE("upload and download keep every bit", "[conformance][copy]", backends) {
   using T = scalar_t<TestType>;

@@ -26,7 +26,7 @@ namespace conformance {
 using chainrule::index_t;
 using chainrule::matrix_view;
 using chainrule::scalar_t;
-using chainrule::shape;
+using chainrule::matrix_shape;
 
 /// Whether a backend's memory is the host's, so that it can look into it.
 template <class B>

@@ -10,8 +10,8 @@ namespace fn = chainrule::fn;
 
 namespace {
 
-const shape wholes[] = {{1, 1},     {1, 17}, {17, 1}, {17, 17},  {17, 1025},
-                        {1025, 17}, {0, 17}, {17, 0}, {1, 1025}, {1025, 1}};
+const matrix_shape wholes[] = {{1, 1},     {1, 17}, {17, 1}, {17, 17},  {17, 1025},
+                               {1025, 17}, {0, 17}, {17, 0}, {1, 1025}, {1025, 1}};
 
 struct weighted_sum {
   constexpr auto operator()(const auto& a, const auto& b, const auto& c) const {

@@ -12,8 +12,8 @@ namespace fn = chainrule::fn;
 
 namespace {
 
-const shape shapes[] = {{0, 0},   {0, 17},   {17, 0},   {1, 1},     {1, 17},   {17, 1},
-                        {17, 17}, {1, 1025}, {1025, 1}, {17, 1025}, {1025, 17}};
+const matrix_shape shapes[] = {{0, 0},   {0, 17},   {17, 0},   {1, 1},     {1, 17},   {17, 1},
+                               {17, 17}, {1, 1025}, {1025, 1}, {17, 1025}, {1025, 17}};
 
 struct of_three {
   constexpr auto operator()(const auto& a, const auto& b, const auto& c) const { return a * b - c; }

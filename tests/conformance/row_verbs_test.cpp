@@ -21,9 +21,9 @@ inline constexpr bool has_row_verbs = requires(const B& be, chainrule::const_mat
 
 // Around the numbers of columns at which kernels change. (Where no backend has the verbs, nobody
 // asks for them.)
-[[maybe_unused]] const shape shapes[] = {{1, 1},     {1, 2},     {17, 10}, {128, 10}, {5, 16},
-                                         {3, 17},    {33, 32},   {40, 33}, {2, 256},  {9, 257},
-                                         {17, 1000}, {3, 20000}, {1025, 3}};
+[[maybe_unused]] const matrix_shape shapes[] = {
+    {1, 1},   {1, 2},   {17, 10}, {128, 10},  {5, 16},    {3, 17},  {33, 32},
+    {40, 33}, {2, 256}, {9, 257}, {17, 1000}, {3, 20000}, {1025, 3}};
 
 /// Scores in [-8, 8).
 template <class T>
