@@ -20,7 +20,9 @@ struct weighted_sum {
 };
 
 /// The operands of a whole: all of it, a row, a column, one number.
-std::array<shape, 4> parts_of(matrix_shape s) { return {s, {1, s.cols}, {s.rows, 1}, {1, 1}}; }
+std::array<matrix_shape, 4> parts_of(matrix_shape s) {
+  return {s, {1, s.cols}, {s.rows, 1}, {1, 1}};
+}
 
 }  // namespace
 

@@ -16,7 +16,7 @@ namespace {
 const matrix_shape wholes[] = {{1, 1},     {1, 17},    {17, 1},  {17, 17},   {1, 1025}, {1025, 1},
                                {17, 1025}, {1025, 17}, {300, 2}, {3, 20000}, {1025, 33}};
 
-std::array<shape, 4> results_of(matrix_shape s) {
+std::array<matrix_shape, 4> results_of(matrix_shape s) {
   return {matrix_shape{1, 1}, {1, s.cols}, {s.rows, 1}, s};
 }
 
