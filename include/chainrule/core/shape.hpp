@@ -57,10 +57,13 @@ inline constexpr index_t most_elements = std::numeric_limits<index_t>::max() / 1
   return product;
 }
 
+[[noreturn, gnu::cold, gnu::noinline]] inline void refuse_count(index_t elements) {
+  throw value_error(concat("cannot allocate ", elements, " elements"));
+}
+
 /// Throws value_error unless there may be so many elements.
 constexpr void require_countable(index_t elements) {
-  if (elements < 0 || elements > most_elements)
-    throw value_error(concat("cannot allocate ", elements, " elements"));
+  if (elements < 0 || elements > most_elements) refuse_count(elements);
 }
 
 }  // namespace detail

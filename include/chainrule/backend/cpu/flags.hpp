@@ -15,6 +15,8 @@
 #ifndef CHAINRULE_BACKEND_CPU_FLAGS_HPP
 #define CHAINRULE_BACKEND_CPU_FLAGS_HPP
 
+#include "chainrule/core/compiler.hpp"
+
 // clang-format off
 #if defined(__AVX512F__)
 #define CHAINRULE_CPU_BEGIN inline namespace flags_avx512 {

@@ -64,9 +64,9 @@ CHAINRULE_SQUARE_ROOT(float, 64, CHAINRULE_TARGET_AVX512, __builtin_ia32_sqrtps5
 CHAINRULE_SQUARE_ROOT(double, 64, CHAINRULE_TARGET_AVX512, __builtin_ia32_sqrtpd512(a, 4))
 #else
 CHAINRULE_SQUARE_ROOT(float, 64, CHAINRULE_TARGET_AVX512,
-                      __builtin_ia32_sqrtps512_mask(a, a, static_cast<unsigned short>(-1), 4))
+                      __builtin_ia32_sqrtps512_mask(a, a, static_cast<short>(-1), 4))
 CHAINRULE_SQUARE_ROOT(double, 64, CHAINRULE_TARGET_AVX512,
-                      __builtin_ia32_sqrtpd512_mask(a, a, static_cast<unsigned char>(-1), 4))
+                      __builtin_ia32_sqrtpd512_mask(a, a, static_cast<signed char>(-1), 4))
 #endif
 #undef CHAINRULE_SQUARE_ROOT
 #define CHAINRULE_ANY(T, bytes, attribute, part, function)                         \

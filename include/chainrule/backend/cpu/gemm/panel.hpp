@@ -59,7 +59,7 @@ template <class T, int Bytes>
 CHAINRULE_INLINE void transpose(typename simd<T, Bytes>::vector* v) {
   constexpr int width = static_cast<int>(simd<T, Bytes>::width);
   constexpr auto places = std::make_integer_sequence<int, width>{};
-  typename simd<T, Bytes>::vector w[width];
+  typename simd<T, Bytes>::vector w[static_cast<std::size_t>(width)];
   static_assert(width == 4 || width == 8 || width == 16, "an even number of rounds, or one more");
   part(v, w, places);
   part(w, v, places);

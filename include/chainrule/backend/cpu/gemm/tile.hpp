@@ -60,7 +60,7 @@ CHAINRULE_INLINE void multiply_tile(const gemm_tile<T>& t) {
   [&]<int... P, int... V, int... I>(
       std::integer_sequence<int, P...>, std::integer_sequence<int, V...>,
       std::integer_sequence<int, I...>) __attribute__((always_inline)) {
-    vector sum[Rows * Vecs];
+    vector sum[static_cast<std::size_t>(Rows * Vecs)];
     if (t.resumes)
       (S::load(sum[I], t.sums + I / Vecs * t.sums_row + I % Vecs * S::width), ...);
     else
@@ -68,7 +68,7 @@ CHAINRULE_INLINE void multiply_tile(const gemm_tile<T>& t) {
     const T* x[] = {t.x + P * rows_per_pointer * row...};
     const T* y = t.y;
     for (index_t left = t.k; left > 0; --left) {
-      vector b[Vecs];
+      vector b[static_cast<std::size_t>(Vecs)];
       (S::load(b[V], y + V * S::width), ...);
       ((sum[I] += x[I / Vecs / rows_per_pointer][I / Vecs % rows_per_pointer * row] * b[I % Vecs]),
        ...);
