@@ -29,7 +29,7 @@ const host_matrix positive = spread(3, 4, 3, 0.4, 2);
 TEST_CASE("arithmetic and its broadcasts", "[gradients]") {
   // A device makes kernels for each.
   std::vector<inputs> points;
-  for (const auto& [left, right] : std::vector<std::pair<shape, matrix_shape>>{
+  for (const auto& [left, right] : std::vector<std::pair<matrix_shape, matrix_shape>>{
            {{3, 4}, {3, 4}}, {{3, 4}, {1, 4}}, {{3, 1}, {1, 4}}, {{1, 1}, {3, 4}}})
     points.push_back(
         {spread(left.rows, left.cols, 1, -2, 2), spread(right.rows, right.cols, 2, 0.5, 2)});

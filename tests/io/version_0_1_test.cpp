@@ -1,5 +1,6 @@
 // Files that version 0.1 wrote load into the same layers, and a training goes on with the steps
 // that it would have taken then.
+#include "chainrule/backend/cpu.hpp"
 #include "chainrule/io/checkpoint.hpp"
 #include "chainrule/io/weights.hpp"
 #include "chainrule/layers/activation.hpp"
