@@ -115,7 +115,7 @@ list(REMOVE_ITEM layers layers/layer.hpp)  # the contract
 found(layers layers "header")
 foreach(header IN LISTS layers)
   read_header(text ${header})
-  string(REGEX MATCHALL "sample_shape bind\\(plan&" binds "${text}")
+  string(REGEX MATCHALL "shape bind\\(plan&" binds "${text}")
   names_in(all "${text}")
   list(LENGTH binds specs)
   list(LENGTH all count)

@@ -62,7 +62,7 @@ TEST_CASE("parameters have names, places and shapes", "[network]") {
   const auto& list = net.parameter_list();
   REQUIRE(list.size() == 4);
   const char* names[] = {"0.weight", "0.bias", "2.weight", "2.bias"};
-  const shape shapes[] = {{5, 7}, {1, 7}, {7, 3}, {1, 3}};
+  const matrix_shape shapes[] = {{5, 7}, {1, 7}, {7, 3}, {1, 3}};
   for (std::size_t i = 0; i < 4; ++i) {
     CHECK(list[i].name == names[i]);
     CHECK(net.values(names[i]).shape() == shapes[i]);

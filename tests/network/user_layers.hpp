@@ -88,8 +88,8 @@ class batch_norm {
     be.map(normalized{epsilon}, kept, x, const_matrix<B>(mean), const_matrix<B>(variance));
     be.map(scaled_and_shifted{}, y, const_matrix<B>(kept), p.value(scale_), p.value(shift_));
     be.map(moving_average{momentum, 1}, p.new_state(mean_), p.state(mean_), const_matrix<B>(mean));
-    be.map(moving_average{momentum, m / (m - 1)}, p.new_state(variance_), p.state(variance_),
-           const_matrix<B>(variance));
+    be.map(moving_average{momentum, m > 1 ? m / (m - 1) : 1}, p.new_state(variance_),
+           p.state(variance_), const_matrix<B>(variance));
   }
 
   template <backend B>

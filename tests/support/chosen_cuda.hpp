@@ -79,6 +79,7 @@ struct chosen_cuda {
   static constexpr either<&gpu::destroy_product, &host::destroy_product> destroy_product{};
   static constexpr either<&gpu::set_product, &host::set_product> set_product{};
   static constexpr either<&gpu::create_layout, &host::create_layout> create_layout{};
+  static constexpr either<&gpu::set_layout, &host::set_layout> set_layout{};
   static constexpr either<&gpu::destroy_layout, &host::destroy_layout> destroy_layout{};
   static constexpr either<&gpu::create_preference, &host::create_preference> create_preference{};
   static constexpr either<&gpu::destroy_preference, &host::destroy_preference> destroy_preference{};

@@ -63,10 +63,7 @@ template <backend B>
 [[nodiscard]] variable<B> call_network(const network<B>& net, const variable<B>& x, arena<B>* total,
                                        const phase& p) {
   graph<B>& g = x.graph();
-  if (total != nullptr && total->all().size() != net.parameters().all().size())
-    throw shape_error(concat("call: the gradients have room for ", total->all().size(),
-                             " numbers, the parameters are ", net.parameters().all().size(),
-                             "; use make_gradients() of this network"));
+  if (total != nullptr) net.require_gradients(*total);
   phase training = p;
   training.training = true;
   network_call<B> state{&net, net.make_pass(std::max<index_t>(x.rows(), 1), true), total};

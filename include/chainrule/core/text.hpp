@@ -31,7 +31,7 @@ template <class... Args>
 /// 101770 as "101,770"; the number is not negative.
 [[nodiscard]] inline std::string grouped(index_t number) {
   std::string digits = std::to_string(number);
-  for (std::size_t i = digits.size(); i > 3; i -= 3) digits.insert(i - 3, ",");
+  for (std::size_t i = digits.size(); i > 3; i -= 3) digits.insert(i - 3, 1, ',');
   return digits;
 }
 

@@ -1,5 +1,5 @@
 /// \file
-/// `matrix_view`: a row-major matrix in somebody else's memory.
+/// `matrix_view`: a non-owning view of a row-major matrix.
 ///
 /// Rows are samples, columns are features: the [batch, features] of NumPy and PyTorch. The rows
 /// lie `stride` elements apart; within a row elements are adjacent.

@@ -20,9 +20,11 @@ class layer_chain {
   /// Binds the next layer behind those bound so far. `in` is the input of the chain for the first.
   template <class Layer>
   void bind_next(plan& p, std::string_view name, Layer& layer, const shape& in) {
+    const index_t uses = p.parameter_uses();
     const shape out = p.child(name, layer, links_.empty() ? in : links_.back().out);
+    if (p.parameter_uses() == uses && first_trained_ == size()) ++first_trained_;
     p.produced_by(detail::concat("layer ", p.scoped(name), " (", name_of_layer(layer), ")"));
-    links_.push_back({out, {}, p.dy_scratch()});
+    links_.push_back({out, {}, p.child_dy_scratch()});
   }
   /// Declares the buffers once all layers are bound. The chain of a network (`is_network`) also
   /// owns its output and the gradient with respect to it; a block is given both.
@@ -68,10 +70,12 @@ class layer_chain {
   template <backend B, class Call>
   void backward(pass<B>& p, const_matrix<B> x, const_matrix<B> y, const_matrix<B> dy, matrix<B> dx,
                 const Call& call) const {
-    for (index_t i = size(); i-- > 0;) {
+    // Where dx is not wanted, neither are the gradients of layers before the first parameter.
+    const index_t first = dx.empty() ? first_trained_ : 0;
+    for (index_t i = size(); i-- > first;) {
       const bool last = i + 1 == size();
       const const_matrix<B> in = i == 0 ? x : const_matrix<B>(output(p, i - 1));
-      const matrix<B> din = i == 0 ? dx : gradient(p, i - 1);
+      const matrix<B> din = i == first ? dx : gradient(p, i - 1);
       if (last) {  // whether dy may be overwritten is for the caller of the chain to grant
         call(i, in, y, dy, din);
       } else {
@@ -96,6 +100,7 @@ class layer_chain {
   [[nodiscard]] const link& at(index_t i) const { return links_[static_cast<std::size_t>(i)]; }
 
   std::vector<link> links_;
+  index_t first_trained_ = 0;  // the first layer with parameters, size() if there is none
   std::array<scratch_id, 2> gradients_;
 };
 

@@ -21,7 +21,8 @@
 ///       parameter_id w_;
 ///     };
 ///
-/// Shapes: x and dx are n × in.size(), y and dy are n × out.size(), rows without gaps. An empty dx
+/// Shapes: x and dx are n × in.size(), y and dy are n × out.size(), rows without gaps but for the
+/// caller's matrices x and dx of a network's first layer. An empty dx
 /// is not wanted and not computed. x and y are those of the forward pass, in training.
 ///
 /// A layer may state extents in its type (`static_inputs`, `static_outputs`: features on the last
@@ -65,6 +66,8 @@ template <class T, class P>
   return {m.data(), m.size() / cols, cols};
 }
 
+class input;
+
 /// Any layer over backend B; itself a layer. A copy holds a copy of the layer.
 template <backend B>
 class any_layer {
@@ -82,6 +85,8 @@ class any_layer {
   ~any_layer() = default;
 
   [[nodiscard]] const char* name() const { return held().name(); }
+  /// Whether it is an `input`, which states a shape and computes nothing.
+  [[nodiscard]] bool is_input() const { return held().is_input(); }
   [[nodiscard]] shape bind(plan& p, const shape& in) { return held().bind(p, in); }
   void forward(pass<B>& p, const_matrix<B> x, matrix<B> y) const { held_->forward(p, x, y); }
   void backward(pass<B>& p, const_matrix<B> x, const_matrix<B> y, const_matrix<B> dy,
@@ -104,6 +109,7 @@ class any_layer {
     interface& operator=(const interface&) = delete;
     virtual ~interface() = default;
     [[nodiscard]] virtual const char* name() const = 0;
+    [[nodiscard]] virtual bool is_input() const = 0;
     [[nodiscard]] virtual interface* clone() const = 0;
     [[nodiscard]] virtual shape bind(plan&, const shape&) = 0;
     virtual void forward(pass<B>&, const_matrix<B>, matrix<B>) const = 0;
@@ -118,6 +124,7 @@ class any_layer {
                   "backward and describe (layers/layer.hpp)");
     explicit holder(const L& l) : held(l) {}
     [[nodiscard]] const char* name() const override { return name_of_layer(held); }
+    [[nodiscard]] bool is_input() const override { return std::same_as<L, input>; }
     [[nodiscard]] interface* clone() const override { return new holder(held); }
     [[nodiscard]] shape bind(plan& p, const shape& in) override { return held.bind(p, in); }
     void forward(pass<B>& p, const_matrix<B> x, matrix<B> y) const override {

@@ -84,7 +84,8 @@ class pass {
   [[nodiscard]] const_matrix<B> value(parameter_id id) const {
     return (*parameters_)[plan_->parameters()[at(id)].place];
   }
-  /// Where the gradient of a parameter is accumulated; see beta.
+  /// Where the gradient of a parameter is accumulated, with the factor beta(id) for what is there.
+  /// A parameter whose beta no layer asks for counts as unused, and its gradient is set to 0.
   [[nodiscard]] matrix<B> gradient(parameter_id id) {
     return (*gradients_)[plan_->parameters()[at(id)].place];
   }
@@ -157,12 +158,18 @@ class pass {
     states_ = &states;
     rows_ = rows;
     phase_ = p;
+    is_complete_ = false;
+    // A layer that this pass does not reach leaves its state as it was.
+    if (p.training && !new_state_.all().empty()) be_->copy(new_state_.all(), states.all());
   }
+  /// Ends a forward pass: one that threw cannot be followed by a backward pass.
+  void end_forward() { is_complete_ = true; }
   /// Begins a backward pass that writes to `gradients`. Throws shape_error unless the last forward
   /// pass was one in training, of as many samples.
-  void begin_backward(const plan& declared, arena<B>& gradients, index_t rows) {
+  void begin_backward(const plan& declared, const arena<B>& parameters, const arena<B>& states,
+                      arena<B>& gradients, index_t rows) {
     require_plan(declared);
-    if (!phase_.training)
+    if (!phase_.training || !is_complete_)
       throw shape_error(
           "backward needs what a forward pass in training saves; give forward the phase "
           "phase::train(seed, step)");
@@ -170,6 +177,8 @@ class pass {
       throw shape_error(detail::concat("backward with ", rows,
                                        " samples follows a forward pass of ", rows_,
                                        "; give it those of the forward"));
+    parameters_ = &parameters;  // the network may have been moved
+    states_ = &states;
     gradients_ = &gradients;
     touched_.assign(touched_.size(), char{0});
   }
@@ -201,6 +210,7 @@ class pass {
   index_t capacity_ = 0;
   index_t rows_ = 0;
   bool has_training_ = false;
+  bool is_complete_ = false;  // the last forward pass ran to its end
   pass_phase<B> phase_{phase{}};
   const arena<B>* parameters_ = nullptr;
   const arena<B>* states_ = nullptr;

@@ -29,19 +29,25 @@
 
 namespace chainrule {
 
-/// Handles of what a layer has declared, valid in every pass of the network that it is bound in.
+// Handles of what a layer has declared, valid in every pass of the network that it is bound in.
+
+/// A trained parameter: plan::weight, plan::bias; pass::value, pass::gradient, pass::beta.
 struct parameter_id {
   index_t number = -1;
 };
+/// Untrained state: plan::state; pass::state, pass::new_state.
 struct state_id {
   index_t number = -1;
 };
+/// A matrix that forward writes and backward reads: plan::save, plan::output; pass::saved.
 struct saved_id {
   index_t number = -1;
 };
+/// A matrix that lives within one call: plan::scratch; pass::scratch.
 struct scratch_id {
   index_t number = -1;
 };
+/// A stream of random numbers: plan::stream; pass::draw.
 struct stream_id {
   index_t number = -1;
 };
@@ -73,13 +79,12 @@ class plan {
     return add(name, {1, n}, initial, 0, 0, false);
   }
   /// Numbers that are saved, moved and resumed with the network but not trained, such as running
-  /// statistics.
+  /// statistics. They are those of a whole batch: see needs_whole_batch.
   state_id state(std::string_view name, const shape& extents, double initial) {
     const index_t cols = extents.last();
     std::string full = scoped(name);
-    for (const auto* list : {&parameters_, &states_})
-      for (const parameter& p : *list)
-        if (p.name == full) throw value_error(detail::concat(layer_, " declares ", full, " twice"));
+    if (find(parameters_, full) >= 0 || find(states_, full) >= 0) refuse_twice(full);
+    needs_whole_batch_ = true;
     const slice place = state_arena_.add({}, extents.size() / cols, cols);
     states_.push_back({std::move(full), place, init::constant(initial), 0, 0, extents});
     return {static_cast<index_t>(states_.size()) - 1};
@@ -109,11 +114,11 @@ class plan {
   scratch_id scratch_once(index_t rows, index_t cols) { return add_scratch(0, rows, cols); }
   /// A scratch matrix n × `per_sample`, as wide as the layer's output, for a backward pass that
   /// rewrites dy: where nobody reads dy afterwards, it is dy's own memory.
-  scratch_id scratch_for_dy(index_t per_sample) { return dy_scratch_ = scratch(per_sample); }
+  scratch_id scratch_for_dy(index_t per_sample) { return scope_.dy_scratch = scratch(per_sample); }
   /// A stream of random numbers that is this layer's alone.
   [[nodiscard]] stream_id stream() {
     // The first stream of a layer has the layer's number, further ones are counted from above.
-    return {std::exchange(layer_has_stream_, true) ? --further_streams_ : layer_number_};
+    return {std::exchange(scope_.has_stream, true) ? --further_streams_ : scope_.number};
   }
   /// The outputs for one sample depend on the other samples of the batch, or on their number: a
   /// batch is then never cut into micro-batches.
@@ -126,32 +131,33 @@ class plan {
   /// the shape of its output. Throws shape_error, naming the layer, if `in` does not fit.
   template <class Layer>
   [[nodiscard]] shape child(std::string_view name, Layer& layer, const shape& in) {
-    const scope outer{path_, layer_, layer_number_, layer_has_stream_, scratch_top_, scratch_peak_};
-    dy_scratch_ = {};
-    path_ = scoped(name);
-    layer_ = detail::concat("layer ", path_, " (", name_of_layer(layer), ")");
-    layer_number_ = layers_++;
-    layer_has_stream_ = false;
-    scratch_peak_ = scratch_top_;
+    const scope outer = scope_;
+    const std::string producer = producer_;
+    scope_.path = scoped(name);
+    scope_.layer = detail::concat("layer ", scope_.path, " (", name_of_layer(layer), ")");
+    scope_.number = layers_++;
+    scope_.has_stream = false;
+    scope_.dy_scratch = {};
+    scope_.peak = scope_.top;
     const shape out = layer.bind(*this, in);
-    path_ = outer.path;
-    layer_ = outer.layer;
-    layer_number_ = outer.number;
-    layer_has_stream_ = outer.has_stream;
-    scratch_top_ = outer.top;
-    scratch_peak_ = {std::max(scratch_peak_.per_sample, outer.peak.per_sample),
-                     std::max(scratch_peak_.once, outer.peak.once)};
+    child_dy_scratch_ = scope_.dy_scratch;
+    const memory peak = scope_.peak;
+    scope_ = outer;
+    scope_.peak = {std::max(peak.per_sample, outer.peak.per_sample),
+                   std::max(peak.once, outer.peak.once)};
+    producer_ = producer;
     return out;
   }
-
-  /// The scratch matrix that the layer bound last by `child` declared by scratch_for_dy, which a
-  /// block may replace by dy's memory (pass::grant); its number is -1 if there is none.
-  [[nodiscard]] scratch_id dy_scratch() const { return dy_scratch_; }
-  /// For blocks whose last layer is called with the block's own dy: passes its scratch on.
-  void set_dy_scratch(scratch_id id) { dy_scratch_ = id; }
+  /// The scratch matrix that the layer bound last by `child` declared by scratch_for_dy; its number
+  /// is -1 if there is none. A block that reads dy no more when it calls that layer may let it use
+  /// dy's memory (pass::grant).
+  [[nodiscard]] scratch_id child_dy_scratch() const { return child_dy_scratch_; }
+  /// For a block whose last layer is called with the block's own dy, which the block itself does
+  /// not read: passes the right to overwrite dy on to that layer.
+  void set_dy_scratch(scratch_id id) { scope_.dy_scratch = id; }
 
   /// The layer that is being bound, for messages: "layer 3 (dense)".
-  [[nodiscard]] const std::string& layer() const { return layer_; }
+  [[nodiscard]] const std::string& layer() const { return scope_.layer; }
 
   /// The shape of the input of a layer that takes `features` on its last axis: `in`, or
   /// {features} in a network whose first layer this is. Throws shape_error if they differ, or if
@@ -160,14 +166,14 @@ class plan {
     if (!in.is_known()) {
       if (features == dynamic)
         throw shape_error(detail::concat(
-            layer_,
+            scope_.layer,
             " takes any number of features; begin with a layer that says how many, such as "
             "input{784} or dense{784, 128}"));
       return input_ = {features};
     }
     if (features != dynamic && in.last() != features)
-      throw shape_error(detail::concat(layer_, " expects ", features, " features, ", producer_,
-                                       " produces ",
+      throw shape_error(detail::concat(scope_.layer, " expects ", features, " features, ",
+                                       producer_, " produces ",
                                        in.rank() == 1 ? std::to_string(in.last()) : to_string(in)));
     return in;
   }
@@ -175,14 +181,14 @@ class plan {
   /// same.
   [[nodiscard]] shape first_input(const shape& in, const shape& expected) {
     if (in.is_known() && in != expected)
-      throw shape_error(detail::concat(layer_, " expects samples of ", to_string(expected), ", ",
-                                       producer_, " produces ", to_string(in)));
+      throw shape_error(detail::concat(scope_.layer, " expects samples of ", to_string(expected),
+                                       ", ", producer_, " produces ", to_string(in)));
     if (!in.is_known()) input_ = expected;
     return expected;
   }
   /// A name within the scope of the layer that is being bound: "3.1.weight".
   [[nodiscard]] std::string scoped(std::string_view name) const {
-    return path_.empty() ? std::string(name) : detail::concat(path_, ".", name);
+    return scope_.path.empty() ? std::string(name) : detail::concat(scope_.path, ".", name);
   }
   /// Names the layer whose output the next one is bound to, for messages.
   void produced_by(std::string layer) { producer_ = std::move(layer); }
@@ -212,35 +218,52 @@ class plan {
   [[nodiscard]] const std::vector<saved_matrix>& saved() const { return saved_; }
   [[nodiscard]] const std::vector<scratch_matrix>& scratches() const { return scratches_; }
   /// The scratch memory of a pass.
-  [[nodiscard]] memory scratch_size() const { return scratch_peak_; }
+  [[nodiscard]] memory scratch_size() const { return scope_.peak; }
   [[nodiscard]] const shape& input() const { return input_; }
   [[nodiscard]] bool is_cut_by_samples() const { return !needs_whole_batch_; }
+  /// The declarations of parameters so far: a layer that adds none has nothing to be trained.
+  [[nodiscard]] index_t parameter_uses() const { return uses_; }
   [[nodiscard]] index_t work_per_sample() const { return work_; }
 
  private:
   /// What belongs to the layer that is being bound.
   struct scope {
-    std::string path, layer;
-    index_t number;
-    bool has_stream;
-    memory top, peak;
+    std::string path;  // "3.1"
+    std::string layer = "the network";
+    index_t number = 0;
+    bool has_stream = false;
+    scratch_id dy_scratch;  // replaced by dy's memory where nobody reads dy afterwards
+    memory top;             // the scratch offset behind the layer's own declarations
+    memory peak;            // and behind those of the layers in it, at most
   };
+
+  static index_t find(const std::vector<parameter>& list, const std::string& name) {
+    for (std::size_t i = 0; i < list.size(); ++i)
+      if (list[i].name == name) return static_cast<index_t>(i);
+    return -1;
+  }
+  [[noreturn]] void refuse_twice(const std::string& name) const {
+    throw value_error(detail::concat(scope_.layer, " declares ", name, " twice"));
+  }
 
   parameter_id add(std::string_view name, const shape& extents, initializer initial, index_t inputs,
                    index_t outputs, bool decay) {
     std::string full = scoped(name);
-    for (std::size_t i = 0; i < parameters_.size(); ++i)
-      if (parameters_[i].name == full) {
-        if (parameters_[i].extents != extents)
-          throw shape_error(detail::concat(layer_, " shares the parameter ", full, " of ",
-                                           to_string(parameters_[i].extents), " but needs ",
-                                           to_string(extents)));
-        return {static_cast<index_t>(i)};
-      }
+    ++uses_;
+    if (find(states_, full) >= 0) refuse_twice(full);
+    if (const index_t i = find(parameters_, full); i >= 0) {
+      // Two layers that are bound under one name share it; one layer has a name for each.
+      if (declared_by_[static_cast<std::size_t>(i)] == scope_.number) refuse_twice(full);
+      const parameter& p = parameters_[static_cast<std::size_t>(i)];
+      if (p.extents != extents)
+        throw shape_error(detail::concat(scope_.layer, " shares the parameter ", full, " of ",
+                                         to_string(p.extents), " but needs ", to_string(extents)));
+      return {i};
+    }
+    declared_by_.push_back(scope_.number);
     const index_t cols = extents.last();
     const index_t rows = extents.size() / cols;
-    slot_tags tags = tags_;
-    tags.decay = decay;
+    const slot_tags tags{.decay = decay};
     parameters_.push_back({std::move(full), parameter_arena_.add(tags, rows, cols), initial,
                            inputs == 0 ? rows : inputs, outputs == 0 ? cols : outputs, extents});
     return {static_cast<index_t>(parameters_.size()) - 1};
@@ -249,30 +272,26 @@ class plan {
   /// Memory beyond everything that the layer being bound, and the layers in it so far, declared.
   scratch_id add_scratch(index_t per_sample, index_t rows, index_t cols) {
     constexpr index_t a = arena_plan::alignment;
-    scratches_.push_back({scratch_peak_, per_sample, rows, cols});
-    scratch_peak_.per_sample += (per_sample + a - 1) / a * a;
-    scratch_peak_.once += (rows * cols + a - 1) / a * a;
-    scratch_top_ = scratch_peak_;
+    scratches_.push_back({scope_.peak, per_sample, rows, cols});
+    scope_.peak.per_sample += (per_sample + a - 1) / a * a;
+    scope_.peak.once += (rows * cols + a - 1) / a * a;
+    scope_.top = scope_.peak;
     return {static_cast<index_t>(scratches_.size()) - 1};
   }
 
   std::vector<parameter> parameters_;
+  std::vector<index_t> declared_by_;  // the number of the layer that declared each first
+  index_t uses_ = 0;                  // of parameters, shared ones counted again
   std::vector<parameter> states_;
   arena_plan parameter_arena_;
   arena_plan state_arena_;
   std::vector<saved_matrix> saved_;
   std::vector<scratch_matrix> scratches_;
-  scratch_id dy_scratch_;
-  memory scratch_top_;   // the end of what the layer being bound has declared
-  memory scratch_peak_;  // and of what the layers in it have
+  scope scope_;
+  scratch_id child_dy_scratch_;
   shape input_;
-  slot_tags tags_;
-  std::string path_;  // the scope: "3.1"
-  std::string layer_ = "the network";
   std::string producer_ = "the input";
-  index_t layers_ = 0;        // bound so far, blocks included
-  index_t layer_number_ = 0;  // of the layer that is being bound
-  bool layer_has_stream_ = false;
+  index_t layers_ = 0;  // bound so far, blocks included
   index_t further_streams_ = index_t{1} << 15;
   index_t work_ = 0;
   bool needs_whole_batch_ = false;

@@ -33,11 +33,7 @@ struct square_of_ratio {
 /// this network.
 template <backend B>
 [[nodiscard]] std::vector<double> gradient_norms(const network<B>& net, const arena<B>& gradients) {
-  (void)net.declared();
-  if (gradients.all().size() != net.parameters().all().size())
-    throw shape_error(detail::concat("the gradients have room for ", gradients.all().size(),
-                                     " numbers, the parameters are ", net.parameters().all().size(),
-                                     "; use make_gradients() of this network"));
+  net.require_gradients(gradients);
   const B& be = net.backend();
   const auto& list = net.parameter_list();
   std::vector<double> norms(static_cast<std::size_t>(net.depth()), 0.0);

@@ -48,10 +48,11 @@ class network<B> {
 
   /// Binds copies of the layers one after another; parameters get their first values from seed 0.
   /// Throws shape_error if neighbours do not fit, value_error if there are none.
-  network(const B& be, std::vector<any_layer<B>> layers) : be_(be), layers_(std::move(layers)) {
+  network(const B& be, std::vector<any_layer<B>> layers)
+      : be_(be), unbound_(std::move(layers)), layers_(unbound_) {
     auto declared = std::make_shared<plan>();
     shape in;
-    if (!layers_.empty() && std::string_view(layers_.front().name()) == input::name) {
+    if (!layers_.empty() && layers_.front().is_input()) {
       in = layers_.front().bind(*declared, in);
       layers_.erase(layers_.begin());
     }
@@ -76,9 +77,8 @@ class network<B> {
 
   /// A network of the same layers with the same parameters and state.
   [[nodiscard]] network clone() const {
-    std::vector<any_layer<B>> layers = layers_;
-    layers.insert(layers.begin(), input(input_shape()));
-    network copy(be_, std::move(layers));
+    (void)declared();
+    network copy(be_, unbound_);
     copy.assign(*this);
     return copy;
   }
@@ -175,6 +175,7 @@ class network<B> {
     const matrix<B> y = chain_.output(p, depth() - 1);
     chain_.forward(
         p, x, y, [&](index_t i, const_matrix<B> in, matrix<B> out) { at(i).forward(p, in, out); });
+    p.end_forward();
     return y;
   }
 
@@ -192,12 +193,8 @@ class network<B> {
   /// which was one in training. Throws shape_error.
   void backward(const_matrix<B> x, pass<B>& p, arena<B>& gradients,
                 matrix<B> input_gradient = {}) const {
-    (void)declared();
-    if (gradients.all().size() != parameters_.all().size())
-      throw shape_error(detail::concat("the gradients have room for ", gradients.all().size(),
-                                       " numbers, the parameters are ", parameters_.all().size(),
-                                       "; use make_gradients() of this network"));
-    p.begin_backward(declared(), gradients, x.rows());
+    require_gradients(gradients);
+    p.begin_backward(declared(), parameters_, states_, gradients, x.rows());
     const matrix<B> dy = output_gradient(p);
     chain_.grant(p, dy);
     chain_.backward(p, x, const_matrix<B>(chain_.output(p, depth() - 1)), const_matrix<B>(dy),
@@ -207,13 +204,27 @@ class network<B> {
     p.end_backward();
   }
 
-  /// Makes the states that a pass of training computed those of the network.
+  /// Throws shape_error unless `gradients` is an arena of this network's parameters.
+  void require_gradients(const arena<B>& gradients) const {
+    (void)declared();
+    if (gradients.plan() != parameters_.plan())
+      throw shape_error(detail::concat("the gradients have room for ", gradients.all().size(),
+                                       " numbers, the parameters are ", parameters_.all().size(),
+                                       "; use make_gradients() of this network"));
+  }
+
+  /// Makes the states that a pass of training computed those of the network; a pass of inference
+  /// changes nothing. Throws shape_error if the pass is another network's.
   void commit(const pass<B>& p) {
-    if (!declared().states().empty()) be_.copy(states_.all(), p.new_states().all());
+    p.require_plan(declared());
+    if (p.training() && !declared().states().empty()) be_.copy(states_.all(), p.new_states().all());
   }
 
   /// The output of layer i in the last forward pass (n × elements).
   [[nodiscard]] const_matrix<B> output_of(pass<B>& p, index_t i) const {
+    p.require_plan(declared());
+    if (i < 0 || i >= depth())
+      throw value_error(detail::concat("a network of ", depth(), " layers has no layer ", i));
     return chain_.output(p, i);
   }
 
@@ -306,6 +317,7 @@ class network<B> {
   }
 
   B be_;
+  std::vector<any_layer<B>> unbound_;  // as they were given
   std::vector<any_layer<B>> layers_;
   layer_chain chain_;
   std::shared_ptr<const plan> plan_;  // shared with the passes

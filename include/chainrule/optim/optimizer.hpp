@@ -129,13 +129,15 @@ class optimizer {
     ++step_;
   }
 
-  /// Lays down the scalars of the next `count` steps in the backend's memory, for update_planned.
-  /// Throws shape_error, out_of_memory.
-  void plan_steps(index_t count) {
+  /// Stores the scalars of the next `count` steps in the backend's memory, for update_planned. That
+  /// memory stays where it is in later calls with a `most` that is no larger, so that captured
+  /// steps can be replayed. Throws shape_error, out_of_memory.
+  void plan_steps(index_t count, index_t most) {
     auto host = detail::host_vector<scalar_t<B>>(detail::elements_of(count, per_step()));
     for (index_t i = 0; i < count; ++i) write_scalars(step_ + i, host.data() + i * per_step());
-    if (planned_.rows() != count) planned_ = tensor<B>(be_, count, per_step());
-    be_.upload(planned_.view(), matrix_view<const scalar_t<B>>(host.data(), count, per_step()));
+    if (planned_.rows() < most) planned_ = tensor<B>(be_, most, per_step());
+    be_.upload(planned_.top_rows(count),
+               matrix_view<const scalar_t<B>>(host.data(), count, per_step()));
   }
   /// Step number `at` of those planned, where `at` is a number in the backend's memory: nothing in
   /// it comes from the host, so it can be recorded and replayed. Whoever does so calls count_step
@@ -254,8 +256,7 @@ class optimizer {
       const typename first_rule::all_scalars scalars{std::get<0>(rules_.rules()).limit, most,
                                                      scale};
       for (index_t i = 0; i < plan_.regions(); ++i)
-        be_.map(scalars,
-                std::array<matrix<B>, 3>{scalar(i, 1), scalar(i, 2), scalar(i, 3)},
+        be_.map(scalars, std::array<matrix<B>, 3>{scalar(i, 1), scalar(i, 2), scalar(i, 3)},
                 squares, scaled);
     }
   }

@@ -46,13 +46,13 @@ class confusion_matrix {
   [[nodiscard]] index_t count(int label, int prediction) const {
     return counts_[place(label, prediction)];
   }
-  /// Of what was taken for class c, the fraction that is; NaN if nothing was.
+  /// Precision of class c: TP / (TP + FP); NaN if c was never predicted.
   [[nodiscard]] double precision(int c) const {
     index_t taken = 0;
     for (int label = 0; label < classes_; ++label) taken += count(label, c);
     return ratio(count(c, c), taken);
   }
-  /// Of class c, the fraction that was found; NaN if there was none.
+  /// Recall of class c: TP / (TP + FN); NaN if there is no sample of c.
   [[nodiscard]] double recall(int c) const {
     index_t there = 0;
     for (int p = 0; p <= classes_; ++p) there += count(c, p);

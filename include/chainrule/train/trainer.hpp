@@ -34,7 +34,7 @@
 
 namespace chainrule {
 
-/// Somebody who decides in which order an epoch visits the samples, where `fit` is not to draw it.
+/// Supplies a custom sample order for each epoch.
 class epoch_order {
  public:
   epoch_order() = default;
@@ -54,7 +54,7 @@ struct epoch_place {
   friend constexpr bool operator==(const epoch_place&, const epoch_place&) = default;
 };
 
-/// How `fit` goes about it.
+/// Options of `fit`.
 template <backend B>
 struct fit_options {
   int epochs = 10;
@@ -165,6 +165,9 @@ class basic_trainer {
     feed_.restart();
     const phase first_pass = phase::train(options.seed, static_cast<std::uint64_t>(steps()));
 
+    [[maybe_unused]] const index_t most_batches =
+        batch_range(data.count(), batch).size();  // of an epoch, or what is left of one
+
     history h;
     for (fit_observer* o : options.observers) o->on_begin();
     for (int epoch = 1; epoch <= options.epochs; ++epoch) {
@@ -179,7 +182,7 @@ class basic_trainer {
       const index_t samples = data.count() - before;
       const index_t merged = merged_in(samples);
       const batch_range batches(samples - merged, batch);
-      if constexpr (counting_backend<B>) plan_steps(batches.size());
+      if constexpr (counting_backend<B>) plan_steps(batches.size(), most_batches);
       const auto start = std::chrono::steady_clock::now();
       const auto seconds = [&] {
         return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -262,11 +265,11 @@ class basic_trainer {
                           matrix<B> losses, matrix<B> gradient, loss_scratch<B>& scratch) const = 0;
   /// Takes one step of the optimizer along `gradients`.
   virtual void update(arena<B>& parameters, const arena<B>& gradients) = 0;
-  /// The same for the gradients of so many parts of a batch, which it adds.
+  /// Takes one step along the sum of the gradients of the first `count` micro-batches.
   virtual void update(arena<B>& parameters, batch_parts<B>& parts, index_t count) = 0;
-  /// The same where the backend counts the steps: number `at` of those that plan_steps laid down in
-  /// its memory. count_step is called for each that was made.
-  virtual void plan_steps(index_t count) = 0;
+  /// Stores the scalars of the next `count` steps in the backend's memory; update_planned takes the
+  /// one whose number `at` counts there, and count_step is called for each step that was taken.
+  virtual void plan_steps(index_t count, index_t most) = 0;
   virtual void update_planned(arena<B>& parameters, const arena<B>& gradients,
                               const counter_t<B>& at) = 0;
   virtual void count_step() = 0;
@@ -283,17 +286,17 @@ class basic_trainer {
   [[nodiscard]] std::uint64_t epochs() const { return epochs_done_; }
   [[nodiscard]] const epoch_place& place() const { return place_; }
 
-  /// Goes on where another training was: `steps` updates and `epochs` epochs into it, the last of
-  /// them as far as `place`. The state of the optimizer is optimizer_state()'s. Throws value_error
-  /// unless 0 <= steps <= most_steps.
+  /// Restores the counters of another training: `steps` updates and `epochs` epochs into it, the
+  /// last of them as far as `place`. The state of the optimizer is optimizer_state()'s. Throws
+  /// value_error unless 0 <= steps <= most_steps.
   void set_progress(std::int64_t steps, std::uint64_t epochs, const epoch_place& place = {}) {
     set_steps(steps);
     epochs_done_ = epochs;
     place_ = epochs > 0 && place.done > 0 && place.done < place.samples ? place : epoch_place{};
   }
 
-  /// Goes on where `other` is, which may train on another backend: takes its parameters, the state
-  /// of its optimizer and its progress. Throws shape_error if the networks differ, value_error if
+  /// Copies the parameters, the optimizer's state and the counters of `other`, which may train on
+  /// another backend. Throws shape_error if the networks differ, value_error if
   /// the optimizers do.
   template <chainrule::backend Other>
   void resume_from(basic_trainer<Other>& other) {
@@ -566,7 +569,7 @@ class trainer final : public basic_trainer<B> {
     else
       (void)parameters, (void)parts, (void)count;  // never called
   }
-  void plan_steps(index_t count) override { optimizer_.plan_steps(count); }
+  void plan_steps(index_t count, index_t most) override { optimizer_.plan_steps(count, most); }
   void update_planned(arena<B>& parameters, const arena<B>& gradients,
                       const counter_t<B>& at) override {
     if constexpr (counting_backend<B>)
