@@ -12,7 +12,7 @@
 
 /// What the backend runs on: "cpu (SSE, SSE2), 2 threads", "opencl (name of the device)".
 template <class B>
-[[nodiscard]] std::string in_words(const B& be) {
+[[nodiscard]] std::string backend_in_words(const B& be) {
   using chainrule::detail::concat;
   if constexpr (requires { be.threads(); })
     return concat(be.name(), " (", be.instruction_set(), "), ", be.threads(),
@@ -25,7 +25,7 @@ template <class B>
 void print_setting(const options& o, const B& be, const chainrule::labelled_images& train,
                    const chainrule::labelled_images& test) {
   std::printf("chainrule %s\n", CHAINRULE_VERSION);
-  std::printf("backend    %s\n", in_words(be).c_str());
+  std::printf("backend    %s\n", backend_in_words(be).c_str());
   std::printf("data       %s%s: %td training and %td test images of %td x %td\n",
               o.data.empty() ? "synthetic digits" : "", o.data.c_str(), train.count, test.count,
               train.height, train.width);
