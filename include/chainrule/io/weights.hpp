@@ -58,6 +58,8 @@ struct named_arena {
   Arena* values;
   const List* slots;
 };
+template <class Prefix, class Arena, class List>
+named_arena(Prefix, Arena*, const List*) -> named_arena<Arena, List>;
 
 /// The extents of a slot as a file states them.
 template <class Slot>

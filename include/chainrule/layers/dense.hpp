@@ -13,6 +13,9 @@
 #ifndef CHAINRULE_LAYERS_DENSE_HPP
 #define CHAINRULE_LAYERS_DENSE_HPP
 
+#include <concepts>
+#include <type_traits>
+
 #include "chainrule/layers/layer.hpp"
 #include "chainrule/ops/linear.hpp"
 
@@ -43,9 +46,9 @@ class dense {
           "a dense layer needs at least one input and one output, got ", inputs, " and ", outputs));
   }
   /// As many inputs as there are. Throws value_error if there are no outputs.
-  constexpr explicit dense(index_t outputs, F f = {}) requires(Inputs == dynamic &&
-                                                               Outputs == dynamic &&
-                                                               !std::integral<F>)
+  constexpr explicit dense(index_t outputs,
+                           std::type_identity_t<F> f = {}) requires(Inputs == dynamic &&
+                                                                    Outputs == dynamic)
       : inputs_(dynamic), outputs_(outputs), f_(f) {
     if (outputs < 1)
       throw value_error(detail::concat("a dense layer needs at least one output, got ", outputs));
