@@ -46,7 +46,7 @@ void unmake(Handle handle, const char* call) {
 void require_memory(const void* p, std::size_t bytes, const char* what);
 
 /// Queues work on a stream of the calling thread's device, or notes it while the stream is
-/// captured. It is done when somebody waits.
+/// captured. It is done at the next wait.
 void enqueue(cudaStream_t s, const char* call, std::function<void()> work);
 
 /// Ends the program if the calling thread captures a stream and has not relaxed its capture mode.

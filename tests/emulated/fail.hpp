@@ -10,7 +10,7 @@
 
 namespace emulated {
 
-/// Not an exception: whoever catches those must not hide it. Catch2 adds the name of the test.
+/// Not an exception: a catch clause must not hide it. Catch2 adds the name of the test.
 template <class... Parts>
 [[noreturn]] void fail(const Parts&... parts) {
   std::fprintf(stderr, "emulated CUDA: %s\n", chainrule::detail::concat(parts...).c_str());

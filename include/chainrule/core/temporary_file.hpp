@@ -64,7 +64,7 @@ class temporary_file {
   temporary_file(const std::string& folder, mode_t permissions, const std::string& path) {
     static std::atomic<unsigned> counter{0};
     remove_abandoned_files(folder);
-    // A name in use is somebody's: go on.
+    // The name is in use: try the next one.
     for (int attempt = 0; !file_ && attempt < 1000; ++attempt) {
       name_ =
           concat(folder, temporary_prefix, ::getpid(), "-", counter.fetch_add(1), temporary_suffix);
@@ -91,7 +91,7 @@ class temporary_file {
   }
 
  private:
-  /// False if somebody who looks for files that were left behind came first.
+  /// False if another process that removes leftover files has locked it first.
   [[nodiscard]] bool lock() {
     // A lock belongs to all duplicates of a descriptor: this one keeps it while file_ is closed.
     lock_ = file_descriptor{::fcntl(file_.number(), F_DUPFD_CLOEXEC, 0)};

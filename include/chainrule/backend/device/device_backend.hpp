@@ -563,7 +563,7 @@ class device_backend {
   [[nodiscard]] kernel_handle kernel_for(Text&& text) const {
     return kernel_by<Task, Types...>({}, text);
   }
-  /// The same for a functor, whose constants are a part of the text. It is known by its bytes; one
+  /// The kernel of a functor, whose constants are a part of its text. It is known by its bytes; one
   /// that refers to something, as a lambda may (then it cannot be assigned), is traced every time.
   template <task Task, class F, class... Types, class Text>
   [[nodiscard]] kernel_handle kernel_for(const F& f, Text&& text, std::uint64_t variant = 0) const {

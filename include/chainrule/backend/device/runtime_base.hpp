@@ -45,7 +45,7 @@ class runtime_base {
     Module module;
     std::uint64_t last_use = 0;
   };
-  /// Keeps a kernel loaded: the runtime forgets no kernel that somebody else has a handle of.
+  /// Keeps a kernel loaded: the runtime unloads no kernel to which a handle exists elsewhere.
   using kernel_handle = std::shared_ptr<built_kernel>;
   /// What a recording needs while it lives.
   struct held_resources {
@@ -412,7 +412,7 @@ class runtime_base {
         .first->second;
   }
   /// Unloads the half of the kernels that was used longest ago, when the device has run them,
-  /// except those that somebody is about to launch and those of recordings.
+  /// except those that are about to be launched and those of recordings.
   void forget_kernels() {
     ++counted_.synchronizations;
     self().wait();
