@@ -55,34 +55,33 @@ class layer_chain {
     return p.scratch(gradients_[static_cast<std::size_t>((i + 1) % 2)], output_shape(i).size());
   }
 
-  /// Assigns y from x by call(i, x, y) for each layer, first to last.
-  template <backend B, class Call>
-  void forward(pass<B>& p, const_matrix<B> x, matrix<B> y, const Call& call) const {
+  /// Assigns y from x by the forward pass of each layer, first to last. visit(i, f) calls f(layer
+  /// i).
+  template <backend B, class Visit>
+  void forward(pass<B>& p, const_matrix<B> x, matrix<B> y, const Visit& visit) const {
     const_matrix<B> in = x;
     for (index_t i = 0; i < size(); ++i) {
       const matrix<B> out = i + 1 == size() ? y : output(p, i);
-      call(i, in, out);
+      visit(i, [&](const auto& layer) { layer.forward(p, in, out); });
       in = out;
     }
   }
-  /// From dy, accumulates gradients and assigns dx, unless that is empty, by call(i, x, y, dy, dx)
-  /// for each layer, last to first.
-  template <backend B, class Call>
+  /// From dy, accumulates gradients and assigns dx, unless that is empty, by the backward pass of
+  /// each layer, last to first.
+  template <backend B, class Visit>
   void backward(pass<B>& p, const_matrix<B> x, const_matrix<B> y, const_matrix<B> dy, matrix<B> dx,
-                const Call& call) const {
+                const Visit& visit) const {
     // Where dx is not wanted, neither are the gradients of layers before the first parameter.
     const index_t first = dx.empty() ? first_trained_ : 0;
     for (index_t i = size(); i-- > first;) {
       const bool last = i + 1 == size();
       const const_matrix<B> in = i == 0 ? x : const_matrix<B>(output(p, i - 1));
       const matrix<B> din = i == first ? dx : gradient(p, i - 1);
-      if (last) {  // whether dy may be overwritten is for the caller of the chain to grant
-        call(i, in, y, dy, din);
-      } else {
-        const matrix<B> d = gradient(p, i);
-        p.grant(at(i).dy_scratch, d);
-        call(i, in, const_matrix<B>(output(p, i)), const_matrix<B>(d), din);
-      }
+      const const_matrix<B> out = last ? y : const_matrix<B>(output(p, i));
+      const const_matrix<B> dout = last ? dy : const_matrix<B>(gradient(p, i));
+      // Whether the chain's own dy may be overwritten is for the caller to grant.
+      if (!last) p.grant(at(i).dy_scratch, gradient(p, i));
+      visit(i, [&](const auto& layer) { layer.backward(p, in, out, dout, din); });
     }
   }
   /// Lets the last layer overwrite the chain's dy.

@@ -73,7 +73,6 @@ class dense {
     const shape y = x.with_last(outputs_);
     if constexpr (!from_output) z_ = p.save(y.size());
     if constexpr (!is_linear) dz_ = p.scratch_for_dy(y.size());
-    p.work(x.size() * outputs_);
     return y;
   }
 

@@ -123,8 +123,6 @@ class plan {
   /// The outputs for one sample depend on the other samples of the batch, or on their number: a
   /// batch is then never cut into micro-batches.
   void needs_whole_batch() { needs_whole_batch_ = true; }
-  /// Multiplications of a forward pass per sample: batches are cut into micro-batches by them.
-  void work(index_t multiplications) { work_ += multiplications; }
 
   /// Binds a layer that is a part of the one that is being bound; its parameters are named
   /// "<name>.<own name>". Binding two layers under one name gives both the same parameters. Returns
@@ -223,7 +221,6 @@ class plan {
   [[nodiscard]] bool is_cut_by_samples() const { return !needs_whole_batch_; }
   /// The declarations of parameters so far: a layer that adds none has nothing to be trained.
   [[nodiscard]] index_t parameter_uses() const { return uses_; }
-  [[nodiscard]] index_t work_per_sample() const { return work_; }
 
  private:
   /// What belongs to the layer that is being bound.
@@ -293,7 +290,6 @@ class plan {
   std::string producer_ = "the input";
   index_t layers_ = 0;  // bound so far, blocks included
   index_t further_streams_ = index_t{1} << 15;
-  index_t work_ = 0;
   bool needs_whole_batch_ = false;
 };
 

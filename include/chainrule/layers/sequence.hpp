@@ -82,25 +82,22 @@ class sequence {
   }
   template <backend B>
   void forward(pass<B>& p, const_matrix<B> x, matrix<B> y) const {
-    chain_.forward(p, x, y, [&](index_t i, const_matrix<B> in, matrix<B> out) {
-      detail::visit_element(layers_, i, [&](const auto& l) { l.forward(p, in, out); });
-    });
+    chain_.forward(p, x, y, visitor());
   }
   template <backend B>
   void backward(pass<B>& p, const_matrix<B> x, const_matrix<B> y, const_matrix<B> dy,
                 matrix<B> dx) const {
-    chain_.backward(p, x, y, dy, dx,
-                    [&](index_t i, const_matrix<B> in, const_matrix<B> out, const_matrix<B> dout,
-                        matrix<B> din) {
-                      detail::visit_element(
-                          layers_, i, [&](const auto& l) { l.backward(p, in, out, dout, din); });
-                    });
+    chain_.backward(p, x, y, dy, dx, visitor());
   }
   void describe(archive& a) const {
     std::apply([&](const Layers&... layers) { (a.child(layers), ...); }, layers_);
   }
 
  private:
+  [[nodiscard]] auto visitor() const {
+    return [this](index_t i, const auto& f) { detail::visit_element(layers_, i, f); };
+  }
+
   std::tuple<Layers...> layers_;
   layer_chain chain_;
 };
@@ -254,18 +251,12 @@ class repeat {
   }
   template <backend B>
   void forward(pass<B>& p, const_matrix<B> x, matrix<B> y) const {
-    chain_.forward(p, x, y, [&](index_t i, const_matrix<B> in, matrix<B> out) {
-      layers_[static_cast<std::size_t>(i)].forward(p, in, out);
-    });
+    chain_.forward(p, x, y, visitor());
   }
   template <backend B>
   void backward(pass<B>& p, const_matrix<B> x, const_matrix<B> y, const_matrix<B> dy,
                 matrix<B> dx) const {
-    chain_.backward(p, x, y, dy, dx,
-                    [&](index_t i, const_matrix<B> in, const_matrix<B> out, const_matrix<B> dout,
-                        matrix<B> din) {
-                      layers_[static_cast<std::size_t>(i)].backward(p, in, out, dout, din);
-                    });
+    chain_.backward(p, x, y, dy, dx, visitor());
   }
   void describe(archive& a) const {
     a.extent("times", times_);
@@ -273,6 +264,10 @@ class repeat {
   }
 
  private:
+  [[nodiscard]] auto visitor() const {
+    return [this](index_t i, const auto& f) { f(layers_[static_cast<std::size_t>(i)]); };
+  }
+
   Layer original_;
   index_t times_;
   std::vector<Layer> layers_;

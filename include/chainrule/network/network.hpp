@@ -173,8 +173,7 @@ class network<B> {
                                        ", the samples have ", x.cols()));
     p.begin_forward(*plan_, parameters_, states_, x.rows(), what);
     const matrix<B> y = chain_.output(p, depth() - 1);
-    chain_.forward(
-        p, x, y, [&](index_t i, const_matrix<B> in, matrix<B> out) { at(i).forward(p, in, out); });
+    chain_.forward(p, x, y, visitor());
     p.end_forward();
     return y;
   }
@@ -198,9 +197,7 @@ class network<B> {
     const matrix<B> dy = output_gradient(p);
     chain_.grant(p, dy);
     chain_.backward(p, x, const_matrix<B>(chain_.output(p, depth() - 1)), const_matrix<B>(dy),
-                    input_gradient,
-                    [&](index_t i, const_matrix<B> in, const_matrix<B> out, const_matrix<B> dout,
-                        matrix<B> din) { at(i).backward(p, in, out, dout, din); });
+                    input_gradient, visitor());
     p.end_backward();
   }
 
@@ -271,12 +268,14 @@ class network<B> {
     return a.result();
   }
 
- protected:
+ private:
   [[nodiscard]] const any_layer<B>& at(index_t i) const {
     return layers_[static_cast<std::size_t>(i)];
   }
+  [[nodiscard]] auto visitor() const {
+    return [this](index_t i, const auto& f) { f(at(i)); };
+  }
 
- private:
   template <class Samples>
   static tensor<B> refuse_samples() {
     static_assert(
