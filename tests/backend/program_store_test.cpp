@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "io/scratch.hpp"
 #include "support/catch.hpp"
+#include "support/scratch.hpp"
 
 using chainrule::device::program_store;
 

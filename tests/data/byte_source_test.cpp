@@ -34,8 +34,8 @@ bytes read_all(byte_source& source, std::size_t step) {
 }  // namespace
 
 TEST_CASE("a byte source gives the bytes of a plain file") {
-  const temp_folder folder;
-  const std::string path = folder.file("plain");
+  const scratch::folder folder;
+  const std::string path = folder / "plain";
   for (const std::size_t size : {0U, 1U, 2U, 3U, 5000U}) {
     const bytes content = counting(size);
     write_bytes(path, content);
@@ -54,9 +54,9 @@ TEST_CASE("a byte source gives the bytes of a plain file") {
 }
 
 TEST_CASE("at_end takes nothing from what is read afterwards") {
-  const temp_folder folder;
-  write_bytes(folder.file("plain"), {10, 20, 30});
-  byte_source source{folder.file("plain")};
+  const scratch::folder folder;
+  write_bytes(folder / "plain", {10, 20, 30});
+  byte_source source{folder / "plain"};
   std::uint8_t two[2] = {};
   CHECK_FALSE(source.at_end());
   CHECK_FALSE(source.at_end());
@@ -66,14 +66,14 @@ TEST_CASE("at_end takes nothing from what is read afterwards") {
   CHECK_FALSE(source.at_end());
   const std::string message = message_of<format_error>([&] { source.read_exact(two, 2); });
   CHECK(message ==
-        folder.file("plain") + " is truncated: expected 1 more bytes after byte 3 of its content");
+        (folder / "plain") + " is truncated: expected 1 more bytes after byte 3 of its content");
   CHECK(two[0] == 30);
 }
 
 TEST_CASE("a byte source says why a file cannot be read") {
-  const temp_folder folder;
-  CHECK(message_of<io_error>([&] { byte_source{folder.file("none")}; }) ==
-        "cannot open " + folder.file("none") + ": No such file or directory");
+  const scratch::folder folder;
+  CHECK(message_of<io_error>([&] { byte_source{folder / "none"}; }) ==
+        "cannot open " + (folder / "none") + ": No such file or directory");
   CHECK(contains(message_of<io_error>([&] { byte_source{folder.path()}; }), folder.path()));
 }
 
@@ -87,14 +87,13 @@ TEST_CASE("a byte source reads what cannot be rewound") {
 }
 
 TEST_CASE("without zlib a compressed file is refused with advice") {
-  const temp_folder folder;
-  write_bytes(folder.file("some.gz"), {0x1f, 0x8b, 8, 0});
+  const scratch::folder folder;
+  write_bytes(folder / "some.gz", {0x1f, 0x8b, 8, 0});
   const auto opener = chainrule::detail::open_gzip;
   chainrule::detail::open_gzip = nullptr;
-  const std::string message =
-      message_of<format_error>([&] { byte_source{folder.file("some.gz")}; });
+  const std::string message = message_of<format_error>([&] { byte_source{folder / "some.gz"}; });
   chainrule::detail::open_gzip = opener;
-  CHECK(contains(message, folder.file("some.gz") + " is gzip-compressed"));
+  CHECK(contains(message, (folder / "some.gz") + " is gzip-compressed"));
   CHECK(contains(message, "built without zlib"));
   CHECK(contains(message, "chainrule::zlib"));
   CHECK(contains(message, "gunzip"));
@@ -103,12 +102,12 @@ TEST_CASE("without zlib a compressed file is refused with advice") {
 #ifdef CHAINRULE_WITH_ZLIB
 
 TEST_CASE("a byte source gives the content of a gzip file, whatever its name") {
-  const temp_folder folder;
+  const scratch::folder folder;
   for (const std::size_t size : {0U, 1U, 5000U, 100000U}) {
     const bytes content = counting(size);
-    write_bytes(folder.file("no-ending"), gzip(content));
+    write_bytes(folder / "no-ending", gzip(content));
     for (const std::size_t step : {613U, 200000U}) {
-      byte_source source{folder.file("no-ending")};
+      byte_source source{folder / "no-ending"};
       CAPTURE(size, step);
       CHECK(source.compressed());
       CHECK(source.most_remaining() >= size);
@@ -117,23 +116,23 @@ TEST_CASE("a byte source gives the content of a gzip file, whatever its name") {
     }
   }
   // The name alone makes nothing compressed.
-  write_bytes(folder.file("plain.gz"), counting(10));
-  byte_source source{folder.file("plain.gz")};
+  write_bytes(folder / "plain.gz", counting(10));
+  byte_source source{folder / "plain.gz"};
   CHECK_FALSE(source.compressed());
   CHECK(read_all(source, 3) == counting(10));
 }
 
 TEST_CASE("most_remaining is no less than what deflate can make of a file") {
-  const temp_folder folder;
-  write_bytes(folder.file("zeros.gz"), gzip(bytes(std::size_t{8} << 20U)));
-  byte_source source{folder.file("zeros.gz")};
+  const scratch::folder folder;
+  write_bytes(folder / "zeros.gz", gzip(bytes(std::size_t{8} << 20U)));
+  byte_source source{folder / "zeros.gz"};
   CHECK(source.most_remaining() >= std::size_t{8} << 20U);
   CHECK(source.most_remaining() < std::size_t{9} << 20U);
 }
 
 TEST_CASE("damage to a gzip file has a name") {
-  const temp_folder folder;
-  const std::string path = folder.file("x.gz");
+  const scratch::folder folder;
+  const std::string path = folder / "x.gz";
   const bytes good = gzip(counting(3000));
   auto complaint = [&](const bytes& content) {
     write_bytes(path, content);

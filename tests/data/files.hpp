@@ -1,13 +1,10 @@
 /// \file
-/// What the tests of data need around files: a folder of their own, bytes in and out, gzip.
+/// What the tests of data need around files: bytes in and out, gzip.
 #ifndef CHAINRULE_TESTS_DATA_FILES_HPP
 #define CHAINRULE_TESTS_DATA_FILES_HPP
 
-#include <stdlib.h>
-
 #include <cstdint>
 #include <cstdio>
-#include <filesystem>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -16,32 +13,11 @@
 #include <zlib.h>
 #endif
 
+#include "support/scratch.hpp"
+
 namespace data_test {
 
 using bytes = std::vector<std::uint8_t>;
-
-/// A folder that lives as long as the object.
-class temp_folder {
- public:
-  temp_folder() {
-    std::string pattern =
-        (std::filesystem::temp_directory_path() / "chainrule-data-XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
-    path_ = pattern;
-  }
-  temp_folder(const temp_folder&) = delete;
-  temp_folder& operator=(const temp_folder&) = delete;
-  ~temp_folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-
-  [[nodiscard]] const std::string& path() const { return path_; }
-  [[nodiscard]] std::string file(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
-};
 
 inline void write_bytes(const std::string& path, const bytes& content) {
   std::FILE* file = std::fopen(path.c_str(), "wb");

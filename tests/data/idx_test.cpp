@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <ctime>
+#include <filesystem>
 #include <new>
 #include <string>
 #include <vector>
@@ -53,8 +54,8 @@ namespace {
 constexpr std::size_t small_memory = std::size_t{2} << 20U;
 
 /// The message with which reading `content` fails as a format error; empty if it does not fail.
-std::string complaint(const temp_folder& folder, const bytes& content, int rank = 3) {
-  const std::string path = folder.file("x");
+std::string complaint(const scratch::folder& folder, const bytes& content, int rank = 3) {
+  const std::string path = folder / "x";
   write_bytes(path, content);
   return message_of<format_error>([&] { (void)read_idx(path, rank); });
 }
@@ -62,8 +63,8 @@ std::string complaint(const temp_folder& folder, const bytes& content, int rank 
 }  // namespace
 
 TEST_CASE("an IDX file is read back as it was written") {
-  const temp_folder folder;
-  const std::string path = folder.file("x");
+  const scratch::folder folder;
+  const std::string path = folder / "x";
   const std::vector<std::vector<index_t>> shapes{
       {0}, {1}, {7}, {3, 4}, {2, 3, 5}, {0, 28, 28}, {2, 1, 2, 1, 2}};
   for (const auto& extents : shapes) {
@@ -80,8 +81,8 @@ TEST_CASE("an IDX file is read back as it was written") {
 }
 
 TEST_CASE("the bytes of an IDX file are those of the format") {
-  const temp_folder folder;
-  const std::string path = folder.file("x");
+  const scratch::folder folder;
+  const std::string path = folder / "x";
   write_idx(path, std::vector<index_t>{2, 258}, bytes(516, 9));
   chainrule::byte_source source{path};
   bytes head(13);
@@ -90,8 +91,8 @@ TEST_CASE("the bytes of an IDX file are those of the format") {
 }
 
 TEST_CASE("write_idx refuses what is no array and says where it cannot write") {
-  const temp_folder folder;
-  const std::string path = folder.file("x");
+  const scratch::folder folder;
+  const std::string path = folder / "x";
   const bytes four(4);
   CHECK_THROWS_AS(write_idx(path, std::vector<index_t>{}, four), shape_error);
   CHECK_THROWS_AS(write_idx(path, std::vector<index_t>(256, 1), bytes(1)), shape_error);
@@ -100,9 +101,9 @@ TEST_CASE("write_idx refuses what is no array and says where it cannot write") {
   CHECK(contains(message_of<shape_error>([&] { write_idx(path, std::vector<index_t>{5}, four); }),
                  "4 elements do not fill the extents 5"));
   CHECK_FALSE(std::filesystem::exists(path));
-  CHECK(contains(message_of<io_error>(
-                     [&] { write_idx(folder.file("none/x"), std::vector<index_t>{4}, four); }),
-                 "cannot create " + folder.file("none/x")));
+  CHECK(contains(
+      message_of<io_error>([&] { write_idx(folder / "none/x", std::vector<index_t>{4}, four); }),
+      "cannot create " + (folder / "none/x")));
   if (std::filesystem::exists("/dev/full"))
     CHECK(contains(
         message_of<io_error>([&] { write_idx("/dev/full", std::vector<index_t>{4}, four); }),
@@ -110,8 +111,8 @@ TEST_CASE("write_idx refuses what is no array and says where it cannot write") {
 }
 
 TEST_CASE("a file that is not the expected IDX file is named, with what was found") {
-  const temp_folder folder;
-  const std::string path = folder.file("x");
+  const scratch::folder folder;
+  const std::string path = folder / "x";
   CHECK(contains(complaint(folder, {0x89, 'P', 'N', 'G', 1, 2}),
                  path + " is not an IDX file: it begins with 89 50 4e 47"));
   bytes floats = idx_file({2, 2, 2});
@@ -128,7 +129,7 @@ TEST_CASE("a file that is not the expected IDX file is named, with what was foun
 }
 
 TEST_CASE("every truncation and every extra byte of a plain file is refused") {
-  const temp_folder folder;
+  const scratch::folder folder;
   const bytes good = idx_file({3, 4, 5});
   CHECK(complaint(folder, good).empty());
   for (std::size_t length = 0; length < good.size(); ++length) {
@@ -141,7 +142,7 @@ TEST_CASE("every truncation and every extra byte of a plain file is refused") {
 }
 
 TEST_CASE("a header that promises too much gets no memory") {
-  const temp_folder folder;
+  const scratch::folder folder;
   const std::vector<std::vector<std::uint32_t>> promises{
       {0x7fffffffU, 28, 28},                    // far above the limit
       {0x80000000U, 28, 28},                    // not an extent
@@ -169,8 +170,8 @@ TEST_CASE("a header that promises too much gets no memory") {
 }
 
 TEST_CASE("the limit of bytes is exact and can be moved") {
-  const temp_folder folder;
-  const std::string path = folder.file("x");
+  const scratch::folder folder;
+  const std::string path = folder / "x";
   write_bytes(path, idx_file({4, 5, 5}));
   CHECK(read_idx(path, 3, 100).data.size() == 100);
   CHECK(contains(message_of<format_error>([&] { (void)read_idx(path, 3, 99); }),
@@ -178,8 +179,8 @@ TEST_CASE("the limit of bytes is exact and can be moved") {
 }
 
 TEST_CASE("flipped bytes of a plain file give an array of the stated size or a format error") {
-  const temp_folder folder;
-  const std::string path = folder.file("x");
+  const scratch::folder folder;
+  const std::string path = folder / "x";
   const bytes good = idx_file({3, 4, 5});
   chainrule::random_stream random{11};
   int accepted = 0;
@@ -208,16 +209,16 @@ TEST_CASE("flipped bytes of a plain file give an array of the stated size or a f
 #ifdef CHAINRULE_WITH_ZLIB
 
 TEST_CASE("a compressed IDX file is the plain one") {
-  const temp_folder folder;
+  const scratch::folder folder;
   const bytes plain = idx_file({90, 28, 28});
-  write_bytes(folder.file("x.gz"), gzip(plain));
-  const idx_array array = read_idx(folder.file("x.gz"), 3);
+  write_bytes(folder / "x.gz", gzip(plain));
+  const idx_array array = read_idx(folder / "x.gz", 3);
   CHECK(array.extents == std::vector<index_t>{90, 28, 28});
   CHECK(array.data == bytes(plain.begin() + 16, plain.end()));
 }
 
 TEST_CASE("every truncation of a compressed file is refused, and what comes too much") {
-  const temp_folder folder;
+  const scratch::folder folder;
   const bytes plain = idx_file({3, 4, 5});
   const bytes good = gzip(plain);
   CHECK(complaint(folder, good).empty());
@@ -239,8 +240,8 @@ TEST_CASE("every truncation of a compressed file is refused, and what comes too 
 }
 
 TEST_CASE("flipped bytes of a compressed file give the same array or a format error") {
-  const temp_folder folder;
-  const std::string path = folder.file("x.gz");
+  const scratch::folder folder;
+  const std::string path = folder / "x.gz";
   const bytes plain = idx_file({3, 4, 5});
   const bytes good = gzip(plain);
   const bytes elements(plain.begin() + 16, plain.end());
@@ -268,8 +269,8 @@ TEST_CASE("flipped bytes of a compressed file give the same array or a format er
 }
 
 TEST_CASE("a gzip bomb costs neither time nor memory") {
-  const temp_folder folder;
-  const std::string path = folder.file("bomb.gz");
+  const scratch::folder folder;
+  const std::string path = folder / "bomb.gz";
   struct bomb {
     std::vector<std::uint32_t> extents;
     std::size_t memory;
@@ -296,13 +297,13 @@ TEST_CASE("a gzip bomb costs neither time nor memory") {
 }
 
 TEST_CASE("the bomb of these tests is a sound gzip file") {
-  const temp_folder folder;
-  write_bytes(folder.file("x.gz"), gzip_bomb(idx_header({3, 1024, 1024}), 3));
-  CHECK(read_idx(folder.file("x.gz"), 3).data == bytes(std::size_t{3} << 20U));
+  const scratch::folder folder;
+  write_bytes(folder / "x.gz", gzip_bomb(idx_header({3, 1024, 1024}), 3));
+  CHECK(read_idx(folder / "x.gz", 3).data == bytes(std::size_t{3} << 20U));
 }
 
 TEST_CASE("a short compressed file that promises much gets no memory") {
-  const temp_folder folder;
+  const scratch::folder folder;
   largest_request = 0;
   const std::string message = complaint(folder, gzip(idx_header({60000, 28, 28})));
   CHECK(contains(message, "is truncated or damaged: its header promises 60000x28x28 = 47040000"));

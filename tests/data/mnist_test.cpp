@@ -16,14 +16,14 @@ using namespace data_test;
 namespace {
 
 /// A tiny data set: 6 images to train, 3 to test, of 2x3.
-void write_tiny(const temp_folder& folder) {
-  write_bytes(folder.file("train-images-idx3-ubyte"), idx_file({6, 2, 3}));
-  write_bytes(folder.file("train-labels-idx1-ubyte"), idx_file({6}, 10));
-  write_bytes(folder.file("t10k-images-idx3-ubyte"), idx_file({3, 2, 3}));
-  write_bytes(folder.file("t10k-labels-idx1-ubyte"), idx_file({3}, 10));
+void write_tiny(const scratch::folder& folder) {
+  write_bytes(folder / "train-images-idx3-ubyte", idx_file({6, 2, 3}));
+  write_bytes(folder / "train-labels-idx1-ubyte", idx_file({6}, 10));
+  write_bytes(folder / "t10k-images-idx3-ubyte", idx_file({3, 2, 3}));
+  write_bytes(folder / "t10k-labels-idx1-ubyte", idx_file({3}, 10));
 }
 
-std::string complaint(const temp_folder& folder) {
+std::string complaint(const scratch::folder& folder) {
   return message_of<format_error>([&] { (void)load_mnist(folder.path()); });
 }
 
@@ -43,7 +43,7 @@ void check_tiny(const chainrule::mnist_data& data) {
 }  // namespace
 
 TEST_CASE("MNIST is found in its four files") {
-  const temp_folder folder;
+  const scratch::folder folder;
   write_tiny(folder);
   check_tiny(load_mnist(folder.path()));
   check_tiny(load_mnist(folder.path() + "/"));
@@ -51,42 +51,40 @@ TEST_CASE("MNIST is found in its four files") {
   CHECK(load_mnist(folder.path(), "Fashion-MNIST").test.name == "Fashion-MNIST");
 
   // With the dot, as some unpackers name them.
-  std::filesystem::rename(folder.file("t10k-images-idx3-ubyte"),
-                          folder.file("t10k-images.idx3-ubyte"));
-  std::filesystem::rename(folder.file("train-labels-idx1-ubyte"),
-                          folder.file("train-labels.idx1-ubyte"));
+  std::filesystem::rename(folder / "t10k-images-idx3-ubyte", (folder / "t10k-images.idx3-ubyte"));
+  std::filesystem::rename(folder / "train-labels-idx1-ubyte", (folder / "train-labels.idx1-ubyte"));
   check_tiny(load_mnist(folder.path()));
 }
 
 #ifdef CHAINRULE_WITH_ZLIB
 TEST_CASE("MNIST may be compressed, file by file") {
-  const temp_folder folder;
+  const scratch::folder folder;
   write_tiny(folder);
-  std::filesystem::remove(folder.file("train-images-idx3-ubyte"));
-  write_bytes(folder.file("train-images-idx3-ubyte.gz"), gzip(idx_file({6, 2, 3})));
-  std::filesystem::remove(folder.file("t10k-labels-idx1-ubyte"));
-  write_bytes(folder.file("t10k-labels.idx1-ubyte.gz"), gzip(idx_file({3}, 10)));
+  std::filesystem::remove(folder / "train-images-idx3-ubyte");
+  write_bytes(folder / "train-images-idx3-ubyte.gz", gzip(idx_file({6, 2, 3})));
+  std::filesystem::remove(folder / "t10k-labels-idx1-ubyte");
+  write_bytes(folder / "t10k-labels.idx1-ubyte.gz", gzip(idx_file({3}, 10)));
   check_tiny(load_mnist(folder.path()));
 
   bytes cut = gzip(idx_file({6, 2, 3}));
   cut.resize(cut.size() - 9);
-  write_bytes(folder.file("train-images-idx3-ubyte.gz"), cut);
+  write_bytes(folder / "train-images-idx3-ubyte.gz", cut);
   CHECK(contains(complaint(folder), "train-images-idx3-ubyte.gz is truncated"));
 }
 #endif
 
 TEST_CASE("a missing folder and a missing file are named") {
-  const temp_folder folder;
-  CHECK(message_of<io_error>([&] { (void)load_mnist(folder.file("none")); }) ==
-        "cannot open the folder " + folder.file("none") + ": No such file or directory");
-  write_bytes(folder.file("file"), {1});
-  CHECK(contains(message_of<io_error>([&] { (void)load_mnist(folder.file("file")); }),
+  const scratch::folder folder;
+  CHECK(message_of<io_error>([&] { (void)load_mnist(folder / "none"); }) ==
+        "cannot open the folder " + (folder / "none") + ": No such file or directory");
+  write_bytes(folder / "file", {1});
+  CHECK(contains(message_of<io_error>([&] { (void)load_mnist(folder / "file"); }),
                  "is not a folder"));
   write_tiny(folder);
   for (const std::string stem : {"train-images", "train-labels", "t10k-images", "t10k-labels"}) {
     const std::string kind = contains(stem, "images") ? "idx3-ubyte" : "idx1-ubyte";
     write_tiny(folder);
-    std::filesystem::remove(folder.file(stem + "-" + kind));
+    std::filesystem::remove((folder / stem + "-" + kind));
     const std::string message = message_of<io_error>([&] { (void)load_mnist(folder.path()); });
     CHECK(contains(message, folder.path()));
     CHECK(contains(message, stem + "-" + kind + ", " + stem + "-" + kind + ".gz, " + stem + "." +
@@ -95,10 +93,10 @@ TEST_CASE("a missing folder and a missing file are named") {
 }
 
 TEST_CASE("MNIST files that are wrong are named, with what was expected and found") {
-  const temp_folder folder;
+  const scratch::folder folder;
   write_tiny(folder);
-  const std::string train_images = folder.file("train-images-idx3-ubyte");
-  const std::string train_labels = folder.file("train-labels-idx1-ubyte");
+  const std::string train_images = folder / "train-images-idx3-ubyte";
+  const std::string train_labels = folder / "train-labels-idx1-ubyte";
 
   SECTION("truncated images") {
     bytes cut = idx_file({6, 2, 3});

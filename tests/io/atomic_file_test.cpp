@@ -12,8 +12,8 @@
 #include <thread>
 #include <vector>
 
-#include "io/scratch.hpp"
 #include "support/catch.hpp"
+#include "support/scratch.hpp"
 
 using chainrule::io_error;
 using chainrule::write_file_atomically;

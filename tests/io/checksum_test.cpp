@@ -5,8 +5,8 @@
 #include <span>
 #include <string>
 
-#include "io/scratch.hpp"
 #include "support/catch.hpp"
+#include "support/scratch.hpp"
 
 using chainrule::crc32_of;
 using chainrule::crc32_sum;

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "io/scratch.hpp"
 #include "support/catch.hpp"
+#include "support/scratch.hpp"
 
 // An independent reader to compare with, where there is one.
 #if __has_include(<nlohmann/json.hpp>)

@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "chainrule/io/safetensors.hpp"
-#include "io/scratch.hpp"
 #include "support/catch.hpp"
+#include "support/scratch.hpp"
 
 using chainrule::format_error;
 using chainrule::load_safetensors;

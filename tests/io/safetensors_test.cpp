@@ -13,8 +13,8 @@
 #include <utility>
 #include <vector>
 
-#include "io/scratch.hpp"
 #include "support/catch.hpp"
+#include "support/scratch.hpp"
 
 using chainrule::format_error;
 using chainrule::index_t;

@@ -4,8 +4,8 @@
 #include "chainrule/layers/dense.hpp"
 #include "chainrule/layers/dropout.hpp"
 #include "chainrule/network/network.hpp"
-#include "io/scratch.hpp"
 #include "support/catch.hpp"
+#include "support/scratch.hpp"
 #include "testing/batches.hpp"
 
 using namespace batches;

@@ -16,9 +16,9 @@
 #include "chainrule/network/network.hpp"
 #include "chainrule/network/summary.hpp"
 #include "chainrule/train/trainer.hpp"
-#include "io/scratch.hpp"
 #include "limits/heap.hpp"
 #include "support/catch.hpp"
+#include "support/scratch.hpp"
 
 using namespace chainrule;
 

@@ -4,9 +4,9 @@
 #include <string>
 
 #include "chainrule/io/safetensors.hpp"
-#include "io/scratch.hpp"
 #include "limits/heap.hpp"
 #include "support/catch.hpp"
+#include "support/scratch.hpp"
 
 using namespace chainrule;
 

@@ -13,8 +13,8 @@
 #include "chainrule/core/philox.hpp"
 #include "chainrule/core/temporary_file.hpp"
 #include "chainrule/io/safetensors.hpp"
-#include "io/scratch.hpp"
 #include "support/catch.hpp"
+#include "support/scratch.hpp"
 
 using namespace chainrule;
 

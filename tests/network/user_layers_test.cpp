@@ -9,8 +9,8 @@
 #include "chainrule/network/network.hpp"
 #include "chainrule/optim/optimizer.hpp"
 #include "chainrule/testing/gradient_check.hpp"
-#include "io/scratch.hpp"
 #include "support/catch.hpp"
+#include "support/scratch.hpp"
 #include "testing/batches.hpp"
 
 using namespace batches;

@@ -1,7 +1,6 @@
 // A training that is saved and loaded, or moved to another backend, goes on as if nothing had been.
 
 #include <cstdint>
-#include <filesystem>
 #include <limits>
 #include <string>
 #include <type_traits>
@@ -17,6 +16,7 @@
 #include "support/backend_list.hpp"
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
+#include "support/scratch.hpp"
 
 using namespace chainrule;
 using support::backends;
@@ -54,10 +54,6 @@ std::vector<double> parameters(const Network& net) {
   return {values.begin(), values.end()};
 }
 
-std::string temporary(const char* name) {
-  return (std::filesystem::temp_directory_path() / name).string();
-}
-
 }  // namespace
 
 TEMPLATE_LIST_TEST_CASE(
@@ -67,8 +63,8 @@ TEMPLATE_LIST_TEST_CASE(
   const B be;
   const samples s;
   const dataset<B> data(be, s.inputs(), s.labels, 3, 1.0 / 255);
-  const std::string file =
-      temporary(std::is_same_v<scalar_t<B>, float> ? "chainrule_run_f" : "chainrule_run_d");
+  const scratch::folder folder;
+  const std::string file = folder / "training";
 
   auto whole = make_network(be);
   auto straight = make_trainer(whole);
@@ -93,7 +89,6 @@ TEMPLATE_LIST_TEST_CASE(
   auto weights = make_network(be);
   load_weights(weights, file);
   CHECK(parameters(weights) == parameters(first_half));
-  std::filesystem::remove(file);
 }
 
 TEMPLATE_LIST_TEST_CASE("a training goes on on another backend", "[train][checkpoint]", backends) {
@@ -130,7 +125,8 @@ TEMPLATE_LIST_TEST_CASE("a training goes on on another backend", "[train][checkp
 TEST_CASE("a training refuses what is not its own", "[train][checkpoint]") {
   const support::tested<float> be;
   using B = support::tested<float>;
-  const std::string file = temporary("chainrule_run_refused");
+  const scratch::folder folder;
+  const std::string file = folder / "training";
   network net{be, dense{4, 3}};
   trainer<B, softmax_cross_entropy, sgd> by_sgd{net, softmax_cross_entropy{}, sgd{0.1}};
   trainer by_momentum{net, softmax_cross_entropy{}, momentum{0.1}};
@@ -155,7 +151,6 @@ TEST_CASE("a training refuses what is not its own", "[train][checkpoint]") {
   network other{be, dense{4, 2}};
   CHECK(complaint<shape_error>([&] { other.assign(net); }) ==
         "parameter 0.weight is 4x2, that to take is 0.weight of 4x3");
-  std::filesystem::remove(file);
 }
 
 namespace {
@@ -182,8 +177,8 @@ TEMPLATE_LIST_TEST_CASE(
   const B be;
   const samples s;
   const dataset<B> data(be, s.inputs(), s.labels, 3, 1.0 / 255);
-  const std::string file =
-      temporary(std::is_same_v<scalar_t<B>, float> ? "chainrule_mid_f" : "chainrule_mid_d");
+  const scratch::folder folder;
+  const std::string file = folder / "training";
   const bool merge = GENERATE(false, true);
   // Of 5 batches of 8 and a last one of 5, or of 3 of 8 and a last one of 13; 3 epochs.
   const int per_epoch = merge ? 4 : 5;
@@ -221,7 +216,6 @@ TEMPLATE_LIST_TEST_CASE(
     before.fit(data, options);
     CHECK(parameters(first) == parameters(whole));
   }
-  std::filesystem::remove(file);
 }
 
 TEST_CASE("the rest of an epoch is left out where its order would be another",
@@ -257,7 +251,8 @@ TEST_CASE("a file of before, without a place in the epoch, is read; absurd numbe
           "[train][checkpoint]") {
   using B = support::tested<float>;
   const B be;
-  const std::string file = temporary("chainrule_run_old");
+  const scratch::folder folder;
+  const std::string file = folder / "training";
   network net{be, dense{4, 3}};
   trainer t{net, softmax_cross_entropy{}, sgd{0.1}};
   save_weights(net, file, {{"optimizer", "sgd"}, {"steps", "7"}, {"epochs", "2"}});
@@ -286,5 +281,4 @@ TEST_CASE("a file of before, without a place in the epoch, is read; absurd numbe
   save_weights(net, file, {{"optimizer", "sgd"}, {"steps", "\x1b]0;x\a"}, {"epochs", "2"}});
   CHECK(complaint<format_error>([&] { (void)load_training(t, file); }) ==
         file + ": the metadata 'steps' must be a number of 0 to 9007199254740992, got '?]0;x?'");
-  std::filesystem::remove(file);
 }

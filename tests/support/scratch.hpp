@@ -1,8 +1,8 @@
 /// \file
 /// What the tests of files share: a folder of their own that disappears again, and whole files read
 /// and written with plain C.
-#ifndef CHAINRULE_TESTS_IO_SCRATCH_HPP
-#define CHAINRULE_TESTS_IO_SCRATCH_HPP
+#ifndef CHAINRULE_TESTS_SUPPORT_SCRATCH_HPP
+#define CHAINRULE_TESTS_SUPPORT_SCRATCH_HPP
 
 #include <dirent.h>
 #include <sys/stat.h>
@@ -38,7 +38,7 @@ class folder {
  public:
   folder() {
     const char* const base = std::getenv("TMPDIR");
-    path_ = std::string(base != nullptr && *base != '\0' ? base : "/tmp") + "/chainrule-io-XXXXXX";
+    path_ = std::string(base != nullptr && *base != '\0' ? base : "/tmp") + "/chainrule-XXXXXX";
     if (::mkdtemp(path_.data()) == nullptr) throw std::runtime_error("cannot make " + path_);
   }
   folder(const folder&) = delete;
@@ -91,4 +91,4 @@ using support::complaint;
 
 }  // namespace scratch
 
-#endif  // CHAINRULE_TESTS_IO_SCRATCH_HPP
+#endif  // CHAINRULE_TESTS_SUPPORT_SCRATCH_HPP
