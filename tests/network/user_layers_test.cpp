@@ -27,7 +27,7 @@ struct tied {
 
   explicit tied(index_t n) : first(n, chainrule::tanh{}), second(n, chainrule::tanh{}) {}
   shape bind(plan& p, const shape& in) {
-    between = p.output(in.size());
+    between = p.intermediate(in.size());
     return p.child("f", second, p.child("f", first, in));
   }
   template <backend B>

@@ -72,7 +72,7 @@ class dense {
     b_ = p.bias("bias", outputs_, bias_);
     const shape y = x.with_last(outputs_);
     if constexpr (!from_output) z_ = p.save(y.size());
-    if constexpr (!is_linear) dz_ = p.scratch_for_dy(y.size());
+    if constexpr (!is_linear) dz_ = p.scratch_in_dy(y.size());
     return y;
   }
 
@@ -101,11 +101,10 @@ class dense {
       dz = to;
     }
     const const_matrix<B> w = p.value(w_);
-    const double beta_w = p.beta(w_);
-    const double beta_b = p.beta(b_);
-    ops::linear_vjp(p.backend(), with_columns(x, w.rows()), w, with_columns(dz, outputs_),
-                    p.gradient(w_), beta_w, p.gradient(b_), beta_b,
-                    dx.empty() ? dx : with_columns(dx, w.rows()));
+    const auto [dw, beta_w] = p.gradient_to_add(w_);
+    const auto [db, beta_b] = p.gradient_to_add(b_);
+    ops::linear_vjp(p.backend(), with_columns(x, w.rows()), w, with_columns(dz, outputs_), dw,
+                    beta_w, db, beta_b, dx.empty() ? dx : with_columns(dx, w.rows()));
   }
 
   void describe(archive& a) const {

@@ -10,7 +10,8 @@
 ///
 ///     void backward(pass<B>& p, const_matrix<B> x, const_matrix<B> y, const_matrix<B> dy,
 ///                   matrix<B> dx) const {
-///       p.backend().gemm(p.gradient(w_), transposed(x), dy, {1, p.beta(w_)});
+///       const auto [dw, beta] = p.gradient_to_add(w_);
+///       p.backend().gemm(dw, transposed(x), dy, {1, beta});
 ///       if (!dx.empty()) p.backend().gemm(dx, dy, transposed(p.value(w_)));
 ///     }
 #ifndef CHAINRULE_LAYERS_PASS_HPP
@@ -50,6 +51,14 @@ struct pass_phase : phase {
   index_t first_row = 0;                 // of the batch, where the pass sees a micro-batch of it
 };
 
+/// Where a layer adds to the gradient of a parameter: gradient = what it computed + beta gradient.
+/// beta is 0 at the parameter's first use in a backward pass, and 1 after it.
+template <backend B>
+struct gradient_sum {
+  matrix<B> gradient;
+  double beta;
+};
+
 /// The numbers behind the handles of a plan, for up to `capacity` samples. Move-only.
 template <backend B>
 class pass {
@@ -84,15 +93,12 @@ class pass {
   [[nodiscard]] const_matrix<B> value(parameter_id id) const {
     return (*parameters_)[plan_->parameters()[at(id)].place];
   }
-  /// Where the gradient of a parameter is accumulated, with the factor beta(id) for what is there.
-  /// A parameter whose beta no layer asks for counts as unused, and its gradient is set to 0.
-  [[nodiscard]] matrix<B> gradient(parameter_id id) {
-    return (*gradients_)[plan_->parameters()[at(id)].place];
+  /// The gradient of a parameter, and the factor of what it holds: the first use in a backward pass
+  /// assigns, further ones add. To be called once for each use; parameters for which it is not
+  /// called get a gradient of 0.
+  [[nodiscard]] gradient_sum<B> gradient_to_add(parameter_id id) {
+    return {gradient(id), static_cast<double>(std::exchange(touched_[at(id)], char{1}))};
   }
-  /// 0 at the first call in a backward pass and 1 after: the factor of what `gradient` holds, so
-  /// that a parameter's first use assigns its gradient and further uses add to it. To be called
-  /// once for each use.
-  [[nodiscard]] double beta(parameter_id id) { return std::exchange(touched_[at(id)], char{1}); }
   /// Untrained state as the last update left it.
   [[nodiscard]] const_matrix<B> state(state_id id) const {
     return (*states_)[plan_->states()[at(id)].place];
@@ -109,7 +115,7 @@ class pass {
   }
   [[nodiscard]] matrix<B> scratch(scratch_id id) {
     const plan::scratch_matrix& m = plan_->scratches()[at(id)];
-    if (id.number == granted_to_ && !granted_.empty()) return granted_;
+    if (id.number == in_dy_ && !dy_.empty()) return dy_;
     return m.per_sample == 0 ? scratch(id, m.cols, m.rows) : scratch(id, m.per_sample, rows_);
   }
   /// The first n × cols elements of a scratch matrix that is at least as wide, without gaps.
@@ -126,11 +132,11 @@ class pass {
     be_->random(out, phase_.seed, stream);
   }
 
-  /// Lets the layer that declared `id` by scratch_for_dy use the memory of the dy it is called
-  /// with; with an empty matrix it uses scratch memory.
-  void grant(scratch_id id, matrix<B> dy) {
-    granted_to_ = id.number;
-    granted_ = dy;
+  /// Places what a layer declared by scratch_in_dy in the memory of the dy that it is called with;
+  /// with an empty matrix it has memory of its own.
+  void place_in_dy(scratch_id id, matrix<B> dy) {
+    in_dy_ = id.number;
+    dy_ = dy;
   }
 
   // What networks and their users ask for.
@@ -195,6 +201,9 @@ class pass {
   static constexpr std::size_t at(Id id) {
     return static_cast<std::size_t>(id.number);
   }
+  [[nodiscard]] matrix<B> gradient(parameter_id id) {
+    return (*gradients_)[plan_->parameters()[at(id)].place];
+  }
   [[nodiscard]] matrix<B> scratch(scratch_id id, index_t cols, index_t rows) {
     const plan::memory& o = plan_->scratches()[at(id)].offset;
     return {scratch_.view().data() + (o.per_sample * capacity_ + o.once), rows, cols};
@@ -219,8 +228,8 @@ class pass {
   tensor<B> scratch_;
   arena<B> new_state_;
   std::vector<char> touched_;  // parameters whose gradient was written in this backward pass
-  matrix<B> granted_{};
-  index_t granted_to_ = -1;
+  matrix<B> dy_{};             // where the scratch matrix in_dy_ lies
+  index_t in_dy_ = -1;
 };
 
 }  // namespace chainrule

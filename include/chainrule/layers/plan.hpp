@@ -31,7 +31,7 @@ namespace chainrule {
 
 // Handles of what a layer has declared, valid in every pass of the network that it is bound in.
 
-/// A trained parameter: plan::weight, plan::bias; pass::value, pass::gradient, pass::beta.
+/// A trained parameter: plan::weight, plan::bias; pass::value, pass::gradient_to_add.
 struct parameter_id {
   index_t number = -1;
 };
@@ -39,7 +39,7 @@ struct parameter_id {
 struct state_id {
   index_t number = -1;
 };
-/// A matrix that forward writes and backward reads: plan::save, plan::output; pass::saved.
+/// A matrix that forward writes and backward reads: plan::save, plan::intermediate; pass::saved.
 struct saved_id {
   index_t number = -1;
 };
@@ -102,7 +102,7 @@ class plan {
   }
   /// A matrix n × `per_sample` between two layers of a block: backward reads it, and passes of
   /// inference have it too.
-  saved_id output(index_t per_sample) {
+  saved_id intermediate(index_t per_sample) {
     saved_.push_back({per_sample, 0, 0, true});
     return {static_cast<index_t>(saved_.size()) - 1};
   }
@@ -112,9 +112,9 @@ class plan {
   /// A matrix rows × cols, independent of the number of samples, that keeps its values within one
   /// call of forward or backward.
   scratch_id scratch_once(index_t rows, index_t cols) { return add_scratch(0, rows, cols); }
-  /// A scratch matrix n × `per_sample`, as wide as the layer's output, for a backward pass that
-  /// rewrites dy: where nobody reads dy afterwards, it is dy's own memory.
-  scratch_id scratch_for_dy(index_t per_sample) { return scope_.dy_scratch = scratch(per_sample); }
+  /// A scratch matrix n × `per_sample`, as wide as the layer's output, for what backward computes
+  /// from dy element by element: it lies in dy's own memory where dy is not read afterwards.
+  scratch_id scratch_in_dy(index_t per_sample) { return scope_.in_dy = scratch(per_sample); }
   /// A stream of random numbers that is this layer's alone.
   [[nodiscard]] stream_id stream() {
     // The first stream of a layer has the layer's number, further ones are counted from above.
@@ -135,10 +135,10 @@ class plan {
     scope_.layer = detail::concat("layer ", scope_.path, " (", name_of_layer(layer), ")");
     scope_.number = layers_++;
     scope_.has_stream = false;
-    scope_.dy_scratch = {};
+    scope_.in_dy = {};
     scope_.peak = scope_.top;
     const shape out = layer.bind(*this, in);
-    child_dy_scratch_ = scope_.dy_scratch;
+    child_scratch_in_dy_ = scope_.in_dy;
     const memory peak = scope_.peak;
     scope_ = outer;
     scope_.peak = {std::max(peak.per_sample, outer.peak.per_sample),
@@ -146,13 +146,13 @@ class plan {
     producer_ = producer;
     return out;
   }
-  /// The scratch matrix that the layer bound last by `child` declared by scratch_for_dy; its number
-  /// is -1 if there is none. A block that reads dy no more when it calls that layer may let it use
-  /// dy's memory (pass::grant).
-  [[nodiscard]] scratch_id child_dy_scratch() const { return child_dy_scratch_; }
-  /// For a block whose last layer is called with the block's own dy, which the block itself does
-  /// not read: passes the right to overwrite dy on to that layer.
-  void set_dy_scratch(scratch_id id) { scope_.dy_scratch = id; }
+  /// What the layer bound last by `child` declared by scratch_in_dy; its number is -1 if that is
+  /// nothing. A block that does not read dy after it calls that layer may place it there
+  /// (pass::place_in_dy).
+  [[nodiscard]] scratch_id child_scratch_in_dy() const { return child_scratch_in_dy_; }
+  /// Declares a child's scratch_in_dy as that of the block, whose last layer is called with the
+  /// block's own dy; {} where the block reads dy itself.
+  void set_scratch_in_dy(scratch_id id) { scope_.in_dy = id; }
 
   /// The layer that is being bound, for messages: "layer 3 (dense)".
   [[nodiscard]] const std::string& layer() const { return scope_.layer; }
@@ -229,9 +229,9 @@ class plan {
     std::string layer = "the network";
     index_t number = 0;
     bool has_stream = false;
-    scratch_id dy_scratch;  // replaced by dy's memory where nobody reads dy afterwards
-    memory top;             // the scratch offset behind the layer's own declarations
-    memory peak;            // and behind those of the layers in it, at most
+    scratch_id in_dy;  // may lie in dy's memory
+    memory top;        // the scratch offset behind the layer's own declarations
+    memory peak;       // and behind those of the layers in it, at most
   };
 
   static index_t find(const std::vector<parameter>& list, const std::string& name) {
@@ -285,7 +285,7 @@ class plan {
   std::vector<saved_matrix> saved_;
   std::vector<scratch_matrix> scratches_;
   scope scope_;
-  scratch_id child_dy_scratch_;
+  scratch_id child_scratch_in_dy_;
   shape input_;
   std::string producer_ = "the input";
   index_t layers_ = 0;  // bound so far, blocks included

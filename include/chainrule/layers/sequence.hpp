@@ -116,13 +116,13 @@ class residual {
   [[nodiscard]] shape bind(plan& p, const shape& in) {
     const shape x = p.input(in);
     const shape out = inner_.bind(p, x);
-    p.set_dy_scratch({});  // dy is read twice
+    p.set_scratch_in_dy({});  // dy is read twice
     if (out != x)
       throw shape_error(detail::concat(p.layer(),
                                        ": the layers of a residual block must return "
                                        "samples of the shape they take, ",
                                        to_string(x), ", but return ", to_string(out)));
-    f_ = p.output(x.size());
+    f_ = p.intermediate(x.size());
     return out;
   }
   template <backend B>
@@ -165,13 +165,12 @@ class concat {
         throw shape_error(detail::concat(p.layer(), ": outputs of ", to_string(branches_[0].out),
                                          " and ", to_string(out),
                                          " cannot be put side by side on the last axis"));
-      branches_.push_back({out, p.output(out.size()), {}});
+      branches_.push_back({out, p.intermediate(out.size()), {}});
       features += out.last();
     };
     std::apply([&](Layers&... layers) { (bind_one(layers), ...); }, layers_);
     for (branch& b : branches_) b.gradient = p.scratch(b.out.size());
     input_gradient_ = p.scratch(x.size());
-    p.set_dy_scratch({});
     return branches_[0].out.with_last(features);
   }
   template <backend B>

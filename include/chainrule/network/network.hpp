@@ -195,7 +195,7 @@ class network<B> {
     require_gradients(gradients);
     p.begin_backward(declared(), parameters_, states_, gradients, x.rows());
     const matrix<B> dy = output_gradient(p);
-    chain_.grant(p, dy);
+    chain_.place_in_dy(p, dy);
     chain_.backward(p, x, const_matrix<B>(chain_.output(p, depth() - 1)), const_matrix<B>(dy),
                     input_gradient, visitor());
     p.end_backward();
