@@ -90,7 +90,8 @@ std::vector<std::string> traced_texts() {
     be.map(f, x, x);
     be.map(derivative_of<F>{f}, x, x);
     be.map(backward_of<F>{f}, x, x, x);
-    ops::linear(be, const_matrix<B>(x), const_matrix<B>(x), const_matrix<B>(m(1, 8)), m(8, 8), f);
+    ops::linear_op{}.forward(be, m(8, 8), const_matrix<B>(x), const_matrix<B>(x),
+                             const_matrix<B>(m(1, 8)), f);
   });
   // Products of all transposes in shapes that GPUs tile differently.
   for (const matrix_shape s : {matrix_shape{1, 1},
@@ -154,8 +155,7 @@ std::vector<std::string> traced_texts() {
     be.place(x, m(8, 1), at, 1);
   }
 
-  ops::dropout(be, 0.5, const_matrix<B>(x), const_matrix<B>(x), x);
-  ops::dropout_vjp(be, 0.5, const_matrix<B>(x), const_matrix<B>(x), x);
+  ops::dropout_op{0.5}.forward(be, x, const_matrix<B>(x), const_matrix<B>(x));
   ops::softmax(be, const_matrix<B>(x), m(8, 1), m(8, 1), x);
   ops::argmax(be, const_matrix<B>(x), const_matrix<B>(m(1, 8)), m(8, 1), m(8, 1));
 

@@ -155,7 +155,7 @@ endforeach()
 # Operations stand in the namespace math of the graph's headers. Without rows are those behind
 # others (of products, of broadcasts, of where, of the vocabulary), and headers that differentiate
 # or make variables.
-set(behind_others product sum_to select evaluate)
+set(behind_others product sum_to select evaluate embed)
 file(GLOB graphs RELATIVE "${INCLUDE}/chainrule" "${INCLUDE}/chainrule/autodiff/*.hpp")
 list(REMOVE_ITEM graphs autodiff/backward.hpp autodiff/jacobian.hpp autodiff/tape.hpp)
 set(operations)

@@ -12,7 +12,7 @@
 #ifndef CHAINRULE_AUTODIFF_OPERATORS_HPP
 #define CHAINRULE_AUTODIFF_OPERATORS_HPP
 
-#include "chainrule/autodiff/pointwise.hpp"
+#include "chainrule/autodiff/recording.hpp"
 
 namespace chainrule {
 

@@ -18,6 +18,7 @@
 
 #include "chainrule/layers/layer.hpp"
 #include "chainrule/ops/linear.hpp"
+#include "chainrule/ops/vjp.hpp"
 
 namespace chainrule {
 
@@ -83,10 +84,10 @@ class dense {
     x = with_columns(x, w.rows());
     y = with_columns(y, outputs_);
     if (from_output || !p.training()) {
-      ops::linear(p.backend(), x, w, b, y, f_);
+      ops::linear_op{}.forward(p.backend(), y, x, w, b, f_);
     } else {
       const matrix<B> z = with_columns(p.saved(z_), outputs_);
-      ops::linear(p.backend(), x, w, b, z);
+      ops::linear_op{}.forward(p.backend(), z, x, w, b);
       p.backend().map(f_, y, const_matrix<B>(z));
     }
   }
@@ -97,14 +98,19 @@ class dense {
     const_matrix<B> dz = dy;
     if constexpr (!is_linear) {
       const matrix<B> to = p.scratch(dz_);
-      p.backend().map(backward_of<F>{f_}, to, dy, from_output ? y : const_matrix<B>(p.saved(z_)));
+      const const_matrix<B> z = from_output ? const_matrix<B>{} : const_matrix<B>(p.saved(z_));
+      ops::matrix_step<B, 1> step(p.backend(), dy, y, {z}, {to});
+      ops::pointwise_op<F, 1>{f_}.vjp(step);
       dz = to;
     }
     const const_matrix<B> w = p.value(w_);
     const auto [dw, beta_w] = p.gradient_to_add(w_);
     const auto [db, beta_b] = p.gradient_to_add(b_);
-    ops::linear_vjp(p.backend(), with_columns(x, w.rows()), w, with_columns(dz, outputs_), dw,
-                    beta_w, db, beta_b, dx.empty() ? dx : with_columns(dx, w.rows()));
+    const matrix<B> dx_rows = dx.empty() ? dx : with_columns(dx, w.rows());
+    ops::matrix_step<B, 3> step(p.backend(), with_columns(dz, outputs_), {},
+                                {with_columns(x, w.rows()), w, {}},
+                                {dx_rows, {dw, beta_w}, {db, beta_b}});
+    ops::linear_op{}.vjp(step);
   }
 
   void describe(archive& a) const {

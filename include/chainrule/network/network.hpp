@@ -132,8 +132,9 @@ class network<B> {
   /// Gives parameters and state their first values; a seed gives the same values on any backend.
   void initialize(std::uint64_t seed) {
     std::uint64_t stream = 0;
-    for (const parameter& p : declared().parameters()) fill(parameters_, p, seed, stream++);
-    for (const parameter& p : declared().states()) fill(states_, p, seed, 0);
+    for (const parameter& p : declared().parameters())
+      detail::initialize(be_, parameters_, p, seed, stream++);
+    for (const parameter& p : declared().states()) detail::initialize(be_, states_, p, seed, 0);
   }
 
   /// Copies parameters and state of a network with the same layers, which may be on another backend
@@ -192,13 +193,12 @@ class network<B> {
   /// which was one in training. Throws shape_error.
   void backward(const_matrix<B> x, pass<B>& p, arena<B>& gradients,
                 matrix<B> input_gradient = {}) const {
-    require_gradients(gradients);
-    p.begin_backward(declared(), parameters_, states_, gradients, x.rows());
-    const matrix<B> dy = output_gradient(p);
-    chain_.place_in_dy(p, dy);
-    chain_.backward(p, x, const_matrix<B>(chain_.output(p, depth() - 1)), const_matrix<B>(dy),
-                    input_gradient, visitor());
-    p.end_backward();
+    run_backward(x, p, gradients, input_gradient, false);
+  }
+  /// A backward pass that adds dL/dparameters to `gradients`; dL/dx is assigned.
+  void add_backward(const_matrix<B> x, pass<B>& p, arena<B>& gradients,
+                    matrix<B> input_gradient = {}) const {
+    run_backward(x, p, gradients, input_gradient, true);
   }
 
   /// Throws shape_error unless `gradients` is an arena of this network's parameters.
@@ -276,6 +276,17 @@ class network<B> {
     return [this](index_t i, const auto& f) { f(at(i)); };
   }
 
+  void run_backward(const_matrix<B> x, pass<B>& p, arena<B>& gradients, matrix<B> input_gradient,
+                    bool add) const {
+    require_gradients(gradients);
+    p.begin_backward(declared(), parameters_, states_, gradients, x.rows(), add);
+    const matrix<B> dy = output_gradient(p);
+    chain_.place_in_dy(p, dy);
+    chain_.backward(p, x, const_matrix<B>(chain_.output(p, depth() - 1)), const_matrix<B>(dy),
+                    input_gradient, visitor());
+    p.end_backward();
+  }
+
   template <class Samples>
   static tensor<B> refuse_samples() {
     static_assert(
@@ -302,17 +313,6 @@ class network<B> {
         throw shape_error(detail::concat(what, " ", mine[i].name, " is ",
                                          to_string(mine[i].extents), ", that to take is ",
                                          theirs[i].name, " of ", to_string(theirs[i].extents)));
-  }
-
-  void fill(arena<B>& values, const parameter& p, std::uint64_t seed, std::uint64_t stream) {
-    auto drawn = detail::host_vector<double>(p.place.rows * p.place.cols);
-    auto rounded = detail::host_vector<scalar_t<B>>(p.place.rows * p.place.cols);
-    random_stream random(seed, stream);
-    p.initial.fill({drawn.data(), p.place.rows, p.place.cols}, p.inputs, p.outputs, random);
-    std::copy(drawn.begin(), drawn.end(), rounded.begin());
-    be_.upload(values[p.place],
-               matrix_view<const scalar_t<B>>(rounded.data(), p.place.rows, p.place.cols));
-    be_.synchronize();  // `rounded` must live until it is read
   }
 
   B be_;

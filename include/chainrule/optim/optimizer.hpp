@@ -1,8 +1,12 @@
 /// \file
 /// `optimizer`: a chain of rules with its state, bound to the parameters of one network.
 ///
-///     optimizer opt(be, net.parameters().plan(), chain(weight_decay{1e-4}, momentum{0.1}));
-///     opt.update(net.parameters(), gradients);   // a map over the arena, or over each region
+///     optimizer opt{net, chain(weight_decay{1e-4}, momentum{0.1})};   // or a parameter_set
+///     opt.zero_gradients();                      // gradients are added up until they are set to 0
+///     backward(loss);                            // of call(net, x, opt.gradients()): adds to them
+///     opt.update();                              // a map over the arena, or over each region
+///
+/// `optimizer opt(be, plan, rules)` has no gradients of its own: opt.update(parameters, gradients).
 #ifndef CHAINRULE_OPTIM_OPTIMIZER_HPP
 #define CHAINRULE_OPTIM_OPTIMIZER_HPP
 
@@ -97,6 +101,29 @@ class optimizer {
         scalars_(be, 1, per_step()),
         measured_(be, 1, 2) {
     for (auto& s : state_) s = arena<B>(be, plan);
+  }
+
+  /// State for the parameters of a network or parameter_set, and an arena for their gradients, all
+  /// 0. The model must outlive the optimizer and not be moved.
+  template <class Model, class Rules>
+  optimizer(Model& model, const Rules& rules)
+      : optimizer(model.backend(), model.parameters().plan(), rules) {
+    parameters_ = &model.parameters();
+    gradients_ = model.make_gradients();
+  }
+
+  /// Where backward passes add the gradients of the model's parameters.
+  [[nodiscard]] arena<B>& gradients() { return gradients_; }
+  [[nodiscard]] const arena<B>& gradients() const { return gradients_; }
+  /// Sets the gradients to 0: to be called before the first backward pass of each update.
+  void zero_gradients() { be_.map(fn::fill{0}, gradients_.all()); }
+  /// One step of the model's parameters by gradients(), which stay as they are. Throws value_error
+  /// if the optimizer was made for arenas and not for a model.
+  void update() {
+    if (parameters_ == nullptr)
+      throw value_error(
+          "this optimizer was made without a model; give update() the parameters and gradients");
+    update(*parameters_, gradients_);
   }
 
   /// One step: parameters -= rate * direction. Throws shape_error if an arena is of another plan.
@@ -272,6 +299,8 @@ class optimizer {
 
   B be_;
   Chain rules_;
+  arena<B>* parameters_ = nullptr;  // of the model, if there is one
+  arena<B> gradients_;
   arena_plan plan_;
   std::array<arena<B>, slots> state_;
   std::uint64_t identity_ = detail::next_identity();
@@ -286,6 +315,9 @@ class optimizer {
 template <backend B, class Rules>
 optimizer(const B&, const arena_plan&, const Rules&)
     -> optimizer<B, decltype(chain(std::declval<const Rules&>()))>;
+template <class Model, class Rules>
+optimizer(Model&, const Rules&)
+    -> optimizer<typename Model::backend_type, decltype(chain(std::declval<const Rules&>()))>;
 
 }  // namespace chainrule
 

@@ -81,7 +81,7 @@ struct derivative_of {
 /// the output y if f is derivable from it, else the argument x.
 template <class F>
 struct backward_of {
-  F f{};
+  [[no_unique_address]] F f{};
 
   template <math::number X>
   [[nodiscard]] constexpr X operator()(const X& dy, const X& kept) const {
