@@ -66,7 +66,7 @@ TEST_CASE("products, plain and transposed", "[gradients]") {
   row("matmul, both transposed",
       [](const auto& x) { return matmul(transposed(x[0]), transposed(x[1])); }, {lt, rt});
   row("matmul with itself", [](const auto& x) { return matmul(transposed(x[0]), x[0]); }, {l});
-  row("linear", [](const auto& x) { return math::linear(x[0], x[1], x[2]); }, {l, r, b});
+  row("linear", [](const auto& x) { return sqr(math::linear(x[0], x[1], x[2])); }, {l, r, b});
   row("transpose", [](const auto& x) { return transpose(x[0]) * x[1]; }, {l, lt});
   row("transpose of a wide one", [](const auto& x) { return sqr(transpose(x[0])); }, {rt});
 }
