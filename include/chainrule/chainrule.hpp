@@ -13,6 +13,7 @@
 #include "chainrule/layers/activation.hpp"
 #include "chainrule/layers/dense.hpp"
 #include "chainrule/layers/dropout.hpp"
+#include "chainrule/layers/embedding.hpp"
 #include "chainrule/layers/reshape.hpp"
 #include "chainrule/layers/sequence.hpp"
 #include "chainrule/losses/multiclass_hinge.hpp"

@@ -43,6 +43,10 @@ struct state_id {
 struct saved_id {
   index_t number = -1;
 };
+/// Indices that forward writes and backward reads: plan::save_indices; pass::saved.
+struct saved_indices_id {
+  index_t number = -1;
+};
 /// A matrix that lives within one call: plan::scratch; pass::scratch.
 struct scratch_id {
   index_t number = -1;
@@ -99,6 +103,12 @@ class plan {
   saved_id save_once(index_t rows, index_t cols) {
     saved_.push_back({0, rows, cols, false});
     return {static_cast<index_t>(saved_.size()) - 1};
+  }
+  /// Indices n × `per_sample` (std::int32_t) that forward writes and backward reads, such as where
+  /// a maximum was.
+  saved_indices_id save_indices(index_t per_sample) {
+    saved_indices_.push_back(per_sample);
+    return {static_cast<index_t>(saved_indices_.size()) - 1};
   }
   /// A matrix n × `per_sample` between two layers of a block: backward reads it, and passes of
   /// inference have it too.
@@ -169,10 +179,31 @@ class plan {
             "input{784} or dense{784, 128}"));
       return input_ = {features};
     }
+    if (reads_network_input()) require_one_kind_of_input(false);
     if (features != dynamic && in.last() != features)
       throw shape_error(detail::concat(scope_.layer, " expects ", features, " features, ",
                                        producer_, " produces ",
                                        in.rank() == 1 ? std::to_string(in.last()) : to_string(in)));
+    return in;
+  }
+  /// The shape of the network's input for a layer that reads it as indices (pass::indices) of
+  /// `count` things: -1, 0, ..., count - 1. Its x is then empty. Throws shape_error if the shape is
+  /// not known, if the layer reads another layer's output, or if a layer reads the input as
+  /// scalars.
+  [[nodiscard]] shape input_indices(const shape& in, index_t count) {
+    if (!reads_network_input())
+      throw shape_error(detail::concat(scope_.layer,
+                                       " takes indices, which only the input of the "
+                                       "network holds, but ",
+                                       producer_,
+                                       " produces numbers; let it "
+                                       "be the first layer"));
+    if (!in.is_known())
+      throw shape_error(detail::concat(scope_.layer,
+                                       " takes any number of indices; begin with a "
+                                       "layer that says how many, such as input{128}"));
+    require_one_kind_of_input(true);
+    index_count_ = index_count_ == 0 ? count : std::min(index_count_, count);
     return in;
   }
   /// Sets the shape of the network's input. Throws shape_error unless `in` is not known or the
@@ -214,10 +245,14 @@ class plan {
   [[nodiscard]] const arena_plan& parameter_arena() const { return parameter_arena_; }
   [[nodiscard]] const arena_plan& state_arena() const { return state_arena_; }
   [[nodiscard]] const std::vector<saved_matrix>& saved() const { return saved_; }
+  /// The columns of each matrix of saved indices.
+  [[nodiscard]] const std::vector<index_t>& saved_indices() const { return saved_indices_; }
   [[nodiscard]] const std::vector<scratch_matrix>& scratches() const { return scratches_; }
   /// The scratch memory of a pass.
   [[nodiscard]] memory scratch_size() const { return scope_.peak; }
   [[nodiscard]] const shape& input() const { return input_; }
+  /// What the indices of the network's input are below; 0 if its input is scalars.
+  [[nodiscard]] index_t index_count() const { return index_count_; }
   [[nodiscard]] bool is_cut_by_samples() const { return !needs_whole_batch_; }
   /// The declarations of parameters so far: a layer that adds none has nothing to be trained.
   [[nodiscard]] index_t parameter_uses() const { return uses_; }
@@ -238,6 +273,16 @@ class plan {
     for (std::size_t i = 0; i < list.size(); ++i)
       if (list[i].name == name) return static_cast<index_t>(i);
     return -1;
+  }
+  /// Whether the layer that is being bound reads the input of the network.
+  [[nodiscard]] bool reads_network_input() const { return producer_ == network_input; }
+  void require_one_kind_of_input(bool indices) {
+    (indices ? reads_indices_ : reads_scalars_) = true;
+    if (reads_indices_ && reads_scalars_)
+      throw shape_error(detail::concat(scope_.layer, " reads the input of the network as ",
+                                       indices ? "indices" : "scalars", ", another layer as ",
+                                       indices ? "scalars" : "indices",
+                                       "; a network has one input, of one kind"));
   }
   [[noreturn]] void refuse_twice(const std::string& name) const {
     throw value_error(detail::concat(scope_.layer, " declares ", name, " twice"));
@@ -283,11 +328,16 @@ class plan {
   arena_plan parameter_arena_;
   arena_plan state_arena_;
   std::vector<saved_matrix> saved_;
+  std::vector<index_t> saved_indices_;
   std::vector<scratch_matrix> scratches_;
   scope scope_;
   scratch_id child_scratch_in_dy_;
   shape input_;
-  std::string producer_ = "the input";
+  static constexpr const char* network_input = "the input";
+  std::string producer_ = network_input;
+  index_t index_count_ = 0;
+  bool reads_indices_ = false;
+  bool reads_scalars_ = false;
   index_t layers_ = 0;  // bound so far, blocks included
   index_t further_streams_ = index_t{1} << 15;
   bool needs_whole_batch_ = false;

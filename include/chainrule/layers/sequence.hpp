@@ -156,7 +156,7 @@ class concat {
 
   /// Throws shape_error if the shapes of the outputs differ beyond their last axis.
   [[nodiscard]] shape bind(plan& p, const shape& in) {
-    const shape x = p.input(in);
+    const shape x = in.is_known() ? in : p.input(in);  // its layers say how they read it
     branches_.clear();
     index_t features = 0;
     const auto bind_one = [&](auto& layer) {

@@ -37,6 +37,11 @@ struct layer_summary {
   index_t parameters = 0;
 };
 
+/// Scalars or indices in the memory of backend B.
+template <class Samples, class B>
+concept samples_of =
+    std::convertible_to<Samples, const_matrix<B>> || std::convertible_to<Samples, const_indices<B>>;
+
 template <backend B, class... Layers>
 class network;
 
@@ -168,14 +173,15 @@ class network<B> {
   /// shape_error.
   const_matrix<B> forward(const_matrix<B> x, pass<B>& p,
                           const pass_phase<B>& what = phase{}) const {
-    if (x.cols() != inputs())
-      throw shape_error(detail::concat("the network expects ", input_in_words(),
-                                       ", the samples have ", x.cols()));
-    p.begin_forward(*plan_, parameters_, states_, x.rows(), what);
-    const matrix<B> y = chain_.output(p, depth() - 1);
-    chain_.forward(p, x, y, visitor());
-    p.end_forward();
-    return y;
+    require_samples(x, false);
+    return run(x, {}, x.rows(), p, what);
+  }
+  /// The outputs for indices (n × inputs, rows without gaps), of a network whose first layer takes
+  /// them, such as embedding.
+  const_matrix<B> forward(const_indices<B> x, pass<B>& p,
+                          const pass_phase<B>& what = phase{}) const {
+    require_samples(x, true);
+    return run({}, x, x.rows(), p, what);
   }
 
   /// The gradient with respect to the output, n × outputs: a loss writes it here before backward.
@@ -192,13 +198,21 @@ class network<B> {
   /// which was one in training. Throws shape_error.
   void backward(const_matrix<B> x, pass<B>& p, arena<B>& gradients,
                 matrix<B> input_gradient = {}) const {
-    require_gradients(gradients);
-    p.begin_backward(declared(), parameters_, states_, gradients, x.rows());
-    const matrix<B> dy = output_gradient(p);
-    chain_.place_in_dy(p, dy);
-    chain_.backward(p, x, const_matrix<B>(chain_.output(p, depth() - 1)), const_matrix<B>(dy),
-                    input_gradient, visitor());
-    p.end_backward();
+    require_samples(x, false);
+    run_backward(x, {}, x.rows(), p, gradients, input_gradient);
+  }
+  /// The backward pass of a network that takes indices, which have no gradient.
+  void backward(const_indices<B> x, pass<B>& p, arena<B>& gradients) const {
+    require_samples(x, true);
+    run_backward({}, x, x.rows(), p, gradients, {});
+  }
+  /// Throws value_error unless all indices up to `largest` have a row in the layer that takes them,
+  /// or the network takes scalars.
+  void require_indices(index_t largest) const {
+    const index_t count = declared().index_count();
+    if (count > 0 && largest >= count)
+      throw value_error(detail::concat("the network takes indices of -1 (padding) to ", count - 1,
+                                       ", the samples have ", largest));
   }
 
   /// Throws shape_error unless `gradients` is an arena of this network's parameters.
@@ -226,24 +240,16 @@ class network<B> {
   }
 
   /// The outputs for x (n × inputs), as a tensor of their own. May be called from several threads.
-  [[nodiscard]] tensor<B> predict(const_matrix<B> x) const {
-    tensor<B> result(be_, x.rows(), outputs());
-    const index_t at_once = x.rows() < 256 ? (x.rows() < 1 ? 1 : x.rows()) : 256;
-    pass<B> p = make_pass(at_once);
-    for (index_t i = 0; i < x.rows(); i += at_once) {
-      const index_t count = x.rows() - i < at_once ? x.rows() - i : at_once;
-      be_.copy(result.view().middle_rows(i, count), forward(x.middle_rows(i, count), p));
-    }
-    return result;
-  }
+  [[nodiscard]] tensor<B> predict(const_matrix<B> x) const { return predict_rows(x); }
+  [[nodiscard]] tensor<B> predict(const_indices<B> x) const { return predict_rows(x); }
 
   /// Says what is wrong where the samples are no matrix of this backend.
   template <class Samples>
-  requires(!std::convertible_to<Samples, const_matrix<B>>) tensor<B> predict(const Samples&)
+  requires(!samples_of<Samples, B>) tensor<B> predict(const Samples&)
   const { return refuse_samples<Samples>(); }
   template <class Samples>
-  requires(!std::convertible_to<Samples, const_matrix<B>>)
-      const_matrix<B> forward(const Samples&, pass<B>&, const pass_phase<B>& = phase{})
+  requires(!samples_of<Samples, B>) const_matrix<B> forward(const Samples&, pass<B>&,
+                                                            const pass_phase<B>& = phase{})
   const { return refuse_samples<Samples>().view(); }
 
   /// One line per layer: its name, the shape of its output, its number of parameters.
@@ -277,6 +283,47 @@ class network<B> {
   }
 
   template <class Samples>
+  void require_samples(const Samples& x, bool are_indices) const {
+    if ((declared().index_count() > 0) != are_indices)
+      throw shape_error(are_indices
+                            ? "the network takes scalars, the samples are indices"
+                            : "the network takes indices: give it a matrix of std::int32_t");
+    if (x.cols() != inputs())
+      throw shape_error(detail::concat("the network expects ", input_in_words(),
+                                       ", the samples have ", x.cols()));
+  }
+
+  const_matrix<B> run(const_matrix<B> x, const_indices<B> indices, index_t rows, pass<B>& p,
+                      const pass_phase<B>& what) const {
+    p.begin_forward(*plan_, parameters_, states_, rows, what, indices);
+    const matrix<B> y = chain_.output(p, depth() - 1);
+    chain_.forward(p, x, y, visitor());
+    p.end_forward();
+    return y;
+  }
+  void run_backward(const_matrix<B> x, const_indices<B> indices, index_t rows, pass<B>& p,
+                    arena<B>& gradients, matrix<B> input_gradient) const {
+    require_gradients(gradients);
+    p.begin_backward(declared(), parameters_, states_, gradients, rows, indices);
+    const matrix<B> dy = output_gradient(p);
+    chain_.place_in_dy(p, dy);
+    chain_.backward(p, x, const_matrix<B>(chain_.output(p, depth() - 1)), const_matrix<B>(dy),
+                    input_gradient, visitor());
+    p.end_backward();
+  }
+  template <class Samples>
+  [[nodiscard]] tensor<B> predict_rows(const Samples& x) const {
+    tensor<B> result(be_, x.rows(), outputs());
+    const index_t at_once = std::clamp(x.rows(), index_t{1}, index_t{256});
+    pass<B> p = make_pass(at_once);
+    for (index_t i = 0; i < x.rows(); i += at_once) {
+      const index_t count = std::min(at_once, x.rows() - i);
+      be_.copy(result.view().middle_rows(i, count), forward(x.middle_rows(i, count), p));
+    }
+    return result;
+  }
+
+  template <class Samples>
   static tensor<B> refuse_samples() {
     static_assert(
         std::same_as<Samples, void>,
@@ -287,9 +334,10 @@ class network<B> {
   }
 
   [[nodiscard]] std::string input_in_words() const {
-    return input_shape().rank() == 1 ? detail::concat(inputs(), " features")
-                                     : detail::concat("samples of ", to_string(input_shape()), ", ",
-                                                      inputs(), " features");
+    const char* const what = declared().index_count() > 0 ? " indices" : " features";
+    return input_shape().rank() == 1
+               ? detail::concat(inputs(), what)
+               : detail::concat("samples of ", to_string(input_shape()), ", ", inputs(), what);
   }
 
   static void require_same(const char* what, const std::vector<parameter>& mine,
