@@ -16,6 +16,7 @@
 #include "chainrule/layers/embedding.hpp"
 #include "chainrule/layers/reshape.hpp"
 #include "chainrule/layers/sequence.hpp"
+#include "chainrule/layers/tags.hpp"
 #include "chainrule/losses/multiclass_hinge.hpp"
 #include "chainrule/losses/pointwise.hpp"
 #include "chainrule/losses/softmax_cross_entropy.hpp"

@@ -6,6 +6,7 @@
 #include "chainrule/layers/embedding.hpp"
 #include "chainrule/layers/reshape.hpp"
 #include "chainrule/layers/sequence.hpp"
+#include "chainrule/layers/tags.hpp"
 #include "chainrule/losses/pointwise.hpp"
 #include "gradients/network_row.hpp"
 
@@ -58,6 +59,12 @@ TEST_CASE("layers", "[gradients][networks]") {
   });
   row("repeat", []<class B>(const B&) {
     return specs<B>{first, repeat{3, residual{dense{9, sigmoid{}}}}, dense{3}};
+  });
+  row("frozen", []<class B>(const B&) {
+    return specs<B>{first, frozen{residual{dense{9, gelu{}}}}, dense{3}};
+  });
+  row("in_group", []<class B>(const B&) {
+    return specs<B>{first, in_group{1, dense{9, 7, gelu{}}.bias(init::uniform(-1, 1))}, last};
   });
   batch_point indices = point;
   for (std::int32_t i = 0; i < 35; ++i) indices.indices.push_back(i * i % 7 - 1);  // padding too

@@ -65,11 +65,14 @@ template <class B, class Loss>
   return list;
 }
 
-/// The elements of all gradients of a network: parameters and input.
+/// The elements of all gradients of a network: parameters to be trained and input.
 template <class Network>
 [[nodiscard]] index_t elements_of(const Network& net, index_t rows) {
   const bool is_differentiable = net.declared().index_count() == 0;
-  return net.parameter_count() + (is_differentiable ? rows * net.inputs() : 0);
+  index_t count = is_differentiable ? rows * net.inputs() : 0;
+  for (const parameter& p : net.parameter_list())
+    if (!p.tags.frozen) count += p.extents.size();
+  return count;
 }
 
 /// The terms of all sums that an element of a gradient goes through: those of every product forward

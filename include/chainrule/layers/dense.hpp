@@ -101,10 +101,15 @@ class dense {
       dz = to;
     }
     const const_matrix<B> w = p.value(w_);
+    dz = with_columns(dz, outputs_);
+    if (!dx.empty()) dx = with_columns(dx, w.rows());
+    if (!p.is_trained(w_)) {
+      if (!dx.empty()) p.backend().gemm(dx, dz, transposed(w));
+      return;
+    }
     const auto [dw, beta_w] = p.gradient_to_add(w_);
     const auto [db, beta_b] = p.gradient_to_add(b_);
-    ops::linear_vjp(p.backend(), with_columns(x, w.rows()), w, with_columns(dz, outputs_), dw,
-                    beta_w, db, beta_b, dx.empty() ? dx : with_columns(dx, w.rows()));
+    ops::linear_vjp(p.backend(), with_columns(x, w.rows()), w, dz, dw, beta_w, db, beta_b, dx);
   }
 
   void describe(archive& a) const {

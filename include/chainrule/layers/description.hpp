@@ -32,6 +32,7 @@ struct description {
   [[nodiscard]] std::string label() const {
     std::string text = kind;
     for (const auto& [name, value] : constants) text += " " + value;
+    if (kind == "frozen" || kind == "in_group") text += " " + layers.front().label();
     if (!activation.empty()) text = (kind == "activation" ? "" : text + " + ") + activation;
     return text;
   }

@@ -109,6 +109,10 @@ class pass {
   [[nodiscard]] gradient_sum<B> gradient_to_add(parameter_id id) {
     return {gradient(id), static_cast<double>(std::exchange(touched_[at(id)], char{1}))};
   }
+  /// Whether the gradient of a parameter is wanted; that of one that is frozen is set to 0.
+  [[nodiscard]] bool is_trained(parameter_id id) const {
+    return !plan_->parameters()[at(id)].tags.frozen;
+  }
   /// Untrained state as the last update left it.
   [[nodiscard]] const_matrix<B> state(state_id id) const {
     return (*states_)[plan_->states()[at(id)].place];
@@ -204,10 +208,11 @@ class pass {
     gradients_ = &gradients;
     touched_.assign(touched_.size(), char{0});
   }
-  /// Ends a backward pass: parameters that no layer used have a gradient of 0.
+  /// Ends a backward pass: parameters that no layer used, or that are frozen, have a gradient of 0.
   void end_backward() {
     for (std::size_t i = 0; i < touched_.size(); ++i)
-      if (touched_[i] == 0) be_->map(fn::fill{0}, gradient({static_cast<index_t>(i)}));
+      if (touched_[i] == 0 || !is_trained({static_cast<index_t>(i)}))
+        be_->map(fn::fill{0}, gradient({static_cast<index_t>(i)}));
   }
   /// The next values of the untrained state, in the places of the network's states.
   [[nodiscard]] const arena<B>& new_states() const { return new_state_; }

@@ -64,6 +64,7 @@ struct parameter {
   index_t inputs = 0;  // the fans that scaled initializers divide by
   index_t outputs = 0;
   shape extents;  // as the layer declared them; place has them as a matrix
+  slot_tags tags{};
 };
 
 /// Collects the declarations of all layers of a network.
@@ -90,7 +91,7 @@ class plan {
     if (find(parameters_, full) >= 0 || find(states_, full) >= 0) refuse_twice(full);
     needs_whole_batch_ = true;
     const slice place = state_arena_.add({}, extents.size() / cols, cols);
-    states_.push_back({std::move(full), place, init::constant(initial), 0, 0, extents});
+    states_.push_back({std::move(full), place, init::constant(initial), 0, 0, extents, {}});
     return {static_cast<index_t>(states_.size()) - 1};
   }
   /// A matrix n × `per_sample` that forward writes and backward reads.
@@ -133,6 +134,12 @@ class plan {
   /// The outputs for one sample depend on the other samples of the batch, or on their number: a
   /// batch is then never cut into micro-batches.
   void needs_whole_batch() { needs_whole_batch_ = true; }
+
+  /// Excludes the parameters that the layer being bound declares from here on, and those of the
+  /// layers in it, from training.
+  void freeze() { scope_.tags.frozen = true; }
+  /// Puts them in a parameter group.
+  void set_group(int group) { scope_.tags.group = group; }
 
   /// Binds a layer that is a part of the one that is being bound; its parameters are named
   /// "<name>.<own name>". Binding two layers under one name gives both the same parameters. Returns
@@ -254,7 +261,7 @@ class plan {
   /// What the indices of the network's input are below; 0 if its input is scalars.
   [[nodiscard]] index_t index_count() const { return index_count_; }
   [[nodiscard]] bool is_cut_by_samples() const { return !needs_whole_batch_; }
-  /// The declarations of parameters so far: a layer that adds none has nothing to be trained.
+  /// The declarations of parameters to be trained so far, shared ones counted again.
   [[nodiscard]] index_t parameter_uses() const { return uses_; }
 
  private:
@@ -264,6 +271,7 @@ class plan {
     std::string layer = "the network";
     index_t number = 0;
     bool has_stream = false;
+    slot_tags tags;    // of parameters; decay is the layer's own
     scratch_id in_dy;  // may lie in dy's memory
     memory top;        // the scratch offset behind the layer's own declarations
     memory peak;       // and behind those of the layers in it, at most
@@ -291,7 +299,9 @@ class plan {
   parameter_id add(std::string_view name, const shape& extents, initializer initial, index_t inputs,
                    index_t outputs, bool decay) {
     std::string full = scoped(name);
-    ++uses_;
+    slot_tags tags = scope_.tags;
+    tags.decay = decay;
+    if (!tags.frozen) ++uses_;
     if (find(states_, full) >= 0) refuse_twice(full);
     if (const index_t i = find(parameters_, full); i >= 0) {
       // Two layers that are bound under one name share it; one layer has a name for each.
@@ -300,14 +310,18 @@ class plan {
       if (p.extents != extents)
         throw shape_error(detail::concat(scope_.layer, " shares the parameter ", full, " of ",
                                          to_string(p.extents), " but needs ", to_string(extents)));
+      if (p.tags != tags)
+        throw value_error(
+            detail::concat(scope_.layer, " shares the parameter ", full,
+                           " but trains it differently; give both layers the same tags"));
       return {i};
     }
     declared_by_.push_back(scope_.number);
     const index_t cols = extents.last();
     const index_t rows = extents.size() / cols;
-    const slot_tags tags{.decay = decay};
     parameters_.push_back({std::move(full), parameter_arena_.add(tags, rows, cols), initial,
-                           inputs == 0 ? rows : inputs, outputs == 0 ? cols : outputs, extents});
+                           inputs == 0 ? rows : inputs, outputs == 0 ? cols : outputs, extents,
+                           tags});
     return {static_cast<index_t>(parameters_.size()) - 1};
   }
 
@@ -323,7 +337,7 @@ class plan {
 
   std::vector<parameter> parameters_;
   std::vector<index_t> declared_by_;  // the number of the layer that declared each first
-  index_t uses_ = 0;                  // of parameters, shared ones counted again
+  index_t uses_ = 0;
   std::vector<parameter> states_;
   arena_plan parameter_arena_;
   arena_plan state_arena_;

@@ -141,14 +141,19 @@ class network<B> {
     for (const parameter& p : declared().states()) fill(states_, p, seed, 0);
   }
 
-  /// Copies parameters and state of a network with the same layers, which may be on another backend
-  /// or of another scalar. Throws shape_error if its parameters or states are others.
+  /// Copies parameters and state of a network with the same layers, which may be on another
+  /// backend, of another scalar, or trained in other parts (frozen). Throws shape_error if its
+  /// parameters or states are others.
   template <chainrule::backend From>
   void assign(const network<From>& other) {
-    require_same("parameter", declared().parameters(), other.declared().parameters());
-    require_same("state", declared().states(), other.declared().states());
-    const auto parameters = elements_for(parameters_, other.backend(), other.parameters());
-    const auto states = elements_for(states_, other.backend(), other.states());
+    const auto& mine = declared();
+    const auto& theirs = other.declared();
+    require_same("parameter", mine.parameters(), theirs.parameters());
+    require_same("state", mine.states(), theirs.states());
+    const auto parameters = values_for(mine.parameters(), theirs.parameters(), other.backend(),
+                                       other.parameters(), parameters_);
+    const auto states =
+        values_for(mine.states(), theirs.states(), other.backend(), other.states(), states_);
     assign_elements(be_, parameters_, parameters);
     assign_elements(be_, states_, states);
   }
@@ -350,6 +355,24 @@ class network<B> {
         throw shape_error(detail::concat(what, " ", mine[i].name, " is ",
                                          to_string(mine[i].extents), ", that to take is ",
                                          theirs[i].name, " of ", to_string(theirs[i].extents)));
+  }
+
+  /// All elements for an arena of this network, from one in which slots have other places.
+  template <chainrule::backend From>
+  [[nodiscard]] static std::vector<scalar_t<B>> values_for(const std::vector<parameter>& mine,
+                                                           const std::vector<parameter>& theirs,
+                                                           const From& from_be,
+                                                           const arena<From>& from,
+                                                           const arena<B>& to) {
+    const std::vector<scalar_t<From>> values = to_host(from_be, from.all());
+    auto result = detail::host_vector<scalar_t<B>>(to.all().cols());
+    const auto first = [](const arena_plan& plan, const slice& s) {
+      return plan.begin(s.region) + s.offset;
+    };
+    for (std::size_t i = 0; i < mine.size(); ++i)
+      std::copy_n(values.begin() + first(from.plan(), theirs[i].place), mine[i].extents.size(),
+                  result.begin() + first(to.plan(), mine[i].place));
+    return result;
   }
 
   void fill(arena<B>& values, const parameter& p, std::uint64_t seed, std::uint64_t stream) {

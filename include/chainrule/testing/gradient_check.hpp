@@ -81,7 +81,7 @@ class gradient_checker final : function_at_a_point {
           "numbers from the seed and step of the phase only");
 
     for (const parameter& p : net_.parameter_list())
-      compare(p.name, net_.parameters()[p.place], gradients[p.place]);
+      if (!p.tags.frozen) compare(p.name, net_.parameters()[p.place], gradients[p.place]);
     if (options_.input) compare("input", x_.view(), input_gradient.view());
     return comparison_.report();
   }
@@ -156,9 +156,9 @@ class gradient_checker final : function_at_a_point {
 
 }  // namespace detail
 
-/// Compares every element that backward writes, with respect to all parameters and the input, with
-/// a central difference of the mean loss over the batch, in the step h = cbrt(epsilon) max(1, |v|)
-/// for an element of value v.
+/// Compares every element that backward writes, with respect to all parameters to be trained and
+/// the input, with a central difference of the mean loss over the batch, in the step h =
+/// cbrt(epsilon) max(1, |v|) for an element of value v.
 ///
 /// x: n × inputs; targets: as the loss takes them. Elements where the loss has a kink (the
 /// differences to the two sides disagree) are left out and counted. The parameters are changed one
