@@ -54,6 +54,7 @@ class dense {
       throw value_error(detail::concat("a dense layer needs at least one output, got ", outputs));
   }
 
+  [[nodiscard]] constexpr initializer initial_weights() const { return weights_; }
   /// This layer with another initialization of its weights, or biases.
   [[nodiscard]] constexpr dense weights(initializer rule) const {
     dense d = *this;
@@ -115,6 +116,9 @@ class dense {
   void describe(archive& a) const {
     a.extent("outputs", outputs_);
     a.activation(f_);
+    if (inputs_ != dynamic) a.option("inputs", std::to_string(inputs_));
+    if (weights_ != suitable()) a.option("weights", weights_.in_words());
+    if (bias_ != init::zeros()) a.option("bias", bias_.in_words());
   }
 
  private:

@@ -53,6 +53,7 @@ class embedding {
   void describe(archive& a) const {
     a.extent("vocabulary", vocabulary_);
     a.extent("features", features_);
+    if (weights_ != init::normal(0, 1)) a.option("weights", weights_.in_words());
   }
 
  private:

@@ -154,6 +154,7 @@ class plan {
     scope_.has_stream = false;
     scope_.in_dy = {};
     scope_.peak = scope_.top;
+    inputs_.emplace_back(scope_.path, in);
     const shape out = layer.bind(*this, in);
     child_scratch_in_dy_ = scope_.in_dy;
     const memory peak = scope_.peak;
@@ -258,6 +259,10 @@ class plan {
   /// The scratch memory of a pass.
   [[nodiscard]] memory scratch_size() const { return scope_.peak; }
   [[nodiscard]] const shape& input() const { return input_; }
+  /// The names of all layers, those of blocks included, and the shapes of their inputs.
+  [[nodiscard]] const std::vector<std::pair<std::string, shape>>& layer_inputs() const {
+    return inputs_;
+  }
   /// What the indices of the network's input are below; 0 if its input is scalars.
   [[nodiscard]] index_t index_count() const { return index_count_; }
   [[nodiscard]] bool is_cut_by_samples() const { return !needs_whole_batch_; }
@@ -347,6 +352,7 @@ class plan {
   scope scope_;
   scratch_id child_scratch_in_dy_;
   shape input_;
+  std::vector<std::pair<std::string, shape>> inputs_;
   static constexpr const char* network_input = "the input";
   std::string producer_ = network_input;
   index_t index_count_ = 0;

@@ -121,7 +121,7 @@ class network<B> {
   [[nodiscard]] const_matrix<B> values(std::string_view name) const {
     return parameters_[place_of(name)];
   }
-  [[nodiscard]] slice place_of(std::string_view name) const {
+  [[nodiscard]] chainrule::slice place_of(std::string_view name) const {
     for (const parameter& p : parameter_list())
       if (p.name == name) return p.place;
     throw value_error(detail::concat("the network has no parameter '", name,
@@ -132,6 +132,20 @@ class network<B> {
     index_t count = 0;
     for (const parameter& p : parameter_list()) count += p.place.rows * p.place.cols;
     return count;
+  }
+
+  /// The same layers with the same parameters and state on another backend. Built from their
+  /// descriptions, which needs network/model.hpp. Throws value_error, naming it, if a layer is
+  /// not the library's and has no factory.
+  template <chainrule::backend To>
+  [[nodiscard]] network<To> to(const To& be) const {
+    static_assert(
+        requires { network_from(be, describe()); },
+        "chainrule: layers collected at run time are moved by their descriptions; include "
+        "chainrule/network/model.hpp");
+    network<To> moved = network_from(be, describe());
+    moved.assign(*this);
+    return moved;
   }
 
   /// Gives parameters and state their first values; a seed gives the same values on any backend.
@@ -271,6 +285,42 @@ class network<B> {
     return lines;
   }
 
+  /// A network of layers first, ..., first + count - 1, with copies of their parameters and state.
+  /// Throws value_error unless there are such layers and at least one.
+  [[nodiscard]] network slice(index_t first, index_t count) const {
+    if (first < 0 || count < 1 || first > depth() - count)
+      throw value_error(detail::concat("a network of ", depth(), " layers has no slice of ", count,
+                                       " layers from layer ", first));
+    std::vector<any_layer<B>> layers{
+        input(first == 0 ? input_shape() : chain_.output_shape(first - 1))};
+    const auto begin = unbound_.end() - depth() + first;  // an input before them has no number
+    layers.insert(layers.end(), begin, begin + count);
+    network part(be_, std::move(layers));
+    for (index_t i = 0; i < count; ++i)
+      part.assign_from(*this, detail::concat(i, "."), detail::concat(first + i, "."));
+    return part;
+  }
+
+  /// Assigns each parameter and state whose name begins with `prefix` the values of that of `from`
+  /// which is named alike behind `prefix_of_source`. Throws value_error if there is none.
+  void assign_from(const network& from, std::string_view prefix,
+                   std::string_view prefix_of_source) {
+    const auto copy = [&](arena<B>& to, const std::vector<parameter>& mine, const arena<B>& source,
+                          const std::vector<parameter>& theirs) {
+      for (const parameter& p : mine) {
+        if (!p.name.starts_with(prefix)) continue;
+        const std::string name = std::string(prefix_of_source) + p.name.substr(prefix.size());
+        const auto found = std::find_if(theirs.begin(), theirs.end(),
+                                        [&](const parameter& q) { return q.name == name; });
+        if (found == theirs.end())
+          throw value_error(detail::concat("the network has no parameter or state '", name, "'"));
+        be_.copy(to[p.place], source[found->place]);
+      }
+    };
+    copy(parameters_, declared().parameters(), from.parameters_, from.declared().parameters());
+    copy(states_, declared().states(), from.states_, from.declared().states());
+  }
+
   /// The network as data: the shape of its input and its layers.
   [[nodiscard]] description describe() const {
     archive a("network");
@@ -366,7 +416,7 @@ class network<B> {
                                                            const arena<B>& to) {
     const std::vector<scalar_t<From>> values = to_host(from_be, from.all());
     auto result = detail::host_vector<scalar_t<B>>(to.all().cols());
-    const auto first = [](const arena_plan& plan, const slice& s) {
+    const auto first = [](const arena_plan& plan, const chainrule::slice& s) {
       return plan.begin(s.region) + s.offset;
     };
     for (std::size_t i = 0; i < mine.size(); ++i)
