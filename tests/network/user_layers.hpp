@@ -1,7 +1,7 @@
 /// \file
 /// Layers as a user writes them, over the verbs of a backend and nothing else of the library's
-/// layers: batch normalization with running statistics, a residual block, a 3 × 3 convolution and
-/// an Elman network.
+/// layers: batch normalization with running statistics, a residual block, a 3 × 3 convolution, an
+/// Elman network and the maximum over pairs.
 #ifndef CHAINRULE_TESTS_NETWORK_USER_LAYERS_HPP
 #define CHAINRULE_TESTS_NETWORK_USER_LAYERS_HPP
 
@@ -304,6 +304,52 @@ class elman {
   shape in_;
   parameter_id w_, u_, b_;
   scratch_id dz_, dh_;
+};
+
+/// The larger of each two neighbours on samples of {2 n}; of equal ones the first.
+class max_over_pairs {
+ public:
+  static constexpr const char* name = "max over pairs";
+
+  shape bind(plan& p, const shape& in) {
+    pairs_ = p.input(in).size() / 2;
+    largest_ = p.save_indices(pairs_);
+    return {pairs_};
+  }
+  template <backend B>
+  void forward(pass<B>& p, const_matrix<B> x, matrix<B> y) const {
+    const B& be = p.backend();
+    if (!p.training()) {
+      const const_matrix<B> pairs = with_columns(x, 2);
+      be.reduce(maximum{}, with_columns(y, 1), identity{}, pairs);
+      return;
+    }
+    const auto values = to_host(be, x);
+    std::vector<std::int32_t> host;
+    for (std::size_t i = 0; i < values.size(); i += 2)
+      host.push_back(static_cast<std::int32_t>(values[i + 1] > values[i] ? i + 1 : i));
+    be.upload(p.saved(largest_), matrix_view<const std::int32_t>(host.data(), y.rows(), y.cols()));
+    be.synchronize();
+    be.gather(with_columns(y, 1), with_columns(x, 1), largest(p));
+  }
+  template <backend B>
+  void backward(pass<B>& p, const_matrix<B>, const_matrix<B>, const_matrix<B> dy,
+                matrix<B> dx) const {
+    if (dx.empty()) return;
+    p.backend().map(fn::fill{0}, dx);
+    p.backend().scatter_add(with_columns(dx, 1), largest(p), with_columns(dy, 1));
+  }
+  void describe(archive&) const {}
+
+ private:
+  /// Where the maximum of each pair is among all elements of the batch.
+  template <backend B>
+  const_indices<B> largest(pass<B>& p) const {
+    const const_indices<B> all = p.saved(largest_);
+    return with_columns(all, all.size());
+  }
+  index_t pairs_ = 0;
+  saved_indices_id largest_;
 };
 
 }  // namespace user

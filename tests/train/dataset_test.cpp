@@ -210,6 +210,44 @@ TEMPLATE_LIST_TEST_CASE("streamed inputs give the same batches and the same trai
   CHECK(weights[0] == weights[1]);
 }
 
+TEMPLATE_LIST_TEST_CASE("indices are gathered without conversion, resident and streamed", "",
+                        backends) {
+  using B = TestType;
+  const B be;
+  // 16777217 is no float.
+  const std::vector<std::int32_t> tokens{5, -1, 16777217, 0, 3, 4};
+  const std::vector<int> labels{1, 0, 1};
+  for (const residence where : {residence::resident, residence::streamed}) {
+    const dataset<B> data(be, view(tokens, 3, 2), labels, 2, 1, {.inputs = where});
+    CHECK(data.has_indices());
+    CHECK(data.largest_index() == 16777217);
+    CHECK(data.what_is_not_finite().empty());
+    const std::vector<std::int32_t> numbers{1, 0, 1};
+    const auto rows = be.template allocate<std::int32_t>(3);
+    be.upload(rows.view(), matrix_view<const std::int32_t>(numbers.data(), 1, 3));
+    const auto storage = be.template allocate<std::int32_t>(6);
+    const typename B::template view<std::int32_t> x(storage.data(), 3, 2);
+    tensor<B> t(be, 3, 1);
+    batch_loader<B> loader(be, data, 3);
+    loader.load(data, rows.view(), numbers, x, t.view());
+    std::vector<std::int32_t> found(6);
+    be.download(matrix_view<std::int32_t>(found.data(), 3, 2), x);
+    CHECK(doubles(be, t) == std::vector<double>{0, 1, 0});  // after this the download is done
+    CHECK(found == std::vector<std::int32_t>{16777217, 0, 5, -1, 16777217, 0});
+    tensor<B> scalars(be, 3, 2);
+    CHECK(complaint<value_error>([&] {
+            loader.load(data, rows.view(), numbers, scalars.view(), t.view());
+          }) == "the inputs of this data set are indices, not scalars");
+  }
+  const std::vector<scalar_t<B>> targets{1, 2, 3};
+  CHECK(dataset<B>(be, view(tokens, 3, 2), view(targets, 3, 1)).has_indices());
+  CHECK(complaint<value_error>([&] { dataset<B>(be, view(tokens, 3, 2), labels, 2, 0.5); }) ==
+        "the inputs of a data set are indices, which have no scale, got 0.5; leave it at 1");
+  const std::vector<std::int32_t> wrong{0, 0, 0, -2, 0, 0};
+  CHECK(complaint<value_error>([&] { dataset<B>(be, view(wrong, 3, 2), labels, 2); }) ==
+        "the indices of a data set are -1 (padding), 0, 1, ..., sample 1 has -2");
+}
+
 TEST_CASE("what does not go together is refused") {
   using B = tested<double>;
   const B be;

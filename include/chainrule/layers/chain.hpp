@@ -71,7 +71,7 @@ class layer_chain {
   template <backend B, class Visit>
   void backward(pass<B>& p, const_matrix<B> x, const_matrix<B> y, const_matrix<B> dy, matrix<B> dx,
                 const Visit& visit) const {
-    // Where dx is not wanted, neither are the gradients of layers before the first parameter.
+    // Where dx is not wanted, neither are the gradients before the first parameter to be trained.
     const index_t first = dx.empty() ? first_trained_ : 0;
     for (index_t i = size(); i-- > first;) {
       const bool last = i + 1 == size();
@@ -99,7 +99,7 @@ class layer_chain {
   [[nodiscard]] const link& at(index_t i) const { return links_[static_cast<std::size_t>(i)]; }
 
   std::vector<link> links_;
-  index_t first_trained_ = 0;  // the first layer with parameters, size() if there is none
+  index_t first_trained_ = 0;  // the first layer with parameters to be trained, or size()
   std::array<scratch_id, 2> gradients_;
 };
 

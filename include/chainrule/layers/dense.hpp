@@ -55,6 +55,7 @@ class dense {
       throw value_error(detail::concat("a dense layer needs at least one output, got ", outputs));
   }
 
+  [[nodiscard]] constexpr initializer initial_weights() const { return weights_; }
   /// This layer with another initialization of its weights, or biases.
   [[nodiscard]] constexpr dense weights(initializer rule) const {
     dense d = *this;
@@ -104,18 +105,23 @@ class dense {
       dz = to;
     }
     const const_matrix<B> w = p.value(w_);
-    const auto [dw, beta_w] = p.gradient_to_add(w_);
-    const auto [db, beta_b] = p.gradient_to_add(b_);
-    const matrix<B> dx_rows = dx.empty() ? dx : with_columns(dx, w.rows());
+    // A frozen layer has no targets for the gradients of its parameters.
+    const bool trained = p.is_trained(w_);
+    const auto [dw, beta_w] = trained ? p.gradient_to_add(w_) : gradient_sum<B>{};
+    const auto [db, beta_b] = trained ? p.gradient_to_add(b_) : gradient_sum<B>{};
+    if (!dx.empty()) dx = with_columns(dx, w.rows());
     ops::matrix_step<B, 3> step(p.backend(), with_columns(dz, outputs_), {},
                                 {with_columns(x, w.rows()), w, {}},
-                                {dx_rows, {dw, beta_w}, {db, beta_b}});
+                                {dx, {dw, beta_w}, {db, beta_b}});
     ops::linear_op{}.vjp(step);
   }
 
   void describe(archive& a) const {
     a.extent("outputs", outputs_);
     a.activation(f_);
+    if (inputs_ != dynamic) a.option("inputs", std::to_string(inputs_));
+    if (weights_ != suitable()) a.option("weights", weights_.in_words());
+    if (bias_ != init::zeros()) a.option("bias", bias_.in_words());
   }
 
  private:

@@ -51,6 +51,10 @@ struct pass_phase : phase {
   index_t first_row = 0;                 // of the batch, where the pass sees a micro-batch of it
 };
 
+/// Indices in B's memory that are only read.
+template <class B>
+using const_indices = typename B::template view<const std::int32_t>;
+
 /// Where a layer adds to the gradient of a parameter: gradient = what it computed + beta gradient.
 /// beta is 0 at the parameter's first use in a backward pass, and 1 after it.
 template <backend B>
@@ -77,6 +81,10 @@ class pass {
       saved_.emplace_back(be, needed ? (once ? m.rows : capacity) : 0,
                           once ? m.cols : m.per_sample);
     }
+    if (training)
+      for (const index_t cols : declared.saved_indices())
+        saved_indices_.push_back(
+            be.template allocate<std::int32_t>(detail::elements_of(capacity, cols)));
     const plan::memory s = declared.scratch_size();
     scratch_ = tensor<B>(be, 1, detail::elements_of(s.per_sample, capacity) + s.once);
     if (training && !declared.states().empty()) new_state_ = arena<B>(be, declared.state_arena());
@@ -89,6 +97,8 @@ class pass {
   /// The samples of this pass.
   [[nodiscard]] index_t rows() const { return rows_; }
   [[nodiscard]] bool training() const { return phase_.training; }
+  /// The input of a network that takes indices (plan::input_indices), a row per sample.
+  [[nodiscard]] const const_indices<B>& indices() const { return indices_; }
 
   [[nodiscard]] const_matrix<B> value(parameter_id id) const {
     return (*parameters_)[plan_->parameters()[at(id)].place];
@@ -99,6 +109,10 @@ class pass {
   [[nodiscard]] gradient_sum<B> gradient_to_add(parameter_id id) {
     return {gradient(id), static_cast<double>(std::exchange(touched_[at(id)], char{1}))};
   }
+  /// Whether the gradient of a parameter is wanted; that of one that is frozen is set to 0.
+  [[nodiscard]] bool is_trained(parameter_id id) const {
+    return !plan_->parameters()[at(id)].tags.frozen;
+  }
   /// Untrained state as the last update left it.
   [[nodiscard]] const_matrix<B> state(state_id id) const {
     return (*states_)[plan_->states()[at(id)].place];
@@ -108,10 +122,14 @@ class pass {
   [[nodiscard]] matrix<B> new_state(state_id id) {
     return new_state_[plan_->states()[at(id)].place];
   }
-  /// What backward reads of forward. Empty in a pass of inference.
+  /// What backward reads of forward. Empty in a pass made for inference.
   [[nodiscard]] matrix<B> saved(saved_id id) {
     tensor<B>& t = saved_[at(id)];
     return plan_->saved()[at(id)].per_sample == 0 || t.rows() == 0 ? t.view() : t.top_rows(rows_);
+  }
+  /// Indices that forward saves for backward, n × columns, in a pass for training.
+  [[nodiscard]] typename B::template view<std::int32_t> saved(saved_indices_id id) {
+    return {saved_indices_[at(id)].data(), rows_, plan_->saved_indices()[at(id)]};
   }
   [[nodiscard]] matrix<B> scratch(scratch_id id) {
     const plan::scratch_matrix& m = plan_->scratches()[at(id)];
@@ -153,7 +171,7 @@ class pass {
   }
   /// Begins a forward pass. Throws shape_error if the pass is another network's or too small.
   void begin_forward(const plan& declared, const arena<B>& parameters, const arena<B>& states,
-                     index_t rows, const pass_phase<B>& p) {
+                     index_t rows, const pass_phase<B>& p, const_indices<B> indices = {}) {
     require_plan(declared);
     if (p.training && !has_training_)
       throw shape_error("a forward pass in training needs a pass made with training = true");
@@ -163,6 +181,7 @@ class pass {
     parameters_ = &parameters;
     states_ = &states;
     rows_ = rows;
+    indices_ = indices;
     phase_ = p;
     is_complete_ = false;
     // A layer that this pass does not reach leaves its state as it was.
@@ -173,7 +192,8 @@ class pass {
   /// Begins a backward pass that assigns `gradients`, or adds to them. Throws shape_error unless
   /// the last forward pass was one in training, of as many samples.
   void begin_backward(const plan& declared, const arena<B>& parameters, const arena<B>& states,
-                      arena<B>& gradients, index_t rows, bool add = false) {
+                      arena<B>& gradients, index_t rows, const_indices<B> indices = {},
+                      bool add = false) {
     require_plan(declared);
     if (!phase_.training || !is_complete_)
       throw shape_error(
@@ -183,15 +203,17 @@ class pass {
       throw shape_error(detail::concat("backward with ", rows,
                                        " samples follows a forward pass of ", rows_,
                                        "; give it those of the forward"));
+    indices_ = indices;
     parameters_ = &parameters;  // the network may have been moved
     states_ = &states;
     gradients_ = &gradients;
     touched_.assign(touched_.size(), char{add});
   }
-  /// Ends a backward pass: parameters that no layer used have a gradient of 0.
+  /// Ends a backward pass: parameters that no layer used, or that are frozen, have a gradient of 0.
   void end_backward() {
     for (std::size_t i = 0; i < touched_.size(); ++i)
-      if (touched_[i] == 0) be_->map(fn::fill{0}, gradient({static_cast<index_t>(i)}));
+      if (touched_[i] == 0 || !is_trained({static_cast<index_t>(i)}))
+        be_->map(fn::fill{0}, gradient({static_cast<index_t>(i)}));
   }
   /// The next values of the untrained state, in the places of the network's states.
   [[nodiscard]] const arena<B>& new_states() const { return new_state_; }
@@ -220,11 +242,13 @@ class pass {
   index_t rows_ = 0;
   bool has_training_ = false;
   bool is_complete_ = false;  // the last forward pass ran to its end
+  const_indices<B> indices_{};
   pass_phase<B> phase_{phase{}};
   const arena<B>* parameters_ = nullptr;
   const arena<B>* states_ = nullptr;
   arena<B>* gradients_ = nullptr;
   std::vector<tensor<B>> saved_;
+  std::vector<typename B::template storage<std::int32_t>> saved_indices_;
   tensor<B> scratch_;
   arena<B> new_state_;
   std::vector<char> touched_;  // parameters whose gradient was written in this backward pass

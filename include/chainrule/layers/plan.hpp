@@ -43,6 +43,10 @@ struct state_id {
 struct saved_id {
   index_t number = -1;
 };
+/// Indices that forward writes and backward reads: plan::save_indices; pass::saved.
+struct saved_indices_id {
+  index_t number = -1;
+};
 /// A matrix that lives within one call: plan::scratch; pass::scratch.
 struct scratch_id {
   index_t number = -1;
@@ -60,6 +64,7 @@ struct parameter {
   index_t inputs = 0;  // the fans that scaled initializers divide by
   index_t outputs = 0;
   shape extents;  // as the layer declared them; place has them as a matrix
+  slot_tags tags{};
 };
 
 /// A parameter as it is declared.
@@ -99,7 +104,7 @@ class plan {
     if (find(parameters_, full) >= 0 || find(states_, full) >= 0) refuse_twice(full);
     needs_whole_batch_ = true;
     const slice place = state_arena_.add({}, extents.size() / cols, cols);
-    states_.push_back({std::move(full), place, init::constant(initial), 0, 0, extents});
+    states_.push_back({std::move(full), place, init::constant(initial), 0, 0, extents, {}});
     return {static_cast<index_t>(states_.size()) - 1};
   }
   /// A matrix n × `per_sample` that forward writes and backward reads.
@@ -112,6 +117,12 @@ class plan {
   saved_id save_once(index_t rows, index_t cols) {
     saved_.push_back({0, rows, cols, false});
     return {static_cast<index_t>(saved_.size()) - 1};
+  }
+  /// Indices n × `per_sample` (std::int32_t) that forward writes and backward reads, such as where
+  /// a maximum was.
+  saved_indices_id save_indices(index_t per_sample) {
+    saved_indices_.push_back(per_sample);
+    return {static_cast<index_t>(saved_indices_.size()) - 1};
   }
   /// A matrix n × `per_sample` between two layers of a block: backward reads it, and passes of
   /// inference have it too.
@@ -137,6 +148,12 @@ class plan {
   /// batch is then never cut into micro-batches.
   void needs_whole_batch() { needs_whole_batch_ = true; }
 
+  /// Excludes the parameters that the layer being bound declares from here on, and those of the
+  /// layers in it, from training.
+  void freeze() { scope_.tags.frozen = true; }
+  /// Puts them in a parameter group.
+  void set_group(int group) { scope_.tags.group = group; }
+
   /// Binds a layer that is a part of the one that is being bound; its parameters are named
   /// "<name>.<own name>". Binding two layers under one name gives both the same parameters. Returns
   /// the shape of its output. Throws shape_error, naming the layer, if `in` does not fit.
@@ -150,6 +167,7 @@ class plan {
     scope_.has_stream = false;
     scope_.in_dy = {};
     scope_.peak = scope_.top;
+    inputs_.emplace_back(scope_.path, in);
     const shape out = layer.bind(*this, in);
     child_scratch_in_dy_ = scope_.in_dy;
     const memory peak = scope_.peak;
@@ -182,10 +200,31 @@ class plan {
             "input{784} or dense{784, 128}"));
       return input_ = {features};
     }
+    if (reads_network_input()) require_one_kind_of_input(false);
     if (features != dynamic && in.last() != features)
       throw shape_error(detail::concat(scope_.layer, " expects ", features, " features, ",
                                        producer_, " produces ",
                                        in.rank() == 1 ? std::to_string(in.last()) : to_string(in)));
+    return in;
+  }
+  /// The shape of the network's input for a layer that reads it as indices (pass::indices) of
+  /// `count` things: -1, 0, ..., count - 1. Its x is then empty. Throws shape_error if the shape is
+  /// not known, if the layer reads another layer's output, or if a layer reads the input as
+  /// scalars.
+  [[nodiscard]] shape input_indices(const shape& in, index_t count) {
+    if (!reads_network_input())
+      throw shape_error(detail::concat(scope_.layer,
+                                       " takes indices, which only the input of the "
+                                       "network holds, but ",
+                                       producer_,
+                                       " produces numbers; let it "
+                                       "be the first layer"));
+    if (!in.is_known())
+      throw shape_error(detail::concat(scope_.layer,
+                                       " takes any number of indices; begin with a "
+                                       "layer that says how many, such as input{128}"));
+    require_one_kind_of_input(true);
+    index_count_ = index_count_ == 0 ? count : std::min(index_count_, count);
     return in;
   }
   /// Sets the shape of the network's input. Throws shape_error unless `in` is not known or the
@@ -227,12 +266,20 @@ class plan {
   [[nodiscard]] const arena_plan& parameter_arena() const { return parameter_arena_; }
   [[nodiscard]] const arena_plan& state_arena() const { return state_arena_; }
   [[nodiscard]] const std::vector<saved_matrix>& saved() const { return saved_; }
+  /// The columns of each matrix of saved indices.
+  [[nodiscard]] const std::vector<index_t>& saved_indices() const { return saved_indices_; }
   [[nodiscard]] const std::vector<scratch_matrix>& scratches() const { return scratches_; }
   /// The scratch memory of a pass.
   [[nodiscard]] memory scratch_size() const { return scope_.peak; }
   [[nodiscard]] const shape& input() const { return input_; }
+  /// The names of all layers, those of blocks included, and the shapes of their inputs.
+  [[nodiscard]] const std::vector<std::pair<std::string, shape>>& layer_inputs() const {
+    return inputs_;
+  }
+  /// What the indices of the network's input are below; 0 if its input is scalars.
+  [[nodiscard]] index_t index_count() const { return index_count_; }
   [[nodiscard]] bool is_cut_by_samples() const { return !needs_whole_batch_; }
-  /// The declarations of parameters so far: a layer that adds none has nothing to be trained.
+  /// The declarations of parameters to be trained so far, shared ones counted again.
   [[nodiscard]] index_t parameter_uses() const { return uses_; }
 
  private:
@@ -242,6 +289,7 @@ class plan {
     std::string layer = "the network";
     index_t number = 0;
     bool has_stream = false;
+    slot_tags tags;    // of parameters; decay is the layer's own
     scratch_id in_dy;  // may lie in dy's memory
     memory top;        // the scratch offset behind the layer's own declarations
     memory peak;       // and behind those of the layers in it, at most
@@ -252,6 +300,16 @@ class plan {
       if (list[i].name == name) return static_cast<index_t>(i);
     return -1;
   }
+  /// Whether the layer that is being bound reads the input of the network.
+  [[nodiscard]] bool reads_network_input() const { return producer_ == network_input; }
+  void require_one_kind_of_input(bool indices) {
+    (indices ? reads_indices_ : reads_scalars_) = true;
+    if (reads_indices_ && reads_scalars_)
+      throw shape_error(detail::concat(scope_.layer, " reads the input of the network as ",
+                                       indices ? "indices" : "scalars", ", another layer as ",
+                                       indices ? "scalars" : "indices",
+                                       "; a network has one input, of one kind"));
+  }
   [[noreturn]] void refuse_twice(const std::string& name) const {
     throw value_error(detail::concat(scope_.layer, " declares ", name, " twice"));
   }
@@ -259,7 +317,9 @@ class plan {
   parameter_id add(std::string_view name, const shape& extents, initializer initial, index_t inputs,
                    index_t outputs, bool decay) {
     std::string full = scoped(name);
-    ++uses_;
+    slot_tags tags = scope_.tags;
+    tags.decay = decay;
+    if (!tags.frozen) ++uses_;
     if (find(states_, full) >= 0) refuse_twice(full);
     if (const index_t i = find(parameters_, full); i >= 0) {
       // Two layers that are bound under one name share it; one layer has a name for each.
@@ -268,14 +328,18 @@ class plan {
       if (p.extents != extents)
         throw shape_error(detail::concat(scope_.layer, " shares the parameter ", full, " of ",
                                          to_string(p.extents), " but needs ", to_string(extents)));
+      if (p.tags != tags)
+        throw value_error(
+            detail::concat(scope_.layer, " shares the parameter ", full,
+                           " but trains it differently; give both layers the same tags"));
       return {i};
     }
     declared_by_.push_back(scope_.number);
     const index_t cols = extents.last();
     const index_t rows = extents.size() / cols;
-    const slot_tags tags{.decay = decay};
     parameters_.push_back({std::move(full), parameter_arena_.add(tags, rows, cols), initial,
-                           inputs == 0 ? rows : inputs, outputs == 0 ? cols : outputs, extents});
+                           inputs == 0 ? rows : inputs, outputs == 0 ? cols : outputs, extents,
+                           tags});
     return {static_cast<index_t>(parameters_.size()) - 1};
   }
 
@@ -291,16 +355,22 @@ class plan {
 
   std::vector<parameter> parameters_;
   std::vector<index_t> declared_by_;  // the number of the layer that declared each first
-  index_t uses_ = 0;                  // of parameters, shared ones counted again
+  index_t uses_ = 0;
   std::vector<parameter> states_;
   arena_plan parameter_arena_;
   arena_plan state_arena_;
   std::vector<saved_matrix> saved_;
+  std::vector<index_t> saved_indices_;
   std::vector<scratch_matrix> scratches_;
   scope scope_;
   scratch_id child_scratch_in_dy_;
   shape input_;
-  std::string producer_ = "the input";
+  std::vector<std::pair<std::string, shape>> inputs_;
+  static constexpr const char* network_input = "the input";
+  std::string producer_ = network_input;
+  index_t index_count_ = 0;
+  bool reads_indices_ = false;
+  bool reads_scalars_ = false;
   index_t layers_ = 0;  // bound so far, blocks included
   index_t further_streams_ = index_t{1} << 15;
   bool needs_whole_batch_ = false;

@@ -42,10 +42,10 @@ class batch_loader {
 
   /// Assigns samples to x and their targets to t. `rows` are their numbers in the backend's memory,
   /// as in dataset::gather, `numbers` the same on the host; only streamed inputs need them. Throws
-  /// value_error if one of those is no sample's.
-  template <class Rows>
+  /// value_error if one of those is no sample's, or if x does not hold what the inputs are.
+  template <class Rows, class Inputs>
   void load(const dataset<B>& data, const Rows& rows, std::span<const std::int32_t> numbers,
-            matrix<B> x, matrix<B> t) {
+            Inputs x, matrix<B> t) {
     if constexpr (dataset<B>::can_stream)
       if (!data.is_resident()) {
         stream_->load(data, numbers, x);
@@ -76,7 +76,10 @@ class batch_loader {
       return is_there;
     }
 
-    void load(const dataset<B>& data, std::span<const std::int32_t> numbers, matrix<B> x) {
+    template <class Inputs>
+    void load(const dataset<B>& data, std::span<const std::int32_t> numbers, Inputs x) {
+      constexpr bool as_indices = std::same_as<typename Inputs::value_type, std::int32_t>;
+      data.require_inputs(as_indices);
       data.visit_streamed([&]<class T>(matrix_view<const T> inputs) {
         const auto count = static_cast<index_t>(numbers.size());
         staging_of<B, T>& s = *places<T>()[turn_];
@@ -90,8 +93,11 @@ class batch_loader {
                       static_cast<std::size_t>(inputs.cols()) * sizeof(T));
           to += inputs.cols();
         }
-        be_.gather(x, s.send(count, inputs.cols()), rows_.view().block(0, 0, 1, count),
-                   data.scaling());
+        const auto rows = rows_.view().block(0, 0, 1, count);
+        if constexpr (as_indices && std::same_as<T, std::int32_t>)
+          be_.gather(x, s.send(count, inputs.cols()), rows);
+        else if constexpr (!as_indices && !std::same_as<T, std::int32_t>)
+          be_.gather(x, s.send(count, inputs.cols()), rows, data.scaling());
         s.done();
       });
     }
@@ -104,6 +110,8 @@ class batch_loader {
     [[nodiscard]] two<T>& places() {
       if constexpr (std::same_as<T, std::uint8_t>)
         return bytes_;
+      else if constexpr (std::same_as<T, std::int32_t>)
+        return indices_;
       else
         return numbers_;
     }
@@ -111,6 +119,7 @@ class batch_loader {
     B be_;
     typename B::template storage<std::int32_t> rows_;  // 0, 1, 2, ...: a batch is sent in its order
     two<std::uint8_t> bytes_;
+    two<std::int32_t> indices_;
     two<scalar_t<B>> numbers_;
     std::size_t turn_ = 0;
   };
