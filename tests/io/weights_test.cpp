@@ -108,7 +108,7 @@ TEST_CASE("another network's weights are refused, and nothing is changed") {
   save_weights(make_net<float>(1), path);
   CHECK(refusal(make_net<float>(2, 6), path) ==
         path + ": tensor '0.weight' has the shape [7, 5], expected [7, 6]");
-  CHECK(refusal(make_net<float>(2, 5, chainrule::tanh{}), path) ==
+  CHECK(refusal(make_net<float>(2, 5, fn::tanh{}), path) ==
         path +
             ": these are the weights of the layers '7, dense + relu 5, dropout 0.5 5, dense 3'," +
             " this network has '7, dense + tanh 5, dropout 0.5 5, dense 3'");

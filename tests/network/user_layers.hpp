@@ -82,8 +82,8 @@ class batch_norm {
     const matrix<B> mean = p.scratch(sums_).middle_rows(0, 1);
     const matrix<B> variance = p.saved(batch_variance_);
     const matrix<B> kept = with_columns(p.saved(normalized_), features_);
-    be.reduce(sum{}, mean, fn::affine{1 / m, 0}, x);
-    be.reduce(sum{}, variance, squared_distance{}, x, const_matrix<B>(mean));
+    be.reduce(reduction::sum{}, mean, fn::affine{1 / m, 0}, x);
+    be.reduce(reduction::sum{}, variance, squared_distance{}, x, const_matrix<B>(mean));
     be.map(fn::affine{1 / m, 0}, variance, const_matrix<B>(variance));
     be.map(normalized{epsilon}, kept, x, const_matrix<B>(mean), const_matrix<B>(variance));
     be.map(scaled_and_shifted{}, y, const_matrix<B>(kept), p.value(scale_), p.value(shift_));
@@ -100,10 +100,12 @@ class batch_norm {
     const const_matrix<B> kept = with_columns(p.saved(normalized_), features_);
     const matrix<B> dshift = p.scratch(sums_).middle_rows(0, 1);
     const matrix<B> dscale = p.scratch(sums_).middle_rows(1, 1);
-    be.reduce(sum{}, dshift, identity{}, dy);
-    be.reduce(sum{}, dscale, fn::multiplies{}, dy, kept);
-    be.reduce(sum{}, p.gradient(shift_), {p.beta(shift_)}, identity{}, const_matrix<B>(dshift));
-    be.reduce(sum{}, p.gradient(scale_), {p.beta(scale_)}, identity{}, const_matrix<B>(dscale));
+    be.reduce(reduction::sum{}, dshift, identity{}, dy);
+    be.reduce(reduction::sum{}, dscale, fn::multiplies{}, dy, kept);
+    be.reduce(reduction::sum{}, p.gradient(shift_), {p.beta(shift_)}, identity{},
+              const_matrix<B>(dshift));
+    be.reduce(reduction::sum{}, p.gradient(scale_), {p.beta(scale_)}, identity{},
+              const_matrix<B>(dscale));
     if (dx.empty()) return;
     const auto m = static_cast<double>(x.size() / features_);
     be.map(normalization_gradient{epsilon, m}, with_columns(dx, features_), dy, kept,
@@ -187,7 +189,7 @@ class conv3x3 {
     const const_matrix<B> dz = with_columns(dy, outputs_);
     const const_matrix<B> patches = with_columns(p.saved(patches_), 9 * c);
     be.gemm(p.gradient(w_), transposed(patches), dz, {1, p.beta(w_)});
-    be.reduce(sum{}, p.gradient(b_), {p.beta(b_)}, identity{}, dz);
+    be.reduce(reduction::sum{}, p.gradient(b_), {p.beta(b_)}, identity{}, dz);
     if (dx.empty()) return;
     const matrix<B> d = with_columns(p.scratch(dpatches_), 9 * c);
     be.gemm(d, dz, transposed(p.value(w_)));
@@ -274,13 +276,13 @@ class elman {
         be.map(fn::plus{}, dh, const_matrix<B>(dh), from_above);
       else
         be.copy(dh, from_above);
-      be.map(backward_of<chainrule::tanh>{}, dz, const_matrix<B>(dh), step(y, t, units_));
+      be.map(backward_of<fn::tanh>{}, dz, const_matrix<B>(dh), step(y, t, units_));
       be.gemm(p.gradient(w_), transposed(step(x, t, in_.last())), const_matrix<B>(dz),
               {1, p.beta(w_)});
       if (t > 0)
         be.gemm(p.gradient(u_), transposed(step(y, t - 1, units_)), const_matrix<B>(dz),
                 {1, p.beta(u_)});
-      be.reduce(sum{}, p.gradient(b_), {p.beta(b_)}, identity{}, const_matrix<B>(dz));
+      be.reduce(reduction::sum{}, p.gradient(b_), {p.beta(b_)}, identity{}, const_matrix<B>(dz));
       if (!dx.empty())
         be.gemm(step(dx, t, in_.last()), const_matrix<B>(dz), transposed(p.value(w_)));
       if (t > 0) be.gemm(dh, const_matrix<B>(dz), transposed(p.value(u_)));

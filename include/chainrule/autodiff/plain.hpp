@@ -60,23 +60,6 @@ CHAINRULE_PLAIN_OPERATOR(==)
 CHAINRULE_PLAIN_OPERATOR(!=)
 #undef CHAINRULE_PLAIN_OPERATOR
 
-template <class T, class Y>
-constexpr plain<T>& operator+=(plain<T>& a, const Y& b) {
-  return a = a + b;
-}
-template <class T, class Y>
-constexpr plain<T>& operator-=(plain<T>& a, const Y& b) {
-  return a = a - b;
-}
-template <class T, class Y>
-constexpr plain<T>& operator*=(plain<T>& a, const Y& b) {
-  return a = a * b;
-}
-template <class T, class Y>
-constexpr plain<T>& operator/=(plain<T>& a, const Y& b) {
-  return a = a / b;
-}
-
 template <class Op, class T>
 plain<T> evaluate(const Op&, plain<T> x) {
   return plain<T>(Op::value(x.value));

@@ -60,10 +60,6 @@ struct divides_into {
   constexpr auto operator()(const auto& x) const { return c / x; }
 };
 
-/// An operation of the vocabulary with one argument: its derivative is a rule of dual.hpp.
-template <class F>
-concept vocabulary_function = std::derived_from<F, math::unary<F>>;
-
 // The functors of the backward pass.
 
 /// dy f'(x), from the output alone.
@@ -82,15 +78,6 @@ struct slope_stated {
   template <math::number X>
   constexpr X operator()(const X& dy, const X& x, const X& y) const {
     return dy * math::convert<X>(f.derivative(x, y));
-  }
-};
-/// dy f'(x) by the rule of derivation.
-template <class F>
-struct slope_by_rule {
-  [[no_unique_address]] F f;
-  template <math::number X>
-  constexpr X operator()(const X& dy, const X& x, const X& y) const {
-    return dy * math::convert<X>(rule(f, x, y));
   }
 };
 /// dy df/dx_I by dual numbers.
@@ -114,12 +101,6 @@ template <class F>
   else if constexpr (std::same_as<F, fn::multiplies> || std::same_as<F, scaled>) return "*";
   else if constexpr (std::same_as<F, fn::divides> || std::same_as<F, divided> ||
                      std::same_as<F, divides_into>) return "/";
-  else if constexpr (std::same_as<F, fn::sqr>) return "sqr";
-  else if constexpr (std::same_as<F, fn::inv>) return "inv";
-  else if constexpr (std::same_as<F, fn::inv_sqrt>) return "inv_sqrt";
-  else if constexpr (std::same_as<F, fn::sigmoid>) return "sigmoid";
-  else if constexpr (std::same_as<F, fn::softplus>) return "softplus";
-  else if constexpr (std::same_as<F, fn::relu>) return "relu";
   else return "apply";
   // clang-format on
 }
@@ -167,7 +148,7 @@ template <class F, backend B, class... V>
   if (whole == s)
     g.backend().map(f, out, first.view(), more.view()...);
   else
-    g.backend().reduce(sum{}, out, f, first.view(), more.view()...);
+    g.backend().reduce(reduction::sum{}, out, f, first.view(), more.view()...);
   return result;
 }
 
@@ -224,8 +205,6 @@ struct pointwise_operation {
       pull(step, I, slope_from_output<F>{f}, dy, step.output());
     else if constexpr (N == 1 && states_derivative<F>)
       pull(step, I, slope_stated<F>{f}, dy, step.input(0), step.output());
-    else if constexpr (N == 1 && vocabulary_function<F>)
-      pull(step, I, slope_by_rule<F>{f}, dy, step.input(0), step.output());
     else
       [&]<std::size_t... J>(std::index_sequence<J...>) {
         pull(step, I, slope_by_dual<F, I>{f}, dy, step.input(J)...);

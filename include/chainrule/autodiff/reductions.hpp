@@ -122,7 +122,7 @@ template <backend B>
 variable<B> sum_to(const variable<B>& x, chainrule::matrix_shape s) {
   if (x.shape() == s) return x;
   contract::reduces(s, x.shape());
-  return chainrule::detail::reduce_to(x, s, chainrule::sum{},
+  return chainrule::detail::reduce_to(x, s, chainrule::reduction::sum{},
                                       chainrule::detail::sum_operation<B>::instance);
 }
 
@@ -147,14 +147,15 @@ template <backend B>
 [[nodiscard]] variable<B> max(const variable<B>& x, over what = over::all) {
   namespace d = chainrule::detail;
   d::require_elements("max", x.shape());
-  return d::reduce_to(x, d::reduced(x.shape(), what), maximum{}, d::extremum_operation<B>::largest);
+  return d::reduce_to(x, d::reduced(x.shape(), what), reduction::maximum{},
+                      d::extremum_operation<B>::largest);
 }
 /// The smallest element; as max.
 template <backend B>
 [[nodiscard]] variable<B> min(const variable<B>& x, over what = over::all) {
   namespace d = chainrule::detail;
   d::require_elements("min", x.shape());
-  return d::reduce_to(x, d::reduced(x.shape(), what), minimum{},
+  return d::reduce_to(x, d::reduced(x.shape(), what), reduction::minimum{},
                       d::extremum_operation<B>::smallest);
 }
 
@@ -165,7 +166,7 @@ template <backend B>
   auto& g = x.graph();
   variable<B> result = variable<B>::adopt(g, g.make(d::reduced(x.shape(), what)));
   const matrix<B> out = g.writable(&result.node());
-  g.backend().reduce(chainrule::sum{}, out, fn::sqr{}, x.view());
+  g.backend().reduce(chainrule::reduction::sum{}, out, fn::sqr{}, x.view());
   g.backend().map(fn::sqrt{}, out, out);
   d::record_made_from(result, d::norm_operation<B>::instance, d::nothing{}, x);
   return result;

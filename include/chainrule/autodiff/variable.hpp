@@ -9,8 +9,7 @@
 ///
 /// A variable is a number type (pointwise/math.hpp) like lanes and dual numbers: all functions of
 /// the vocabulary take it, and so does a pointwise functor of one's own. The functions live in
-/// `chainrule::math` and are found without a word; where a using-directive brings a type of the
-/// same name (sum, tanh, relu), say `math::sum(x)`.
+/// `chainrule::math`, where argument-dependent lookup finds them.
 ///
 /// Copies are cheap and name the same value, which nothing changes. A variable made of a number
 /// (`variable<B> total = 0;`) is a constant of no tape, 1 x 1, and joins the tape of what it meets.

@@ -84,7 +84,7 @@ class archive {
                   "bytes, trivially copyable, of standard layout); let a lambda capture by value, "
                   "not by reference");
     if constexpr (std::is_same_v<F, identity>) return;
-    description_.activation = in_words(f);
+    description_.activation = detail::name_with_constants(f);
   }
   /// A layer of a block.
   template <class Layer>

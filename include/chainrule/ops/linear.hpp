@@ -24,7 +24,7 @@ template <backend B>
 void linear_vjp(const B& be, const_matrix<B> x, const_matrix<B> w, const_matrix<B> dz, matrix<B> dw,
                 double beta_w, matrix<B> db, double beta_b, matrix<B> dx) {
   be.gemm(dw, transposed(x), dz, {1, beta_w});
-  be.reduce(sum{}, db, {beta_b}, identity{}, dz);
+  be.reduce(reduction::sum{}, db, {beta_b}, identity{}, dz);
   if (!dx.empty()) be.gemm(dx, dz, transposed(w));
 }
 
