@@ -28,9 +28,9 @@ using of_one =
              fn::cbrt, fn::sin, fn::cos, fn::tan, fn::asin, fn::acos, fn::atan, fn::sinh, fn::cosh,
              fn::tanh, fn::asinh, fn::acosh, fn::atanh, fn::erf, fn::erfc, fn::floor, fn::ceil,
              fn::trunc, fn::round, fn::abs, fn::sign, fn::sqr, fn::inv, fn::inv_sqrt, fn::sigmoid,
-             fn::softplus, fn::relu, fn::identity, fn::negate, fn::affine, fn::elu>;
-using of_two = functors<fn::pow, fn::atan2, fn::fmod, fn::fmin, fn::fmax, fn::copysign, fn::max,
-                        fn::min, fn::linear_frac, fn::plus, fn::minus, fn::multiplies, fn::divides>;
+             fn::softplus, fn::identity, fn::negate, fn::affine>;
+using of_two = functors<fn::pow, fn::atan2, fn::fmod, fn::max, fn::min, fn::plus, fn::minus,
+                        fn::multiplies, fn::divides>;
 
 /// What a user might write: constants, choices, several results.
 struct custom {
@@ -128,8 +128,8 @@ std::vector<std::string> traced_texts() {
     be.reduce(op, m(1, 8), fn::multiplies{}, x, m(8, 1));
     be.reduce(op, m(1, 1), fn::multiplies{}, x, x);
   };
-  be.reduce(sum{}, x, {.beta = 1}, fn::sqr{}, x);
-  reductions(sum{}), reductions(maximum{}), reductions(minimum{});
+  be.reduce(reduction::sum{}, x, {.beta = 1}, fn::sqr{}, x);
+  reductions(reduction::sum{}), reductions(reduction::maximum{}), reductions(reduction::minimum{});
 
   be.random(x, 1, 2);
   const auto rows = be.template allocate<std::int32_t>(8);

@@ -175,7 +175,9 @@ TEST_CASE("functors of one's own", "[gradients]") {
 
 TEST_CASE("networks and losses as operations", "[gradients]") {
   // Once each: their backward passes cannot be differentiated again.
-  const auto layers = []<class B>(const B& be) { return network<B>{be, {dense{4, 3, sigmoid{}}}}; };
+  const auto layers = []<class B>(const B& be) {
+    return network<B>{be, {dense{4, 3, fn::sigmoid{}}}};
+  };
   using S = network<support::tested<float>>;
   using D = network<support::tested<double>>;
   const std::tuple<S, D> nets(layers(support::tested<float>{}), layers(support::tested<double>{}));

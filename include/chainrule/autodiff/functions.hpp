@@ -141,14 +141,16 @@ template <backend B>
 template <backend B>
 [[nodiscard]] variable<B> max(const variable<B>& x, over what = over::all) {
   chainrule::detail::require_elements("max", x.shape());
-  return apply(ops::extremum_op<maximum>{chainrule::detail::reduced(x.shape(), what)}, x);
+  return apply(ops::extremum_op<reduction::maximum>{chainrule::detail::reduced(x.shape(), what)},
+               x);
 }
 /// The smallest element; NaN if one is NaN. Equal smallest elements share the gradient. Throws
 /// shape_error if there are none.
 template <backend B>
 [[nodiscard]] variable<B> min(const variable<B>& x, over what = over::all) {
   chainrule::detail::require_elements("min", x.shape());
-  return apply(ops::extremum_op<minimum>{chainrule::detail::reduced(x.shape(), what)}, x);
+  return apply(ops::extremum_op<reduction::minimum>{chainrule::detail::reduced(x.shape(), what)},
+               x);
 }
 
 /// The Euclidean norm, sqrt(Σ x²). Its gradient at 0 is 0, as is its second derivative there.

@@ -77,7 +77,7 @@ template <class F, backend B>
 template <class F, backend B>
 [[nodiscard]] variable<B> pointwise_jvp(const F& f, const variable<B>& x, const variable<B>& u) {
   chainrule::detail::require_direction("pointwise_jvp", x.shape(), u.shape());
-  return f(dual<variable<B>>(x, u)).slope;
+  return f(dual<variable<B>>(x, u)).derivative;
 }
 
 /// H u for the matrix H of second derivatives of the scalar f(x): the gradient of the gradient's

@@ -9,8 +9,7 @@
 ///
 /// A variable is a number type (pointwise/math.hpp) like lanes and dual numbers: all functions of
 /// the vocabulary take it, and so do user-defined pointwise functors. The functions live in
-/// `chainrule::math` and are found by argument-dependent lookup; where a using-directive brings a
-/// type of the same name (sum, tanh, relu), write `math::sum(x)`.
+/// `chainrule::math`, where argument-dependent lookup finds them.
 ///
 /// Copies are cheap and name the same immutable value. A variable made of a number (`variable<B>
 /// total = 0;`) is a constant of no tape, 1 x 1; an operation takes it to the tape of its other

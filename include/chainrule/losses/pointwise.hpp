@@ -76,7 +76,7 @@ struct pointwise_loss {
     const detail::weighted_slope<Term> slope{term, factor};
 
     if (kind_of_targets(Derived::name, y.shape(), t.shape()) == target_kind::values) {
-      be.reduce(sum{}, losses, value, y, t);
+      be.reduce(reduction::sum{}, losses, value, y, t);
       if (!gradient.empty()) be.map(slope, gradient, y, t, scale);
       return;
     }
@@ -84,7 +84,7 @@ struct pointwise_loss {
     double miss = 0;
     if constexpr (requires { Derived::hit; }) hit = Derived::hit, miss = Derived::miss;
     const const_matrix<B> columns = scratch.columns.view();
-    be.reduce(sum{}, losses,
+    be.reduce(reduction::sum{}, losses,
               detail::with_class_target<detail::weighted_term<Term>>{value, hit, miss}, y, t,
               columns);
     reject_unknown_classes(be, t, columns, losses);

@@ -81,14 +81,14 @@ struct softmax_cross_entropy {
     be.map(fn::log{}, third, total);
     if (kind == target_kind::classes) {
       const const_matrix<B> columns = scratch.columns.view();
-      be.reduce(sum{}, losses, terms::class_cross_entropy{}, y, max, third, t, columns);
+      be.reduce(reduction::sum{}, losses, terms::class_cross_entropy{}, y, max, third, t, columns);
       reject_unknown_classes(be, t, columns, losses);
       if (!gradient.empty())
         be.map(terms::class_cross_entropy_slope{}, gradient, y, max, total, t, columns, scale);
     } else {
-      be.reduce(sum{}, losses, terms::distribution_cross_entropy{}, y, max, third, t);
+      be.reduce(reduction::sum{}, losses, terms::distribution_cross_entropy{}, y, max, third, t);
       if (gradient.empty()) return;
-      be.reduce(sum{}, third, identity{}, t);
+      be.reduce(reduction::sum{}, third, identity{}, t);
       be.map(terms::distribution_cross_entropy_slope{}, gradient, y, max, total, t, third, scale);
     }
   }

@@ -2,8 +2,8 @@
 /// Pointwise functors as ops, y = f(x...), with the functors of their gradients.
 ///
 /// Operands of extent 1 are broadcast; their gradients are summed over the repeats. The gradient of
-/// an operand is one fused functor, (dy, x...) -> dy df/dx_i: from f's stated derivative, from the
-/// rule of a function of the vocabulary, or by dual numbers. Over variables the same functor
+/// an operand is one fused functor, (dy, x...) -> dy df/dx_i, from f's stated derivative or by dual
+/// numbers. Over variables the same functor
 /// records its operations.
 #ifndef CHAINRULE_OPS_POINTWISE_HPP
 #define CHAINRULE_OPS_POINTWISE_HPP
@@ -21,48 +21,13 @@ namespace chainrule {
 
 namespace detail {
 
-// Arithmetic with a constant, which is a part of the functor.
-
-/// x + c
-struct shifted {
-  double c;
-  constexpr auto operator()(const auto& x) const { return x + c; }
-};
-/// c - x
-struct subtracted {
-  double c;
-  constexpr auto operator()(const auto& x) const { return c - x; }
-};
-/// c x
-struct scaled {
-  double c;
-  constexpr auto operator()(const auto& x) const { return x * c; }
-};
-/// x / c
-struct divided {
-  double c;
-  constexpr auto operator()(const auto& x) const { return x / c; }
-};
-/// c / x
-struct divides_into {
-  double c;
-  constexpr auto operator()(const auto& x) const { return c / x; }
-};
-
-/// A function of the vocabulary with one argument: its derivative is a rule of dual.hpp.
+/// dy f'(x) where y = f(x), as f states it.
 template <class F>
-concept vocabulary_function = std::derived_from<F, math::unary<F>>;
-
-/// dy f'(x) where y = f(x), as f states it or by the rule of derivation.
-template <class F>
-struct unary_gradient {
+struct stated_gradient {
   [[no_unique_address]] F f;
   template <math::number X>
   constexpr X operator()(const X& dy, const X& x, const X& y) const {
-    if constexpr (states_derivative<F>)
-      return dy * math::convert<X>(f.derivative(x, y));
-    else
-      return dy * math::convert<X>(rule(f, x, y));
+    return dy * math::convert<X>(f.derivative(x, y));
   }
 };
 /// dy df/dx_I by dual numbers.
@@ -80,21 +45,30 @@ template <class F>
 [[nodiscard]] constexpr std::string_view operation_name() {
   if constexpr (requires { std::string_view(F::name); }) return F::name;
   // clang-format off
-  else if constexpr (std::same_as<F, fn::plus> || std::same_as<F, shifted>) return "+";
-  else if constexpr (std::same_as<F, fn::minus> || std::same_as<F, fn::negate> ||
-                     std::same_as<F, subtracted>) return "-";
-  else if constexpr (std::same_as<F, fn::multiplies> || std::same_as<F, scaled>) return "*";
-  else if constexpr (std::same_as<F, fn::divides> || std::same_as<F, divided> ||
-                     std::same_as<F, divides_into>) return "/";
-  else if constexpr (std::same_as<F, fn::sqr>) return "sqr";
-  else if constexpr (std::same_as<F, fn::inv>) return "inv";
-  else if constexpr (std::same_as<F, fn::inv_sqrt>) return "inv_sqrt";
-  else if constexpr (std::same_as<F, fn::sigmoid>) return "sigmoid";
-  else if constexpr (std::same_as<F, fn::softplus>) return "softplus";
-  else if constexpr (std::same_as<F, fn::relu>) return "relu";
+  else if constexpr (std::same_as<F, fn::plus>) return "+";
+  else if constexpr (std::same_as<F, fn::minus> || std::same_as<F, fn::negate>) return "-";
+  else if constexpr (std::same_as<F, fn::multiplies>) return "*";
+  else if constexpr (std::same_as<F, fn::divides>) return "/";
   else return "apply";
   // clang-format on
 }
+
+// Functors with a constant, which on a device is a part of the kernel.
+
+/// op(x..., c)
+template <class Op>
+struct with_right {
+  static constexpr std::string_view name = operation_name<Op>();
+  double c;
+  constexpr auto operator()(const auto&... x) const { return Op{}(x..., c); }
+};
+/// op(c, x...)
+template <class Op>
+struct with_left {
+  static constexpr std::string_view name = operation_name<Op>();
+  double c;
+  constexpr auto operator()(const auto&... x) const { return Op{}(c, x...); }
+};
 
 [[noreturn, gnu::cold, gnu::noinline]] inline void refuse_broadcast(std::string_view name,
                                                                     matrix_shape a,
@@ -149,7 +123,7 @@ void map_to(const B& be, const F& f, matrix<B> out, const In&... in) {
   if (contract::broadcast(in.shape()...) == out.shape())
     be.map(f, out, in...);
   else
-    be.reduce(sum{}, out, f, in...);
+    be.reduce(reduction::sum{}, out, f, in...);
 }
 
 /// y = f(x...) of N operands.
@@ -189,20 +163,21 @@ struct pointwise_op {
   void give(Step& step, std::index_sequence<J...>) const {
     using namespace chainrule::detail;
     const auto dy = step.dy();
-    if constexpr (std::same_as<F, fn::plus> || std::same_as<F, shifted> ||
+    if constexpr (std::same_as<F, fn::plus> || std::same_as<F, with_right<fn::plus>> ||
                   (std::same_as<F, fn::minus> && I == 0))
       step.give(I, dy);
     else if constexpr (std::same_as<F, fn::minus> || std::same_as<F, fn::negate> ||
-                       std::same_as<F, subtracted>)
+                       std::same_as<F, with_left<fn::minus>>)
       step.give(I, fn::negate{}, dy);
     else if constexpr (std::same_as<F, fn::multiplies>)
       step.give(I, fn::multiplies{}, dy, step.input(1 - I));
-    else if constexpr (std::same_as<F, scaled> || std::same_as<F, divided>)
+    else if constexpr (std::same_as<F, with_right<fn::multiplies>> ||
+                       std::same_as<F, with_right<fn::divides>>)
       step.give(I, f, dy);
     else if constexpr (N == 1 && derivable_from_output<F>)
       step.give(I, backward_of<F>{f}, dy, step.output());
-    else if constexpr (N == 1 && (states_derivative<F> || vocabulary_function<F>))
-      step.give(I, unary_gradient<F>{f}, dy, step.input(0), step.output());
+    else if constexpr (N == 1 && states_derivative<F>)
+      step.give(I, stated_gradient<F>{f}, dy, step.input(0), step.output());
     else
       step.give(I, dual_gradient<F, I>{f}, dy, step.input(J)...);
   }

@@ -62,12 +62,12 @@ struct sum_op {
   }
   template <backend B>
   void forward(const B& be, matrix<B> y, const_matrix<B> x) const {
-    be.reduce(sum{}, y, fn::identity{}, x);
+    be.reduce(reduction::sum{}, y, fn::identity{}, x);
   }
   /// y = the sum + beta y.
   template <backend B>
   void accumulate(const B& be, matrix<B> y, double beta, const_matrix<B> x) const {
-    be.reduce(sum{}, y, {beta}, fn::identity{}, x);
+    be.reduce(reduction::sum{}, y, {beta}, fn::identity{}, x);
   }
   void vjp(auto& step) const { step.give(0, broadcast_op{step.shape_of(0)}, step.dy()); }
 };
@@ -78,11 +78,12 @@ void add(const B& be, matrix<B> to, const_matrix<B> x) {
   be.map(fn::plus{}, to, const_matrix<B>(to), x);
 }
 
-/// The largest (Extremum is `maximum`) or smallest (`minimum`) elements. Equal ones share the
+/// The largest (reduction::maximum) or smallest (reduction::minimum) elements. Equal ones share the
 /// gradient.
 template <class Extremum>
 struct extremum_op {
-  static constexpr std::string_view name = std::same_as<Extremum, maximum> ? "max" : "min";
+  static constexpr std::string_view name =
+      std::same_as<Extremum, reduction::maximum> ? "max" : "min";
   matrix_shape to;
 
   [[nodiscard]] matrix_shape shape(matrix_shape) const { return to; }
@@ -106,7 +107,7 @@ struct norm_op {
   [[nodiscard]] matrix_shape shape(matrix_shape) const { return to; }
   template <backend B>
   void forward(const B& be, matrix<B> y, const_matrix<B> x) const {
-    be.reduce(sum{}, y, fn::sqr{}, x);
+    be.reduce(reduction::sum{}, y, fn::sqr{}, x);
     be.map(fn::sqrt{}, y, y);
   }
   void vjp(auto& step) const {

@@ -45,8 +45,8 @@ struct column_of_maximum {
 /// max = the largest x of each row; sum = Σ e^(x - max), at least 1. Both assigned.
 template <backend B>
 void softmax_sums(const B& be, const_matrix<B> x, matrix<B> max, matrix<B> sum) {
-  be.reduce(maximum{}, max, identity{}, x);
-  be.reduce(chainrule::sum{}, sum, terms::shifted_exp{}, x, max);
+  be.reduce(reduction::maximum{}, max, identity{}, x);
+  be.reduce(reduction::sum{}, sum, terms::shifted_exp{}, x, max);
 }
 
 /// y = e^x / Σ e^x in each row, assigned; y may be x. `max` and `sum` are n × 1 scratch.
@@ -117,8 +117,8 @@ void argmax(const B& be, const_matrix<B> x, const_matrix<B> columns, matrix<B> m
   if constexpr (requires { be.argmax_rows(x, winner); }) {
     be.argmax_rows(x, winner);
   } else {
-    be.reduce(maximum{}, max, identity{}, x);
-    be.reduce(minimum{}, winner, terms::column_of_maximum{}, x, max, columns);
+    be.reduce(reduction::maximum{}, max, identity{}, x);
+    be.reduce(reduction::minimum{}, winner, terms::column_of_maximum{}, x, max, columns);
   }
 }
 

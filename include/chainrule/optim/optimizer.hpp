@@ -278,8 +278,9 @@ class optimizer {
       const double scale = std::ldexp(1.0, -limits::max_exponent * 45 / 64);
       const matrix<B> squares = measured_.view().block(0, 0, 1, 1);
       const matrix<B> scaled = measured_.view().block(0, 1, 1, 1);
-      be_.reduce(sum{}, squares, fn::sqr{}, gradients.all());
-      be_.reduce(sum{}, scaled, typename first_rule::scaled_square{most, scale}, gradients.all());
+      be_.reduce(reduction::sum{}, squares, fn::sqr{}, gradients.all());
+      be_.reduce(reduction::sum{}, scaled, typename first_rule::scaled_square{most, scale},
+                 gradients.all());
       const typename first_rule::all_scalars scalars{std::get<0>(rules_.rules()).limit, most,
                                                      scale};
       for (index_t i = 0; i < plan_.regions(); ++i)

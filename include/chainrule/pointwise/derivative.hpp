@@ -46,8 +46,8 @@ template <std::size_t I = 0, class F, class X, class... More>
              math::dual<S>(math::convert<S>(more), math::convert<S>(I == Is + 1 ? 1 : 0))...);
   };
   const auto y = lift(std::index_sequence_for<More...>{});
-  if constexpr (requires { y.slope; })
-    return y.slope;
+  if constexpr (requires { y.derivative; })
+    return y.derivative;
   else
     return math::convert<S>(0);  // f does not depend on its arguments, or is a step
 }
