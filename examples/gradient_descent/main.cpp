@@ -4,6 +4,7 @@
 
 #include <chainrule/autodiff/autodiff.hpp>
 #include <chainrule/backend/cpu.hpp>
+#include <chainrule/optim/optimizer.hpp>
 #include <cstdio>
 #include <exception>
 #include <vector>
@@ -22,13 +23,16 @@ struct step {
 
 /// Steps down the bowl; one more than `count`, so that the last error is seen.
 std::vector<step> descend(double rate, int count) {
+  parameter_set set{real{}, {{"place", {1, 2}, init::constant(10)}}};
+  optimizer opt{set, sgd{rate}};
   tape<real> t;
-  auto p = t.variable(1, 2, {10, 10});
+  const auto p = variables(t, set, opt.gradients())[0];
   std::vector<step> steps;
   for (int i = 0; i <= count; ++i) {
     const auto error = sum(sqr(p));
-    const auto slope = gradient(error, p);
-    p = t.variable((p - rate * slope).view());
+    opt.zero_gradients();
+    backward(error);
+    opt.update();
     steps.push_back({error.item(), to_host(p).front()});
   }
   return steps;
@@ -36,13 +40,16 @@ std::vector<step> descend(double rate, int count) {
 
 /// A parabola: (x - 3)^2 + 1 from 0.
 double parabola() {
+  parameter_set set{real{}, {{"x", {1, 1}}}};
+  optimizer opt{set, sgd{0.3}};
   tape<real> t;
-  double x = 0;
+  const auto x = variables(t, set, opt.gradients())[0];
   for (int i = 0; i < 50; ++i) {
-    const auto at = t.variable(x);
-    x -= 0.3 * gradient(sqr(at - 3) + 1, at).item();
+    opt.zero_gradients();
+    backward(sqr(x - 3) + 1);
+    opt.update();
   }
-  return x;
+  return x.item();
 }
 
 void run(figures& table) {

@@ -22,16 +22,16 @@ constexpr int steps = 4000;
 
 /// u(x) = tanh(x w + b) v + c
 number solution(const number& x, const std::vector<number>& p) {
-  return matmul(math::tanh(x * p[0] + p[1]), p[2]) + p[3];
+  return matmul(tanh(x * p[0] + p[1]), p[2]) + p[3];
 }
 
 /// The mean square of the equation's residual, and of the errors at the ends.
 number loss_of(tape<real>& t, const number& x, const std::vector<number>& p) {
   const number u = solution(x, p);
-  const number du = gradient(math::sum(u), x, {.create_graph = true});
-  const number d2u = gradient(math::sum(du), x, {.create_graph = true});
+  const number du = gradient(sum(u), x, {.create_graph = true});
+  const number d2u = gradient(sum(du), x, {.create_graph = true});
   const number ends = solution(t.constant(2, 1, {0, right_end}), p) - t.constant(2, 1, {0, 1});
-  return mean(sqr(d2u + u)) + 10 * math::sum(sqr(ends));
+  return mean(sqr(d2u + u)) + 10 * sum(sqr(ends));
 }
 
 double largest_error(tape<real>& t, const std::vector<number>& p) {

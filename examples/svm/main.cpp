@@ -6,6 +6,7 @@
 
 #include <chainrule/autodiff/autodiff.hpp>
 #include <chainrule/backend/cpu.hpp>
+#include <chainrule/optim/optimizer.hpp>
 #include <chainrule/pointwise/activations.hpp>
 #include <cstdio>
 #include <exception>
@@ -47,9 +48,16 @@ void two_layers(tape<real>& t, figures& table, const char* picture) {
     x.insert(x.end(), {p.x, p.y});
     labels.push_back(p.label);
   }
-  std::vector<number> w{t.variable(2, 3, {.3, -.2, .5, .4, .1, -.3}),
-                        t.variable(1, 3, {.1, .2, .1}), t.variable(3, 1, {.2, -.4, .3}),
-                        t.variable(0.0)};
+  parameter_set set{t.backend(), {{"w1", {2, 3}}, {"b1", {1, 3}}, {"w2", {3, 1}}, {"b2", {1, 1}}}};
+  const auto begin = [&](const char* name, index_t rows, const std::vector<double>& elements) {
+    const index_t cols = static_cast<index_t>(elements.size()) / rows;
+    t.backend().copy(set.values(name), t.constant(rows, cols, elements).view());
+  };
+  begin("w1", 2, {.3, -.2, .5, .4, .1, -.3});
+  begin("b1", 1, {.1, .2, .1});
+  begin("w2", 3, {.2, -.4, .3});
+  optimizer opt{set, sgd{.1}};
+  const std::vector<number> w = variables(t, set, opt.gradients());
   const auto net = [](const number& in, const std::vector<number>& p) {
     return matmul(max(matmul(in, p[0]) + p[1], 0), p[2]) + p[3];
   };
@@ -59,19 +67,20 @@ void two_layers(tape<real>& t, figures& table, const char* picture) {
     return mean(squared ? sqr(gap) : gap) + .005 * (sum(sqr(p[0])) + sum(sqr(p[2])));
   };
   for (const bool squared : {false, true}) {
-    const number slope = gradient(cost(w, squared), w)[0];
+    const number dw = gradient(cost(w, squared), w)[0];
     std::vector<number> left = w, other = w;
     const auto h = t.constant(2, 3, {0, 0, 1e-5, 0, 0, 0});
     left[0] = w[0] - h;
     other[0] = w[0] + h;
     table.line("K20", squared ? "squared hinge: a weight's gradient" : "hinge: a weight's gradient",
-               to_host(slope)[2], (cost(other, squared) - cost(left, squared)).item() / 2e-5, 1e-8,
+               to_host(dw)[2], (cost(other, squared) - cost(left, squared)).item() / 2e-5, 1e-8,
                "a difference instead of a text");
   }
   const double before = cost(w, false).item();
   for (int step = 0; step < 1000; ++step) {
-    const std::vector<number> slope = gradient(cost(w, false), w);
-    for (std::size_t i = 0; i < w.size(); ++i) w[i] = t.variable((w[i] - .1 * slope[i]).view());
+    opt.zero_gradients();
+    backward(cost(w, false));
+    opt.update();
   }
   const double after = cost(w, false).item();
   const auto score = [&](double u, double v) { return net(t.constant(1, 2, {u, v}), w).item(); };

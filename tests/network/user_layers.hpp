@@ -321,7 +321,7 @@ class max_over_pairs {
     const B& be = p.backend();
     if (!p.training()) {
       const const_matrix<B> pairs = with_columns(x, 2);
-      be.reduce(maximum{}, with_columns(y, 1), identity{}, pairs);
+      be.reduce(reduction::maximum{}, with_columns(y, 1), identity{}, pairs);
       return;
     }
     const auto values = to_host(be, x);

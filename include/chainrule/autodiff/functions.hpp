@@ -4,7 +4,7 @@
 ///     y = matmul(x, w) + b;                       // x: n x in, w: in x out, b: 1 x out
 ///     y = math::linear(x, w, b);                  // one operation
 ///     g = matmul(transposed(x), x);               // no transpose is made
-///     loss = mean(log_sum_exp(scores) - math::sum(scores * one_hot, over::cols));
+///     loss = mean(log_sum_exp(scores) - sum(scores * one_hot, over::cols));
 ///     concatenate_rows({a, b}); gather(table, {4, 0, 4});
 ///
 /// Their forward passes and derivatives are the ops of the folder ops/. Reshaped matrices and

@@ -46,13 +46,23 @@ class parameter_set {
   [[nodiscard]] arena<B>& states() { return states_; }
   [[nodiscard]] const arena<B>& states() const { return states_; }
   /// The values of one parameter. Throws value_error if there is none of that name.
+  [[nodiscard]] matrix<B> values(std::string_view name) { return parameters_[place_of(name)]; }
   [[nodiscard]] const_matrix<B> values(std::string_view name) const {
+    return parameters_[place_of(name)];
+  }
+  [[nodiscard]] slice place_of(std::string_view name) const {
     for (const parameter& p : parameter_list())
-      if (p.name == name) return parameters_[p.place];
+      if (p.name == name) return p.place;
     throw value_error(detail::concat("the set has no parameter '", name, "'"));
   }
   /// An arena for gradients, all 0; its slices are those of the parameters.
   [[nodiscard]] arena<B> make_gradients() const { return arena<B>(be_, plan_.parameter_arena()); }
+  /// A description for files: that of a network of one layer, which is the set.
+  [[nodiscard]] description describe() const {
+    description d = archive("network").result();
+    d.layers.push_back(archive("parameter_set").result());
+    return d;
+  }
   /// Assigns first values; a seed gives the same values on any backend.
   void initialize(std::uint64_t seed) {
     std::uint64_t stream = 0;
