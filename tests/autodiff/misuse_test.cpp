@@ -70,10 +70,10 @@ TEMPLATE_LIST_TEST_CASE("variables of two tapes do not meet", "[autodiff]", back
   CHECK((x + one.constant(y.view())).item() == 3);
 }
 
-TEMPLATE_LIST_TEST_CASE("variables know when their tape is gone", "[autodiff]", backends) {
+TEMPLATE_LIST_TEST_CASE("variables know that their tape was destroyed", "[autodiff]", backends) {
   using B = TestType;
   const std::string expected =
-      "this variable's tape is gone or was cleared, and its value with it; keep the tape for as "
+      "this variable's tape was destroyed or cleared, and its value with it; keep the tape for as "
       "long as its variables are used";
   variable<B> x;
   variable<B> y;

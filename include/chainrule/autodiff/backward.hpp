@@ -164,35 +164,32 @@ class backward_pass {
   bool for_targets_ = false;
 };
 
-/// The seed of a pass: 1 if there is none. Throws shape_error if y is not a scalar then, or the
-/// seed has another shape than y; value_error if nothing can come of it.
+/// The seed 1 of a scalar. Throws shape_error if y is none.
 template <backend B>
-[[nodiscard]] variable<B> checked_seed(const variable<B>& y, const variable<B>* seed) {
+[[nodiscard]] variable<B> unit_seed(const variable<B>& y) {
   graph<B>& g = y.graph();
-  if (seed == nullptr) {
-    if (y.shape() != matrix_shape{1, 1})
-      throw shape_error(concat("a gradient is that of a scalar, this variable is ",
-                               to_string(y.shape()),
-                               "; reduce it to a 1x1 (sum, mean), or give a seed of its shape"));
-    return variable<B>::adopt(g, make_number(g, 1));
-  }
-  if (seed->shape() != y.shape())
-    throw shape_error(concat("a seed of ", to_string(seed->shape()), " does not fit a variable of ",
-                             to_string(y.shape()), "; it needs the same shape"));
-  (void)graph_of(y, *seed);
-  return on_graph(g, *seed);
+  if (y.shape() != matrix_shape{1, 1})
+    throw shape_error(concat("a gradient is that of a scalar, this variable is ",
+                             to_string(y.shape()),
+                             "; reduce it to a 1x1 (sum, mean), or give a seed of its shape"));
+  return variable<B>::adopt(g, make_number(g, 1));
 }
 
-/// Throws value_error if y was not recorded, for instance for want of create_graph; its gradient
-/// would silently be 0.
+/// The seed as a variable of y's graph. Throws shape_error if it has another shape than y, and
+/// value_error if y was not recorded, for instance for want of create_graph: its gradient would
+/// silently be 0.
 template <backend B>
-void require_history(const variable<B>& y) {
+[[nodiscard]] variable<B> checked_seed(const variable<B>& y, const variable<B>& seed) {
+  if (seed.shape() != y.shape())
+    throw shape_error(concat("a seed of ", to_string(seed.shape()), " does not fit a variable of ",
+                             to_string(y.shape()), "; it needs the same shape"));
+  graph<B>& g = graph_of(y, seed);
   if (!y.requires_gradient())
     throw value_error(
         "the result does not depend on any variable of the tape; make what gradients are wanted "
-        "for "
-        "with tape.variable, not under no_grad, and gradients that are differentiated again with "
-        "{.create_graph = true}");
+        "for with tape.variable, not under no_grad, and gradients that are differentiated again "
+        "with {.create_graph = true}");
+  return on_graph(g, seed);
 }
 
 /// x, or where no gradient flows to it, a variable of the same value to which one does.
@@ -204,79 +201,68 @@ template <backend B>
   return other;
 }
 
-template <backend B>
-void backward_from(const variable<B>& y, const variable<B>* seed, bool keep_graph) {
-  const variable<B> start = checked_seed(y, seed);
-  require_history(y);
-  backward_pass<B>(y.graph(), {.create_graph = false, .keep_graph = keep_graph})
-      .run(y, start, nullptr, nullptr);
-}
-
-template <backend B>
-[[nodiscard]] std::vector<variable<B>> gradient_from(const variable<B>& y,
-                                                     const std::vector<variable<B>>& x,
-                                                     const variable<B>* seed,
-                                                     gradient_options options) {
-  const variable<B> start = checked_seed(y, seed);
-  for (const variable<B>& target : x) {
-    (void)graph_of(y, target);
-    (void)target.node();
-  }
-  require_history(y);
-  graph<B>& g = y.graph();
-  std::vector<variable<B>> results(x.size());
-  backward_pass<B>(g, options).run(y, start, &x, &results);
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    variable<B>& r = results[i];
-    if (r.is_constant()) r = variable<B>::adopt(g, make_filled(g, x[i].shape(), 0));
-    if (options.create_graph) r = differentiable(r);
-  }
-  return results;
-}
-
 }  // namespace detail
 
 namespace math {
 
-/// Adds dy/dx to x.gradient() for every variable x of the tape that y was made from, and for
-/// intermediate results after retain_gradient. y is 1 x 1. Throws shape_error if it is not,
-/// value_error if y depends on no variable, or if an earlier pass freed the graph.
-template <backend B>
-void backward(const variable<B>& y, gradient_options options = {}) {
-  chainrule::detail::backward_from<B>(y, nullptr, options.keep_graph);
-}
-/// Adds the gradients of the sum of y * seed, for a y of any shape and a seed of that shape.
+/// Adds the gradients of the sum of y * seed, for a seed of y's shape, to x.gradient() for every
+/// variable x of the tape that y was made from, and for intermediate results after
+/// retain_gradient. Throws shape_error if the shapes differ, value_error if y depends on no
+/// variable, or if an earlier pass freed the graph.
 template <backend B>
 void backward(const variable<B>& y, const variable<B>& seed, gradient_options options = {}) {
-  chainrule::detail::backward_from<B>(y, &seed, options.keep_graph);
+  namespace d = chainrule::detail;
+  const variable<B> start = d::checked_seed(y, seed);
+  options.create_graph = false;
+  d::backward_pass<B>(y.graph(), options).run(y, start, nullptr, nullptr);
+}
+/// Adds dy/dx to x.gradient(), for a y of 1 x 1. Throws shape_error if it is not.
+template <backend B>
+void backward(const variable<B>& y, gradient_options options = {}) {
+  backward(y, chainrule::detail::unit_seed(y), options);
 }
 
-/// dy/dx for each x, of the shape of x; 0 where y depends on other variables only. An x may be an
-/// intermediate result. y is 1 x 1. Throws as backward does.
-template <backend B>
-[[nodiscard]] std::vector<variable<B>> gradient(const variable<B>& y,
-                                                const std::vector<variable<B>>& x,
-                                                gradient_options options = {}) {
-  return chainrule::detail::gradient_from<B>(y, x, nullptr, options);
-}
-/// dy/dx for one x.
-template <backend B>
-[[nodiscard]] variable<B> gradient(const variable<B>& y, const variable<B>& x,
-                                   gradient_options options = {}) {
-  return chainrule::detail::gradient_from<B>(y, {x}, nullptr, options).front();
-}
-
-/// seedᵀ dy/dx for each x, where y has any shape and the seed has it too.
+/// seedᵀ dy/dx for each x, of the shape of x, where y has any shape and the seed has it too; 0
+/// where y depends on other variables only. An x may be an intermediate result. Throws as backward
+/// does.
 template <backend B>
 [[nodiscard]] std::vector<variable<B>> vjp(const variable<B>& y, const std::vector<variable<B>>& x,
                                            const variable<B>& seed, gradient_options options = {}) {
-  return chainrule::detail::gradient_from<B>(y, x, &seed, options);
+  namespace d = chainrule::detail;
+  const variable<B> start = d::checked_seed(y, seed);
+  for (const variable<B>& target : x) {
+    (void)d::graph_of(y, target);
+    (void)target.node();
+  }
+  auto& g = y.graph();
+  std::vector<variable<B>> results(x.size());
+  d::backward_pass<B>(g, options).run(y, start, &x, &results);
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    variable<B>& r = results[i];
+    if (r.is_constant()) r = variable<B>::adopt(g, d::make_filled(g, x[i].shape(), 0));
+    if (options.create_graph) r = d::differentiable(r);
+  }
+  return results;
 }
 /// seedᵀ dy/dx for one x.
 template <backend B>
 [[nodiscard]] variable<B> vjp(const variable<B>& y, const variable<B>& x, const variable<B>& seed,
                               gradient_options options = {}) {
-  return chainrule::detail::gradient_from<B>(y, {x}, &seed, options).front();
+  return vjp(y, std::vector{x}, seed, options).front();
+}
+
+/// dy/dx for each x, for a y of 1 x 1. Throws shape_error if it is not.
+template <backend B>
+[[nodiscard]] std::vector<variable<B>> gradient(const variable<B>& y,
+                                                const std::vector<variable<B>>& x,
+                                                gradient_options options = {}) {
+  return vjp(y, x, chainrule::detail::unit_seed(y), options);
+}
+/// dy/dx for one x.
+template <backend B>
+[[nodiscard]] variable<B> gradient(const variable<B>& y, const variable<B>& x,
+                                   gradient_options options = {}) {
+  return vjp(y, x, chainrule::detail::unit_seed(y), options);
 }
 
 }  // namespace math

@@ -30,11 +30,6 @@ namespace detail {
   return {what == over::cols ? s.rows : 1, what == over::rows ? s.cols : 1};
 }
 
-inline void require_elements(const char* what, matrix_shape s) {
-  if (s.size() == 0)
-    throw shape_error(concat(what, ": a matrix of ", to_string(s), " has no elements"));
-}
-
 /// The parts below or beside each other; constants may be among them.
 template <backend B>
 [[nodiscard]] variable<B> concatenate(const std::vector<variable<B>>& parts, bool by_rows) {
@@ -104,7 +99,7 @@ template <backend B>
 /// xᵀ. Within a product, `transposed(x)` costs nothing.
 template <backend B>
 [[nodiscard]] variable<B> transpose(const variable<B>& x) {
-  return chainrule::detail::apply_op(x.graph(), ops::transpose_op{}, x);
+  return apply(ops::transpose_op{}, x);
 }
 
 // Reductions.
@@ -130,7 +125,7 @@ template <backend B>
 /// The mean of the elements. Throws shape_error if there are none.
 template <backend B>
 [[nodiscard]] variable<B> mean(const variable<B>& x, over what = over::all) {
-  chainrule::detail::require_elements("mean", x.shape());
+  ops::require_elements("mean", x.shape());
   const variable<B> total = sum(x, what);
   return total /
          (static_cast<double>(x.shape().size()) / static_cast<double>(total.shape().size()));
@@ -140,7 +135,6 @@ template <backend B>
 /// shape_error if there are none.
 template <backend B>
 [[nodiscard]] variable<B> max(const variable<B>& x, over what = over::all) {
-  chainrule::detail::require_elements("max", x.shape());
   return apply(ops::extremum_op<reduction::maximum>{chainrule::detail::reduced(x.shape(), what)},
                x);
 }
@@ -148,7 +142,6 @@ template <backend B>
 /// shape_error if there are none.
 template <backend B>
 [[nodiscard]] variable<B> min(const variable<B>& x, over what = over::all) {
-  chainrule::detail::require_elements("min", x.shape());
   return apply(ops::extremum_op<reduction::minimum>{chainrule::detail::reduced(x.shape(), what)},
                x);
 }
@@ -163,13 +156,13 @@ template <backend B>
 /// e^x / Σ e^x in each row, with the maximum shifted out.
 template <backend B>
 [[nodiscard]] variable<B> softmax(const variable<B>& x) {
-  return chainrule::detail::apply_op(x.graph(), ops::softmax_op{}, x);
+  return apply(ops::softmax_op{}, x);
 }
 
 /// log Σ e^x of each row (rows x 1), with the maximum shifted out.
 template <backend B>
 [[nodiscard]] variable<B> log_sum_exp(const variable<B>& x) {
-  return chainrule::detail::apply_op(x.graph(), ops::log_sum_exp_op{}, x);
+  return apply(ops::log_sum_exp_op{}, x);
 }
 
 // Functions that move elements and change none.
@@ -178,7 +171,7 @@ template <backend B>
 /// number of elements.
 template <backend B>
 [[nodiscard]] variable<B> reshape(const variable<B>& x, index_t rows, index_t cols) {
-  return chainrule::detail::apply_op(x.graph(), ops::reshape_op{{rows, cols}}, x);
+  return apply(ops::reshape_op{{rows, cols}}, x);
 }
 
 /// The block of rows x cols whose first element is (i, j). Throws shape_error if it does not lie
@@ -186,7 +179,7 @@ template <backend B>
 template <backend B>
 [[nodiscard]] variable<B> block(const variable<B>& x, index_t i, index_t j, index_t rows,
                                 index_t cols) {
-  return chainrule::detail::apply_op(x.graph(), ops::block_op{{rows, cols}, i, j}, x);
+  return apply(ops::block_op{{rows, cols}, i, j}, x);
 }
 /// The rows [first, first + count).
 template <backend B>
@@ -204,7 +197,7 @@ template <backend B>
 template <backend B>
 [[nodiscard]] variable<B> pad(const variable<B>& x, chainrule::matrix_shape s, index_t i,
                               index_t j) {
-  return chainrule::detail::apply_op(x.graph(), ops::pad_op{s, i, j}, x);
+  return apply(ops::pad_op{s, i, j}, x);
 }
 template <backend B>
 [[deprecated("chainrule: now pad")]] variable<B> embed(const variable<B>& x,
@@ -242,8 +235,7 @@ template <backend B>
       throw value_error(
           chainrule::detail::concat("gather: row ", r, " of a variable of ", x.rows(), " rows"));
   auto& g = x.graph();
-  return chainrule::detail::apply_op(
-      g, ops::gather_op<B>{ops::upload_rows(g.backend(), std::span(rows))}, x);
+  return apply(ops::gather_op<B>{ops::upload_rows(g.backend(), std::span(rows))}, x);
 }
 
 }  // namespace math

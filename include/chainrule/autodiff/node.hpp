@@ -33,7 +33,7 @@ concept in_host_memory = B::host_memory;
 template <backend B>
 struct operation {
   std::string_view name;
-  /// Gives each input that wants it its gradient, from that of the node.
+  /// Adds to the gradients of the inputs that need one, from that of the node.
   void (*vjp)(vjp_step<B>&);
   /// Destroys what the node has saved for it; null for trivial values.
   void (*end_context)(node<B>&) = nullptr;

@@ -87,8 +87,8 @@ class vjp_step {
   bool for_targets_;
 };
 
-/// Makes `result` refer to the inputs that `op` made it from, with `context` saved, if it or an
-/// input wants a gradient.
+/// Makes `result` refer to the inputs that `op` made it from and saves `context`, if an input
+/// requires a gradient or `always` is true.
 template <backend B, class Context>
 void record(variable<B>& result, const operation<B>& op, Context&& context, node<B>* const* inputs,
             std::size_t count, bool always = false) {

@@ -75,7 +75,7 @@ class variable {
   [[nodiscard]] index_t cols() const { return shape().cols; }
 
   /// The value, valid while a variable names it. Throws value_error for a constant of no tape, and
-  /// if the tape is gone.
+  /// if the tape was destroyed or cleared.
   [[nodiscard]] const_matrix<B> view() const { return node().value; }
 
   /// The value of a 1 x 1, on the host. Throws shape_error for others.
@@ -120,7 +120,7 @@ class variable {
     --n->users;
     return v;
   }
-  /// Throws value_error for a constant of no tape, and if the tape is gone.
+  /// Throws value_error for a constant of no tape, and if the tape was destroyed or cleared.
   [[nodiscard]] graph_type& graph() const {
     if (!alive()) refuse_node();
     return owner();
@@ -140,7 +140,8 @@ class variable {
           "a constant stands where a variable of a tape is needed; make it one with "
           "tape.constant(value)");
     throw value_error(
-        "this variable's tape is gone or was cleared, and its value with it; keep the tape for as "
+        "this variable's tape was destroyed or cleared, and its value with it; keep the tape for "
+        "as "
         "long as its variables are used");
   }
   [[noreturn, gnu::cold, gnu::noinline]] static void refuse_item(chainrule::matrix_shape s) {

@@ -78,6 +78,12 @@ void add(const B& be, matrix<B> to, const_matrix<B> x) {
   be.map(fn::plus{}, to, const_matrix<B>(to), x);
 }
 
+/// Throws shape_error, naming the op, if there are no elements.
+inline void require_elements(std::string_view op, matrix_shape s) {
+  if (s.size() == 0)
+    throw shape_error(detail::concat(op, ": a matrix of ", to_string(s), " has no elements"));
+}
+
 /// The largest (reduction::maximum) or smallest (reduction::minimum) elements. Equal ones share the
 /// gradient.
 template <class Extremum>
@@ -86,7 +92,10 @@ struct extremum_op {
       std::same_as<Extremum, reduction::maximum> ? "max" : "min";
   matrix_shape to;
 
-  [[nodiscard]] matrix_shape shape(matrix_shape) const { return to; }
+  [[nodiscard]] matrix_shape shape(matrix_shape x) const {
+    require_elements(name, x);
+    return to;
+  }
   template <backend B>
   void forward(const B& be, matrix<B> y, const_matrix<B> x) const {
     be.reduce(Extremum{}, y, fn::identity{}, x);
