@@ -27,9 +27,9 @@ classifier make_network(const backend_in_use& be, const options& o, index_t pixe
   return net;
 }
 
-std::unique_ptr<basic_trainer<backend_in_use>> make_trainer(classifier& net, const options& o,
-                                                            index_t samples) {
-  using any_trainer = std::unique_ptr<basic_trainer<backend_in_use>>;
+std::unique_ptr<trainer<backend_in_use>> make_trainer(classifier& net, const options& o,
+                                                      index_t samples) {
+  using any_trainer = std::unique_ptr<trainer<backend_in_use>>;
   // The rate falls to 0 over all epochs, along half a cosine.
   const weight_decay decay{o.weight_decay};
   const double first_rate = o.rate.value_or(o.optimizer == "adam" ? 0.001 : 0.05);

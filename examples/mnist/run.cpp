@@ -7,9 +7,9 @@
 #include <tuple>
 
 #include "chainrule/io/weights.hpp"
+#include "chainrule/metrics/confusion_matrix.hpp"
 #include "chainrule/network/summary.hpp"
 #include "chainrule/train/interrupt.hpp"
-#include "chainrule/train/metrics.hpp"
 #include "chainrule/train/progress.hpp"
 #include "draw.hpp"
 #include "log.hpp"
@@ -40,7 +40,7 @@ void run(const backend_in_use& be, const options& o, mnist_data data) {
                                          .batch = o.batch,
                                          .seed = o.seed,
                                          .validation = o.validation > 0 ? &validation : nullptr,
-                                         .observers = {&line, &log, &interrupt}});
+                                         .callbacks = {&line, &log, &interrupt}});
   if (h.reason == stop_reason::diverged) throw value_error(h.message);
   if (h.reason == stop_reason::asked) std::printf("stopped: %s\n", h.message.c_str());
   if (!o.save.empty()) save_weights(net, o.save);
@@ -48,6 +48,6 @@ void run(const backend_in_use& be, const options& o, mnist_data data) {
   const confusion_matrix confusion(data.test.labels, trainer->classify(test), data.test.classes);
   std::printf("\n%s\n", to_string(confusion).c_str());
   if (o.predict) draw_prediction(net, data.test, *o.predict);
-  const figures final = trainer->evaluate(test);
+  const metrics final = trainer->evaluate(test);
   std::printf("final: test_loss=%.4f test_accuracy=%.4f\n", final.loss, final.accuracy);
 }

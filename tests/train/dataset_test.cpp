@@ -4,7 +4,7 @@
 #include "chainrule/layers/dense.hpp"
 #include "chainrule/losses/softmax_cross_entropy.hpp"
 #include "chainrule/network/network.hpp"
-#include "chainrule/train/batch_loader.hpp"
+#include "chainrule/train/data_loader.hpp"
 #include "chainrule/train/trainer.hpp"
 #include "conformance/framed.hpp"
 #include "support/catch.hpp"
@@ -184,20 +184,25 @@ TEMPLATE_LIST_TEST_CASE("streamed inputs give the same batches and the same trai
     CHECK(data.is_resident() == (where == residence::resident || conformance::host_memory<B>));
     CHECK(data.features() == 3);
 
-    const std::vector<std::int32_t> numbers{4, 0};
-    const auto rows = be.template allocate<std::int32_t>(2);
-    be.upload(rows.view(), matrix_view<const std::int32_t>(numbers.data(), 1, 2));
-    tensor<B> x(be, 2, 3), t(be, 2, 1);
-    batch_loader<B> loader(be, data, 2);
-    for (int i = 0; i < 3; ++i) {
-      be.map(fn::fill{not_a_number}, x.view());
-      be.map(fn::fill{not_a_number}, t.view());
-      loader.load(data, rows.view(), numbers, x.view(), t.view());
-      const std::vector<double> expected{80, 87, 94, 0, 7, 14};
-      std::vector<double> found = doubles(be, x);
-      for (double& f : found) f *= 256;
-      CHECK(found == expected);
-      CHECK(doubles(be, t) == std::vector<double>{0, 0});
+    data_loader<B> loader(be, data, {.batch = 4, .shuffle = false});
+    for (std::uint64_t epoch = 0; epoch < 2; ++epoch) {
+      index_t sample = 0;
+      for (loader.begin_epoch(epoch); loader.next(); sample += loader.size()) {
+        CHECK(loader.first() == sample);
+        CHECK(loader.size() == (sample == 8 ? 3 : 4));
+        be.map(fn::fill{not_a_number}, loader.inputs());
+        be.map(fn::fill{not_a_number}, loader.targets());
+        loader.load();
+        const std::vector<scalar_t<B>> x = to_host(be, const_matrix<B>(loader.inputs()));
+        const std::vector<scalar_t<B>> t = to_host(be, const_matrix<B>(loader.targets()));
+        for (std::size_t i = 0; i < t.size(); ++i) {
+          const std::size_t number = static_cast<std::size_t>(sample) + i;
+          CHECK(t[i] == static_cast<scalar_t<B>>(labels[number]));
+          for (std::size_t j = 0; j < 3; ++j)
+            CHECK(x[3 * i + j] * 256 == static_cast<scalar_t<B>>(pixels[3 * number + j]));
+        }
+      }
+      CHECK(sample == 11);
     }
 
     network net{be, dense{3, 4, sigmoid{}}, dense{4, 2}};

@@ -183,6 +183,7 @@ struct sigmoid_cross_entropy : pointwise_loss<sigmoid_cross_entropy> {
   static constexpr const char* name = "sigmoid cross-entropy";
   static constexpr const char* targets = "from 0 to 1";
   static constexpr bool takes(double target) { return target >= 0 && target <= 1; }
+  static constexpr output_link link = output_link::sigmoid;
   static constexpr auto term() { return terms::sigmoid_cross_entropy{}; }
   static constexpr double factor(index_t outputs) { return 1.0 / static_cast<double>(outputs); }
 };

@@ -52,6 +52,7 @@ struct softmax_cross_entropy {
   static constexpr const char* name = "softmax cross-entropy";
   static constexpr const char* targets = "of at least 0";  // of distributions
   static constexpr bool takes(double target) { return target >= 0; }
+  static constexpr output_link link = output_link::softmax;
   [[nodiscard]] static constexpr bool samples_are_independent() { return true; }
 
   template <backend B>
