@@ -77,14 +77,10 @@ struct accuracy {
     const const_matrix<B> columns = in.scratch.columns.view();
     const matrix<B> max = in.scratch.first.top_rows(y.rows());
     const matrix<B> answer = in.scratch.second.top_rows(y.rows());
-    ops::argmax(be, y, columns, max, answer);
-    if (t.cols() == 1) {
-      be.map(detail::equals{}, out, answer, t);
-      return;
-    }
     const matrix<B> expected = in.scratch.third.top_rows(y.rows());
-    ops::argmax(be, t, columns, max, expected);
-    be.map(detail::equals{}, out, answer, expected);
+    ops::argmax(be, y, columns, max, answer);
+    if (t.cols() > 1) ops::argmax(be, t, columns, max, expected);
+    be.map(detail::equals{}, out, answer, t.cols() > 1 ? const_matrix<B>(expected) : t);
   }
 };
 

@@ -37,12 +37,8 @@ namespace chainrule {
 }
 
 namespace detail {
-/// The sum of up to four numbers, in pairs.
+/// The sum of four numbers, in pairs.
 struct add_in_pairs {
-  constexpr auto operator()(const auto& a, const auto& b) const { return a + b; }
-  constexpr auto operator()(const auto& a, const auto& b, const auto& c) const {
-    return (a + b) + c;
-  }
   constexpr auto operator()(const auto& a, const auto& b, const auto& c, const auto& d) const {
     return (a + b) + (c + d);
   }
@@ -86,15 +82,13 @@ class micro_batches {
   /// of the others are overwritten.
   void add_gradients(const B& be, index_t count, index_t first, index_t size) {
     const auto g = [&](index_t i) { return gradients(i).all().block(0, first, 1, size); };
-    constexpr detail::add_in_pairs add;
-    for (index_t d = 1; d < count; d *= 4) {  // two levels of the tree at a time
-      for (index_t i = 0; i + d < count; i += 4 * d) {
-        if (i + 3 * d < count)
-          be.map(add, g(i), g(i), g(i + d), g(i + 2 * d), g(i + 3 * d));
-        else if (i + 2 * d < count)
-          be.map(add, g(i), g(i), g(i + d), g(i + 2 * d));
-        else
-          be.map(add, g(i), g(i), g(i + d));
+    for (index_t d = 1; d < count; d *= 2) {
+      if (count % (4 * d) == 0) {  // two levels of the tree in one pass over memory
+        for (index_t i = 0; i < count; i += 4 * d)
+          be.map(detail::add_in_pairs{}, g(i), g(i), g(i + d), g(i + 2 * d), g(i + 3 * d));
+        d *= 2;
+      } else {
+        for (index_t i = 0; i + d < count; i += 2 * d) be.map(fn::plus{}, g(i), g(i), g(i + d));
       }
     }
   }
