@@ -1,5 +1,5 @@
-// expect: chainrule: the inputs of a data set are bytes .std::uint8_t. or of the backend's scalar
-// errors: 1
+// expect: chainrule: the inputs of a data set are bytes .std::uint8_t., indices .std::int32_t. or
+// of the backend's scalar errors: 1
 #include <vector>
 
 #include "chainrule/backend/cpu.hpp"

@@ -3,8 +3,10 @@
 #include "chainrule/autodiff/autodiff.hpp"
 #include "chainrule/layers/activation.hpp"
 #include "chainrule/layers/dropout.hpp"
+#include "chainrule/layers/embedding.hpp"
 #include "chainrule/layers/reshape.hpp"
 #include "chainrule/layers/sequence.hpp"
+#include "chainrule/layers/tags.hpp"
 #include "chainrule/losses/pointwise.hpp"
 #include "gradients/network_row.hpp"
 
@@ -44,7 +46,8 @@ TEST_CASE("layers", "[gradients][networks]") {
     return specs<B>{reshape_to{5, 1}, dense{2, chainrule::tanh{}}, flatten{}, dense{3}};
   });
   row("sequence", []<class B>(const B&) {
-    return specs<B>{first, sequence{dense{8, gelu{}}, sequence{dense{6, sigmoid{}}, dense{7}}}, last};
+    return specs<B>{first, sequence{dense{8, gelu{}}, sequence{dense{6, sigmoid{}}, dense{7}}},
+                    last};
   });
   row("residual", []<class B>(const B&) {
     return specs<B>{first, residual{dense{6, gelu{}}, residual{dense{6, sigmoid{}}}, dense{9}},
@@ -57,6 +60,21 @@ TEST_CASE("layers", "[gradients][networks]") {
   row("repeat", []<class B>(const B&) {
     return specs<B>{first, repeat{3, residual{dense{9, sigmoid{}}}}, dense{3}};
   });
+  row("frozen", []<class B>(const B&) {
+    return specs<B>{first, frozen{residual{dense{9, gelu{}}}}, dense{3}};
+  });
+  row("in_group", []<class B>(const B&) {
+    return specs<B>{first, in_group{1, dense{9, 7, gelu{}}.bias(init::uniform(-1, 1))}, last};
+  });
+  batch_point indices = point;
+  for (std::int32_t i = 0; i < 35; ++i) indices.indices.push_back(i * i % 7 - 1);  // padding too
+  row(
+      "embedding",
+      []<class B>(const B&) {
+        return specs<B>{input{5}, embedding{6, 4}, dense{2, chainrule::tanh{}}, flatten{},
+                        dense{3}};
+      },
+      indices);
   row("lambda", []<class B>(const B&) {
     return specs<B>{
         first, lambda_layer{9, 9, [](const auto& x) { return x / norm(x, over::cols); }},
@@ -118,7 +136,8 @@ TEST_CASE("dropout", "[gradients][networks]") {
   const network<S> alone{S{}, {one, one, dropout{0.3}}};
   auto state = alone.make_pass(7, true);
   const tensor<S> any = uniform(alone.backend(), 7, 7, 1);
-  const std::vector<double> kept = doubles(alone.backend(), alone.forward(any.view(), state, training_pass));
+  const std::vector<double> kept =
+      doubles(alone.backend(), alone.forward(any.view(), state, training_pass));
   CHECK(std::count(kept.begin(), kept.end(), 0.0) > 5);
   CHECK(largest(kept) > 1);
   auto same = made<D>(specs<D>{

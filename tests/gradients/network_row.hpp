@@ -15,6 +15,7 @@ struct batch_point {
   host_matrix x;
   host_matrix targets;
   bool allow_zero = false;
+  std::vector<std::int32_t> indices{};  // of a network that takes them, in place of x
 };
 
 inline constexpr phase training_pass = phase::train(5, 17);
@@ -50,8 +51,13 @@ template <class B, class Loss>
                                          const std::vector<parameter>& names) {
   const B& be = net.backend();
   stepper step(net, loss, at.x.rows);
-  tensor<B> dx(be, at.x.rows, at.x.cols);
-  step.run(net, on(be, at.x).view(), on(be, at.targets).view(), training_pass, dx.view());
+  tensor<B> dx(be, at.x.rows, at.indices.empty() ? at.x.cols : 0);
+  const tensor<B> targets = on(be, at.targets);
+  if (at.indices.empty())
+    step.run(net, on(be, at.x).view(), targets.view(), training_pass, dx.view());
+  else
+    step.run(net, batches::index_tensor<B>(be, at.x.rows, at.x.cols, at.indices).view(),
+             targets.view(), training_pass);
   gradient_list list;
   for (const parameter& p : names)
     list.push_back(doubles(be, const_matrix<B>(step.gradients[net.place_of(p.name)])));
@@ -59,10 +65,14 @@ template <class B, class Loss>
   return list;
 }
 
-/// The elements of all gradients of a network: parameters and input.
+/// The elements of all gradients of a network: parameters to be trained and input.
 template <class Network>
 [[nodiscard]] index_t elements_of(const Network& net, index_t rows) {
-  return net.parameter_count() + rows * net.inputs();
+  const bool is_differentiable = net.declared().index_count() == 0;
+  index_t count = is_differentiable ? rows * net.inputs() : 0;
+  for (const parameter& p : net.parameter_list())
+    if (!p.tags.frozen) count += p.extents.size();
+  return count;
 }
 
 /// The terms of all sums that an element of a gradient goes through: those of every product forward
@@ -93,8 +103,14 @@ void network_row(const std::string& group, const std::string& name, const Make& 
     options.pass = training_pass;
     options.allow_zero = at.allow_zero;
     const D& be = net.backend();
+    const tensor<D> targets = on(be, at.targets);
+    const auto check = [&](auto x) {
+      return check_gradients(net, loss, x, targets.view(), options);
+    };
     double_row(group, name)
-        .add(check_gradients(net, loss, on(be, at.x).view(), on(be, at.targets).view(), options),
+        .add(at.indices.empty()
+                 ? check(on(be, at.x).view())
+                 : check(batches::index_tensor<D>(be, at.x.rows, at.x.cols, at.indices).view()),
              elements_of(net, at.x.rows));
   }
   if (!wanted("float")) return;

@@ -3,6 +3,7 @@
 
 #include "chainrule/layers/dense.hpp"
 #include "chainrule/layers/dropout.hpp"
+#include "chainrule/layers/reshape.hpp"
 #include "chainrule/network/network.hpp"
 #include "support/catch.hpp"
 #include "support/scratch.hpp"
@@ -83,7 +84,11 @@ TEST_CASE("the file names what it holds, and carries what it is given") {
   save_weights(net, path, {{"trained on", "digits"}});
   const auto metadata = load_weights(net, path);
   CHECK(metadata.at("trained on") == "digits");
-  CHECK(metadata.at("layers") == "7, dense + relu 5, dropout 0.5 5, dense 3");
+  CHECK(metadata.at("model") ==
+        R"({"kind":"network","extents":{"input":"7"},"layers":[{"kind":"dense",)"
+        R"("extents":{"outputs":"5"},"activation":"relu","options":{"inputs":"7"}},)"
+        R"({"kind":"dropout","constants":{"p":"0.5"}},)"
+        R"({"kind":"dense","extents":{"outputs":"3"},"options":{"inputs":"5"}}]})");
   const safetensors_file file = load_safetensors(path);
   CHECK(file.tensors().size() == 4);
   CHECK(file.tensor("0.weight").shape == std::vector<index_t>{7, 5});
@@ -98,7 +103,7 @@ TEST_CASE("the file names what it holds, and carries what it is given") {
 TEST_CASE("metadata may not take the library's key") {
   const scratch::folder folder;
   const network net{basic_cpu<float>(1), dense{2, 1}};
-  CHECK_THROWS_AS(save_weights(net, folder / "net.safetensors", {{"layers", "mine"}}), value_error);
+  CHECK_THROWS_AS(save_weights(net, folder / "net.safetensors", {{"model", "mine"}}), value_error);
   CHECK_THROWS_AS(load_safetensors(folder / "net.safetensors"), io_error);  // nothing was written
 }
 
@@ -109,9 +114,11 @@ TEST_CASE("another network's weights are refused, and nothing is changed") {
   CHECK(refusal(make_net<float>(2, 6), path) ==
         path + ": tensor '0.weight' has the shape [7, 5], expected [7, 6]");
   CHECK(refusal(make_net<float>(2, 5, chainrule::tanh{}), path) ==
-        path +
-            ": these are the weights of the layers '7, dense + relu 5, dropout 0.5 5, dense 3'," +
-            " this network has '7, dense + tanh 5, dropout 0.5 5, dense 3'");
+        path + ": layer 0 is 'dense(outputs=5, activation=relu)' in the file and " +
+            "'dense(outputs=5, activation=tanh)' in this network");
+  network flat{cpu{1}, dense{7, 5, relu{}}, dropout{0.5}, dense{5, 3}, flatten{}};
+  CHECK(refusal(std::move(flat), path) ==
+        path + ": these are the weights of 3 layers, this network has 4");
   network shallow{cpu{1}, dense{7, 5, relu{}}};
   CHECK(refusal(std::move(shallow), path) ==
         path + ": tensor '2.weight' with the shape [5, 3] is not expected");
@@ -126,13 +133,11 @@ TEST_CASE("weights of an activation with other constants are refused") {
   save_weights(make_net<float>(1, 5, leaky_relu{0.01}), path);
   auto same = make_net<float>(2, 5, leaky_relu{0.01});
   load_weights(same, path);
-  const std::string layers = "7, dense + leaky_relu(0.01) 5, dropout 0.5 5, dense 3";
-  CHECK(detail::layers_in_words(same) == layers);
+  CHECK(detail::layers_in_words(same) == "7, dense + leaky_relu(0.01) 5, dropout 0.5 5, dense 3");
   const auto refused = [&](double slope, const std::string& in_words) {
     CHECK(refusal(make_net<float>(2, 5, leaky_relu{slope}), path) ==
-          path + ": these are the weights of the layers '" + layers +
-              "', this network has '7, dense + leaky_relu(" + in_words +
-              ") 5, dropout 0.5 5, dense 3'");
+          path + ": layer 0 is 'dense(outputs=5, activation=leaky_relu(0.01))' in the file and " +
+              "'dense(outputs=5, activation=leaky_relu(" + in_words + "))' in this network");
   };
   refused(0.3, "0.3");
   refused(0.01 + 1e-12, "0.010000000001");  // beyond the six digits that messages have

@@ -1,7 +1,7 @@
 /// \file
 /// Layers as a user writes them, over the verbs of a backend and nothing else of the library's
-/// layers: batch normalization with running statistics, a residual block, a 3 × 3 convolution and
-/// an Elman network.
+/// layers: batch normalization with running statistics, a residual block, a 3 × 3 convolution, an
+/// Elman network and the maximum over pairs.
 #ifndef CHAINRULE_TESTS_NETWORK_USER_LAYERS_HPP
 #define CHAINRULE_TESTS_NETWORK_USER_LAYERS_HPP
 
@@ -81,12 +81,12 @@ class batch_norm {
     const auto m = static_cast<double>(x.rows());
     const matrix<B> mean = p.scratch(sums_).middle_rows(0, 1);
     const matrix<B> variance = p.saved(batch_variance_);
-    const matrix<B> kept = with_columns(p.saved(normalized_), features_);
+    const matrix<B> saved = with_columns(p.saved(normalized_), features_);
     be.reduce(sum{}, mean, fn::affine{1 / m, 0}, x);
     be.reduce(sum{}, variance, squared_distance{}, x, const_matrix<B>(mean));
     be.map(fn::affine{1 / m, 0}, variance, const_matrix<B>(variance));
-    be.map(normalized{epsilon}, kept, x, const_matrix<B>(mean), const_matrix<B>(variance));
-    be.map(scaled_and_shifted{}, y, const_matrix<B>(kept), p.value(scale_), p.value(shift_));
+    be.map(normalized{epsilon}, saved, x, const_matrix<B>(mean), const_matrix<B>(variance));
+    be.map(scaled_and_shifted{}, y, const_matrix<B>(saved), p.value(scale_), p.value(shift_));
     be.map(moving_average{momentum, 1}, p.new_state(mean_), p.state(mean_), const_matrix<B>(mean));
     be.map(moving_average{momentum, m > 1 ? m / (m - 1) : 1}, p.new_state(variance_),
            p.state(variance_), const_matrix<B>(variance));
@@ -97,16 +97,18 @@ class batch_norm {
                 matrix<B> dx) const {
     const B& be = p.backend();
     dy = with_columns(dy, features_);
-    const const_matrix<B> kept = with_columns(p.saved(normalized_), features_);
+    const const_matrix<B> saved = with_columns(p.saved(normalized_), features_);
     const matrix<B> dshift = p.scratch(sums_).middle_rows(0, 1);
     const matrix<B> dscale = p.scratch(sums_).middle_rows(1, 1);
     be.reduce(sum{}, dshift, identity{}, dy);
-    be.reduce(sum{}, dscale, fn::multiplies{}, dy, kept);
-    be.reduce(sum{}, p.gradient(shift_), {p.beta(shift_)}, identity{}, const_matrix<B>(dshift));
-    be.reduce(sum{}, p.gradient(scale_), {p.beta(scale_)}, identity{}, const_matrix<B>(dscale));
+    be.reduce(sum{}, dscale, fn::multiplies{}, dy, saved);
+    const auto [shift_sum, beta_shift] = p.gradient_to_add(shift_);
+    const auto [scale_sum, beta_scale] = p.gradient_to_add(scale_);
+    be.reduce(sum{}, shift_sum, {beta_shift}, identity{}, const_matrix<B>(dshift));
+    be.reduce(sum{}, scale_sum, {beta_scale}, identity{}, const_matrix<B>(dscale));
     if (dx.empty()) return;
     const auto m = static_cast<double>(x.size() / features_);
-    be.map(normalization_gradient{epsilon, m}, with_columns(dx, features_), dy, kept,
+    be.map(normalization_gradient{epsilon, m}, with_columns(dx, features_), dy, saved,
            p.value(scale_), const_matrix<B>(p.saved(batch_variance_)), const_matrix<B>(dshift),
            const_matrix<B>(dscale));
   }
@@ -129,7 +131,7 @@ class skip {
   explicit skip(const Inner& f) : f_(f) {}
 
   shape bind(plan& p, const shape& in) {
-    out_ = p.output(in.size());
+    out_ = p.intermediate(in.size());
     return p.child("f", f_, in);
   }
   template <backend B>
@@ -186,8 +188,10 @@ class conv3x3 {
     const index_t c = image_.last();
     const const_matrix<B> dz = with_columns(dy, outputs_);
     const const_matrix<B> patches = with_columns(p.saved(patches_), 9 * c);
-    be.gemm(p.gradient(w_), transposed(patches), dz, {1, p.beta(w_)});
-    be.reduce(sum{}, p.gradient(b_), {p.beta(b_)}, identity{}, dz);
+    const auto [dw, beta_w] = p.gradient_to_add(w_);
+    const auto [db, beta_b] = p.gradient_to_add(b_);
+    be.gemm(dw, transposed(patches), dz, {1, beta_w});
+    be.reduce(sum{}, db, {beta_b}, identity{}, dz);
     if (dx.empty()) return;
     const matrix<B> d = with_columns(p.scratch(dpatches_), 9 * c);
     be.gemm(d, dz, transposed(p.value(w_)));
@@ -275,12 +279,14 @@ class elman {
       else
         be.copy(dh, from_above);
       be.map(backward_of<chainrule::tanh>{}, dz, const_matrix<B>(dh), step(y, t, units_));
-      be.gemm(p.gradient(w_), transposed(step(x, t, in_.last())), const_matrix<B>(dz),
-              {1, p.beta(w_)});
-      if (t > 0)
-        be.gemm(p.gradient(u_), transposed(step(y, t - 1, units_)), const_matrix<B>(dz),
-                {1, p.beta(u_)});
-      be.reduce(sum{}, p.gradient(b_), {p.beta(b_)}, identity{}, const_matrix<B>(dz));
+      const auto [dw, beta_w] = p.gradient_to_add(w_);
+      const auto [db, beta_b] = p.gradient_to_add(b_);
+      be.gemm(dw, transposed(step(x, t, in_.last())), const_matrix<B>(dz), {1, beta_w});
+      be.reduce(sum{}, db, {beta_b}, identity{}, const_matrix<B>(dz));
+      if (t > 0) {
+        const auto [du, beta_u] = p.gradient_to_add(u_);
+        be.gemm(du, transposed(step(y, t - 1, units_)), const_matrix<B>(dz), {1, beta_u});
+      }
       if (!dx.empty())
         be.gemm(step(dx, t, in_.last()), const_matrix<B>(dz), transposed(p.value(w_)));
       if (t > 0) be.gemm(dh, const_matrix<B>(dz), transposed(p.value(u_)));
@@ -298,6 +304,52 @@ class elman {
   shape in_;
   parameter_id w_, u_, b_;
   scratch_id dz_, dh_;
+};
+
+/// The larger of each two neighbours on samples of {2 n}; of equal ones the first.
+class max_over_pairs {
+ public:
+  static constexpr const char* name = "max over pairs";
+
+  shape bind(plan& p, const shape& in) {
+    pairs_ = p.input(in).size() / 2;
+    largest_ = p.save_indices(pairs_);
+    return {pairs_};
+  }
+  template <backend B>
+  void forward(pass<B>& p, const_matrix<B> x, matrix<B> y) const {
+    const B& be = p.backend();
+    if (!p.training()) {
+      const const_matrix<B> pairs = with_columns(x, 2);
+      be.reduce(maximum{}, with_columns(y, 1), identity{}, pairs);
+      return;
+    }
+    const auto values = to_host(be, x);
+    std::vector<std::int32_t> host;
+    for (std::size_t i = 0; i < values.size(); i += 2)
+      host.push_back(static_cast<std::int32_t>(values[i + 1] > values[i] ? i + 1 : i));
+    be.upload(p.saved(largest_), matrix_view<const std::int32_t>(host.data(), y.rows(), y.cols()));
+    be.synchronize();
+    be.gather(with_columns(y, 1), with_columns(x, 1), largest(p));
+  }
+  template <backend B>
+  void backward(pass<B>& p, const_matrix<B>, const_matrix<B>, const_matrix<B> dy,
+                matrix<B> dx) const {
+    if (dx.empty()) return;
+    p.backend().map(fn::fill{0}, dx);
+    p.backend().scatter_add(with_columns(dx, 1), largest(p), with_columns(dy, 1));
+  }
+  void describe(archive&) const {}
+
+ private:
+  /// Where the maximum of each pair is among all elements of the batch.
+  template <backend B>
+  const_indices<B> largest(pass<B>& p) const {
+    const const_indices<B> all = p.saved(largest_);
+    return with_columns(all, all.size());
+  }
+  index_t pairs_ = 0;
+  saved_indices_id largest_;
 };
 
 }  // namespace user

@@ -27,7 +27,7 @@ struct tied {
 
   explicit tied(index_t n) : first(n, chainrule::tanh{}), second(n, chainrule::tanh{}) {}
   shape bind(plan& p, const shape& in) {
-    between = p.output(in.size());
+    between = p.intermediate(in.size());
     return p.child("f", second, p.child("f", first, in));
   }
   template <backend B>
@@ -99,6 +99,8 @@ void each_network(const F& f) {
   f("tied", sequence{dense{6, 5}, tied{5}, dense{3}});
   f("convolution",
     sequence{input{4, 3, 2}, dense{3, chainrule::tanh{}}, user::conv3x3{2}, flatten{}, dense{2}});
+  f("max over pairs", sequence{dense{6, 8}, user::max_over_pairs{}, dense{4, chainrule::tanh{}},
+                               user::max_over_pairs{}, dense{3}});
   f("elman", sequence{input{4, 3}, dense{3}, user::elman{5}, flatten{}, dense{2}});
 }
 

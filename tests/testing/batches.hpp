@@ -59,6 +59,23 @@ template <class B>
   return from_host(be, matrix_view<const scalar_t<B>>(host.data(), rows, cols));
 }
 
+/// rows x cols indices in a backend's memory.
+template <class B>
+class index_tensor {
+ public:
+  index_tensor(const B& be, index_t rows, index_t cols, const std::vector<std::int32_t>& values)
+      : storage_(be.template allocate<std::int32_t>(rows * cols)), rows_(rows), cols_(cols) {
+    const typename B::template view<std::int32_t> all(storage_.data(), rows, cols);
+    be.upload(all, matrix_view<const std::int32_t>(values.data(), rows, cols));
+    be.synchronize();
+  }
+  [[nodiscard]] const_indices<B> view() const { return {storage_.data(), rows_, cols_}; }
+
+ private:
+  typename B::template storage<std::int32_t> storage_;
+  index_t rows_, cols_;
+};
+
 /// rows x 1 class numbers below `classes`, each class at least once if there are as many rows.
 template <class B>
 [[nodiscard]] tensor<B> labels(const B& be, index_t rows, index_t classes) {
@@ -156,12 +173,12 @@ class stepper {
   /// Fills `gradients`; the losses per sample stay where they are.
   void run(const Network& net, const_matrix<B> x, const_matrix<B> targets, const phase& p,
            matrix<B> input_gradient = {}) {
-    const B& be = net.backend();
-    rows_ = x.rows();
-    const const_matrix<B> y = net.forward(x, pass, p);
-    loss_(be, y, targets, const_matrix<B>(scale_.view()).block(rows_ - 1, 0, 1, 1),
-          losses_.top_rows(rows_), net.output_gradient(pass), scratch_);
+    differentiate(net, x, targets, p);
     net.backward(x, pass, gradients, input_gradient);
+  }
+  void run(const Network& net, const_indices<B> x, const_matrix<B> targets, const phase& p) {
+    differentiate(net, x, targets, p);
+    net.backward(x, pass, gradients);
   }
 
   /// The mean loss of the last run.
@@ -172,6 +189,16 @@ class stepper {
   }
 
  private:
+  template <class Samples>
+  void differentiate(const Network& net, const Samples& x, const_matrix<B> targets,
+                     const phase& p) {
+    const B& be = net.backend();
+    rows_ = x.rows();
+    const const_matrix<B> y = net.forward(x, pass, p);
+    loss_(be, y, targets, const_matrix<B>(scale_.view()).block(rows_ - 1, 0, 1, 1),
+          losses_.top_rows(rows_), net.output_gradient(pass), scratch_);
+  }
+
   Loss loss_;
 
  public:

@@ -54,10 +54,10 @@ struct faulty {
     if (kind == fault::wrong_slope) be.map(fn::affine{1.0001, 0}, slope, slope);
     if (kind == fault::zero) be.map(fn::fill{0}, slope);
     if (kind == fault::summed) be.map(fn::affine{2, 0}, slope, slope);
-    (void)p.beta(weight), (void)p.beta(bias);
-    be.gemm(p.gradient(weight), transposed(x), const_matrix<B>(slope),
-            {1, kind == fault::added ? 1.0 : 0.0});
-    if (kind != fault::missing_bias) be.reduce(sum{}, p.gradient(bias), identity{}, slope);
+    const matrix<B> dw = p.gradient_to_add(weight).gradient;
+    const matrix<B> db = p.gradient_to_add(bias).gradient;
+    be.gemm(dw, transposed(x), const_matrix<B>(slope), {1, kind == fault::added ? 1.0 : 0.0});
+    if (kind != fault::missing_bias) be.reduce(sum{}, db, identity{}, slope);
     if (dx.empty() || kind == fault::no_input) return;
     const const_matrix<B> w = p.value(weight);
     be.gemm(dx, const_matrix<B>(slope),

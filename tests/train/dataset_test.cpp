@@ -2,6 +2,8 @@
 #include "chainrule/train/dataset.hpp"
 
 #include "chainrule/layers/dense.hpp"
+#include "chainrule/layers/embedding.hpp"
+#include "chainrule/layers/reshape.hpp"
 #include "chainrule/losses/softmax_cross_entropy.hpp"
 #include "chainrule/network/network.hpp"
 #include "chainrule/train/data_loader.hpp"
@@ -213,6 +215,58 @@ TEMPLATE_LIST_TEST_CASE("streamed inputs give the same batches and the same trai
     weights.back().push_back(static_cast<scalar_t<B>>(training.evaluate(data).loss));
   }
   CHECK(weights[0] == weights[1]);
+}
+
+TEMPLATE_LIST_TEST_CASE("indices are gathered without conversion, resident and streamed", "",
+                        backends) {
+  using B = TestType;
+  const B be;
+  // 16777217 is no float.
+  const std::vector<std::int32_t> tokens{5, -1, 16777217, 0, 3, 4};
+  const std::vector<int> labels{1, 0, 1};
+  for (const residence where : {residence::resident, residence::streamed}) {
+    const dataset<B> data(be, view(tokens, 3, 2), labels, 2, 1, {.inputs = where});
+    CHECK(data.has_indices());
+    CHECK(data.largest_index() == 16777217);
+    CHECK(data.what_is_not_finite().empty());
+    data_loader<B> loader(be, data, {.batch = 2, .shuffle = false});
+    std::vector<std::int32_t> found;
+    for (loader.begin_epoch(0); loader.next();) {
+      loader.load();
+      std::vector<std::int32_t> batch(static_cast<std::size_t>(2 * loader.size()));
+      be.download(matrix_view<std::int32_t>(batch.data(), loader.size(), 2), loader.indices());
+      be.synchronize();
+      found.insert(found.end(), batch.begin(), batch.end());
+      const auto t = to_host(be, const_matrix<B>(loader.targets()));
+      CHECK(t.front() ==
+            static_cast<scalar_t<B>>(labels[static_cast<std::size_t>(loader.first())]));
+    }
+    CHECK(found == tokens);
+
+    // Without padding each token has a row of its own; a class follows from the first of a sample.
+    const std::vector<std::int32_t> words{0, 2, 1, 2, 0, -1, 1, 0};
+    const std::vector<int> classes{0, 1, 0, 1};
+    const dataset<B> texts(be, view(words, 4, 2), classes, 2, 1, {.inputs = where});
+    network net{be, input{2}, embedding{3, 4}, flatten{}, dense{2}};
+    trainer t{net, softmax_cross_entropy{}, adam{0.05}};
+    const history h = t.fit(texts, {.epochs = 60, .batch = 3, .seed = 2});
+    CHECK(h.epochs.back().training.loss < 0.1 * h.epochs.front().training.loss);
+    CHECK(t.classify(texts) == classes);
+    CHECK(t.evaluate(texts).accuracy == 1);
+    CHECK(complaint<value_error>([&] { t.fit(data); }) ==
+          "the network takes indices of -1 (padding) to 2, the samples have 16777217");
+    network dense_net{be, dense{2, 2}};
+    trainer of_scalars{dense_net, softmax_cross_entropy{}, sgd{0.1}};
+    CHECK(complaint<value_error>([&] { of_scalars.fit(texts); }) ==
+          "the inputs of this data set are indices, not scalars");
+  }
+  const std::vector<scalar_t<B>> targets{1, 2, 3};
+  CHECK(dataset<B>(be, view(tokens, 3, 2), view(targets, 3, 1)).has_indices());
+  CHECK(complaint<value_error>([&] { dataset<B>(be, view(tokens, 3, 2), labels, 2, 0.5); }) ==
+        "the inputs of a data set are indices, which have no scale, got 0.5; leave it at 1");
+  const std::vector<std::int32_t> wrong{0, 0, 0, -2, 0, 0};
+  CHECK(complaint<value_error>([&] { dataset<B>(be, view(wrong, 3, 2), labels, 2); }) ==
+        "the indices of a data set are -1 (padding), 0, 1, ..., sample 1 has -2");
 }
 
 TEST_CASE("what does not go together is refused") {

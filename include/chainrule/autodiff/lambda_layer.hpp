@@ -90,8 +90,8 @@ class lambda_layer {
     if (wanted.empty()) return;
     const auto gradients = vjp(y, wanted, t.borrow_constant(with_columns(dy, outputs_)));
     for (std::size_t i = 0; i < ids_.size(); ++i) {
-      const matrix<B> total = p.gradient(ids_[i]);
-      if (p.beta(ids_[i]) == 0)
+      const auto [total, beta] = p.gradient_to_add(ids_[i]);
+      if (beta == 0)
         be.copy(total, gradients[i].view());
       else
         be.map(fn::plus{}, total, const_matrix<B>(total), gradients[i].view());

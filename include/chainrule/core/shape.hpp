@@ -93,9 +93,6 @@ class shape {
   /// Throws shape_error if there are more than `max_rank` extents, if one is below 1, or if their
   /// product overflows index_t.
   constexpr shape(std::initializer_list<index_t> extents) {
-    if (static_cast<index_t>(extents.size()) > max_rank)
-      throw shape_error(
-          detail::concat("a shape has at most ", max_rank, " axes, got ", extents.size()));
     for (const index_t n : extents) append(n);
   }
 
@@ -118,6 +115,12 @@ class shape {
     s.append(extent);
     return s;
   }
+  /// These axes and one more behind them. Throws shape_error as the constructor does.
+  [[nodiscard]] constexpr shape followed_by(index_t extent) const {
+    shape s = *this;
+    s.append(extent);
+    return s;
+  }
   /// All elements on one axis.
   [[nodiscard]] constexpr shape flattened() const { return is_known() ? shape{size_} : shape{}; }
 
@@ -125,6 +128,8 @@ class shape {
 
  private:
   constexpr void append(index_t extent) {
+    if (rank_ == max_rank)
+      throw shape_error(detail::concat("a shape has at most ", max_rank, " axes, got more"));
     if (extent < 1)
       throw shape_error(detail::concat("the extents of a shape must be at least 1, got ", extent));
     size_ = detail::elements_of(rank_ == 0 ? 1 : size_, extent);

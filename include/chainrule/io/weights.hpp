@@ -3,6 +3,7 @@
 ///
 ///     save_weights(net, "digits.safetensors");
 ///     load_weights(net, "digits.safetensors");
+///     network<cpu> net = load_network(cpu{}, "digits.safetensors");   // with network/model.hpp
 ///
 /// Tensors are named like the parameters ("0.weight": inputs × outputs, "0.bias": 1 × outputs), so
 /// Python's safetensors package reads the file too. What is saved is written to a temporary file,
@@ -10,6 +11,7 @@
 #ifndef CHAINRULE_IO_WEIGHTS_HPP
 #define CHAINRULE_IO_WEIGHTS_HPP
 
+#include <cstdlib>
 #include <map>
 #include <span>
 #include <string>
@@ -17,6 +19,7 @@
 #include <vector>
 
 #include "chainrule/io/atomic_file.hpp"
+#include "chainrule/io/description.hpp"
 #include "chainrule/io/safetensors.hpp"
 #include "chainrule/memory/tensor.hpp"
 
@@ -24,7 +27,7 @@ namespace chainrule {
 
 namespace detail {
 
-/// The layers in words, which a file carries: "784, dense + relu 128, dense 10".
+/// The layers in words, which files of version 0.1 carry: "784, dense + relu 128, dense 10".
 template <class Network>
 [[nodiscard]] std::string layers_in_words(const Network& net) {
   std::string words = std::to_string(net.inputs());
@@ -39,7 +42,8 @@ template <class Network>
   return words;
 }
 
-inline constexpr const char* layers_key = "layers";
+inline constexpr const char* layers_key = "layers";  // of version 0.1
+inline constexpr const char* model_key = "model";
 /// What the names of the tensors begin with that a training keeps beside the parameters.
 inline constexpr const char* state_prefix = "optimizer.";
 
@@ -60,6 +64,43 @@ struct named_arena {
 };
 template <class Prefix, class Arena, class List>
 named_arena(Prefix, Arena*, const List*) -> named_arena<Arena, List>;
+
+inline constexpr index_t max_layers = 100000;
+/// The layers of a description, repeated ones counted each; in double, which does not overflow.
+[[nodiscard]] inline double layer_count(const description& d) {
+  double count = 1;
+  for (const description& l : d.layers) count += layer_count(l);
+  for (const auto& [name, value] : d.extents)
+    if (d.kind == "repeat" && name == "times") count *= std::strtod(value.c_str(), nullptr);
+  return count;
+}
+
+/// The network that a file describes. Throws format_error if it is none.
+[[nodiscard]] inline description described_network(const std::string& json,
+                                                   const std::string& path) {
+  description d = description_from_json(json, path + ", metadata 'model'");
+  if (d.kind != "network" || d.layers.empty() || layer_count(d) > max_layers)
+    throw format_error(concat(path, ": the metadata 'model' describes no network of 1 to ",
+                              max_layers, " layers"));
+  return d;
+}
+
+/// Throws format_error if the network in the file computes something else from its parameters than
+/// `own`. The shape of the input may differ.
+inline void require_same_layers(const description& in_file, const description& own,
+                                const std::string& path) {
+  if (in_file.layers.size() != own.layers.size())
+    throw format_error(concat(path, ": these are the weights of ", in_file.layers.size(),
+                              " layers, this network has ", own.layers.size()));
+  for (std::size_t i = 0; i < own.layers.size(); ++i) {
+    const description a = without_options(in_file.layers[i]);
+    const description b = without_options(own.layers[i]);
+    if (a != b)
+      throw format_error(concat(path, ": layer ", i, " is ", name_text(to_string(a), 1000),
+                                " in the file and ", name_text(to_string(b), 1000),
+                                " in this network"));
+  }
+}
 
 /// The extents of a slot as a file states them.
 template <class Slot>
@@ -89,8 +130,18 @@ void save_arenas(const Network& net, const Arenas& arenas, const std::string& pa
       tensors.push_back({a.prefix + p.name, sizeof(T) == 4 ? "F32" : "F64", extents_in_file(p),
                          std::as_bytes(std::span(values.back()))});
     }
-  add_own_key(metadata, layers_key, layers_in_words(net));
+  add_own_key(metadata, model_key, to_json(net.describe()));
   save_safetensors(path, tensors, metadata);
+}
+
+/// Throws format_error unless the file holds just these tensors, and perhaps a training's state
+/// beside them where `ignore_state`.
+inline void require_tensors(const safetensors_file& file, std::vector<tensor_expectation> expected,
+                            bool ignore_state) {
+  if (ignore_state)
+    for (const loaded_tensor& t : file.tensors())
+      if (t.name.starts_with(state_prefix)) expected.push_back({t.name, t.shape});
+  require_same_tensors(file, expected);
 }
 
 /// Reads the slices of all arenas from a file that holds just these, and perhaps a training's
@@ -104,16 +155,17 @@ void load_arenas(const Network& net, const Arenas& arenas, const safetensors_fil
   for (const auto& a : arenas)
     for (const auto& p : *a.slots) expected.push_back({a.prefix + p.name, extents_in_file(p)});
   const std::size_t wanted = expected.size();
-  if (ignore_state)
-    for (const loaded_tensor& t : file.tensors())
-      if (t.name.starts_with(state_prefix)) expected.push_back({t.name, t.shape});
-  require_same_tensors(file, expected);
+  require_tensors(file, expected, ignore_state);
+  const auto model = file.metadata().find(model_key);
   const auto layers = file.metadata().find(layers_key);
-  const std::string own = layers_in_words(net);
-  if (layers != file.metadata().end() && layers->second != own &&
-      layers->second != without_constants(own))
-    throw format_error(concat(file.path(), ": these are the weights of the layers ",
-                              name_text(layers->second, 1000), ", this network has '", own, "'"));
+  if (model != file.metadata().end()) {
+    require_same_layers(described_network(model->second, file.path()), net.describe(), file.path());
+  } else if (layers != file.metadata().end()) {
+    const std::string own = layers_in_words(net);
+    if (layers->second != own && layers->second != without_constants(own))
+      throw format_error(concat(file.path(), ": these are the weights of the layers ",
+                                name_text(layers->second, 1000), ", this network has '", own, "'"));
+  }
 
   std::vector<std::vector<T>> values;
   for (std::size_t i = 0; i < wanted; ++i) {
@@ -136,7 +188,7 @@ void load_arenas(const Network& net, const Arenas& arenas, const safetensors_fil
 }  // namespace detail
 
 /// Writes all parameters of `net`, with metadata of your own beside the library's, whose key is
-/// "layers". Throws value_error if yours has that key, io_error if the file cannot be written; the
+/// "model". Throws value_error if yours has that key, io_error if the file cannot be written; the
 /// old file, if there was one, is then untouched.
 template <class Network>
 void save_weights(const Network& net, const std::string& path,
@@ -162,6 +214,39 @@ std::map<std::string, std::string> load_weights(Network& net, const std::string&
   auto metadata = file.metadata();  // copied before anything changes: that may throw
   detail::load_arenas(net, detail::arenas_of_network(net), file, true);
   return metadata;
+}
+
+/// The network that a file holds, built from its description; include network/model.hpp, and see
+/// there for layers that are not the library's. Throws io_error if the file cannot be read, and
+/// format_error if it is damaged or has no description, or one that cannot be built or whose
+/// parameters are not the file's: that is found before memory is allocated for them.
+template <class B>
+[[nodiscard]] auto load_network(const B& be, const std::string& path,
+                                load_safetensors_options options = {}) {
+  const safetensors_file file = load_safetensors(path, options);
+  const auto model = file.metadata().find(detail::model_key);
+  if (model == file.metadata().end())
+    throw format_error(path +
+                       ": the file does not describe its network; make the network and use "
+                       "load_weights");
+  const auto check = [&](const auto& plan) {
+    std::vector<tensor_expectation> expected;
+    for (const auto* slots : {&plan.parameters(), &plan.states()})
+      for (const auto& p : *slots) expected.push_back({p.name, detail::extents_in_file(p)});
+    detail::require_tensors(file, std::move(expected), true);
+  };
+  const auto build = [&] {
+    try {
+      return network_from(be, detail::described_network(model->second, path), check);
+    } catch (const value_error& e) {
+      throw format_error(path + ": " + e.what());
+    } catch (const shape_error& e) {
+      throw format_error(path + ": " + e.what());
+    }
+  };
+  auto net = build();
+  detail::load_arenas(net, detail::arenas_of_network(net), file, true);
+  return net;
 }
 
 }  // namespace chainrule

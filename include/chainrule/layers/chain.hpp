@@ -24,7 +24,7 @@ class layer_chain {
     const shape out = p.child(name, layer, links_.empty() ? in : links_.back().out);
     if (p.parameter_uses() == uses && first_trained_ == size()) ++first_trained_;
     p.produced_by(detail::concat("layer ", p.scoped(name), " (", name_of_layer(layer), ")"));
-    links_.push_back({out, {}, p.child_dy_scratch()});
+    links_.push_back({out, {}, p.child_scratch_in_dy()});
   }
   /// Declares the buffers once all layers are bound. The chain of a network (`is_network`) also
   /// owns its output and the gradient with respect to it; a block is given both.
@@ -32,13 +32,13 @@ class layer_chain {
     index_t widest = 0;
     for (link& l : links_) {
       if (&l == &links_.back() && !is_network) break;
-      l.output = p.output(l.out.size());
+      l.output = p.intermediate(l.out.size());
       widest = std::max(widest, l.out.size());
     }
     // The gradients between layers: the one behind a layer is free once the one before is written.
     if (widest > 0)
       for (scratch_id& d : gradients_) d = p.scratch(widest);
-    p.set_dy_scratch(links_.back().dy_scratch);
+    p.set_scratch_in_dy(links_.back().in_dy);
   }
 
   [[nodiscard]] index_t size() const { return static_cast<index_t>(links_.size()); }
@@ -58,7 +58,7 @@ class layer_chain {
   /// Assigns y from x by the forward pass of each layer, first to last. visit(i, f) calls f(layer
   /// i).
   template <backend B, class Visit>
-  void forward(pass<B>& p, const_matrix<B> x, matrix<B> y, const Visit& visit) const {
+  void forward(pass<B>& p, const const_matrix<B>& x, const matrix<B>& y, const Visit& visit) const {
     const_matrix<B> in = x;
     for (index_t i = 0; i < size(); ++i) {
       const matrix<B> out = i + 1 == size() ? y : output(p, i);
@@ -69,9 +69,9 @@ class layer_chain {
   /// From dy, accumulates gradients and assigns dx, unless that is empty, by the backward pass of
   /// each layer, last to first.
   template <backend B, class Visit>
-  void backward(pass<B>& p, const_matrix<B> x, const_matrix<B> y, const_matrix<B> dy, matrix<B> dx,
-                const Visit& visit) const {
-    // Where dx is not wanted, neither are the gradients of layers before the first parameter.
+  void backward(pass<B>& p, const const_matrix<B>& x, const const_matrix<B>& y,
+                const const_matrix<B>& dy, const matrix<B>& dx, const Visit& visit) const {
+    // Where dx is not wanted, neither are the gradients before the first parameter to be trained.
     const index_t first = dx.empty() ? first_trained_ : 0;
     for (index_t i = size(); i-- > first;) {
       const bool last = i + 1 == size();
@@ -79,27 +79,27 @@ class layer_chain {
       const matrix<B> din = i == first ? dx : gradient(p, i - 1);
       const const_matrix<B> out = last ? y : const_matrix<B>(output(p, i));
       const const_matrix<B> dout = last ? dy : const_matrix<B>(gradient(p, i));
-      // Whether the chain's own dy may be overwritten is for the caller to grant.
-      if (!last) p.grant(at(i).dy_scratch, gradient(p, i));
+      // The chain's own dy is the caller's, who may have placed the last layer's scratch in it.
+      if (!last) p.place_in_dy(at(i).in_dy, gradient(p, i));
       visit(i, [&](const auto& layer) { layer.backward(p, in, out, dout, din); });
     }
   }
-  /// Lets the last layer overwrite the chain's dy.
+  /// Allows the last layer to overwrite the chain's dy.
   template <backend B>
-  void grant(pass<B>& p, matrix<B> dy) const {
-    p.grant(links_.back().dy_scratch, dy);
+  void place_in_dy(pass<B>& p, matrix<B> dy) const {
+    p.place_in_dy(links_.back().in_dy, dy);
   }
 
  private:
   struct link {
     shape out;
     saved_id output;
-    scratch_id dy_scratch;
+    scratch_id in_dy;
   };
   [[nodiscard]] const link& at(index_t i) const { return links_[static_cast<std::size_t>(i)]; }
 
   std::vector<link> links_;
-  index_t first_trained_ = 0;  // the first layer with parameters, size() if there is none
+  index_t first_trained_ = 0;  // the first layer with parameters to be trained, or size()
   std::array<scratch_id, 2> gradients_;
 };
 

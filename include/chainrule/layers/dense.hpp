@@ -54,6 +54,7 @@ class dense {
       throw value_error(detail::concat("a dense layer needs at least one output, got ", outputs));
   }
 
+  [[nodiscard]] constexpr initializer initial_weights() const { return weights_; }
   /// This layer with another initialization of its weights, or biases.
   [[nodiscard]] constexpr dense weights(initializer rule) const {
     dense d = *this;
@@ -72,7 +73,7 @@ class dense {
     b_ = p.bias("bias", outputs_, bias_);
     const shape y = x.with_last(outputs_);
     if constexpr (!from_output) z_ = p.save(y.size());
-    if constexpr (!is_linear) dz_ = p.scratch_for_dy(y.size());
+    if constexpr (!is_linear) dz_ = p.scratch_in_dy(y.size());
     return y;
   }
 
@@ -101,16 +102,23 @@ class dense {
       dz = to;
     }
     const const_matrix<B> w = p.value(w_);
-    const double beta_w = p.beta(w_);
-    const double beta_b = p.beta(b_);
-    ops::linear_vjp(p.backend(), with_columns(x, w.rows()), w, with_columns(dz, outputs_),
-                    p.gradient(w_), beta_w, p.gradient(b_), beta_b,
-                    dx.empty() ? dx : with_columns(dx, w.rows()));
+    dz = with_columns(dz, outputs_);
+    if (!dx.empty()) dx = with_columns(dx, w.rows());
+    if (!p.is_trained(w_)) {
+      if (!dx.empty()) p.backend().gemm(dx, dz, transposed(w));
+      return;
+    }
+    const auto [dw, beta_w] = p.gradient_to_add(w_);
+    const auto [db, beta_b] = p.gradient_to_add(b_);
+    ops::linear_vjp(p.backend(), with_columns(x, w.rows()), w, dz, dw, beta_w, db, beta_b, dx);
   }
 
   void describe(archive& a) const {
     a.extent("outputs", outputs_);
     a.activation(f_);
+    if (inputs_ != dynamic) a.option("inputs", std::to_string(inputs_));
+    if (weights_ != suitable()) a.option("weights", weights_.in_words());
+    if (bias_ != init::zeros()) a.option("bias", bias_.in_words());
   }
 
  private:

@@ -3,7 +3,7 @@
 ///
 ///     void describe(archive& a) const { a.activation(f_); a.extent("outputs", outputs_); }
 ///
-///     to_string(describe(dense{784, 128, leaky_relu{0.2}}));
+///     to_string(describe(dense{128, leaky_relu{0.2}}));
 ///     // dense(outputs=128, activation=leaky_relu(0.2))
 #ifndef CHAINRULE_LAYERS_DESCRIPTION_HPP
 #define CHAINRULE_LAYERS_DESCRIPTION_HPP
@@ -20,21 +20,35 @@
 
 namespace chainrule {
 
+namespace detail {
+/// The shortest digits that are read as the same number again.
+[[nodiscard]] inline std::string digits_of(double value) {
+  char digits[32];
+  char* const begin = digits;
+  return {begin, std::to_chars(begin, begin + sizeof digits, value).ptr};
+}
+}  // namespace detail
+
 /// What a layer is, apart from the values of its parameters.
 struct description {
   std::string kind;                                            // "dense"
   std::vector<std::pair<std::string, std::string>> extents;    // "outputs", "128"
   std::vector<std::pair<std::string, std::string>> constants;  // "p", "0.5"
   std::string activation;                                      // "leaky_relu(0.2)", or empty
+  std::vector<std::pair<std::string, std::string>> options;    // "weights", "normal(0, 0.01)"
   std::vector<description> layers;                             // of a block
 
   /// The line of the layer in a summary: "dense + relu", "dropout 0.5".
   [[nodiscard]] std::string label() const {
     std::string text = kind;
     for (const auto& [name, value] : constants) text += " " + value;
+    if (layers.size() == 1 && (kind == "frozen" || kind == "in_group"))
+      text += " " + layers.front().label();
     if (!activation.empty()) text = (kind == "activation" ? "" : text + " + ") + activation;
     return text;
   }
+
+  friend bool operator==(const description&, const description&) = default;
 };
 
 /// All of a description in one line.
@@ -44,8 +58,19 @@ struct description {
   for (const auto* list : {&d.extents, &d.constants})
     for (const auto& [name, value] : *list) add(name + "=" + value);
   if (!d.activation.empty()) add("activation=" + d.activation);
+  for (const auto& [name, value] : d.options) add(name + "=" + value);
   for (const description& l : d.layers) add(to_string(l));
   return inner.empty() ? d.kind : d.kind + "(" + inner + ")";
+}
+
+/// The description without options and without which layers are frozen or in a parameter group:
+/// networks of equal ones compute the same from the same parameters.
+[[nodiscard]] inline description without_options(description d) {
+  while (d.layers.size() == 1 && (d.kind == "frozen" || d.kind == "in_group"))
+    d = description(d.layers.front());
+  d.options.clear();
+  for (description& l : d.layers) l = without_options(std::move(l));
+  return d;
 }
 
 /// The name of a layer's kind, for messages: a static member, or a function of an erased layer.
@@ -69,9 +94,7 @@ class archive {
     description_.extents.emplace_back(name, to_string(s));
   }
   void constant(std::string_view name, double value) {
-    char digits[32];
-    const char* const end = std::to_chars(digits, digits + sizeof digits, value).ptr;
-    description_.constants.emplace_back(name, std::string(static_cast<const char*>(digits), end));
+    description_.constants.emplace_back(name, detail::digits_of(value));
   }
   /// An activation, with the constants that it states. The identity is none.
   template <class F>
@@ -85,6 +108,10 @@ class archive {
                   "not by reference");
     if constexpr (std::is_same_v<F, identity>) return;
     description_.activation = in_words(f);
+  }
+  /// What a network that has its parameters computes without, where it was stated.
+  void option(std::string_view name, std::string value) {
+    description_.options.emplace_back(name, std::move(value));
   }
   /// A layer of a block.
   template <class Layer>

@@ -9,12 +9,16 @@
 #ifndef CHAINRULE_LAYERS_INITIALIZERS_HPP
 #define CHAINRULE_LAYERS_INITIALIZERS_HPP
 
+#include <array>
 #include <cmath>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "chainrule/core/error.hpp"
 #include "chainrule/core/philox.hpp"
 #include "chainrule/core/view.hpp"
+#include "chainrule/layers/description.hpp"
 
 namespace chainrule {
 
@@ -30,7 +34,18 @@ class initializer {
     orthogonal,  // orthonormal rows or columns, times a
   };
 
+  /// The names of the rules, in their order.
+  static constexpr std::array<std::string_view, 6> names = {
+      "constant", "uniform", "normal", "scaled_uniform", "scaled_normal", "orthogonal"};
+
   constexpr initializer(rule r, double a, double b = 0) : rule_(r), a_(a), b_(b) {}
+
+  friend constexpr bool operator==(const initializer&, const initializer&) = default;
+  /// The rule and its constants: "normal(0, 0.01)".
+  [[nodiscard]] std::string in_words() const {
+    return std::string(names[static_cast<std::size_t>(rule_)]) + "(" + detail::digits_of(a_) +
+           ", " + detail::digits_of(b_) + ")";
+  }
 
   /// Fills the matrix of a parameter with that many inputs and outputs per unit.
   void fill(matrix_view<double> m, index_t inputs, index_t outputs, random_stream& random) const {

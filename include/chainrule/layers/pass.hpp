@@ -10,7 +10,8 @@
 ///
 ///     void backward(pass<B>& p, const_matrix<B> x, const_matrix<B> y, const_matrix<B> dy,
 ///                   matrix<B> dx) const {
-///       p.backend().gemm(p.gradient(w_), transposed(x), dy, {1, p.beta(w_)});
+///       const auto [dw, beta] = p.gradient_to_add(w_);
+///       p.backend().gemm(dw, transposed(x), dy, {1, beta});
 ///       if (!dx.empty()) p.backend().gemm(dx, dy, transposed(p.value(w_)));
 ///     }
 #ifndef CHAINRULE_LAYERS_PASS_HPP
@@ -50,6 +51,18 @@ struct pass_phase : phase {
   index_t first_row = 0;                 // of the batch, where the pass sees a micro-batch of it
 };
 
+/// Indices in B's memory that are only read.
+template <class B>
+using const_indices = typename B::template view<const std::int32_t>;
+
+/// Where a layer adds to the gradient of a parameter: gradient = what it computed + beta gradient.
+/// beta is 0 at the parameter's first use in a backward pass, and 1 after it.
+template <backend B>
+struct gradient_sum {
+  matrix<B> gradient;
+  double beta;
+};
+
 /// The numbers behind the handles of a plan, for up to `capacity` samples. Move-only.
 template <backend B>
 class pass {
@@ -68,10 +81,17 @@ class pass {
       saved_.emplace_back(be, needed ? (once ? m.rows : capacity) : 0,
                           once ? m.cols : m.per_sample);
     }
+    if (training)
+      for (const index_t cols : declared.saved_indices())
+        saved_indices_.push_back(
+            be.template allocate<std::int32_t>(detail::elements_of(capacity, cols)));
     const plan::memory s = declared.scratch_size();
     scratch_ = tensor<B>(be, 1, detail::elements_of(s.per_sample, capacity) + s.once);
     if (training && !declared.states().empty()) new_state_ = arena<B>(be, declared.state_arena());
-    touched_.resize(declared.parameters().size());
+    for (const parameter& q : declared.parameters())
+      places_.push_back({declared.parameter_arena().begin(q.place.region) + q.place.offset,
+                         q.place.rows, q.place.cols, !q.tags.frozen});
+    touched_.resize(places_.size());
   }
 
   // What layers ask for.
@@ -80,19 +100,21 @@ class pass {
   /// The samples of this pass.
   [[nodiscard]] index_t rows() const { return rows_; }
   [[nodiscard]] bool training() const { return phase_.training; }
+  /// The input of a network that takes indices (plan::input_indices), a row per sample.
+  [[nodiscard]] const const_indices<B>& indices() const { return indices_; }
 
   [[nodiscard]] const_matrix<B> value(parameter_id id) const {
-    return (*parameters_)[plan_->parameters()[at(id)].place];
+    const place& q = places_[at(id)];
+    return {parameters_->all().data() + q.first, q.rows, q.cols};
   }
-  /// Where the gradient of a parameter is accumulated, with the factor beta(id) for what is there.
-  /// A parameter whose beta no layer asks for counts as unused, and its gradient is set to 0.
-  [[nodiscard]] matrix<B> gradient(parameter_id id) {
-    return (*gradients_)[plan_->parameters()[at(id)].place];
+  /// The gradient of a parameter, and the factor of what it holds: the first use in a backward pass
+  /// assigns, further ones add. To be called once for each use; parameters for which it is not
+  /// called get a gradient of 0.
+  [[nodiscard]] gradient_sum<B> gradient_to_add(parameter_id id) {
+    return {gradient(id), static_cast<double>(std::exchange(touched_[at(id)], char{1}))};
   }
-  /// 0 at the first call in a backward pass and 1 after: the factor of what `gradient` holds, so
-  /// that a parameter's first use assigns its gradient and further uses add to it. To be called
-  /// once for each use.
-  [[nodiscard]] double beta(parameter_id id) { return std::exchange(touched_[at(id)], char{1}); }
+  /// Whether the gradient of a parameter is wanted; that of one that is frozen is set to 0.
+  [[nodiscard]] bool is_trained(parameter_id id) const { return places_[at(id)].is_trained; }
   /// Untrained state as the last update left it.
   [[nodiscard]] const_matrix<B> state(state_id id) const {
     return (*states_)[plan_->states()[at(id)].place];
@@ -102,14 +124,20 @@ class pass {
   [[nodiscard]] matrix<B> new_state(state_id id) {
     return new_state_[plan_->states()[at(id)].place];
   }
-  /// What backward reads of forward. Empty in a pass of inference.
+  /// What backward reads of forward. Empty in a pass made for inference.
   [[nodiscard]] matrix<B> saved(saved_id id) {
-    tensor<B>& t = saved_[at(id)];
-    return plan_->saved()[at(id)].per_sample == 0 || t.rows() == 0 ? t.view() : t.top_rows(rows_);
+    // Matrices with a row per sample have as many as the pass has, unless they are left out.
+    const matrix<B> all = saved_[at(id)].view();
+    const bool once = plan_->saved()[at(id)].per_sample == 0;
+    return {all.data(), once || all.rows() == 0 ? all.rows() : rows_, all.cols()};
+  }
+  /// Indices that forward saves for backward, n × columns, in a pass for training.
+  [[nodiscard]] typename B::template view<std::int32_t> saved(saved_indices_id id) {
+    return {saved_indices_[at(id)].data(), rows_, plan_->saved_indices()[at(id)]};
   }
   [[nodiscard]] matrix<B> scratch(scratch_id id) {
     const plan::scratch_matrix& m = plan_->scratches()[at(id)];
-    if (id.number == granted_to_ && !granted_.empty()) return granted_;
+    if (id.number == in_dy_ && !dy_.empty()) return dy_;
     return m.per_sample == 0 ? scratch(id, m.cols, m.rows) : scratch(id, m.per_sample, rows_);
   }
   /// The first n × cols elements of a scratch matrix that is at least as wide, without gaps.
@@ -126,11 +154,11 @@ class pass {
     be_->random(out, phase_.seed, stream);
   }
 
-  /// Lets the layer that declared `id` by scratch_for_dy use the memory of the dy it is called
-  /// with; with an empty matrix it uses scratch memory.
-  void grant(scratch_id id, matrix<B> dy) {
-    granted_to_ = id.number;
-    granted_ = dy;
+  /// Places what a layer declared by scratch_in_dy in the memory of the dy that it is called with;
+  /// with an empty matrix it has memory of its own.
+  void place_in_dy(scratch_id id, matrix<B> dy) {
+    in_dy_ = id.number;
+    dy_ = dy;
   }
 
   // What networks and their users ask for.
@@ -147,7 +175,7 @@ class pass {
   }
   /// Begins a forward pass. Throws shape_error if the pass is another network's or too small.
   void begin_forward(const plan& declared, const arena<B>& parameters, const arena<B>& states,
-                     index_t rows, const pass_phase<B>& p) {
+                     index_t rows, const pass_phase<B>& p, const_indices<B> indices = {}) {
     require_plan(declared);
     if (p.training && !has_training_)
       throw shape_error("a forward pass in training needs a pass made with training = true");
@@ -157,6 +185,7 @@ class pass {
     parameters_ = &parameters;
     states_ = &states;
     rows_ = rows;
+    indices_ = indices;
     phase_ = p;
     is_complete_ = false;
     // A layer that this pass does not reach leaves its state as it was.
@@ -167,7 +196,7 @@ class pass {
   /// Begins a backward pass that writes to `gradients`. Throws shape_error unless the last forward
   /// pass was one in training, of as many samples.
   void begin_backward(const plan& declared, const arena<B>& parameters, const arena<B>& states,
-                      arena<B>& gradients, index_t rows) {
+                      arena<B>& gradients, index_t rows, const_indices<B> indices = {}) {
     require_plan(declared);
     if (!phase_.training || !is_complete_)
       throw shape_error(
@@ -177,15 +206,17 @@ class pass {
       throw shape_error(detail::concat("backward with ", rows,
                                        " samples follows a forward pass of ", rows_,
                                        "; give it those of the forward"));
+    indices_ = indices;
     parameters_ = &parameters;  // the network may have been moved
     states_ = &states;
     gradients_ = &gradients;
     touched_.assign(touched_.size(), char{0});
   }
-  /// Ends a backward pass: parameters that no layer used have a gradient of 0.
+  /// Ends a backward pass: parameters that no layer used, or that are frozen, have a gradient of 0.
   void end_backward() {
     for (std::size_t i = 0; i < touched_.size(); ++i)
-      if (touched_[i] == 0) be_->map(fn::fill{0}, gradient({static_cast<index_t>(i)}));
+      if (touched_[i] == 0 || !places_[i].is_trained)
+        be_->map(fn::fill{0}, gradient({static_cast<index_t>(i)}));
   }
   /// The next values of the untrained state, in the places of the network's states.
   [[nodiscard]] const arena<B>& new_states() const { return new_state_; }
@@ -194,6 +225,10 @@ class pass {
   template <class Id>
   static constexpr std::size_t at(Id id) {
     return static_cast<std::size_t>(id.number);
+  }
+  [[nodiscard]] matrix<B> gradient(parameter_id id) {
+    const place& q = places_[at(id)];
+    return {gradients_->all().data() + q.first, q.rows, q.cols};
   }
   [[nodiscard]] matrix<B> scratch(scratch_id id, index_t cols, index_t rows) {
     const plan::memory& o = plan_->scratches()[at(id)].offset;
@@ -211,16 +246,25 @@ class pass {
   index_t rows_ = 0;
   bool has_training_ = false;
   bool is_complete_ = false;  // the last forward pass ran to its end
+  const_indices<B> indices_{};
   pass_phase<B> phase_{phase{}};
   const arena<B>* parameters_ = nullptr;
   const arena<B>* states_ = nullptr;
   arena<B>* gradients_ = nullptr;
   std::vector<tensor<B>> saved_;
+  std::vector<typename B::template storage<std::int32_t>> saved_indices_;
   tensor<B> scratch_;
   arena<B> new_state_;
+  /// Where a parameter lies in every arena of the network.
+  struct place {
+    index_t first;
+    index_t rows, cols;
+    bool is_trained;
+  };
+  std::vector<place> places_;
   std::vector<char> touched_;  // parameters whose gradient was written in this backward pass
-  matrix<B> granted_{};
-  index_t granted_to_ = -1;
+  matrix<B> dy_{};             // where the scratch matrix in_dy_ lies
+  index_t in_dy_ = -1;
 };
 
 }  // namespace chainrule

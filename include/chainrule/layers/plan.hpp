@@ -31,7 +31,7 @@ namespace chainrule {
 
 // Handles of what a layer has declared, valid in every pass of the network that it is bound in.
 
-/// A trained parameter: plan::weight, plan::bias; pass::value, pass::gradient, pass::beta.
+/// A trained parameter: plan::weight, plan::bias; pass::value, pass::gradient_to_add.
 struct parameter_id {
   index_t number = -1;
 };
@@ -39,8 +39,12 @@ struct parameter_id {
 struct state_id {
   index_t number = -1;
 };
-/// A matrix that forward writes and backward reads: plan::save, plan::output; pass::saved.
+/// A matrix that forward writes and backward reads: plan::save, plan::intermediate; pass::saved.
 struct saved_id {
+  index_t number = -1;
+};
+/// Indices that forward writes and backward reads: plan::save_indices; pass::saved.
+struct saved_indices_id {
   index_t number = -1;
 };
 /// A matrix that lives within one call: plan::scratch; pass::scratch.
@@ -60,6 +64,7 @@ struct parameter {
   index_t inputs = 0;  // the fans that scaled initializers divide by
   index_t outputs = 0;
   shape extents;  // as the layer declared them; place has them as a matrix
+  slot_tags tags{};
 };
 
 /// Collects the declarations of all layers of a network.
@@ -86,7 +91,7 @@ class plan {
     if (find(parameters_, full) >= 0 || find(states_, full) >= 0) refuse_twice(full);
     needs_whole_batch_ = true;
     const slice place = state_arena_.add({}, extents.size() / cols, cols);
-    states_.push_back({std::move(full), place, init::constant(initial), 0, 0, extents});
+    states_.push_back({std::move(full), place, init::constant(initial), 0, 0, extents, {}});
     return {static_cast<index_t>(states_.size()) - 1};
   }
   /// A matrix n × `per_sample` that forward writes and backward reads.
@@ -100,9 +105,15 @@ class plan {
     saved_.push_back({0, rows, cols, false});
     return {static_cast<index_t>(saved_.size()) - 1};
   }
+  /// Indices n × `per_sample` (std::int32_t) that forward writes and backward reads, such as where
+  /// a maximum was.
+  saved_indices_id save_indices(index_t per_sample) {
+    saved_indices_.push_back(per_sample);
+    return {static_cast<index_t>(saved_indices_.size()) - 1};
+  }
   /// A matrix n × `per_sample` between two layers of a block: backward reads it, and passes of
   /// inference have it too.
-  saved_id output(index_t per_sample) {
+  saved_id intermediate(index_t per_sample) {
     saved_.push_back({per_sample, 0, 0, true});
     return {static_cast<index_t>(saved_.size()) - 1};
   }
@@ -112,9 +123,9 @@ class plan {
   /// A matrix rows × cols, independent of the number of samples, that keeps its values within one
   /// call of forward or backward.
   scratch_id scratch_once(index_t rows, index_t cols) { return add_scratch(0, rows, cols); }
-  /// A scratch matrix n × `per_sample`, as wide as the layer's output, for a backward pass that
-  /// rewrites dy: where nobody reads dy afterwards, it is dy's own memory.
-  scratch_id scratch_for_dy(index_t per_sample) { return scope_.dy_scratch = scratch(per_sample); }
+  /// A scratch matrix n × `per_sample`, as wide as the layer's output, for what backward computes
+  /// from dy element by element: it lies in dy's own memory where dy is not read afterwards.
+  scratch_id scratch_in_dy(index_t per_sample) { return scope_.in_dy = scratch(per_sample); }
   /// A stream of random numbers that is this layer's alone.
   [[nodiscard]] stream_id stream() {
     // The first stream of a layer has the layer's number, further ones are counted from above.
@@ -123,6 +134,12 @@ class plan {
   /// The outputs for one sample depend on the other samples of the batch, or on their number: a
   /// batch is then never cut into micro-batches.
   void needs_whole_batch() { needs_whole_batch_ = true; }
+
+  /// Excludes the parameters that the layer being bound declares from here on, and those of the
+  /// layers in it, from training.
+  void freeze() { scope_.tags.frozen = true; }
+  /// Puts them in a parameter group.
+  void set_group(int group) { scope_.tags.group = group; }
 
   /// Binds a layer that is a part of the one that is being bound; its parameters are named
   /// "<name>.<own name>". Binding two layers under one name gives both the same parameters. Returns
@@ -135,10 +152,11 @@ class plan {
     scope_.layer = detail::concat("layer ", scope_.path, " (", name_of_layer(layer), ")");
     scope_.number = layers_++;
     scope_.has_stream = false;
-    scope_.dy_scratch = {};
+    scope_.in_dy = {};
     scope_.peak = scope_.top;
+    inputs_.emplace_back(scope_.path, in);
     const shape out = layer.bind(*this, in);
-    child_dy_scratch_ = scope_.dy_scratch;
+    child_scratch_in_dy_ = scope_.in_dy;
     const memory peak = scope_.peak;
     scope_ = outer;
     scope_.peak = {std::max(peak.per_sample, outer.peak.per_sample),
@@ -146,13 +164,13 @@ class plan {
     producer_ = producer;
     return out;
   }
-  /// The scratch matrix that the layer bound last by `child` declared by scratch_for_dy; its number
-  /// is -1 if there is none. A block that reads dy no more when it calls that layer may let it use
-  /// dy's memory (pass::grant).
-  [[nodiscard]] scratch_id child_dy_scratch() const { return child_dy_scratch_; }
-  /// For a block whose last layer is called with the block's own dy, which the block itself does
-  /// not read: passes the right to overwrite dy on to that layer.
-  void set_dy_scratch(scratch_id id) { scope_.dy_scratch = id; }
+  /// What the layer bound last by `child` declared by scratch_in_dy; its number is -1 if that is
+  /// nothing. A block that does not read dy after it calls that layer may place it there
+  /// (pass::place_in_dy).
+  [[nodiscard]] scratch_id child_scratch_in_dy() const { return child_scratch_in_dy_; }
+  /// Declares a child's scratch_in_dy as that of the block, whose last layer is called with the
+  /// block's own dy; {} where the block reads dy itself.
+  void set_scratch_in_dy(scratch_id id) { scope_.in_dy = id; }
 
   /// The layer that is being bound, for messages: "layer 3 (dense)".
   [[nodiscard]] const std::string& layer() const { return scope_.layer; }
@@ -169,10 +187,31 @@ class plan {
             "input{784} or dense{784, 128}"));
       return input_ = {features};
     }
+    if (reads_network_input()) require_one_kind_of_input(false);
     if (features != dynamic && in.last() != features)
       throw shape_error(detail::concat(scope_.layer, " expects ", features, " features, ",
                                        producer_, " produces ",
                                        in.rank() == 1 ? std::to_string(in.last()) : to_string(in)));
+    return in;
+  }
+  /// The shape of the network's input for a layer that reads it as indices (pass::indices) of
+  /// `count` things: -1, 0, ..., count - 1. Its x is then empty. Throws shape_error if the shape is
+  /// not known, if the layer reads another layer's output, or if a layer reads the input as
+  /// scalars.
+  [[nodiscard]] shape input_indices(const shape& in, index_t count) {
+    if (!reads_network_input())
+      throw shape_error(detail::concat(scope_.layer,
+                                       " takes indices, which only the input of the "
+                                       "network holds, but ",
+                                       producer_,
+                                       " produces numbers; let it "
+                                       "be the first layer"));
+    if (!in.is_known())
+      throw shape_error(detail::concat(scope_.layer,
+                                       " takes any number of indices; begin with a "
+                                       "layer that says how many, such as input{128}"));
+    require_one_kind_of_input(true);
+    index_count_ = index_count_ == 0 ? count : std::min(index_count_, count);
     return in;
   }
   /// Sets the shape of the network's input. Throws shape_error unless `in` is not known or the
@@ -214,12 +253,20 @@ class plan {
   [[nodiscard]] const arena_plan& parameter_arena() const { return parameter_arena_; }
   [[nodiscard]] const arena_plan& state_arena() const { return state_arena_; }
   [[nodiscard]] const std::vector<saved_matrix>& saved() const { return saved_; }
+  /// The columns of each matrix of saved indices.
+  [[nodiscard]] const std::vector<index_t>& saved_indices() const { return saved_indices_; }
   [[nodiscard]] const std::vector<scratch_matrix>& scratches() const { return scratches_; }
   /// The scratch memory of a pass.
   [[nodiscard]] memory scratch_size() const { return scope_.peak; }
   [[nodiscard]] const shape& input() const { return input_; }
+  /// The names of all layers, those of blocks included, and the shapes of their inputs.
+  [[nodiscard]] const std::vector<std::pair<std::string, shape>>& layer_inputs() const {
+    return inputs_;
+  }
+  /// What the indices of the network's input are below; 0 if its input is scalars.
+  [[nodiscard]] index_t index_count() const { return index_count_; }
   [[nodiscard]] bool is_cut_by_samples() const { return !needs_whole_batch_; }
-  /// The declarations of parameters so far: a layer that adds none has nothing to be trained.
+  /// The declarations of parameters to be trained so far, shared ones counted again.
   [[nodiscard]] index_t parameter_uses() const { return uses_; }
 
  private:
@@ -229,15 +276,26 @@ class plan {
     std::string layer = "the network";
     index_t number = 0;
     bool has_stream = false;
-    scratch_id dy_scratch;  // replaced by dy's memory where nobody reads dy afterwards
-    memory top;             // the scratch offset behind the layer's own declarations
-    memory peak;            // and behind those of the layers in it, at most
+    slot_tags tags;    // of parameters; decay is the layer's own
+    scratch_id in_dy;  // may lie in dy's memory
+    memory top;        // the scratch offset behind the layer's own declarations
+    memory peak;       // and behind those of the layers in it, at most
   };
 
   static index_t find(const std::vector<parameter>& list, const std::string& name) {
     for (std::size_t i = 0; i < list.size(); ++i)
       if (list[i].name == name) return static_cast<index_t>(i);
     return -1;
+  }
+  /// Whether the layer that is being bound reads the input of the network.
+  [[nodiscard]] bool reads_network_input() const { return producer_ == network_input; }
+  void require_one_kind_of_input(bool indices) {
+    (indices ? reads_indices_ : reads_scalars_) = true;
+    if (reads_indices_ && reads_scalars_)
+      throw shape_error(detail::concat(scope_.layer, " reads the input of the network as ",
+                                       indices ? "indices" : "scalars", ", another layer as ",
+                                       indices ? "scalars" : "indices",
+                                       "; a network has one input, of one kind"));
   }
   [[noreturn]] void refuse_twice(const std::string& name) const {
     throw value_error(detail::concat(scope_.layer, " declares ", name, " twice"));
@@ -246,7 +304,9 @@ class plan {
   parameter_id add(std::string_view name, const shape& extents, initializer initial, index_t inputs,
                    index_t outputs, bool decay) {
     std::string full = scoped(name);
-    ++uses_;
+    slot_tags tags = scope_.tags;
+    tags.decay = decay;
+    if (!tags.frozen) ++uses_;
     if (find(states_, full) >= 0) refuse_twice(full);
     if (const index_t i = find(parameters_, full); i >= 0) {
       // Two layers that are bound under one name share it; one layer has a name for each.
@@ -255,14 +315,18 @@ class plan {
       if (p.extents != extents)
         throw shape_error(detail::concat(scope_.layer, " shares the parameter ", full, " of ",
                                          to_string(p.extents), " but needs ", to_string(extents)));
+      if (p.tags != tags)
+        throw value_error(
+            detail::concat(scope_.layer, " shares the parameter ", full,
+                           " but trains it differently; give both layers the same tags"));
       return {i};
     }
     declared_by_.push_back(scope_.number);
     const index_t cols = extents.last();
     const index_t rows = extents.size() / cols;
-    const slot_tags tags{.decay = decay};
     parameters_.push_back({std::move(full), parameter_arena_.add(tags, rows, cols), initial,
-                           inputs == 0 ? rows : inputs, outputs == 0 ? cols : outputs, extents});
+                           inputs == 0 ? rows : inputs, outputs == 0 ? cols : outputs, extents,
+                           tags});
     return {static_cast<index_t>(parameters_.size()) - 1};
   }
 
@@ -278,16 +342,22 @@ class plan {
 
   std::vector<parameter> parameters_;
   std::vector<index_t> declared_by_;  // the number of the layer that declared each first
-  index_t uses_ = 0;                  // of parameters, shared ones counted again
+  index_t uses_ = 0;
   std::vector<parameter> states_;
   arena_plan parameter_arena_;
   arena_plan state_arena_;
   std::vector<saved_matrix> saved_;
+  std::vector<index_t> saved_indices_;
   std::vector<scratch_matrix> scratches_;
   scope scope_;
-  scratch_id child_dy_scratch_;
+  scratch_id child_scratch_in_dy_;
   shape input_;
-  std::string producer_ = "the input";
+  std::vector<std::pair<std::string, shape>> inputs_;
+  static constexpr const char* network_input = "the input";
+  std::string producer_ = network_input;
+  index_t index_count_ = 0;
+  bool reads_indices_ = false;
+  bool reads_scalars_ = false;
   index_t layers_ = 0;  // bound so far, blocks included
   index_t further_streams_ = index_t{1} << 15;
   bool needs_whole_batch_ = false;

@@ -54,6 +54,7 @@ class reshape_to : public detail::copies_elements {
   /// Throws shape_error unless all extents are at least 1.
   template <std::convertible_to<index_t>... Extents>
   constexpr explicit reshape_to(Extents... extents) : shape_{static_cast<index_t>(extents)...} {}
+  constexpr explicit reshape_to(const shape& s) : shape_(s) {}
 
   /// Throws shape_error if the numbers of elements differ.
   [[nodiscard]] shape bind(plan& p, const shape& in) const {

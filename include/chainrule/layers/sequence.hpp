@@ -6,11 +6,14 @@
 ///     concat{dense{32}, dense{32, relu{}}}        // outputs side by side on the last axis
 ///     repeat{3, residual{dense{64, relu{}}}}      // three blocks with parameters of their own
 ///
+///     sequence{layers}                            // a std::vector of layers, at run time
+///
 /// A block is used wherever a layer is, blocks included. Its layers are numbered within it: the
 /// second of a block that is layer 3 has the parameters "3.1.weight" and "3.1.bias".
 #ifndef CHAINRULE_LAYERS_SEQUENCE_HPP
 #define CHAINRULE_LAYERS_SEQUENCE_HPP
 
+#include <optional>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -46,21 +49,65 @@ template <class... Layers>
   return check.agree;
 }
 
-/// Calls f(element) for element i of a tuple.
-template <class Tuple, class F>
-void visit_element(Tuple& elements, index_t i, const F& f) {
-  [&]<std::size_t... I>(std::index_sequence<I...>) {
-    (static_cast<void>(static_cast<index_t>(I) == i ? (f(std::get<I>(elements)), 0) : 0), ...);
+/// The layers of a block, listed in the program or, as the only one of Layers, in a vector.
+template <class... Layers>
+class layer_list {
+  static_assert(sizeof...(Layers) > 0, "chainrule: a block needs at least one layer");
+
+ public:
+  constexpr explicit layer_list(const Layers&... layers) : layers_(layers...) {}
+
+  /// Calls f(layer) for each, in order.
+  template <class F>
+  void each(const F& f) {
+    std::apply([&](Layers&... layers) { (f(layers), ...); }, layers_);
   }
-  (std::make_index_sequence<std::tuple_size_v<std::remove_const_t<Tuple>>>{});
-}
+  template <class F>
+  void each(const F& f) const {
+    std::apply([&](const Layers&... layers) { (f(layers), ...); }, layers_);
+  }
+  /// Calls f(layer) for layer i.
+  template <class F>
+  void visit(index_t i, const F& f) const {
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      (static_cast<void>(static_cast<index_t>(I) == i ? (f(std::get<I>(layers_)), 0) : 0), ...);
+    }
+    (std::make_index_sequence<sizeof...(Layers)>{});
+  }
+
+ private:
+  std::tuple<Layers...> layers_;
+};
+
+template <class Layer>
+class layer_list<std::vector<Layer>> {
+ public:
+  /// Throws value_error if there are none.
+  explicit layer_list(std::vector<Layer> layers) : layers_(std::move(layers)) {
+    if (layers_.empty()) throw value_error("a block needs at least one layer");
+  }
+  template <class F>
+  void each(const F& f) {
+    for (Layer& l : layers_) f(l);
+  }
+  template <class F>
+  void each(const F& f) const {
+    for (const Layer& l : layers_) f(l);
+  }
+  template <class F>
+  void visit(index_t i, const F& f) const {
+    f(layers_[static_cast<std::size_t>(i)]);
+  }
+
+ private:
+  std::vector<Layer> layers_;
+};
 
 }  // namespace detail
 
 /// Layers one after another.
 template <class... Layers>
 class sequence {
-  static_assert(sizeof...(Layers) > 0, "chainrule: a block needs at least one layer");
   static_assert(detail::extents_agree<Layers...>(),
                 "chainrule: a layer expects another number of features than the layer before it "
                 "produces; compare the extents in the types of neighbouring layers");
@@ -72,11 +119,8 @@ class sequence {
 
   [[nodiscard]] shape bind(plan& p, const shape& in) {
     chain_ = {};
-    std::apply(
-        [&](Layers&... layers) {
-          (chain_.bind_next(p, std::to_string(chain_.size()), layers, in), ...);
-        },
-        layers_);
+    layers_.each(
+        [&](auto& layer) { chain_.bind_next(p, std::to_string(chain_.size()), layer, in); });
     chain_.finish(p, false);
     return chain_.output_shape(chain_.size() - 1);
   }
@@ -90,15 +134,15 @@ class sequence {
     chain_.backward(p, x, y, dy, dx, visitor());
   }
   void describe(archive& a) const {
-    std::apply([&](const Layers&... layers) { (a.child(layers), ...); }, layers_);
+    layers_.each([&](const auto& layer) { a.child(layer); });
   }
 
  private:
   [[nodiscard]] auto visitor() const {
-    return [this](index_t i, const auto& f) { detail::visit_element(layers_, i, f); };
+    return [this](index_t i, const auto& f) { layers_.visit(i, f); };
   }
 
-  std::tuple<Layers...> layers_;
+  detail::layer_list<Layers...> layers_;
   layer_chain chain_;
 };
 
@@ -116,13 +160,13 @@ class residual {
   [[nodiscard]] shape bind(plan& p, const shape& in) {
     const shape x = p.input(in);
     const shape out = inner_.bind(p, x);
-    p.set_dy_scratch({});  // dy is read twice
+    p.set_scratch_in_dy({});  // dy is read twice
     if (out != x)
       throw shape_error(detail::concat(p.layer(),
                                        ": the layers of a residual block must return "
                                        "samples of the shape they take, ",
                                        to_string(x), ", but return ", to_string(out)));
-    f_ = p.output(x.size());
+    f_ = p.intermediate(x.size());
     return out;
   }
   template <backend B>
@@ -147,8 +191,6 @@ class residual {
 /// The outputs of several layers of one input, side by side on the last axis.
 template <class... Layers>
 class concat {
-  static_assert(sizeof...(Layers) > 0, "chainrule: a block needs at least one layer");
-
  public:
   static constexpr const char* name = "concat";
 
@@ -156,7 +198,7 @@ class concat {
 
   /// Throws shape_error if the shapes of the outputs differ beyond their last axis.
   [[nodiscard]] shape bind(plan& p, const shape& in) {
-    const shape x = p.input(in);
+    const shape x = in.is_known() ? in : p.input(in);  // its layers say how they read it
     branches_.clear();
     index_t features = 0;
     const auto bind_one = [&](auto& layer) {
@@ -165,13 +207,12 @@ class concat {
         throw shape_error(detail::concat(p.layer(), ": outputs of ", to_string(branches_[0].out),
                                          " and ", to_string(out),
                                          " cannot be put side by side on the last axis"));
-      branches_.push_back({out, p.output(out.size()), {}});
+      branches_.push_back({out, p.intermediate(out.size()), {}});
       features += out.last();
     };
-    std::apply([&](Layers&... layers) { (bind_one(layers), ...); }, layers_);
+    layers_.each(bind_one);
     for (branch& b : branches_) b.gradient = p.scratch(b.out.size());
     input_gradient_ = p.scratch(x.size());
-    p.set_dy_scratch({});
     return branches_[0].out.with_last(features);
   }
   template <backend B>
@@ -201,7 +242,7 @@ class concat {
     });
   }
   void describe(archive& a) const {
-    std::apply([&](const Layers&... layers) { (a.child(layers), ...); }, layers_);
+    layers_.each([&](const auto& layer) { a.child(layer); });
   }
 
  private:
@@ -218,14 +259,13 @@ class concat {
     for (const branch& b : branches_) features += b.out.last();
     index_t first = 0;
     std::size_t i = 0;
-    const auto one = [&](const auto& layer) {
+    layers_.each([&](const auto& layer) {
       f(layer, branches_[i], first, features);
       first += branches_[i++].out.last();
-    };
-    std::apply([&](const Layers&... layers) { (one(layers), ...); }, layers_);
+    });
   }
 
-  std::tuple<Layers...> layers_;
+  detail::layer_list<Layers...> layers_;
   std::vector<branch> branches_;
   scratch_id input_gradient_;
 };
@@ -243,20 +283,17 @@ class repeat {
   }
 
   [[nodiscard]] shape bind(plan& p, const shape& in) {
-    chain_ = {};
-    layers_ = std::vector<Layer>(static_cast<std::size_t>(times_), original_);
-    for (Layer& l : layers_) chain_.bind_next(p, std::to_string(chain_.size()), l, in);
-    chain_.finish(p, false);
-    return chain_.output_shape(chain_.size() - 1);
+    copies_.emplace(std::vector<Layer>(static_cast<std::size_t>(times_), original_));
+    return copies_->bind(p, in);
   }
   template <backend B>
   void forward(pass<B>& p, const_matrix<B> x, matrix<B> y) const {
-    chain_.forward(p, x, y, visitor());
+    copies_->forward(p, x, y);
   }
   template <backend B>
   void backward(pass<B>& p, const_matrix<B> x, const_matrix<B> y, const_matrix<B> dy,
                 matrix<B> dx) const {
-    chain_.backward(p, x, y, dy, dx, visitor());
+    copies_->backward(p, x, y, dy, dx);
   }
   void describe(archive& a) const {
     a.extent("times", times_);
@@ -264,14 +301,9 @@ class repeat {
   }
 
  private:
-  [[nodiscard]] auto visitor() const {
-    return [this](index_t i, const auto& f) { f(layers_[static_cast<std::size_t>(i)]); };
-  }
-
   Layer original_;
   index_t times_;
-  std::vector<Layer> layers_;
-  layer_chain chain_;
+  std::optional<sequence<std::vector<Layer>>> copies_;
 };
 
 }  // namespace chainrule

@@ -37,6 +37,10 @@ struct layer_summary {
   index_t parameters = 0;
 };
 
+/// A matrix of std::int32_t in the memory of backend B.
+template <class X, class B>
+concept indices_of = std::convertible_to<X, const_indices<B>>;
+
 template <backend B, class... Layers>
 class network;
 
@@ -116,7 +120,7 @@ class network<B> {
   [[nodiscard]] const_matrix<B> values(std::string_view name) const {
     return parameters_[place_of(name)];
   }
-  [[nodiscard]] slice place_of(std::string_view name) const {
+  [[nodiscard]] chainrule::slice place_of(std::string_view name) const {
     for (const parameter& p : parameter_list())
       if (p.name == name) return p.place;
     throw value_error(detail::concat("the network has no parameter '", name,
@@ -129,6 +133,20 @@ class network<B> {
     return count;
   }
 
+  /// The same layers with the same parameters and state on another backend. Built from their
+  /// descriptions, which needs network/model.hpp. Throws value_error, naming it, if a layer is
+  /// not the library's and has no factory.
+  template <chainrule::backend To>
+  [[nodiscard]] network<To> to(const To& be) const {
+    static_assert(
+        requires { network_from(be, describe()); },
+        "chainrule: layers collected at run time are moved by their descriptions; include "
+        "chainrule/network/model.hpp");
+    network<To> moved = network_from(be, describe());
+    moved.assign(*this);
+    return moved;
+  }
+
   /// Gives parameters and state their first values; a seed gives the same values on any backend.
   void initialize(std::uint64_t seed) {
     std::uint64_t stream = 0;
@@ -136,14 +154,19 @@ class network<B> {
     for (const parameter& p : declared().states()) fill(states_, p, seed, 0);
   }
 
-  /// Copies parameters and state of a network with the same layers, which may be on another backend
-  /// or of another scalar. Throws shape_error if its parameters or states are others.
+  /// Copies parameters and state of a network with the same layers, which may be on another
+  /// backend, of another scalar, or trained in other parts (frozen). Throws shape_error if its
+  /// parameters or states are others.
   template <chainrule::backend From>
   void assign(const network<From>& other) {
-    require_same("parameter", declared().parameters(), other.declared().parameters());
-    require_same("state", declared().states(), other.declared().states());
-    const auto parameters = elements_for(parameters_, other.backend(), other.parameters());
-    const auto states = elements_for(states_, other.backend(), other.states());
+    const auto& mine = declared();
+    const auto& theirs = other.declared();
+    require_same("parameter", mine.parameters(), theirs.parameters());
+    require_same("state", mine.states(), theirs.states());
+    const auto parameters = values_for(mine.parameters(), theirs.parameters(), other.backend(),
+                                       other.parameters(), parameters_);
+    const auto states =
+        values_for(mine.states(), theirs.states(), other.backend(), other.states(), states_);
     assign_elements(be_, parameters_, parameters);
     assign_elements(be_, states_, states);
   }
@@ -168,14 +191,15 @@ class network<B> {
   /// shape_error.
   const_matrix<B> forward(const_matrix<B> x, pass<B>& p,
                           const pass_phase<B>& what = phase{}) const {
-    if (x.cols() != inputs())
-      throw shape_error(detail::concat("the network expects ", input_in_words(),
-                                       ", the samples have ", x.cols()));
-    p.begin_forward(*plan_, parameters_, states_, x.rows(), what);
-    const matrix<B> y = chain_.output(p, depth() - 1);
-    chain_.forward(p, x, y, visitor());
-    p.end_forward();
-    return y;
+    require_samples(x, false);
+    return run(x, {}, x.rows(), p, what);
+  }
+  /// The outputs for indices (n × inputs, rows without gaps), of a network whose first layer takes
+  /// them, such as embedding.
+  template <indices_of<B> Indices>
+  const_matrix<B> forward(const Indices& x, pass<B>& p, const pass_phase<B>& what = phase{}) const {
+    require_samples(x, true);
+    return run({}, x, x.rows(), p, what);
   }
 
   /// The gradient with respect to the output, n × outputs: a loss writes it here before backward.
@@ -192,13 +216,22 @@ class network<B> {
   /// which was one in training. Throws shape_error.
   void backward(const_matrix<B> x, pass<B>& p, arena<B>& gradients,
                 matrix<B> input_gradient = {}) const {
-    require_gradients(gradients);
-    p.begin_backward(declared(), parameters_, states_, gradients, x.rows());
-    const matrix<B> dy = output_gradient(p);
-    chain_.grant(p, dy);
-    chain_.backward(p, x, const_matrix<B>(chain_.output(p, depth() - 1)), const_matrix<B>(dy),
-                    input_gradient, visitor());
-    p.end_backward();
+    require_samples(x, false);
+    run_backward(x, {}, x.rows(), p, gradients, input_gradient);
+  }
+  /// The backward pass of a network that takes indices, which have no gradient.
+  template <indices_of<B> Indices>
+  void backward(const Indices& x, pass<B>& p, arena<B>& gradients) const {
+    require_samples(x, true);
+    run_backward({}, x, x.rows(), p, gradients, {});
+  }
+  /// Throws value_error unless all indices up to `largest` have a row in the layer that takes them,
+  /// or the network takes scalars.
+  void require_indices(index_t largest) const {
+    const index_t count = declared().index_count();
+    if (count > 0 && largest >= count)
+      throw value_error(detail::concat("the network takes indices of -1 (padding) to ", count - 1,
+                                       ", the samples have ", largest));
   }
 
   /// Throws shape_error unless `gradients` is an arena of this network's parameters.
@@ -226,24 +259,21 @@ class network<B> {
   }
 
   /// The outputs for x (n × inputs), as a tensor of their own. May be called from several threads.
-  [[nodiscard]] tensor<B> predict(const_matrix<B> x) const {
-    tensor<B> result(be_, x.rows(), outputs());
-    const index_t at_once = x.rows() < 256 ? (x.rows() < 1 ? 1 : x.rows()) : 256;
-    pass<B> p = make_pass(at_once);
-    for (index_t i = 0; i < x.rows(); i += at_once) {
-      const index_t count = x.rows() - i < at_once ? x.rows() - i : at_once;
-      be_.copy(result.view().middle_rows(i, count), forward(x.middle_rows(i, count), p));
-    }
-    return result;
+  [[nodiscard]] tensor<B> predict(const_matrix<B> x) const { return predict_rows(x); }
+  template <indices_of<B> Indices>
+  [[nodiscard]] tensor<B> predict(const Indices& x) const {
+    return predict_rows(x);
   }
 
   /// Says what is wrong where the samples are no matrix of this backend.
   template <class Samples>
-  requires(!std::convertible_to<Samples, const_matrix<B>>) tensor<B> predict(const Samples&)
+  requires(!std::convertible_to<Samples, const_matrix<B>> &&
+           !indices_of<Samples, B>) tensor<B> predict(const Samples&)
   const { return refuse_samples<Samples>(); }
   template <class Samples>
-  requires(!std::convertible_to<Samples, const_matrix<B>>)
-      const_matrix<B> forward(const Samples&, pass<B>&, const pass_phase<B>& = phase{})
+  requires(!std::convertible_to<Samples, const_matrix<B>> &&
+           !indices_of<Samples, B>) const_matrix<B> forward(const Samples&, pass<B>&,
+                                                            const pass_phase<B>& = phase{})
   const { return refuse_samples<Samples>().view(); }
 
   /// One line per layer: its name, the shape of its output, its number of parameters.
@@ -258,6 +288,42 @@ class network<B> {
       lines.push_back({chainrule::describe(at(i)).label(), chain_.output_shape(i), count});
     }
     return lines;
+  }
+
+  /// A network of layers first, ..., first + count - 1, with copies of their parameters and state.
+  /// Throws value_error unless there are such layers and at least one.
+  [[nodiscard]] network slice(index_t first, index_t count) const {
+    if (first < 0 || count < 1 || first > depth() - count)
+      throw value_error(detail::concat("a network of ", depth(), " layers has no slice of ", count,
+                                       " layers from layer ", first));
+    std::vector<any_layer<B>> layers{
+        input(first == 0 ? input_shape() : chain_.output_shape(first - 1))};
+    const auto begin = unbound_.end() - depth() + first;  // an input before them has no number
+    layers.insert(layers.end(), begin, begin + count);
+    network part(be_, std::move(layers));
+    for (index_t i = 0; i < count; ++i)
+      part.assign_from(*this, detail::concat(i, "."), detail::concat(first + i, "."));
+    return part;
+  }
+
+  /// Assigns each parameter and state whose name begins with `prefix` the values of that of `from`
+  /// which is named alike behind `prefix_of_source`. Throws value_error if there is none.
+  void assign_from(const network& from, std::string_view prefix,
+                   std::string_view prefix_of_source) {
+    const auto copy = [&](arena<B>& to, const std::vector<parameter>& mine, const arena<B>& source,
+                          const std::vector<parameter>& theirs) {
+      for (const parameter& p : mine) {
+        if (!p.name.starts_with(prefix)) continue;
+        const std::string name = std::string(prefix_of_source) + p.name.substr(prefix.size());
+        const auto found = std::find_if(theirs.begin(), theirs.end(),
+                                        [&](const parameter& q) { return q.name == name; });
+        if (found == theirs.end())
+          throw value_error(detail::concat("the network has no parameter or state '", name, "'"));
+        be_.copy(to[p.place], source[found->place]);
+      }
+    };
+    copy(parameters_, declared().parameters(), from.parameters_, from.declared().parameters());
+    copy(states_, declared().states(), from.states_, from.declared().states());
   }
 
   /// The network as data: the shape of its input and its layers.
@@ -277,6 +343,47 @@ class network<B> {
   }
 
   template <class Samples>
+  void require_samples(const Samples& x, bool are_indices) const {
+    if ((declared().index_count() > 0) != are_indices)
+      throw shape_error(are_indices
+                            ? "the network takes scalars, the samples are indices"
+                            : "the network takes indices: give it a matrix of std::int32_t");
+    if (x.cols() != inputs())
+      throw shape_error(detail::concat("the network expects ", input_in_words(),
+                                       ", the samples have ", x.cols()));
+  }
+
+  const_matrix<B> run(const_matrix<B> x, const_indices<B> indices, index_t rows, pass<B>& p,
+                      const pass_phase<B>& what) const {
+    p.begin_forward(*plan_, parameters_, states_, rows, what, indices);
+    const matrix<B> y = chain_.output(p, depth() - 1);
+    chain_.forward(p, x, y, visitor());
+    p.end_forward();
+    return y;
+  }
+  void run_backward(const_matrix<B> x, const_indices<B> indices, index_t rows, pass<B>& p,
+                    arena<B>& gradients, matrix<B> input_gradient) const {
+    require_gradients(gradients);
+    p.begin_backward(declared(), parameters_, states_, gradients, rows, indices);
+    const matrix<B> dy = output_gradient(p);
+    chain_.place_in_dy(p, dy);
+    chain_.backward(p, x, const_matrix<B>(chain_.output(p, depth() - 1)), const_matrix<B>(dy),
+                    input_gradient, visitor());
+    p.end_backward();
+  }
+  template <class Samples>
+  [[nodiscard]] tensor<B> predict_rows(const Samples& x) const {
+    tensor<B> result(be_, x.rows(), outputs());
+    const index_t at_once = std::clamp(x.rows(), index_t{1}, index_t{256});
+    pass<B> p = make_pass(at_once);
+    for (index_t i = 0; i < x.rows(); i += at_once) {
+      const index_t count = std::min(at_once, x.rows() - i);
+      be_.copy(result.view().middle_rows(i, count), forward(x.middle_rows(i, count), p));
+    }
+    return result;
+  }
+
+  template <class Samples>
   static tensor<B> refuse_samples() {
     static_assert(
         std::same_as<Samples, void>,
@@ -287,9 +394,10 @@ class network<B> {
   }
 
   [[nodiscard]] std::string input_in_words() const {
-    return input_shape().rank() == 1 ? detail::concat(inputs(), " features")
-                                     : detail::concat("samples of ", to_string(input_shape()), ", ",
-                                                      inputs(), " features");
+    const char* const what = declared().index_count() > 0 ? " indices" : " features";
+    return input_shape().rank() == 1
+               ? detail::concat(inputs(), what)
+               : detail::concat("samples of ", to_string(input_shape()), ", ", inputs(), what);
   }
 
   static void require_same(const char* what, const std::vector<parameter>& mine,
@@ -302,6 +410,24 @@ class network<B> {
         throw shape_error(detail::concat(what, " ", mine[i].name, " is ",
                                          to_string(mine[i].extents), ", that to take is ",
                                          theirs[i].name, " of ", to_string(theirs[i].extents)));
+  }
+
+  /// All elements for an arena of this network, from one in which slots have other places.
+  template <chainrule::backend From>
+  [[nodiscard]] static std::vector<scalar_t<B>> values_for(const std::vector<parameter>& mine,
+                                                           const std::vector<parameter>& theirs,
+                                                           const From& from_be,
+                                                           const arena<From>& from,
+                                                           const arena<B>& to) {
+    const std::vector<scalar_t<From>> values = to_host(from_be, from.all());
+    auto result = detail::host_vector<scalar_t<B>>(to.all().cols());
+    const auto first = [](const arena_plan& plan, const chainrule::slice& s) {
+      return plan.begin(s.region) + s.offset;
+    };
+    for (std::size_t i = 0; i < mine.size(); ++i)
+      std::copy_n(values.begin() + first(from.plan(), theirs[i].place), mine[i].extents.size(),
+                  result.begin() + first(to.plan(), mine[i].place));
+    return result;
   }
 
   void fill(arena<B>& values, const parameter& p, std::uint64_t seed, std::uint64_t stream) {

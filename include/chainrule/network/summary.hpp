@@ -18,7 +18,8 @@ namespace chainrule {
 template <backend B>
 [[nodiscard]] std::string summary(const network<B>& net) {
   std::vector<layer_summary> lines = net.layers();
-  lines.insert(lines.begin(), {"input", net.input_shape(), 0});
+  lines.insert(lines.begin(),
+               {net.declared().index_count() > 0 ? "indices" : "input", net.input_shape(), 0});
   std::size_t widest = 5;
   for (const layer_summary& l : lines) widest = std::max(widest, l.name.size());
 

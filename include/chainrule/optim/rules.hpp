@@ -23,6 +23,7 @@
 #ifndef CHAINRULE_OPTIM_RULES_HPP
 #define CHAINRULE_OPTIM_RULES_HPP
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
@@ -138,6 +139,41 @@ struct weight_decay {
                          const std::array<X, 1>& s) const {
     return direction + s[0] * w;
   }
+};
+
+/// Multiplies the learning rate of each parameter group by a factor, in the order of the groups; 1
+/// for those that are not listed. The last rule of its chain.
+class group_rates {
+ public:
+  static constexpr std::size_t most_groups = 8;
+  static constexpr const char* name = "group rates";
+  static constexpr std::size_t slots = 0;
+  static constexpr std::size_t scalars = 1;
+
+  /// Throws value_error if there are more than `most_groups`.
+  constexpr group_rates(std::initializer_list<double> factors) {
+    if (factors.size() > most_groups)
+      throw value_error(detail::concat("group rates: there are at most ", most_groups,
+                                       " groups, got ", factors.size()));
+    factors_.fill(1);
+    std::copy(factors.begin(), factors.end(), factors_.begin());
+  }
+  void check() const {
+    for (const double f : factors_)
+      detail::require_constant(f >= 0, "group rates", "a factor must be at least 0", f);
+  }
+  void prepare(const step_info& info, std::array<double, 1>& s) const {
+    const auto group = static_cast<std::size_t>(info.tags.group);
+    s[0] = group < most_groups ? factors_[group] : 1;
+  }
+  template <class X>
+  constexpr X operator()(const X& direction, const X&, std::array<X, 0>&,
+                         const std::array<X, 1>& s) const {
+    return direction * s[0];
+  }
+
+ private:
+  std::array<double, most_groups> factors_{};
 };
 
 /// Limits each component to [-limit, limit].

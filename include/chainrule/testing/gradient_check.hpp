@@ -51,21 +51,23 @@ class gradient_checker final : function_at_a_point {
                 "basic_cpu<double>, or over your backend's rebind<double>");
 
  public:
-  gradient_checker(Network& net, const Loss& loss, const_matrix<B> x, const_matrix<B> targets,
-                   const gradient_check_options& options)
+  gradient_checker(Network& net, const Loss& loss, const_matrix<B> x, const_indices<B> indices,
+                   const_matrix<B> targets, const gradient_check_options& options)
       : net_(net),
         be_(net.backend()),
         loss_(loss),
         targets_(targets),
+        indices_(indices),
         x_(be_, x.rows(), x.cols()),
-        losses_(be_, x.rows(), 1),
+        losses_(be_, x.rows() + indices.rows(), 1),
         scale_(be_, 1, 1),
-        pass_(net.make_pass(x.rows(), true)),
-        scratch_(be_, x.rows(), net.outputs()),
+        pass_(net.make_pass(losses_.rows(), true)),
+        scratch_(be_, losses_.rows(), net.outputs()),
         options_(options),
         comparison_(options.tolerance, options.floor, options.allow_zero) {
     be_.copy(x_.view(), x);
-    set(scale_.view(), 0, 0, 1 / static_cast<double>(x.rows()));
+    set(scale_.view(), 0, 0, 1 / static_cast<double>(losses_.rows()));
+    if (!indices.empty()) options_.input = false;
   }
 
   gradient_report run() {
@@ -79,7 +81,7 @@ class gradient_checker final : function_at_a_point {
           "numbers from the seed and step of the phase only");
 
     for (const parameter& p : net_.parameter_list())
-      compare(p.name, net_.parameters()[p.place], gradients[p.place]);
+      if (!p.tags.frozen) compare(p.name, net_.parameters()[p.place], gradients[p.place]);
     if (options_.input) compare("input", x_.view(), input_gradient.view());
     return comparison_.report();
   }
@@ -98,7 +100,8 @@ class gradient_checker final : function_at_a_point {
   }
 
   void forward(bool with_gradient) {
-    const const_matrix<B> y = net_.forward(x_.view(), pass_, options_.pass);
+    const const_matrix<B> y = indices_.empty() ? net_.forward(x_.view(), pass_, options_.pass)
+                                               : net_.forward(indices_, pass_, options_.pass);
     matrix<B> gradient{};
     if (with_gradient) {
       gradient = net_.output_gradient(pass_);
@@ -113,14 +116,16 @@ class gradient_checker final : function_at_a_point {
     forward(false);
     double total = 0;
     for (const double l : to_host(be_, const_matrix<B>(losses_.view()))) total += l;
-    return total / static_cast<double>(x_.rows());
+    return total / static_cast<double>(losses_.rows());
   }
 
   void differentiate(arena<B>& gradients, tensor<B>& input_gradient) {
     unset(gradients.all());
     unset(input_gradient.view());
     forward(true);
-    if (options_.input)
+    if (!indices_.empty())
+      net_.backward(indices_, pass_, gradients);
+    else if (options_.input)
       net_.backward(x_.view(), pass_, gradients, input_gradient.view());
     else
       net_.backward(x_.view(), pass_, gradients);
@@ -137,6 +142,7 @@ class gradient_checker final : function_at_a_point {
   B be_;
   const Loss& loss_;
   const_matrix<B> targets_;
+  const_indices<B> indices_;  // in place of x_, of a network that takes them
   tensor<B> x_;
   tensor<B> losses_;
   tensor<B> scale_;
@@ -150,9 +156,9 @@ class gradient_checker final : function_at_a_point {
 
 }  // namespace detail
 
-/// Compares every element that backward writes, with respect to all parameters and the input, with
-/// a central difference of the mean loss over the batch, in the step h = cbrt(epsilon) max(1, |v|)
-/// for an element of value v.
+/// Compares every element that backward writes, with respect to all parameters to be trained and
+/// the input, with a central difference of the mean loss over the batch, in the step h =
+/// cbrt(epsilon) max(1, |v|) for an element of value v.
 ///
 /// x: n × inputs; targets: as the loss takes them. Elements where the loss has a kink (the
 /// differences to the two sides disagree) are left out and counted. The parameters are changed one
@@ -163,7 +169,15 @@ template <class Network, class Loss>
                                               const_matrix<typename Network::backend_type> x,
                                               const_matrix<typename Network::backend_type> targets,
                                               const gradient_check_options& options = {}) {
-  return detail::gradient_checker<Network, Loss>(net, loss, x, targets, options).run();
+  return detail::gradient_checker<Network, Loss>(net, loss, x, {}, targets, options).run();
+}
+/// Checks the parameters of a network that takes indices (n × inputs).
+template <class Network, class Loss>
+[[nodiscard]] gradient_report check_gradients(Network& net, const Loss& loss,
+                                              const_indices<typename Network::backend_type> x,
+                                              const_matrix<typename Network::backend_type> targets,
+                                              const gradient_check_options& options = {}) {
+  return detail::gradient_checker<Network, Loss>(net, loss, {}, x, targets, options).run();
 }
 
 }  // namespace chainrule

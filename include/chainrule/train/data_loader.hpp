@@ -81,8 +81,11 @@ class input_stream {
     return is_there;
   }
 
-  /// Assigns the samples of those numbers to x. Throws value_error if a number is no sample's.
-  void load(const dataset<B>& data, std::span<const std::int32_t> numbers, matrix<B> x) {
+  /// Assigns the samples of those numbers to x, scalars or indices as the data's inputs. Throws
+  /// value_error if a number is no sample's.
+  template <class Inputs>
+  void load(const dataset<B>& data, std::span<const std::int32_t> numbers, Inputs x) {
+    constexpr bool as_indices = std::same_as<typename Inputs::value_type, std::int32_t>;
     data.visit_streamed([&]<class T>(matrix_view<const T> inputs) {
       const auto count = static_cast<index_t>(numbers.size());
       chainrule::staging_of<B, T>& s = *places<T>()[turn_];
@@ -96,8 +99,11 @@ class input_stream {
                     static_cast<std::size_t>(inputs.cols()) * sizeof(T));
         to += inputs.cols();
       }
-      be_.gather(x, s.send(count, inputs.cols()), rows_.view().block(0, 0, 1, count),
-                 data.scaling());
+      const auto rows = rows_.view().block(0, 0, 1, count);
+      if constexpr (as_indices && std::same_as<T, std::int32_t>)
+        be_.gather(x, s.send(count, inputs.cols()), rows);
+      else if constexpr (!as_indices && !std::same_as<T, std::int32_t>)
+        be_.gather(x, s.send(count, inputs.cols()), rows, data.scaling());
       s.done();
     });
   }
@@ -110,6 +116,8 @@ class input_stream {
   [[nodiscard]] two<T>& places() {
     if constexpr (std::same_as<T, std::uint8_t>)
       return bytes_;
+    else if constexpr (std::same_as<T, std::int32_t>)
+      return indices_;
     else
       return numbers_;
   }
@@ -117,6 +125,7 @@ class input_stream {
   B be_;
   typename B::template storage<std::int32_t> rows_;  // 0, 1, 2, ...: a batch is sent in its order
   two<std::uint8_t> bytes_;
+  two<std::int32_t> indices_;
   two<scalar_t<B>> numbers_;
   std::size_t turn_ = 0;
 };
@@ -150,6 +159,8 @@ void require_size(const B& be, tensor<B>& t, index_t rows, index_t cols) {
 
 template <backend B>
 class data_loader {
+  using indices_view = typename B::template view<std::int32_t>;
+
  public:
   explicit data_loader(const B& be) : be_(be) {}
   data_loader(const B& be, const dataset<B>& data, const loader_options& options) : be_(be) {
@@ -166,8 +177,16 @@ class data_loader {
     if (options_.batch > data.count()) options_.batch = std::max<index_t>(data.count(), 1);
     const index_t most =
         options_.batch + std::max(merged_in(data.count()), merged_in(data.count() - done));
-    if (inputs_.rows() != most || inputs_.cols() != data.features()) stream_.reset();
-    detail::require_size(be_, inputs_, most, data.features());
+    const index_t features = data.features();
+    if (capacity_ != most || features_ != features) stream_.reset();
+    detail::require_size(be_, inputs_, most, data.has_indices() ? 0 : features);
+    if (const index_t size = data.has_indices() ? detail::elements_of(most, features) : 0;
+        indices_.size() != size) {
+      indices_ = {};
+      if (size > 0) indices_ = be_.template allocate<std::int32_t>(size);
+    }
+    capacity_ = most;
+    features_ = features;
     detail::require_size(be_, targets_, most, data.target_cols());
     if (static_cast<index_t>(host_order_.size()) != data.count()) {
       order_ = {};
@@ -184,7 +203,7 @@ class data_loader {
   /// The samples of a full batch.
   [[nodiscard]] index_t batch() const { return options_.batch; }
   /// The samples of the largest batch.
-  [[nodiscard]] index_t capacity() const { return inputs_.rows(); }
+  [[nodiscard]] index_t capacity() const { return capacity_; }
   /// The batches of an epoch over `samples`.
   [[nodiscard]] index_t batches(index_t samples) const {
     return batch_range(samples - merged_in(samples), options_.batch).size();
@@ -237,13 +256,24 @@ class data_loader {
       load();
   }
 
+  /// The batch, or rows of it: inputs of scalars, or of indices, and targets.
   [[nodiscard]] matrix<B> inputs() { return inputs({0, size_}); }
+  [[nodiscard]] indices_view indices() { return indices({0, size_}); }
   [[nodiscard]] matrix<B> targets() { return targets({0, size_}); }
   [[nodiscard]] matrix<B> inputs(row_range r) {
     return inputs_.view().middle_rows(r.first, r.count);
   }
+  [[nodiscard]] indices_view indices(row_range r) {
+    return {indices_.data() + r.first * features_, r.count, features_};
+  }
   [[nodiscard]] matrix<B> targets(row_range r) {
     return targets_.view().middle_rows(r.first, r.count);
+  }
+
+  /// f(inputs(r)), or f(indices(r)) of a data set of indices.
+  template <class F>
+  decltype(auto) visit_inputs(row_range r, const F& f) {
+    return data_->has_indices() ? f(indices(r)) : f(inputs(r));
   }
 
  private:
@@ -257,20 +287,22 @@ class data_loader {
     if constexpr (dataset<B>::can_stream)
       if (!is_resident()) {
         const std::span<const std::int32_t> all(host_order_);
-        stream_->load(*data_,
-                      all.subspan(static_cast<std::size_t>(first_ + r.first),
-                                  static_cast<std::size_t>(r.count)),
-                      inputs(r));
+        const auto numbers = all.subspan(static_cast<std::size_t>(first_ + r.first),
+                                         static_cast<std::size_t>(r.count));
+        visit_inputs(r, [&](auto x) { stream_->load(*data_, numbers, x); });
         data_->gather_targets(rows, targets(r));
         return;
       }
-    data_->gather(rows, inputs(r), targets(r));
+    visit_inputs(r, [&](auto x) { data_->gather(rows, x, targets(r)); });
   }
 
   B be_;
   loader_options options_;
   const dataset<B>* data_ = nullptr;
-  tensor<B> inputs_, targets_;  // of the batch
+  tensor<B> inputs_, targets_;                          // of the batch
+  typename B::template storage<std::int32_t> indices_;  // in the place of inputs_
+  index_t capacity_ = 0;
+  index_t features_ = 0;
   std::vector<std::int32_t> host_order_;
   typename B::template storage<std::int32_t> order_;
   std::unique_ptr<detail::input_stream<B>> stream_;  // none for inputs that are resident

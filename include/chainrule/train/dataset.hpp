@@ -3,12 +3,14 @@
 ///
 ///     dataset<cpu> train(be, digits.train);                     // bytes, scaled to [0, 1]
 ///     dataset<cpu> curve(be, inputs, targets);                  // numbers to numbers
+///     dataset<cpu> texts(be, tokens, labels, 2);                // std::int32_t: see embedding
 ///
 ///     dataset<opencl> large(be, images, 1.0 / 255, {.inputs = residence::streamed});
 ///
-/// Bytes stay bytes until a batch is gathered. On a backend whose memory is the host's, inputs are
-/// used where they lie, so they must outlive the dataset; elsewhere they are copied once, unless
-/// they are streamed: then they too are used where they lie. See also train/data_loader.hpp.
+/// Bytes stay bytes until a batch is gathered; indices stay indices, and -1 is padding. On a
+/// backend whose memory is the host's, inputs are used where they lie, so they must outlive the
+/// dataset; elsewhere they are copied once, unless they are streamed: then they too are used where
+/// they lie. See also train/data_loader.hpp.
 #ifndef CHAINRULE_TRAIN_DATASET_HPP
 #define CHAINRULE_TRAIN_DATASET_HPP
 
@@ -41,6 +43,7 @@ struct dataset_options {
 template <backend B>
 class dataset {
   using scalar = scalar_t<B>;
+  using indices = typename B::template view<std::int32_t>;
 
  public:
   /// Whether there is a difference between resident and streamed inputs.
@@ -53,9 +56,10 @@ class dataset {
   dataset(const B&, labelled_images&&, double = 0,
           const dataset_options& = {}) = delete;  // it would be gone at once
 
-  /// Samples (n × features) of bytes or scalars, times `scale`, with a class number each, of any
-  /// arithmetic type. Throws shape_error if the counts differ, value_error if a label is not a
-  /// whole number of 0, ..., classes - 1 or there are no classes.
+  /// Samples (n × features) of bytes or scalars, times `scale`, or of indices (std::int32_t), with
+  /// a class number each, of any arithmetic type. Throws shape_error if the counts differ,
+  /// value_error if a label is not a whole number of 0, ..., classes - 1, if there are no classes,
+  /// if an index is below -1 or if indices have a scale.
   template <class Element, class Label>
   dataset(const B& be, matrix_view<Element> inputs, const std::vector<Label>& labels, int classes,
           double scale = 1, const dataset_options& options = {})
@@ -76,7 +80,8 @@ class dataset {
     be.synchronize();
   }
 
-  /// Samples (n × features) with targets (n × outputs). Throws shape_error if the counts differ.
+  /// Samples (n × features) with targets (n × outputs). Throws shape_error if the counts differ,
+  /// value_error as above.
   template <class Element>
   dataset(const B& be, matrix_view<Element> inputs, matrix_view<const scalar> targets,
           double scale = 1, const dataset_options& options = {})
@@ -111,6 +116,10 @@ class dataset {
 
   [[nodiscard]] index_t count() const { return targets_.rows(); }
   [[nodiscard]] index_t features() const { return features_; }
+  /// Whether the inputs are indices, for networks that take them.
+  [[nodiscard]] bool has_indices() const { return has_indices_; }
+  /// The largest index of the inputs, see network::require_indices; -1 if there is none.
+  [[nodiscard]] index_t largest_index() const { return largest_index_; }
   /// Whether the inputs lie in the backend's memory; else they are streamed.
   [[nodiscard]] bool is_resident() const { return is_resident_; }
   /// The number of classes; 0 if the targets are values.
@@ -124,16 +133,31 @@ class dataset {
   [[nodiscard]] fn::affine scaling() const { return {scale_, 0}; }
 
   /// Assigns the samples of those numbers to x and their targets to t. Throws value_error if the
-  /// inputs are streamed: those a data_loader gathers.
+  /// inputs are streamed, which a data_loader gathers, or if they are indices.
   template <class Rows>
   void gather(const Rows& rows, matrix<B> x, matrix<B> t) const {
-    if (!is_resident_)
-      throw value_error("the inputs of this data set are streamed; load them by a data_loader");
-    if (bytes_.empty())
-      be_.gather(x, numbers_, rows, scaling());
+    require_resident();
+    require_inputs(false);
+    if (bytes_.resident.empty())
+      be_.gather(x, numbers_.resident, rows, scaling());
     else
-      be_.gather(x, bytes_, rows, scaling());
+      be_.gather(x, bytes_.resident, rows, scaling());
     gather_targets(rows, t);
+  }
+  /// Assigns the indices of the samples of those numbers to x and their targets to t. Throws
+  /// value_error if the inputs are streamed, or if they are not indices.
+  template <class Rows>
+  void gather(const Rows& rows, indices x, matrix<B> t) const {
+    require_resident();
+    require_inputs(true);
+    be_.gather(x, indices_.resident, rows);
+    gather_targets(rows, t);
+  }
+  /// Throws value_error unless the inputs are indices, or scalars if not `as_indices`.
+  void require_inputs(bool as_indices) const {
+    if (as_indices != has_indices_)
+      throw value_error(has_indices_ ? "the inputs of this data set are indices, not scalars"
+                                     : "the inputs of this data set are scalars, not indices");
   }
   /// Assigns the targets of the samples of those numbers to t.
   template <class Rows>
@@ -144,7 +168,7 @@ class dataset {
   /// What holds NaN or infinity, "the inputs of sample 5" or "the targets of sample 5"; "" if
   /// nothing does. Reads all of it, also from a device.
   [[nodiscard]] std::string what_is_not_finite() const {
-    index_t sample = first_not_finite(numbers_);
+    index_t sample = first_not_finite(numbers_.resident);
     visit_streamed([&]<class T>(matrix_view<const T> inputs) {
       if constexpr (std::floating_point<T>)
         if (sample < 0) sample = row_not_finite(inputs);
@@ -154,14 +178,16 @@ class dataset {
     return sample < 0 ? std::string() : detail::concat("the targets of sample ", sample);
   }
 
-  /// Calls `visit` with the inputs where the caller has them, of bytes or of scalars. They must be
-  /// streamed.
+  /// Calls `visit` with the inputs where the caller has them, of bytes, indices or scalars. They
+  /// must be streamed.
   template <class Visit>
   void visit_streamed(Visit&& visit) const {
-    if (streamed_bytes_.cols() > 0)
-      visit(streamed_bytes_);
+    if (has_indices_)
+      visit(indices_.streamed);
+    else if (bytes_.streamed.cols() > 0)
+      visit(bytes_.streamed);
     else
-      visit(streamed_numbers_);
+      visit(numbers_.streamed);
   }
 
  private:
@@ -169,39 +195,74 @@ class dataset {
   void hold(matrix_view<Element> inputs, const dataset_options& options) {
     using U = std::remove_const_t<Element>;
     static_assert(
-        std::same_as<U, std::uint8_t> || std::same_as<U, scalar>,
-        "chainrule: the inputs of a data set are bytes (std::uint8_t) or of the backend's "
-        "scalar (float of cpu, double of basic_cpu<double>); convert them, or take the "
-        "other backend");
+        std::same_as<U, std::uint8_t> || std::same_as<U, std::int32_t> || std::same_as<U, scalar>,
+        "chainrule: the inputs of a data set are bytes (std::uint8_t), indices (std::int32_t) or "
+        "of "
+        "the backend's scalar (float of cpu, double of basic_cpu<double>); convert them, or take "
+        "the other backend");
     const matrix_view<const U> read_only = inputs;
+    if constexpr (std::same_as<U, std::int32_t>) require_indices(read_only);
     if constexpr (std::same_as<U, std::uint8_t>)
-      hold(read_only, options, bytes_, byte_storage_, streamed_bytes_);
+      hold(read_only, options, bytes_);
+    else if constexpr (std::same_as<U, std::int32_t>)
+      hold(read_only, options, indices_);
     else if constexpr (std::same_as<U, scalar>)
-      hold(read_only, options, numbers_, number_storage_, streamed_numbers_);
+      hold(read_only, options, numbers_);
   }
 
-  template <class Element, class View, class Storage>
-  void hold(matrix_view<const Element> inputs, const dataset_options& options, View& view,
-            Storage& storage, matrix_view<const Element>& streamed) {
+  /// Inputs of one type, in the backend's memory or where the caller has them.
+  template <class Element>
+  struct source {
+    typename B::template storage<Element> storage;
+    typename B::template view<const Element> resident;
+    matrix_view<const Element> streamed;
+  };
+
+  template <class Element>
+  void hold(matrix_view<const Element> inputs, const dataset_options& options,
+            source<Element>& held) {
     features_ = inputs.cols();
     if constexpr (can_stream) {
       is_resident_ = wants_resident(inputs.size() * static_cast<index_t>(sizeof(Element)), options);
       try {
-        if (is_resident_) storage = be_.template allocate<Element>(inputs.size());
+        if (is_resident_) held.storage = be_.template allocate<Element>(inputs.size());
       } catch (const out_of_memory&) {  // a device may also limit what one buffer can hold
         if (options.inputs == residence::resident) throw;
         is_resident_ = false;
       }
       if (!is_resident_) {
-        streamed = inputs;
+        held.streamed = inputs;
         return;
       }
-      const typename B::template view<Element> all(storage.data(), inputs.rows(), inputs.cols());
+      const typename B::template view<Element> all(held.storage.data(), inputs.rows(),
+                                                   inputs.cols());
       be_.upload(all, inputs);
-      view = all;
+      held.resident = all;
     } else {
-      view = inputs;
+      held.resident = inputs;
     }
+  }
+
+  void require_indices(matrix_view<const std::int32_t> inputs) {
+    has_indices_ = true;
+    if (scale_ != 1)
+      throw value_error(
+          detail::concat("the inputs of a data set are indices, which have no scale, "
+                         "got ",
+                         scale_, "; leave it at 1"));
+    for (index_t i = 0; i < inputs.rows(); ++i)
+      for (index_t j = 0; j < inputs.cols(); ++j) {
+        if (inputs(i, j) < -1)
+          throw value_error(
+              detail::concat("the indices of a data set are -1 (padding), 0, 1, ..., "
+                             "sample ",
+                             i, " has ", inputs(i, j)));
+        largest_index_ = std::max<index_t>(largest_index_, inputs(i, j));
+      }
+  }
+  void require_resident() const {
+    if (!is_resident_)
+      throw value_error("the inputs of this data set are streamed; load them by a data_loader");
   }
 
   /// The first row with an element that is not finite, -1 if there is none; of a matrix of the
@@ -238,12 +299,11 @@ class dataset {
   double scale_ = 1;
   index_t features_ = 0;
   bool is_resident_ = true;
-  typename B::template storage<std::uint8_t> byte_storage_;
-  typename B::template storage<scalar> number_storage_;
-  typename B::template view<const std::uint8_t> bytes_;
-  const_matrix<B> numbers_;
-  matrix_view<const std::uint8_t> streamed_bytes_;
-  matrix_view<const scalar> streamed_numbers_;
+  bool has_indices_ = false;
+  index_t largest_index_ = -1;
+  source<std::uint8_t> bytes_;
+  source<std::int32_t> indices_;
+  source<scalar> numbers_;
   tensor<B> targets_;
 };
 

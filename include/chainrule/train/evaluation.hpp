@@ -5,7 +5,8 @@
 ///     std::vector<int> classes = classify(net, softmax_cross_entropy{}, x);
 ///     tensor<cpu> p = predict_proba(net, softmax_cross_entropy{}, x);      // n × outputs
 ///
-/// x is a matrix of the backend (n × inputs) or a data set, whose targets are not read.
+/// x is a matrix of the backend (n × inputs), of scalars or of indices, or a data set, whose
+/// targets are not read.
 #ifndef CHAINRULE_TRAIN_EVALUATION_HPP
 #define CHAINRULE_TRAIN_EVALUATION_HPP
 
@@ -24,6 +25,8 @@ void require_inputs(const network<B>& net, const dataset<B>& data) {
   if (data.features() != net.inputs())
     throw shape_error(concat("the network expects ", net.inputs(), " features, the samples have ",
                              data.features()));
+  data.require_inputs(net.declared().index_count() > 0);
+  net.require_indices(data.largest_index());
 }
 
 /// Throws shape_error or value_error unless the data has targets, which fit the network, and the
@@ -58,7 +61,8 @@ void for_outputs(const network<B>& net, const dataset<B>& data, const F& f) {
   pass<B> memory = net.make_pass(loader.capacity());
   for (loader.begin_epoch(0); loader.next();) {
     loader.load();
-    f(net.forward(loader.inputs(), memory), loader);
+    f(loader.visit_inputs({0, loader.size()}, [&](auto x) { return net.forward(x, memory); }),
+      loader);
   }
 }
 
@@ -131,8 +135,8 @@ template <backend B>
   });
   return result;
 }
-template <backend B>
-[[nodiscard]] tensor<B> predict(const network<B>& net, const_matrix<B> x) {
+template <backend B, class Samples>
+[[nodiscard]] tensor<B> predict(const network<B>& net, const Samples& x) {
   return net.predict(x);
 }
 

@@ -177,14 +177,14 @@ class step_executor {
     else
       loader.load(rows);
     p.first_row = rows.first;
-    const const_matrix<B> x = loader.inputs(rows);
     const const_matrix<B> t = loader.targets(rows);
     pass<B>& memory = parts_.memory(i);
-    const const_matrix<B> y = net_->forward(x, memory, p);
+    const const_matrix<B> y =
+        loader.visit_inputs(rows, [&](auto x) { return net_->forward(x, memory, p); });
     loss_(be_, y, t, scale_.view(), log_.losses(loader.first(), rows),
           net_->output_gradient(memory), parts_.scratch(i));
     log_.measure(loader.first(), rows, {y, t, loss_.traits(), parts_.scratch(i)});
-    net_->backward(x, memory, parts_.gradients(i));
+    loader.visit_inputs(rows, [&](auto x) { net_->backward(x, memory, parts_.gradients(i)); });
   }
 
   /// The update, the untrained state, and what the backend counts.

@@ -106,18 +106,14 @@ class trainer {
   /// The class of each sample of a data set or a matrix (n × inputs): that of the first largest
   /// output, or whether a single output is above 0.5 (logits of a sigmoid: 0); -1 where an output
   /// is NaN.
-  [[nodiscard]] std::vector<int> classify(const dataset<B>& data) const {
-    return chainrule::classify(*net_, loss_, data);
-  }
-  [[nodiscard]] std::vector<int> classify(const_matrix<B> x) const {
+  template <class Samples>
+  [[nodiscard]] std::vector<int> classify(const Samples& x) const {
     return chainrule::classify(*net_, loss_, x);
   }
   /// The probabilities of each sample's classes, n × outputs: see chainrule::predict_proba. Throws
   /// value_error if the loss is not one of probabilities.
-  [[nodiscard]] tensor<B> predict_proba(const dataset<B>& data) const {
-    return chainrule::predict_proba(*net_, loss_, data);
-  }
-  [[nodiscard]] tensor<B> predict_proba(const_matrix<B> x) const {
+  template <class Samples>
+  [[nodiscard]] tensor<B> predict_proba(const Samples& x) const {
     return chainrule::predict_proba(*net_, loss_, x);
   }
 

@@ -1,0 +1,282 @@
+/// \file
+/// `model`: the layers of a network as a value, without a backend and without parameters.
+///
+///     model m{input{784}, dense{128, relu{}}};
+///     for (index_t width : widths) m.add(dense{width, relu{}});   // known at run time
+///     m.add(dense{10});
+///     network net{cpu{}, m};                                     // binds it
+///     network<opencl> there = net.to(opencl{});                  // the same parameters
+///
+/// A model holds descriptions (layers/description.hpp), from which the library's layers are built
+/// again for any backend. A layer of your own needs a factory for each backend:
+///
+///     layer_factories<cpu>["scale"] = [](const description&) { return any_layer<cpu>(scale{}); };
+///
+/// This header compiles every layer with every activation for each backend that it is used with:
+/// include it where models are used, and only there.
+#ifndef CHAINRULE_NETWORK_MODEL_HPP
+#define CHAINRULE_NETWORK_MODEL_HPP
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "chainrule/layers/activation.hpp"
+#include "chainrule/layers/dense.hpp"
+#include "chainrule/layers/dropout.hpp"
+#include "chainrule/layers/embedding.hpp"
+#include "chainrule/layers/reshape.hpp"
+#include "chainrule/layers/sequence.hpp"
+#include "chainrule/layers/tags.hpp"
+#include "chainrule/network/network.hpp"
+
+namespace chainrule {
+
+/// How layers that are not the library's are built, by their kind; see describe(). Change it before
+/// other threads build layers.
+template <backend B>
+inline std::map<std::string, any_layer<B> (*)(const description&), std::less<>> layer_factories;
+
+namespace detail {
+
+[[noreturn]] inline void refuse_description(const description& d, const std::string& why) {
+  throw value_error(
+      concat("a layer cannot be built from its description ", to_string(d), ": ", why));
+}
+
+/// The text under a name, or null.
+[[nodiscard]] inline const std::string* find_text(
+    const std::vector<std::pair<std::string, std::string>>& pairs, std::string_view name) {
+  for (const auto& [key, value] : pairs)
+    if (key == name) return &value;
+  return nullptr;
+}
+/// The text under a name. Throws value_error if there is none.
+[[nodiscard]] inline const std::string& text_of(
+    const description& d, const std::vector<std::pair<std::string, std::string>>& pairs,
+    std::string_view name) {
+  const std::string* const text = find_text(pairs, name);
+  if (text == nullptr) refuse_description(d, concat("it has no '", name, "'"));
+  return *text;
+}
+
+/// All of a text as a number. Throws value_error.
+template <class T>
+[[nodiscard]] T number_of(const description& d, std::string_view text) {
+  T value{};
+  const char* const end = text.data() + text.size();
+  const auto [stopped, failure] = std::from_chars(text.data(), end, value);
+  if (failure != std::errc{} || stopped != end)
+    refuse_description(d, concat("expected a number, got '", text, "'"));
+  return value;
+}
+
+[[nodiscard]] inline index_t extent_of(const description& d, std::string_view name) {
+  return number_of<index_t>(d, text_of(d, d.extents, name));
+}
+
+/// The parts of "28x28x1", of "0.1, 2" or of "3.1".
+[[nodiscard]] inline std::vector<std::string_view> parts_of(std::string_view text,
+                                                            std::string_view between) {
+  std::vector<std::string_view> parts;
+  for (;;) {
+    const auto end = text.find(between);
+    parts.push_back(text.substr(0, end));
+    if (end == text.npos) return parts;
+    text.remove_prefix(end + between.size());
+  }
+}
+
+[[nodiscard]] inline shape shape_of(const description& d, std::string_view name) {
+  shape s;
+  for (const std::string_view n : parts_of(text_of(d, d.extents, name), "x"))
+    s = s.followed_by(number_of<index_t>(d, n));
+  return s;
+}
+
+/// "leaky_relu(0.2)" as its name and constants.
+struct call_in_words {
+  std::string_view name;
+  std::vector<double> constants;
+
+  call_in_words(const description& d, std::string_view text)
+      : name(text.substr(0, text.find('('))) {
+    if (name.size() == text.size()) return;
+    if (text.back() != ')') refuse_description(d, concat("expected ')' behind '", text, "'"));
+    const std::string_view list = text.substr(name.size() + 1, text.size() - name.size() - 2);
+    for (const std::string_view c : parts_of(list, ", "))
+      constants.push_back(number_of<double>(d, c));
+  }
+};
+
+[[nodiscard]] inline initializer initializer_of(const description& d, std::string_view option,
+                                                initializer otherwise) {
+  const std::string* const text = find_text(d.options, option);
+  if (text == nullptr) return otherwise;
+  const call_in_words call(d, *text);
+  for (std::size_t i = 0; i < initializer::names.size(); ++i)
+    if (initializer::names[i] == call.name && call.constants.size() == 2)
+      return {static_cast<initializer::rule>(i), call.constants[0], call.constants[1]};
+  refuse_description(d, concat("there is no initializer '", *text, "'"));
+}
+
+/// build(f) for the activation f of a description.
+template <backend B, class Build>
+[[nodiscard]] any_layer<B> with_activation_of(const description& d, const Build& build) {
+  if (d.activation.empty()) return build(identity{});
+  const call_in_words call(d, d.activation);
+  if (call.name == "custom")
+    refuse_description(d, "its activation is a function of the program, which has no name");
+  std::vector<any_layer<B>> built;
+  with_activation(call.name, [&]<class F>(const F& f) {
+    if constexpr (requires { f.constants(); }) {
+      if (call.constants.size() != f.constants().size())
+        refuse_description(d, concat("expected ", f.constants().size(), " constants of ", call.name,
+                                     ", got ", call.constants.size()));
+      built.push_back(build(F{call.constants[0]}));
+    } else {
+      built.push_back(build(f));
+    }
+  });
+  return std::move(built.front());
+}
+
+template <backend B>
+[[nodiscard]] std::vector<any_layer<B>> layers_of(const std::vector<description>& list);
+
+/// The only layer of a repeat or of a wrapper.
+template <backend B>
+[[nodiscard]] any_layer<B> inner_layer(const description& d);
+
+/// The layer that was described. Throws value_error if it cannot be built.
+template <backend B>
+[[nodiscard]] any_layer<B> layer_of(const description& d) {
+  if (const auto found = layer_factories<B>.find(d.kind); found != layer_factories<B>.end())
+    return found->second(d);
+  if (d.kind == dense<>::name)
+    return with_activation_of<B>(d, [&]<class F>(const F& f) -> any_layer<B> {
+      const index_t outputs = extent_of(d, "outputs");
+      const std::string* const inputs = find_text(d.options, "inputs");
+      const auto layer =
+          inputs != nullptr ? dense<dynamic, dynamic, F>(number_of<index_t>(d, *inputs), outputs, f)
+                            : dense<dynamic, dynamic, F>(outputs, f);
+      return layer.weights(initializer_of(d, "weights", layer.initial_weights()))
+          .bias(initializer_of(d, "bias", init::zeros()));
+    });
+  if (d.kind == activation<identity>::name)
+    return with_activation_of<B>(
+        d, []<class F>(const F& f) -> any_layer<B> { return activation<F>(f); });
+  if (d.kind == dropout::name) return dropout(number_of<double>(d, text_of(d, d.constants, "p")));
+  if (d.kind == embedding::name) {
+    const embedding layer(extent_of(d, "vocabulary"), extent_of(d, "features"));
+    return layer.weights(initializer_of(d, "weights", init::normal(0, 1)));
+  }
+  if (d.kind == input::name) return input(shape_of(d, "shape"));
+  if (d.kind == reshape_to::name) return reshape_to(shape_of(d, "shape"));
+  if (d.kind == flatten::name) return flatten{};
+  if (d.kind == sequence<flatten>::name) return sequence(layers_of<B>(d.layers));
+  if (d.kind == residual<flatten>::name) return residual(layers_of<B>(d.layers));
+  if (d.kind == chainrule::concat<flatten>::name) return chainrule::concat(layers_of<B>(d.layers));
+  if (d.kind == repeat<flatten>::name) return repeat(extent_of(d, "times"), inner_layer<B>(d));
+  if (d.kind == frozen<flatten>::name) return frozen(inner_layer<B>(d));
+  if (d.kind == in_group<flatten>::name)
+    return in_group(static_cast<int>(extent_of(d, "group")), inner_layer<B>(d));
+  refuse_description(d, "the library has no such layer; add a factory to layer_factories");
+}
+
+template <backend B>
+[[nodiscard]] std::vector<any_layer<B>> layers_of(const std::vector<description>& list) {
+  std::vector<any_layer<B>> layers;
+  for (const description& d : list) layers.push_back(layer_of<B>(d));
+  return layers;
+}
+
+template <backend B>
+[[nodiscard]] any_layer<B> inner_layer(const description& d) {
+  if (d.layers.size() != 1) refuse_description(d, "expected one layer in it");
+  return layer_of<B>(d.layers.front());
+}
+
+}  // namespace detail
+
+/// The network that was described (network::describe). check(plan) may refuse it, by what it
+/// throws, before memory is allocated for parameters. Throws value_error, naming it, if a layer
+/// cannot be built, and shape_error if neighbours do not fit.
+template <backend B, class Check>
+[[nodiscard]] network<B> network_from(const B& be, const description& d, const Check& check) {
+  const shape in = detail::shape_of(d, "input");
+  std::vector<any_layer<B>> layers = detail::layers_of<B>(d.layers);
+  plan declared;
+  (void)sequence(layers).bind(declared, in);
+  check(declared);
+  layers.insert(layers.begin(), any_layer<B>(input(in)));
+  return {be, std::move(layers)};
+}
+template <backend B>
+[[nodiscard]] network<B> network_from(const B& be, const description& d) {
+  return network_from(be, d, [](const plan&) {});
+}
+
+/// The layer of that name, "3" or "3.1" within a block, as a network with copies of its parameters
+/// and state. Throws value_error if there is none, or if it cannot be built from its description.
+template <backend B>
+[[nodiscard]] network<B> sub_network(const network<B>& net, std::string_view name) {
+  const auto& names = net.declared().layer_inputs();
+  const auto found =
+      std::find_if(names.begin(), names.end(), [&](const auto& n) { return n.first == name; });
+  if (found == names.end())
+    throw value_error(detail::concat("the network has no layer '", name,
+                                     "'; layers are named like '3', or '3.1' within a block"));
+  description d = net.describe();
+  for (const std::string_view part : detail::parts_of(name, ".")) {
+    while (d.kind == "frozen" || d.kind == "in_group") d = description(d.layers.at(0));
+    // The layers of a repeat are copies of one.
+    const auto i = d.kind == "repeat" ? 0 : detail::number_of<std::size_t>(d, part);
+    if (i >= d.layers.size()) detail::refuse_description(d, "its layers have no descriptions");
+    d = description(d.layers[i]);
+  }
+  const shape& in = found->second.is_known() ? found->second : net.input_shape();
+  network<B> part(net.backend(), {input(in), detail::layer_of<B>(d)});
+  part.assign_from(net, "0.", detail::concat(name, "."));
+  return part;
+}
+
+/// A list of layers.
+class model {
+ public:
+  model() = default;
+  template <class... Layers>
+  requires(sizeof...(Layers) > 0) explicit model(const Layers&... layers) { (add(layers), ...); }
+
+  /// Appends a layer.
+  template <class Layer>
+  model& add(const Layer& layer) {
+    layers_.push_back(describe(layer));
+    return *this;
+  }
+
+  [[nodiscard]] const std::vector<description>& layers() const { return layers_; }
+
+  /// The layers for a network, on any backend. Throws value_error, naming it, if one cannot be
+  /// built.
+  template <backend B>
+  operator std::vector<any_layer<B>>() const {  // NOLINT: implicit, network{be, m} binds a model
+    return detail::layers_of<B>(layers_);
+  }
+
+  friend bool operator==(const model&, const model&) = default;
+
+ private:
+  std::vector<description> layers_;
+};
+
+template <backend B>
+network(B, model) -> network<B>;
+
+}  // namespace chainrule
+
+#endif  // CHAINRULE_NETWORK_MODEL_HPP
