@@ -203,7 +203,7 @@ void products(const cuda& be) {
     measure("bias", add_bias_then<identity>{}, bias);
     measure("bias and relu", add_bias_then<relu>{}, bias);
     measure("bias and gelu_tanh", add_bias_then<gelu_tanh>{}, bias);
-    measure("bias and sigmoid", add_bias_then<sigmoid>{}, bias);
+    measure("bias and sigmoid", add_bias_then<fn::sigmoid>{}, bias);
   }
 }
 

@@ -18,7 +18,8 @@ void with_network(const net_shape& s, const B& be, Use&& use) {
   using namespace chainrule;
   const auto width = [&](std::size_t i) { return static_cast<index_t>(s.extents[i]); };
   if (s.hidden == nonlinearity::sigmoid)
-    use(network{be, dense{width(0), width(1), sigmoid{}}, dense{width(1), width(2), sigmoid{}}},
+    use(network{be, dense{width(0), width(1), fn::sigmoid{}},
+                dense{width(1), width(2), fn::sigmoid{}}},
         quadratic_cost{});
   else if (s.extents.size() == 3)
     use(network{be, dense{width(0), width(1), relu{}}, dense{width(1), width(2)}},

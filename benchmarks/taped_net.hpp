@@ -62,7 +62,7 @@ class taped_net {
     std::vector<variable<B>> p;
     for (const tensor<B>& each : parameters_) p.push_back(tape_.borrow(each.view()));
     const auto x = tape_.borrow_constant(samples);
-    const auto hidden = math::relu(matmul(x, p[0]) + p[1]);
+    const auto hidden = math::max(matmul(x, p[0]) + p[1], 0);
     const auto scores = matmul(hidden, p[2]) + p[3];
     const auto each = call(softmax_cross_entropy{}, scores, labels);
     be_.copy(losses, each.view());

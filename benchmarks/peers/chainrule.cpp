@@ -50,7 +50,7 @@ int run(const setting& s) {
     t = std::make_unique<training_of<Network, Loss>>(std::move(net), loss, s, data);
   };
   if (s.has("--extents-in-type"))
-    use(network{be, dense<10, 3, sigmoid>{}, dense<3, 2, sigmoid>{}}, quadratic_cost{});
+    use(network{be, dense<10, 3, fn::sigmoid>{}, dense<3, 2, fn::sigmoid>{}}, quadratic_cost{});
   else
     with_network(s.net, be, use);
   const std::string version = detail::concat(CHAINRULE_VERSION, ", ", be.instruction_set());

@@ -59,15 +59,15 @@ void gates(tape<real>& t, figures& table) {
 
 void neuron(tape<real>& t, figures& table) {
   for (const auto& [x, s] : {std::pair{-5.0, .00669}, {0.0, .5}, {5.0, .99331}})
-    table.line("K8", "sigmoid at -5, 0, 5", math::sigmoid(t.variable(x)).item(), s, 1e-5);
+    table.line("K8", "sigmoid at -5, 0, 5", sigmoid(t.variable(x)).item(), s, 1e-5);
   const auto three = t.variable(3.0);
-  table.line("K9", "its derivative at 3", gradient(math::sigmoid(three), three).item(), .045177,
-             1e-6, "the text's .0475 comes from a rounded .95");
+  table.line("K9", "its derivative at 3", gradient(sigmoid(three), three).item(), .045177, 1e-6,
+             "the text's .0475 comes from a rounded .95");
 
   std::vector<number> in;
   for (const double v : {1.0, 2.0, -3.0, -1.0, 3.0}) in.push_back(t.variable(v));
   const auto fire = [](const std::vector<number>& v) {
-    return math::sigmoid(v[0] * v[3] + v[1] * v[4] + v[2]);
+    return sigmoid(v[0] * v[3] + v[1] * v[4] + v[2]);
   };
   const auto s = fire(in);
   table.line("K10", "neuron s(ax + by + c)", s.item(), .880797, 1e-6);
@@ -92,7 +92,7 @@ void patterns(tape<real>& t, figures& table) {
   table.line("K13", "a a by a, at 3", gradient(c * c, c).item(), 6);
   table.line("K13", "1/a by a, at 4", gradient(1 / d, d).item(), -0.0625);
   const auto u = t.variable(2.0), v = t.variable(2.0);
-  const auto g = gradient(math::max(u, v), {u, v});
+  const auto g = gradient(max(u, v), {u, v});
   table.line("K13", "max(2, 2): both sides together", g[0].item() + g[1].item(), 1);
   table.line("K13", "  and one side's share", std::fmax(g[0].item(), g[1].item()), 1);
 }

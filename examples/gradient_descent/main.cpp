@@ -26,7 +26,7 @@ std::vector<step> descend(double rate, int count) {
   auto p = t.variable(1, 2, {10, 10});
   std::vector<step> steps;
   for (int i = 0; i <= count; ++i) {
-    const auto error = math::sum(sqr(p));
+    const auto error = sum(sqr(p));
     const auto slope = gradient(error, p);
     p = t.variable((p - rate * slope).view());
     steps.push_back({error.item(), to_host(p).front()});

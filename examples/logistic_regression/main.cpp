@@ -51,14 +51,14 @@ outcome vectorised() {
   const auto x = matrix_view<const double>(samples.data(), 2, 3);
   const auto y = matrix_view<const double>(labels.data(), 1, 3);
   be.gemm(a.view(), matrix_view<const double>(weights.data(), 1, 2), x);
-  be.map([](auto z) { return math::sigmoid(z + bias); }, a.view(), a.view());
+  be.map([](auto z) { return sigmoid(z + bias); }, a.view(), a.view());
   be.map([](auto p, auto t) { return (p - t) / 3; }, delta.view(), a.view(), y);
   be.gemm(dw.view(), x, transposed(const_matrix<real>(delta.view())));
   outcome o;
   const auto cost = [](auto p, auto t) { return -(t * log(p) + (1 - t) * log(1 - p)) / 3; };
-  be.reduce(sum{}, sum_of.view(), cost, a.view(), y);
+  be.reduce(reduction::sum{}, sum_of.view(), cost, a.view(), y);
   o.cost = sum_of.view()(0, 0);
-  be.reduce(sum{}, sum_of.view(), fn::identity{}, delta.view());
+  be.reduce(reduction::sum{}, sum_of.view(), fn::identity{}, delta.view());
   o.db = sum_of.view()(0, 0);
   for (index_t j = 0; j < 2; ++j) o.dw[j] = dw.view()(j, 0);
   return o;
@@ -69,7 +69,7 @@ outcome taped() {
   tape<real> t;
   const auto x = t.constant(2, 3, samples), y = t.constant(1, 3, labels);
   const auto w = t.variable(1, 2, weights), b = t.variable(bias);
-  const auto a = math::sigmoid(matmul(w, x) + b);
+  const auto a = sigmoid(matmul(w, x) + b);
   const auto cost = -mean(y * log(a) + (1 - y) * log(1 - a));
   backward(cost);
   const std::vector<double> dw = to_host(w.gradient());
@@ -92,7 +92,7 @@ void regularised(figures& table, const char* id, std::vector<double> at, std::ve
                  double penalty, double lambda, const outcome& text) {
   tape<real> t;
   const auto w = t.variable(1, 2, at), x = t.constant(1, 2, sample);
-  const auto loss = penalty / 2 * math::sum(w * w) - lambda * log(math::sigmoid(math::sum(w * x)));
+  const auto loss = penalty / 2 * sum(w * w) - lambda * log(sigmoid(sum(w * x)));
   const std::vector<double> dw = to_host(gradient(loss, w));
   table.line(id, "loss", loss.item(), text.cost, 1e-9);
   table.line(id, "dL/dw1", dw[0], text.dw[0], 1e-9);

@@ -43,7 +43,7 @@ void run(int epochs, std::uint32_t seed, bool fair_batches) {
   const dataset<real> test(be, unseen.view(), unseen.even, 2);
 
   numpy::random_state random(seed);
-  network net{be, dense{10, 3, sigmoid{}}, dense{3, 2, sigmoid{}}};
+  network net{be, dense{10, 3, fn::sigmoid{}}, dense{3, 2, fn::sigmoid{}}};
   parity::draw_weights(net, random);
   print_gradient(net, dataset<real>(be, five.view(), five.even, 2));
 

@@ -30,7 +30,7 @@ struct samples {
     const auto column = [&](index_t j) {
       return const_matrix<cpu>(x.view()).block(0, j, count, 1);
     };
-    be.map([](auto a, auto b, auto c, auto d) { return sin(a) + cos(b) + math::tanh(c) + sqr(d); },
+    be.map([](auto a, auto b, auto c, auto d) { return sin(a) + cos(b) + tanh(c) + sqr(d); },
            y.view(), column(0), column(1), column(2), column(3));
   }
 };
@@ -64,7 +64,7 @@ bool run(bool small, bool quick, const std::string& picture) {
   const samples seen(be, 10000, 1), unseen(be, 2000, 2);
   const dataset<cpu> train(be, const_matrix<cpu>(seen.x.view()), seen.y.view());
   std::vector<any_layer<cpu>> layers;
-  const chainrule::tanh f;
+  const fn::tanh f;
   if (small)
     layers = {dense{4, 16, f}, dense{16, 1}};
   else

@@ -25,8 +25,8 @@ namespace {
 void hinge_loss(tape<real>& t, figures& table) {
   const auto x = t.constant(3, 2, {1.2, .7, -.3, .5, 3, 2.5}), y = t.constant(3, 1, {1, -1, 1});
   const auto w = t.variable(2, 1, {.1, .2}), b = t.variable(.3);
-  const auto scores = matmul(x, w) + b, costs = math::relu(1 - y * scores);
-  const auto penalty = .1 * math::sum(sqr(w)), total = math::sum(costs) + penalty;
+  const auto scores = matmul(x, w) + b, costs = max(1 - y * scores, 0);
+  const auto penalty = .1 * sum(sqr(w)), total = sum(costs) + penalty;
   const double s[] = {.56, .37, 1.1}, c[] = {.44, 1.37, 0};
   for (std::size_t i = 0; i < 3; ++i) {
     table.line("K15", "score", to_host(scores)[i], s[i]);
@@ -51,12 +51,12 @@ void two_layers(tape<real>& t, figures& table, const char* picture) {
                         t.variable(1, 3, {.1, .2, .1}), t.variable(3, 1, {.2, -.4, .3}),
                         t.variable(0.0)};
   const auto net = [](const number& in, const std::vector<number>& p) {
-    return matmul(math::relu(matmul(in, p[0]) + p[1]), p[2]) + p[3];
+    return matmul(max(matmul(in, p[0]) + p[1], 0), p[2]) + p[3];
   };
   const auto in = t.constant(6, 2, x), y = t.constant(6, 1, labels);
   const auto cost = [&](const std::vector<number>& p, bool squared) {
-    const auto gap = math::relu(1 - y * net(in, p));
-    return mean(squared ? sqr(gap) : gap) + .005 * (math::sum(sqr(p[0])) + math::sum(sqr(p[2])));
+    const auto gap = max(1 - y * net(in, p), 0);
+    return mean(squared ? sqr(gap) : gap) + .005 * (sum(sqr(p[0])) + sum(sqr(p[2])));
   };
   for (const bool squared : {false, true}) {
     const number slope = gradient(cost(w, squared), w)[0];

@@ -88,7 +88,7 @@ inline outcome train(const chainrule::mnist_data& data, int epochs, double nudge
   const basic_cpu<double> be;
   const dataset<basic_cpu<double>> images(be, data.train, /*scale*/ 1);
   const dataset<basic_cpu<double>> unseen(be, data.test, /*scale*/ 1);
-  network net{be, dense{784, 32, sigmoid{}}, dense{32, 10, sigmoid{}}};
+  network net{be, dense{784, 32, fn::sigmoid{}}, dense{32, 10, fn::sigmoid{}}};
   numpy::random_state random(0);
   parity::draw_weights(net, random);
   const matrix<basic_cpu<double>> w = net.values("0.weight");

@@ -51,17 +51,17 @@ std::vector<double> first_norms(F activation, initializer weights) {
 void depths() {
   const initializer small = init::normal(0, 0.1);
   const initializer large = init::normal(0, 1);
-  const chainrule::tanh tanh;
+  const fn::tanh tanh;
   const struct {
     const char *activation, *weights;
     std::vector<double> norms;
     [[nodiscard]] double first_to_last() const { return norms.front() / norms.back(); }
-  } columns[] = {{"sigmoid", "N(0,.1)", first_norms(sigmoid{}, small)},
+  } columns[] = {{"sigmoid", "N(0,.1)", first_norms(fn::sigmoid{}, small)},
                  {"tanh", "N(0,.1)", first_norms(tanh, small)},
                  {"relu", "N(0,.1)", first_norms(relu{}, small)},
                  {"tanh", "N(0,1)", first_norms(tanh, large)},
                  {"relu", "N(0,1)", first_norms(relu{}, large)},
-                 {"sigmoid", "Glorot", first_norms(sigmoid{}, init::glorot_normal())},
+                 {"sigmoid", "Glorot", first_norms(fn::sigmoid{}, init::glorot_normal())},
                  {"tanh", "Glorot", first_norms(tanh, init::glorot_normal())},
                  {"relu", "He", first_norms(relu{}, init::he_normal())}};
   std::printf("Norms of the gradient, %td layers of %td, batch %td\n     ", depth, width, samples);

@@ -38,7 +38,7 @@ TEMPLATE_LIST_TEST_CASE("second and third derivatives of elementary functions", 
     const auto wave = [](auto u) { return exp(u) * sin(u); };
     const auto d2 = gradient(gradient(math::apply(wave, x), x, again), x);
     CHECK(std::fabs(d2.item() - 2 * std::exp(at) * std::cos(at)) <= 1e-14);
-    const auto s2 = gradient(gradient(math::apply(sigmoid{}, x), x, again), x);
+    const auto s2 = gradient(gradient(math::apply(fn::sigmoid{}, x), x, again), x);
     const double s = 1 / (1 + std::exp(-at));
     CHECK(std::fabs(s2.item() - s * (1 - s) * (1 - 2 * s)) <= 1e-15);
   }

@@ -17,7 +17,7 @@ TEMPLATE_LIST_TEST_CASE("a network's gradients are those of the same formula on 
                         "[autodiff][layers]", double_backends) {
   using B = TestType;
   const B be;
-  network net{be, dense{4, 6, chainrule::tanh{}}.bias(init::uniform(-1, 1)), dense{6, 3, gelu{}}};
+  network net{be, dense{4, 6, fn::tanh{}}.bias(init::uniform(-1, 1)), dense{6, 3, gelu{}}};
   net.initialize(3);
   const tensor<B> samples = uniform(be, 5, 4, 1);
   const tensor<B> classes = labels(be, 5, 3);
@@ -44,7 +44,7 @@ TEMPLATE_LIST_TEST_CASE("a network's gradients are those of the same formula on 
   const auto w1 = t.variable(net.values("1.weight"));
   const auto b1 = t.variable(net.values("1.bias"));
   const auto again = t.variable(samples.view());
-  const auto h = math::apply(chainrule::tanh{}, matmul(again, w0) + b0);
+  const auto h = math::apply(fn::tanh{}, matmul(again, w0) + b0);
   const auto y = math::apply(gelu{}, matmul(h, w1) + b1);
   const auto hot = t.constant(numbers(be, 5, 3,
                                       [&] {
@@ -70,7 +70,7 @@ TEMPLATE_LIST_TEST_CASE("a network within a formula beside differences", "[autod
                         double_backends) {
   using B = TestType;
   const B be;
-  network<B> net{be, {dense{3, 4, sigmoid{}}, activation{silu{}}, dense{4, 2}}};
+  network<B> net{be, {dense{3, 4, fn::sigmoid{}}, activation{silu{}}, dense{4, 2}}};
   net.initialize(5);
   // Used twice, its input made from x: fan-out through a call.
   check_gradient<B>(
@@ -144,9 +144,9 @@ TEMPLATE_LIST_TEST_CASE("functions of variables as layers", "[autodiff][gradient
 
   // A dense layer that is written as a function is the dense layer.
   const auto formula = [](const auto& x, const auto& p) {
-    return math::apply(chainrule::tanh{}, matmul(x, p[0]) + p[1]);
+    return math::apply(fn::tanh{}, matmul(x, p[0]) + p[1]);
   };
-  network layered{be, dense{4, 3, chainrule::tanh{}}, dense{3, 2}};
+  network layered{be, dense{4, 3, fn::tanh{}}, dense{3, 2}};
   network taped{
       be, lambda_layer{4, 3, {{"weight", {4, 3}}, {"bias", {1, 3}, init::zeros(), false}}, formula},
       dense{3, 2}};

@@ -25,7 +25,7 @@ TEMPLATE_LIST_TEST_CASE("misuse of variables is one clear sentence each", "[auto
         nothing_to_do);
   CHECK(gradient(math::sum(gradient(s * 3, s, {.create_graph = true})), s).item() == 0);
   CHECK(complaint<value_error>([&] { (void)x.gradient(); }) ==
-        "no gradient has come to this variable; call backward on what was computed from it (an "
+        "this variable has no gradient; call backward on what was computed from it (an "
         "intermediate result keeps its own after retain_gradient)");
   CHECK(complaint<shape_error>([&] { (void)(x + t.filled(2, 2, 0)); }) ==
         "+: the shapes 2x3 and 2x2 do not broadcast; extents must be equal, or one of them 1");
@@ -103,14 +103,14 @@ TEMPLATE_LIST_TEST_CASE("variables know when their tape is gone", "[autodiff]", 
   CHECK((fresh + 1).item() == 4);
 }
 
-TEMPLATE_LIST_TEST_CASE("a graph that was let go of says so", "[autodiff]", backends) {
+TEMPLATE_LIST_TEST_CASE("a second pass through a freed graph is refused", "[autodiff]", backends) {
   tape<TestType> t;
   const auto x = t.variable(3.0);
   const auto h = x * x;
   const auto y = h + 1;
   backward(y);
   const std::string expected =
-      "a backward pass went through this graph before and let go of it; give that pass "
+      "a backward pass went through this graph before and freed it; give that pass "
       "{.keep_graph = true} if another is to follow";
   CHECK(complaint<value_error>([&] { backward(y); }) == expected);
   CHECK(complaint<value_error>([&] { backward(h * 2); }) == expected);

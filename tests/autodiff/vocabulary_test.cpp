@@ -93,7 +93,7 @@ TEST_CASE("duals nest over plain numbers, lanes and symbols", "[autodiff]") {
 
 TEST_CASE("functors without constants have kernels without them", "[autodiff]") {
   // A device knows such a kernel by its type alone.
-  STATIC_REQUIRE(std::is_empty_v<chainrule::detail::slope_by_rule<fn::exp>>);
-  STATIC_REQUIRE(std::is_empty_v<chainrule::detail::slope_from_output<relu>>);
-  STATIC_REQUIRE(std::is_empty_v<chainrule::detail::slope_by_dual<fn::pow, 1>>);
+  STATIC_REQUIRE(std::is_empty_v<chainrule::detail::stated_gradient<fn::exp>>);
+  STATIC_REQUIRE(std::is_empty_v<backward_of<relu>>);
+  STATIC_REQUIRE(std::is_empty_v<chainrule::detail::dual_gradient<fn::pow, 1>>);
 }

@@ -106,13 +106,13 @@ TEMPLATE_TEST_CASE("verbs allocate nothing once they are warm", "", float, doubl
     be.gemm(c, transposed(a), transposed(b));
     be.gemm_batch(n, {c.middle_rows(0, 1), n}, {matrix_view<const T>(a.middle_rows(0, 1)), n},
                   {matrix_view<const T>(b), 0});
-    be.map(chainrule::sigmoid{}, c, c);
+    be.map(chainrule::fn::sigmoid{}, c, c);
     be.map(fn::plus{}, c, a, small);
-    be.reduce(chainrule::sum{}, small, fn::sqr{}, c);
-    be.reduce(chainrule::maximum{}, column, fn::identity{}, c);
-    be.reduce(chainrule::sum{}, one, fn::multiplies{}, a, c);
+    be.reduce(chainrule::reduction::sum{}, small, fn::sqr{}, c);
+    be.reduce(chainrule::reduction::maximum{}, column, fn::identity{}, c);
+    be.reduce(chainrule::reduction::sum{}, one, fn::multiplies{}, a, c);
     be.copy(b, a);
-    be.reduce(chainrule::sum{}, small, {.beta = 1}, fn::sqr{}, a);
+    be.reduce(chainrule::reduction::sum{}, small, {.beta = 1}, fn::sqr{}, a);
     be.gather(c, a, matrix_view<const std::int32_t>(rows.data(), 1, n));
     be.scatter_add(c, matrix_view<const std::int32_t>(rows.data(), 1, n), a);
   };

@@ -47,7 +47,7 @@ std::vector<T> all_verbs(const basic_cpu<T>& be) {
   owned<T> c(rows, 67);
   be.gemm(c.view, a.view, b.view);
   keep(c);
-  be.gemm(c.view, a.view, b.view, {0.5, -1.5}, chainrule::add_bias_then<chainrule::tanh>{},
+  be.gemm(c.view, a.view, b.view, {0.5, -1.5}, chainrule::add_bias_then<chainrule::fn::tanh>{},
           matrix_view<const T>(row.view.data(), 1, 67));
   keep(c);
   owned<T> d(cols, 67);
@@ -89,18 +89,19 @@ std::vector<T> all_verbs(const basic_cpu<T>& be) {
 
   for (const auto& [r, n] : {std::pair<index_t, index_t>{1, 1}, {1, cols}, {rows, 1}}) {
     owned<T> out(r, n);
-    be.reduce(chainrule::sum{}, out.view, fn::multiplies{}, a.view, row.view);
+    be.reduce(chainrule::reduction::sum{}, out.view, fn::multiplies{}, a.view, row.view);
     keep(out);
-    be.reduce(chainrule::sum{}, out.view, {.beta = -0.75}, fn::multiplies{}, a.view, row.view);
+    be.reduce(chainrule::reduction::sum{}, out.view, {.beta = -0.75}, fn::multiplies{}, a.view,
+              row.view);
     keep(out);
-    be.reduce(chainrule::maximum{}, out.view, fn::cos{}, e.view);
+    be.reduce(chainrule::reduction::maximum{}, out.view, fn::cos{}, e.view);
     keep(out);
   }
   owned<T> total(1, 1);  // one long row
-  be.reduce(chainrule::sum{}, total.view, fn::sqr{},
+  be.reduce(chainrule::reduction::sum{}, total.view, fn::sqr{},
             matrix_view<const T>(a.elements.data(), 1, rows * cols));
   keep(total);
-  be.reduce(chainrule::sum{}, total.view, fn::sqr{},
+  be.reduce(chainrule::reduction::sum{}, total.view, fn::sqr{},
             matrix_view<const T>(a.elements.data(), rows * cols, 1));
   keep(total);
 

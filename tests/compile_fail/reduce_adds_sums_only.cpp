@@ -4,8 +4,8 @@
 void apply(const chainrule::cpu& be, chainrule::matrix_view<float> out,
            chainrule::matrix_view<const float> x) {
 #ifdef CHAINRULE_CONTROL
-  be.reduce(chainrule::sum{}, out, {.beta = 1}, chainrule::fn::identity{}, x);
+  be.reduce(chainrule::reduction::sum{}, out, {.beta = 1}, chainrule::fn::identity{}, x);
 #else
-  be.reduce(chainrule::maximum{}, out, {.beta = 1}, chainrule::fn::identity{}, x);
+  be.reduce(chainrule::reduction::maximum{}, out, {.beta = 1}, chainrule::fn::identity{}, x);
 #endif
 }

@@ -7,10 +7,8 @@
 #include "support/catch.hpp"
 
 using namespace conformance;
-using chainrule::maximum;
-using chainrule::minimum;
-using chainrule::sum;
 namespace fn = chainrule::fn;
+namespace reduction = chainrule::reduction;
 
 namespace {
 
@@ -61,12 +59,12 @@ TEMPLATE_LIST_TEST_CASE("reduce one, two and three operands with broadcast",
           products(p, q) += column(i, 0) * row(0, j);
         }
       const framed<TestType> out(be, unset<T>(r), strided);
-      be.reduce(sum{}, out.view(), fn::sqr{}, x.view());
+      be.reduce(reduction::sum{}, out.view(), fn::sqr{}, x.view());
       CHECK(out.differs(squares) == "");
       // The first operand may be the one that is repeated; all of them may be.
-      be.reduce(sum{}, out.view(), squared_distance{}, y.view(), x.view());
+      be.reduce(reduction::sum{}, out.view(), squared_distance{}, y.view(), x.view());
       CHECK(out.differs(distances) == "");
-      be.reduce(sum{}, out.view(), fn::multiplies{}, z.view(), y.view());
+      be.reduce(reduction::sum{}, out.view(), fn::multiplies{}, z.view(), y.view());
       CHECK(out.differs(products) == "");
     }
   }
@@ -92,9 +90,10 @@ TEMPLATE_LIST_TEST_CASE("argmax of rows is a reduction of three operands", "[con
     const framed<TestType> columns(be, numbers, packed);
     const framed<TestType> max(be, unset<T>({s.rows, 1}), packed);
     const framed<TestType> out(be, unset<T>({s.rows, 1}), strided);
-    be.reduce(maximum{}, max.view(), fn::identity{}, x.view());
+    be.reduce(reduction::maximum{}, max.view(), fn::identity{}, x.view());
     CHECK(max.differs(most) == "");
-    be.reduce(minimum{}, out.view(), column_of_maximum{}, x.view(), max.view(), columns.view());
+    be.reduce(reduction::minimum{}, out.view(), column_of_maximum{}, x.view(), max.view(),
+              columns.view());
     CHECK(out.differs(first) == "");
   }
 }
@@ -124,7 +123,7 @@ TEMPLATE_LIST_TEST_CASE("sums of reals are as precise as n additions", "[conform
       // n additions and the product itself: N. Higham, section 4.2, with u = epsilon / 2.
       const auto n = static_cast<long double>(s.size() / r.size());
       const framed<TestType> out(be, unset<T>(r), packed);
-      be.reduce(sum{}, out.view(), fn::multiplies{}, x.view(), y.view());
+      be.reduce(reduction::sum{}, out.view(), fn::multiplies{}, x.view(), y.view());
       CHECK(out.differs(value, [&](index_t i, index_t j) {
         return (n + 1) * std::numeric_limits<T>::epsilon() / 2 * 1.01L * size(i, j);
       }) == "");

@@ -6,10 +6,8 @@
 #include "support/catch.hpp"
 
 using namespace conformance;
-using chainrule::maximum;
-using chainrule::minimum;
-using chainrule::sum;
 namespace fn = chainrule::fn;
+namespace reduction = chainrule::reduction;
 
 namespace {
 
@@ -50,9 +48,9 @@ TEMPLATE_LIST_TEST_CASE("reduce integers in every direction", "[conformance][red
           CHECK(x.differs(a) == "");
         }
   };
-  check(sum{});
-  check(maximum{});
-  check(minimum{});
+  check(reduction::sum{});
+  check(reduction::maximum{});
+  check(reduction::minimum{});
 }
 
 TEMPLATE_LIST_TEST_CASE("the largest and the smallest may stand anywhere", "[conformance][reduce]",
@@ -71,8 +69,8 @@ TEMPLATE_LIST_TEST_CASE("the largest and the smallest may stand anywhere", "[con
       const framed<TestType> y(be, b, strided);
       const framed<TestType> most(be, unset<T>({1, 1}), packed);
       const framed<TestType> least(be, unset<T>({1, 1}), packed);
-      be.reduce(maximum{}, most.view(), fn::identity{}, x.view());
-      be.reduce(minimum{}, least.view(), fn::identity{}, y.view());
+      be.reduce(reduction::maximum{}, most.view(), fn::identity{}, x.view());
+      be.reduce(reduction::minimum{}, least.view(), fn::identity{}, y.view());
       CHECK(most.differs([](index_t, index_t) { return -2; }) == "");
       CHECK(least.differs([](index_t, index_t) { return 2; }) == "");
     }
@@ -93,10 +91,10 @@ TEMPLATE_LIST_TEST_CASE("maximum and minimum carry NaN from anywhere", "[conform
       for (const matrix_shape r : results_of(s)) {
         const framed<TestType> most(be, integers<T>(r, 3), packed);
         const framed<TestType> least(be, integers<T>(r, 3), packed);
-        be.reduce(maximum{}, most.view(), fn::identity{}, x.view());
-        be.reduce(minimum{}, least.view(), fn::identity{}, x.view());
-        CHECK(most.differs(reduced<T>(maximum{}, s, r, a)) == "");
-        CHECK(least.differs(reduced<T>(minimum{}, s, r, a)) == "");
+        be.reduce(reduction::maximum{}, most.view(), fn::identity{}, x.view());
+        be.reduce(reduction::minimum{}, least.view(), fn::identity{}, x.view());
+        CHECK(most.differs(reduced<T>(reduction::maximum{}, s, r, a)) == "");
+        CHECK(least.differs(reduced<T>(reduction::minimum{}, s, r, a)) == "");
       }
     }
 }
@@ -119,9 +117,9 @@ TEMPLATE_LIST_TEST_CASE("reduce of nothing is the neutral element", "[conformanc
       be.reduce(op, out.view(), fn::identity{}, x.view());
       return out;
     };
-    CHECK(of(sum{}).differs([](index_t, index_t) { return T(0); }) == "");
-    CHECK(of(maximum{}).differs([&](index_t, index_t) { return -infinity; }) == "");
-    CHECK(of(minimum{}).differs([&](index_t, index_t) { return infinity; }) == "");
+    CHECK(of(reduction::sum{}).differs([](index_t, index_t) { return T(0); }) == "");
+    CHECK(of(reduction::maximum{}).differs([&](index_t, index_t) { return -infinity; }) == "");
+    CHECK(of(reduction::minimum{}).differs([&](index_t, index_t) { return infinity; }) == "");
   }
 }
 
@@ -133,15 +131,15 @@ TEMPLATE_LIST_TEST_CASE("reduce names the shapes that do not fit", "[conformance
   const framed<TestType> x(be, integers<T>({2, 3}, 4), packed);
   const framed<TestType> y(be, integers<T>({3, 2}, 5), packed);
   const framed<TestType> two(be, integers<T>({1, 2}, 6), packed);
-  CHECK(
-      says(complaint<shape_error>([&] { be.reduce(sum{}, two.view(), fn::identity{}, x.view()); }),
-           "reduce", "1x2", "2x3"));
-  CHECK(
-      says(complaint<shape_error>([&] { be.reduce(sum{}, x.view(), fn::identity{}, two.view()); }),
-           "reduce", "2x3", "1x2"));
-  CHECK(says(
-      complaint<shape_error>([&] { be.reduce(sum{}, two.view(), fn::plus{}, x.view(), y.view()); }),
-      "reduce", "2x3", "3x2"));
+  CHECK(says(complaint<shape_error>(
+                 [&] { be.reduce(reduction::sum{}, two.view(), fn::identity{}, x.view()); }),
+             "reduce", "1x2", "2x3"));
+  CHECK(says(complaint<shape_error>(
+                 [&] { be.reduce(reduction::sum{}, x.view(), fn::identity{}, two.view()); }),
+             "reduce", "2x3", "1x2"));
+  CHECK(says(complaint<shape_error>(
+                 [&] { be.reduce(reduction::sum{}, two.view(), fn::plus{}, x.view(), y.view()); }),
+             "reduce", "2x3", "3x2"));
 }
 
 TEMPLATE_LIST_TEST_CASE("reduce adds beta times the result", "[conformance][reduce]", backends) {
@@ -158,8 +156,8 @@ TEMPLATE_LIST_TEST_CASE("reduce adds beta times the result", "[conformance][redu
           const auto before = integers<T>(r, 8);
           const framed<TestType> x(be, a, l);
           const framed<TestType> out(be, before, l);
-          be.reduce(sum{}, out.view(), {.beta = beta}, fn::identity{}, x.view());
-          const auto total = reduced<T>(sum{}, s, r, a);
+          be.reduce(reduction::sum{}, out.view(), {.beta = beta}, fn::identity{}, x.view());
+          const auto total = reduced<T>(reduction::sum{}, s, r, a);
           CHECK(out.differs([&](index_t i, index_t j) {
             return total(i, j) + static_cast<T>(beta) * before(i, j);
           }) == "");
@@ -177,8 +175,8 @@ TEMPLATE_LIST_TEST_CASE("reduce with beta = 0 assigns, bit for bit, whatever the
       const framed<TestType> x(be, reals<T>(s, 9), strided);
       const framed<TestType> wanted(be, integers<T>(r, 10), strided);
       const framed<TestType> out(be, unset<T>(r), strided);
-      be.reduce(sum{}, wanted.view(), fn::identity{}, x.view());
-      be.reduce(sum{}, out.view(), {}, fn::identity{}, x.view());
+      be.reduce(reduction::sum{}, wanted.view(), fn::identity{}, x.view());
+      be.reduce(reduction::sum{}, out.view(), {}, fn::identity{}, x.view());
       CHECK(out.differs(wanted.download()) == "");
     }
 }
@@ -210,7 +208,7 @@ TEMPLATE_LIST_TEST_CASE("reduce of products with beta is as precise as its addit
       const framed<TestType> x(be, a, strided);
       const framed<TestType> y(be, row, packed);
       const framed<TestType> out(be, before, strided);
-      be.reduce(sum{}, out.view(), {.beta = beta}, fn::multiplies{}, x.view(), y.view());
+      be.reduce(reduction::sum{}, out.view(), {.beta = beta}, fn::multiplies{}, x.view(), y.view());
       // A term passes through its product and at most as many additions as there are terms:
       // N. Higham, "Accuracy and Stability of Numerical Algorithms", section 4.2.
       const long double terms = static_cast<long double>(s.size() / r.size());
@@ -232,7 +230,7 @@ TEMPLATE_LIST_TEST_CASE("reduce of nothing with beta scales the result", "[confo
     const framed<TestType> x(be, host_matrix<T>(whole), strided);
     const auto before = integers<T>(result, 14);
     const framed<TestType> out(be, before, strided);
-    be.reduce(sum{}, out.view(), {.beta = 0.5}, fn::identity{}, x.view());
+    be.reduce(reduction::sum{}, out.view(), {.beta = 0.5}, fn::identity{}, x.view());
     CHECK(out.differs([&](index_t i, index_t j) { return before(i, j) / 2; }) == "");
   }
 }

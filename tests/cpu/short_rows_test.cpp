@@ -78,8 +78,8 @@ void check(const basic_cpu<T>& be, index_t rows, index_t cols) {
   tensor<B> along(be, rows, 1);
   be.map(fn::fill{not_a_number}, down.view());
   be.map(fn::fill{not_a_number}, along.view());
-  be.reduce(sum{}, down.view(), mix{}, column.view(), strided, full.view(), row.view());
-  be.reduce(sum{}, along.view(), mix{}, column.view(), strided, full.view(), row.view());
+  be.reduce(reduction::sum{}, down.view(), mix{}, column.view(), strided, full.view(), row.view());
+  be.reduce(reduction::sum{}, along.view(), mix{}, column.view(), strided, full.view(), row.view());
   for (index_t j = 0; j < cols; ++j) {
     double total = 0;
     for (index_t i = 0; i < rows; ++i) total += static_cast<double>(second(i, j));
@@ -92,7 +92,7 @@ void check(const basic_cpu<T>& be, index_t rows, index_t cols) {
     CHECK(std::fabs(static_cast<double>(along.view()(i, 0)) - total) <=
           8 * eps * static_cast<double>(cols));
   }
-  be.reduce(maximum{}, along.view(), fn::identity{}, strided);
+  be.reduce(reduction::maximum{}, along.view(), fn::identity{}, strided);
   for (index_t i = 0; i < rows; ++i) {
     T most = strided(i, 0);
     for (index_t j = 1; j < cols; ++j) most = std::max(most, strided(i, j));
@@ -118,9 +118,9 @@ TEMPLATE_TEST_CASE("a row's results do not depend on the rows around it", "", fl
       const tensor<B> x = uniform(be, 200, cols, 1);
       tensor<B> whole(be, 200, 1);
       tensor<B> alone(be, 1, 1);
-      be.reduce(sum{}, whole.view(), fn::sqr{}, x.view());
+      be.reduce(reduction::sum{}, whole.view(), fn::sqr{}, x.view());
       for (const index_t i : {0, 7, 51, 199}) {
-        be.reduce(sum{}, alone.view(), fn::sqr{}, x.view().middle_rows(i, 1));
+        be.reduce(reduction::sum{}, alone.view(), fn::sqr{}, x.view().middle_rows(i, 1));
         CHECK(alone.view()(0, 0) == whole.view()(i, 0));
       }
     }

@@ -15,7 +15,7 @@ namespace {
 template <class B>
 std::vector<double> train(const B& be, int steps) {
   constexpr index_t batch = 100;
-  network net{be, dense{150, 70, chainrule::tanh{}}, dense{70, 90, gelu{}}, dense{90, 10}};
+  network net{be, dense{150, 70, fn::tanh{}}, dense{70, 90, gelu{}}, dense{90, 10}};
   net.initialize(3);
   optimizer opt(be, net.parameters().plan(), adam{.rate = 0.003});
   stepper step(net, softmax_cross_entropy{}, batch);

@@ -5,7 +5,7 @@
 #include <limits>
 #include <vector>
 
-#include "chainrule/pointwise/functional.hpp"
+#include "chainrule/pointwise/functions.hpp"
 #include "cpu/documented_bounds.hpp"
 #include "cpu/sets.hpp"
 #include "support/catch.hpp"
@@ -89,13 +89,12 @@ void for_each_function(Visitor&& visit) {
   CHAINRULE_TEST_VISIT(inv_sqrt, 1 / std::sqrt(x));
   CHAINRULE_TEST_VISIT(sigmoid, 1 / (1 + std::exp(-x)));
   CHAINRULE_TEST_VISIT(softplus, (x > 0 ? x : 0) + std::log1p(std::exp(-std::fabs(x))));
-  CHAINRULE_TEST_VISIT(relu, x <= 0 ? 0 : x);
 #undef CHAINRULE_TEST_VISIT
 }
 
 /// Those whose zeros may lose their sign.
 bool loses_sign_of_zero(const std::string& name) {
-  return name == "expm1" || name == "log1p" || name == "sin" || name == "tan";
+  return name == "expm1" || name == "log1p" || name == "sin";
 }
 
 }  // namespace
@@ -141,7 +140,7 @@ TEST_CASE("the table of accuracies has a row for each function and no other") {
     INFO(name);
     CHECK(bounds.erase(name) == 1);
   });
-  for (const char* name : {"pow", "atan2", "fmod", "fmin", "fmax", "copysign", "max", "min"}) {
+  for (const char* name : {"pow", "atan2", "fmod", "max", "min"}) {
     INFO(name);
     CHECK(bounds.erase(name) == 1);
   }
@@ -199,6 +198,6 @@ TEMPLATE_TEST_CASE("a result depends neither on its place in a row nor on its ne
       CHECK(std::memcmp(whole.data(), late.data(), bytes) == 0);
     }
   };
-  look(fn::exp{}), look(fn::log1p{}), look(fn::erf{}), look(fn::sin{}), look(fn::tan{});
-  look(fn::log10{}), look(fn::atan{}), look(fn::cosh{});
+  look(fn::exp{}), look(fn::log1p{}), look(fn::erf{}), look(fn::sin{}), look(fn::cos{});
+  look(fn::tan{});
 }

@@ -89,7 +89,7 @@ TEST_CASE("other epilogues are a map after the library's product", "[cuda][gemm]
   products<float> p;
   const auto& be = p.be;
   const std::string both = "1 by the library, 1 kernels";
-  CHECK(p.done([&] { be.gemm(p.c, p.a, p.b, {}, add_bias_then<sigmoid>{}, p.bias); }) == both);
+  CHECK(p.done([&] { be.gemm(p.c, p.a, p.b, {}, add_bias_then<fn::sigmoid>{}, p.bias); }) == both);
   CHECK(p.done([&] { be.gemm(p.c, p.a, p.b, {}, gelu{}); }) == both);
   // A bias per row is no bias of cuBLASLt's.
   const matrix<fake_backend<float>> column(p.memory.view().data() + 90, 4, 1);
@@ -101,7 +101,7 @@ TEST_CASE("the kernel's text computes what the library cannot", "[cuda][gemm]") 
   const auto& be = p.be;
   const std::string text = "0 by the library, 1 kernels";
   // Its operand would be overwritten by the product.
-  CHECK(p.done([&] { be.gemm(p.c, p.a, p.b, {}, add_bias_then<sigmoid>{}, p.c); }) == text);
+  CHECK(p.done([&] { be.gemm(p.c, p.a, p.b, {}, add_bias_then<fn::sigmoid>{}, p.c); }) == text);
   CHECK(p.done([&] { be.gemm(p.c, p.a.block(0, 0, 4, 0), p.b.block(0, 0, 0, 2)); }) == text);
   fake_cuda::now().knows_products = false;
   CHECK(p.done([&] { be.gemm(p.c, p.a, p.b, {}, relu{}); }) == text);
@@ -143,7 +143,7 @@ TEST_CASE("a step is recorded and replayed through the backend", "[cuda][recordi
     products<float> p;
     const auto& be = p.be;
     const auto work = [&] {
-      be.gemm(p.c, p.a, p.b, {}, add_bias_then<sigmoid>{}, p.bias);
+      be.gemm(p.c, p.a, p.b, {}, add_bias_then<fn::sigmoid>{}, p.bias);
       be.map(fn::negate{}, p.c, p.c);
     };
     work();

@@ -313,5 +313,5 @@ TEST_CASE("epilogues that libraries have are known by their types", "[cuda][gemm
   CHECK(library_epilogue_of<add_bias_then<relu>> == library_epilogue::relu);
   CHECK(library_epilogue_of<gelu_tanh> == library_epilogue::gelu_tanh);
   CHECK(library_epilogue_of<add_bias_then<gelu>> == std::nullopt);  // cuBLASLt's is the other one
-  CHECK(library_epilogue_of<add_bias_then<sigmoid>> == std::nullopt);
+  CHECK(library_epilogue_of<add_bias_then<fn::sigmoid>> == std::nullopt);
 }

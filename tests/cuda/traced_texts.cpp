@@ -28,9 +28,9 @@ using of_one =
              fn::cbrt, fn::sin, fn::cos, fn::tan, fn::asin, fn::acos, fn::atan, fn::sinh, fn::cosh,
              fn::tanh, fn::asinh, fn::acosh, fn::atanh, fn::erf, fn::erfc, fn::floor, fn::ceil,
              fn::trunc, fn::round, fn::abs, fn::sign, fn::sqr, fn::inv, fn::inv_sqrt, fn::sigmoid,
-             fn::softplus, fn::relu, fn::identity, fn::negate, fn::affine, fn::elu>;
-using of_two = functors<fn::pow, fn::atan2, fn::fmod, fn::fmin, fn::fmax, fn::copysign, fn::max,
-                        fn::min, fn::linear_frac, fn::plus, fn::minus, fn::multiplies, fn::divides>;
+             fn::softplus, fn::identity, fn::negate, fn::affine>;
+using of_two = functors<fn::pow, fn::atan2, fn::fmod, fn::max, fn::min, fn::plus, fn::minus,
+                        fn::multiplies, fn::divides>;
 
 /// What a user might write: constants, choices, several results.
 struct custom {
@@ -90,7 +90,8 @@ std::vector<std::string> traced_texts() {
     be.map(f, x, x);
     be.map(derivative_of<F>{f}, x, x);
     be.map(backward_of<F>{f}, x, x, x);
-    ops::linear(be, const_matrix<B>(x), const_matrix<B>(x), const_matrix<B>(m(1, 8)), m(8, 8), f);
+    ops::linear_op{}.forward(be, m(8, 8), const_matrix<B>(x), const_matrix<B>(x),
+                             const_matrix<B>(m(1, 8)), f);
   });
   // Products of all transposes in shapes that GPUs tile differently.
   for (const matrix_shape s : {matrix_shape{1, 1},
@@ -127,8 +128,8 @@ std::vector<std::string> traced_texts() {
     be.reduce(op, m(1, 8), fn::multiplies{}, x, m(8, 1));
     be.reduce(op, m(1, 1), fn::multiplies{}, x, x);
   };
-  be.reduce(sum{}, x, {.beta = 1}, fn::sqr{}, x);
-  reductions(sum{}), reductions(maximum{}), reductions(minimum{});
+  be.reduce(reduction::sum{}, x, {.beta = 1}, fn::sqr{}, x);
+  reductions(reduction::sum{}), reductions(reduction::maximum{}), reductions(reduction::minimum{});
 
   be.random(x, 1, 2);
   const auto rows = be.template allocate<std::int32_t>(8);
@@ -154,8 +155,7 @@ std::vector<std::string> traced_texts() {
     be.place(x, m(8, 1), at, 1);
   }
 
-  ops::dropout(be, 0.5, const_matrix<B>(x), const_matrix<B>(x), x);
-  ops::dropout_vjp(be, 0.5, const_matrix<B>(x), const_matrix<B>(x), x);
+  ops::dropout_op{0.5}.forward(be, x, const_matrix<B>(x), const_matrix<B>(x));
   ops::softmax(be, const_matrix<B>(x), m(8, 1), m(8, 1), x);
   ops::argmax(be, const_matrix<B>(x), const_matrix<B>(m(1, 8)), m(8, 1), m(8, 1));
 

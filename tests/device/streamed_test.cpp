@@ -129,7 +129,7 @@ TEMPLATE_LIST_TEST_CASE("a set of more than one batch is evaluated where it is s
   const samples<scalar_t<B>> s(600, 6);  // batches of 256
   const dataset<B> here(be, s.byte_view(), s.labels, 3, 1.0 / 255, resident);
   const dataset<B> there(be, s.byte_view(), s.labels, 3, 1.0 / 255, streamed);
-  network net{be, dense{6, 9, sigmoid{}}, dense{9, 3}};
+  network net{be, dense{6, 9, fn::sigmoid{}}, dense{9, 3}};
   const trainer t{net, softmax_cross_entropy{}, sgd{0.1}};
   const metrics expected = t.evaluate(here);
   const metrics found = t.evaluate(there);
@@ -144,7 +144,7 @@ TEMPLATE_LIST_TEST_CASE("one trainer goes from resident inputs to streamed ones 
   const B be;
   const samples<scalar_t<B>> s(37, 6);
   const auto weights = [&](const std::vector<dataset_options>& where, bool mix_elements) {
-    network net{be, dense{6, 9, sigmoid{}}, dense{9, 3}};
+    network net{be, dense{6, 9, fn::sigmoid{}}, dense{9, 3}};
     net.initialize(1);
     trainer t{net, softmax_cross_entropy{}, sgd{0.1}};
     bool as_bytes = true;
@@ -295,7 +295,8 @@ TEST_CASE("a matrix that is sent arrives before it is read, again and again",
     const const_matrix<B> sent = s.send(1, size);
     be.copy(work.view(), sent);
     if (i % 3 != 0) s.done();  // it is only a hint
-    be.reduce(sum{}, sums.view().block(0, i, 1, 1), fn::identity{}, const_matrix<B>(work.view()));
+    be.reduce(reduction::sum{}, sums.view().block(0, i, 1, 1), fn::identity{},
+              const_matrix<B>(work.view()));
   }
   const std::vector<float> found = to_host(be, const_matrix<B>(sums.view()));
   for (std::size_t i = 0; i < found.size(); ++i)

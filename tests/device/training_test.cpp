@@ -39,7 +39,7 @@ outcome train(const B& be, const Rules& rules) {
   const matrix_view<const std::uint8_t> inputs(pixels.data(), 37, 6);
   const dataset<B> data(be, inputs, labels, 3, 1.0 / 255);
 
-  network net{be, dense{6, 9, gelu{}}, dropout{0.25}, dense{9, 7, sigmoid{}}, dense{7, 3}};
+  network net{be, dense{6, 9, gelu{}}, dropout{0.25}, dense{9, 7, fn::sigmoid{}}, dense{7, 3}};
   net.initialize(5);
   trainer t{net, softmax_cross_entropy{}, rules};
   outcome o;

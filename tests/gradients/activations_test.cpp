@@ -14,7 +14,7 @@ const dense<> last{7, 3};
 template <class F>
 batch_point point(const F&) {
   // A step lets no gradient through: what is before it gets none, and rightly so.
-  return {rounded(spread(7, 5, 1, -2, 2)), rounded(spread(7, 3, 2)), std::same_as<F, sign>};
+  return {rounded(spread(7, 5, 1, -2, 2)), rounded(spread(7, 3, 2)), std::same_as<F, fn::sign>};
 }
 
 /// What a user writes: no name, no gain, no derivative.

@@ -15,8 +15,7 @@ using namespace gradients;
 namespace {
 
 const batch_point point{rounded(spread(7, 5, 1, -2, 2)), rounded(spread(7, 3, 2))};
-const dense<dynamic, dynamic, chainrule::tanh> first =
-    dense{5, 9, chainrule::tanh{}}.bias(init::uniform(-1, 1));
+const dense<dynamic, dynamic, fn::tanh> first = dense{5, 9, fn::tanh{}}.bias(init::uniform(-1, 1));
 const dense<> last{7, 3};
 
 template <class Make>
@@ -31,34 +30,34 @@ TEST_CASE("layers", "[gradients][networks]") {
     return specs<B>{first, dense{9, 7}.bias(init::uniform(-1, 1)), last};
   });
   row("dense, extents in the type", []<class B>(const B&) {
-    return specs<B>{first, dense<9, 7, softplus>{}, dense<7, 3>{}};
+    return specs<B>{first, dense<9, 7, fn::softplus>{}, dense<7, 3>{}};
   });
   row("activation", []<class B>(const B&) {
-    return specs<B>{first, dense{9, 7}, activation{softplus{}}, last};
+    return specs<B>{first, dense{9, 7}, activation{fn::softplus{}}, last};
   });
   row("input", []<class B>(const B&) {
     return specs<B>{input{5}, first, dense{7}.bias(init::uniform(-1, 1)), last};
   });
   row("reshape_to", []<class B>(const B&) {
-    return specs<B>{first, reshape_to{3, 3}, dense{4, chainrule::tanh{}}, flatten{}, dense{3}};
+    return specs<B>{first, reshape_to{3, 3}, dense{4, fn::tanh{}}, flatten{}, dense{3}};
   });
   row("flatten", []<class B>(const B&) {
-    return specs<B>{reshape_to{5, 1}, dense{2, chainrule::tanh{}}, flatten{}, dense{3}};
+    return specs<B>{reshape_to{5, 1}, dense{2, fn::tanh{}}, flatten{}, dense{3}};
   });
   row("sequence", []<class B>(const B&) {
-    return specs<B>{first, sequence{dense{8, gelu{}}, sequence{dense{6, sigmoid{}}, dense{7}}},
+    return specs<B>{first, sequence{dense{8, gelu{}}, sequence{dense{6, fn::sigmoid{}}, dense{7}}},
                     last};
   });
   row("residual", []<class B>(const B&) {
-    return specs<B>{first, residual{dense{6, gelu{}}, residual{dense{6, sigmoid{}}}, dense{9}},
-                    residual{dense{9, sigmoid{}}}, dense{3}};
+    return specs<B>{first, residual{dense{6, gelu{}}, residual{dense{6, fn::sigmoid{}}}, dense{9}},
+                    residual{dense{9, fn::sigmoid{}}}, dense{3}};
   });
   row("concat", []<class B>(const B&) {
-    return specs<B>{first, concat{dense{3, gelu{}}, residual{dense{9, sigmoid{}}}, dense{2}},
+    return specs<B>{first, concat{dense{3, gelu{}}, residual{dense{9, fn::sigmoid{}}}, dense{2}},
                     dense{3}};
   });
   row("repeat", []<class B>(const B&) {
-    return specs<B>{first, repeat{3, residual{dense{9, sigmoid{}}}}, dense{3}};
+    return specs<B>{first, repeat{3, residual{dense{9, fn::sigmoid{}}}}, dense{3}};
   });
   row("frozen", []<class B>(const B&) {
     return specs<B>{first, frozen{residual{dense{9, gelu{}}}}, dense{3}};
@@ -71,8 +70,7 @@ TEST_CASE("layers", "[gradients][networks]") {
   row(
       "embedding",
       []<class B>(const B&) {
-        return specs<B>{input{5}, embedding{6, 4}, dense{2, chainrule::tanh{}}, flatten{},
-                        dense{3}};
+        return specs<B>{input{5}, embedding{6, 4}, dense{2, fn::tanh{}}, flatten{}, dense{3}};
       },
       indices);
   row("lambda", []<class B>(const B&) {
@@ -95,7 +93,7 @@ TEST_CASE("first weights of dense layers", "[gradients][networks]") {
     row(
         std::string("dense, weights by ") + rule,
         [&]<class B>(const B&) {
-          return specs<B>{first, dense{9, 7, chainrule::tanh{}}.weights(w).bias(w), last};
+          return specs<B>{first, dense{9, 7, fn::tanh{}}.weights(w).bias(w), last};
         },
         at);
   };

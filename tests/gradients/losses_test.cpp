@@ -23,12 +23,12 @@ host_matrix signs() {
 
 template <class Loss>
 void row(const char* targets, const Loss& loss, const host_matrix& t) {
-  network_row("losses", std::string(Loss::name) + ", " + targets,
-              []<class B>(const B&) {
-                return specs<B>{dense{5, 7, chainrule::tanh{}},
-                                dense{7, outputs}.weights(init::uniform(-2, 2))};
-              },
-              loss, {rounded(spread(samples, 5, 1, -2, 2)), t});
+  network_row(
+      "losses", std::string(Loss::name) + ", " + targets,
+      []<class B>(const B&) {
+        return specs<B>{dense{5, 7, fn::tanh{}}, dense{7, outputs}.weights(init::uniform(-2, 2))};
+      },
+      loss, {rounded(spread(samples, 5, 1, -2, 2)), t});
 }
 
 }  // namespace

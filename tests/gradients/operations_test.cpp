@@ -66,6 +66,7 @@ TEST_CASE("products, plain and transposed", "[gradients]") {
   row("matmul, both transposed",
       [](const auto& x) { return matmul(transposed(x[0]), transposed(x[1])); }, {lt, rt});
   row("matmul with itself", [](const auto& x) { return matmul(transposed(x[0]), x[0]); }, {l});
+  row("linear", [](const auto& x) { return sqr(math::linear(x[0], x[1], x[2])); }, {l, r, b});
   row("transpose", [](const auto& x) { return transpose(x[0]) * x[1]; }, {l, lt});
   row("transpose of a wide one", [](const auto& x) { return sqr(transpose(x[0])); }, {rt});
 }
@@ -78,7 +79,7 @@ TEST_CASE("operations that move elements", "[gradients]") {
       [](const auto& x) { return middle_rows(x[0], 0, 2) * middle_rows(x[0], 1, 2); }, {a});
   row("middle_cols that overlap",
       [](const auto& x) { return middle_cols(x[0], 1, 2) * middle_cols(x[0], 2, 2); }, {a});
-  row("embed", [](const auto& x) { return sqr(math::embed(x[0], {4, 5}, 1, 0)); }, {a});
+  row("pad", [](const auto& x) { return sqr(math::pad(x[0], {4, 5}, 1, 0)); }, {a});
   row("concatenate_rows",
       [](const auto& x) {
         return sqr(math::concatenate_rows({x[0], x[1], x[0]}));
@@ -174,7 +175,9 @@ TEST_CASE("functors of one's own", "[gradients]") {
 
 TEST_CASE("networks and losses as operations", "[gradients]") {
   // Once each: their backward passes cannot be differentiated again.
-  const auto layers = []<class B>(const B& be) { return network<B>{be, {dense{4, 3, sigmoid{}}}}; };
+  const auto layers = []<class B>(const B& be) {
+    return network<B>{be, {dense{4, 3, fn::sigmoid{}}}};
+  };
   using S = network<support::tested<float>>;
   using D = network<support::tested<double>>;
   const std::tuple<S, D> nets(layers(support::tested<float>{}), layers(support::tested<double>{}));

@@ -63,10 +63,15 @@ function(wanted row header)
   set(complaints "${complaints}" PARENT_SCOPE)
 endfunction()
 
-# names(<variable> <regular expression> <text>): what its group matches, each once, in order.
+# names(<variable> <regular expression> <text> [<number of a group>]): what its group, else the
+# first, matches, each once, in order.
 function(names variable expression text)
   string(REGEX MATCHALL "${expression}" matches "${text}")
-  list(TRANSFORM matches REPLACE "${expression}" "\\1")
+  set(group 1)
+  if(ARGC GREATER 3)
+    set(group ${ARGV3})
+  endif()
+  list(TRANSFORM matches REPLACE "${expression}" "\\${group}")
   list(REMOVE_DUPLICATES matches)
   set(${variable} "${matches}" PARENT_SCOPE)
 endfunction()
@@ -137,7 +142,7 @@ endforeach()
 
 set(header pointwise/activations.hpp)
 read_header(text ${header})
-names_in(all "${text}")
+names(all "visit\\((fn::)?([a-z0-9_]+){" "${text}" 2)
 found(all ${header} "activation")
 foreach(name IN LISTS all)
   wanted("activations|${name}" ${header})
@@ -146,8 +151,9 @@ endforeach()
 
 set(header pointwise/functions.hpp)
 read_header(text ${header})
-names(all "constexpr auto ([a-z0-9_]+)\\(" "${text}")
+names(all "f\\((unary|composite|binary), ([a-z0-9_]+)," "${text}" 2)
 found(all ${header} "function")
+list(APPEND all clamp)
 foreach(name IN LISTS all)
   wanted("functions|${name}" ${header})
 endforeach()
@@ -155,7 +161,7 @@ endforeach()
 # Operations stand in the namespace math of the graph's headers. Without rows are those behind
 # others (of products, of broadcasts, of where, of the vocabulary), and headers that differentiate
 # or make variables.
-set(behind_others product sum_to select evaluate)
+set(behind_others product sum_to select evaluate embed)
 file(GLOB graphs RELATIVE "${INCLUDE}/chainrule" "${INCLUDE}/chainrule/autodiff/*.hpp")
 list(REMOVE_ITEM graphs autodiff/backward.hpp autodiff/jacobian.hpp autodiff/tape.hpp)
 set(operations)

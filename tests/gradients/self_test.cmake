@@ -19,8 +19,8 @@ function(expect name wanted)
       "class dense {\n  static constexpr const char* name = \"dense\";\n  shape bind(plan& p)")
   set(layers/initializers.hpp "[[nodiscard]] constexpr initializer zeros() { return {}; }")
   set(pointwise/activations.hpp
-      "struct relu {\n  static constexpr std::string_view name = \"relu\";\n};")
-  set(pointwise/functions.hpp "[[nodiscard]] constexpr auto exp(const X& x) {")
+      "visit(relu{}) visit(fn::tanh{})")
+  set(pointwise/functions.hpp "  f(unary, exp, std::exp(x), of_y, y)")
   set(autodiff/a.hpp "\nnamespace chainrule {\nnamespace detail {\nvariable<B> hidden(variable<B> x);
 }\nnamespace math {\nvariable<B> product(x);\nvariable<B> operator*(x);\n}")
   set(headers losses/loss.hpp losses/l.hpp layers/dense.hpp layers/initializers.hpp
@@ -36,7 +36,8 @@ function(expect name wanted)
 
   set(rows "another line\n")
   foreach(row IN ITEMS "losses|some loss, values" "layers|dense" "layers|dense, weights by zeros"
-          "activations|relu" "activations of dense layers|relu" "functions|exp" "operations|*")
+          "activations|relu" "activations of dense layers|relu" "activations|tanh"
+          "activations of dense layers|tanh" "functions|exp" "functions|clamp" "operations|*")
     foreach(scalar IN ITEMS double float)
       if(NOT "${scalar}|${row}" STREQUAL "${arg_WITHOUT}")
         string(APPEND rows "gradient|cpu|${scalar}|${row}|1.0e-09\n")
@@ -72,7 +73,7 @@ expect(nameless_layer "1 layers (bind) with 0 names"
 expect(new_operation "no row in double: operations, fold"
        HEADER autodiff/b.hpp "\nnamespace chainrule::math {\nvariable<B> fold(const x)\n}")
 expect(other_style "found no activation"
-       HEADER pointwise/activations.hpp "struct relu { const char* called = \"relu\" }")
+       HEADER pointwise/activations.hpp "call(relu{})")
 expect(twice "losses, some loss, values is printed twice in double"
        ROW "gradient|cpu|double|losses|some loss, values|1.0e-09")
 expect(no_row "this line is no row" ROW "gradient|cpu|half|losses|some loss, values|1.0e-09")

@@ -22,7 +22,7 @@ auto made() {
                  dense{5, 7, leaky_relu{0.2}},
                  dropout{0.25},
                  dense{7, 4, gelu{}},
-                 activation{softplus{}},
+                 activation{fn::softplus{}},
                  dense{4, 3}};
 }
 
@@ -39,7 +39,7 @@ TEST_CASE("weights of version 0.1 load", "[io]") {
           to_host(cpu{1}, std::as_const(of_training).values(p.name)));
   // The same layers behind an input, which takes no number.
   network behind_input{cpu{1},        input{5},         dense{7, leaky_relu{0.2}},
-                       dropout{0.25}, dense{4, gelu{}}, activation{softplus{}},
+                       dropout{0.25}, dense{4, gelu{}}, activation{fn::softplus{}},
                        dense{3}};
   (void)load_weights(behind_input, folder + "weights.safetensors");
 }

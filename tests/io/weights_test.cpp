@@ -113,7 +113,7 @@ TEST_CASE("another network's weights are refused, and nothing is changed") {
   save_weights(make_net<float>(1), path);
   CHECK(refusal(make_net<float>(2, 6), path) ==
         path + ": tensor '0.weight' has the shape [7, 5], expected [7, 6]");
-  CHECK(refusal(make_net<float>(2, 5, chainrule::tanh{}), path) ==
+  CHECK(refusal(make_net<float>(2, 5, fn::tanh{}), path) ==
         path + ": layer 0 is 'dense(outputs=5, activation=relu)' in the file and " +
             "'dense(outputs=5, activation=tanh)' in this network");
   network flat{cpu{1}, dense{7, 5, relu{}}, dropout{0.5}, dense{5, 3}, flatten{}};

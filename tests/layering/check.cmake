@@ -1,5 +1,5 @@
 # The layering law: includes go down only, and end at core/compiler.hpp, which says what the
-# compiler must offer.
+# compiler must offer; and no arithmetic stands in autodiff/: ops/ calls the verbs of a backend.
 #
 #   cmake -D ROOT=<folder that holds chainrule/> -P check.cmake
 #
@@ -71,6 +71,14 @@ foreach(header IN LISTS headers)
       list(APPEND complaints "${header} includes ${included}: only programs include that")
     endif()
   endforeach()
+  if(folder STREQUAL "autodiff")
+    file(READ "${ROOT}/${header}" text)
+    string(REGEX REPLACE "//[^\n]*" "" text "${text}")
+    string(REGEX MATCHALL "[.](template )?(gemm|map|reduce|random|gather|scatter_add)\\(" verbs "${text}")
+    foreach(verb IN LISTS verbs)
+      list(APPEND complaints "${header} calls the verb ${verb}...): make it an op of ops/")
+    endforeach()
+  endif()
   if(NOT own AND NOT header MATCHES "^chainrule/(version|core/compiler)\\.hpp$")
     list(APPEND complaints "${header} does not include chainrule/core/compiler.hpp, nor what does")
   endif()

@@ -40,4 +40,8 @@ expect(dots "write it from the root" core/a.hpp "#include <../ops/b.hpp>")
 expect(new_folder "has no place in the order" magic/a.hpp "#include <vector>")
 expect(alone "core/a.hpp does not include chainrule/core/compiler.hpp"
   core/a.hpp "#include <vector>\n#include \"chainrule/version.hpp\"")
+expect(arithmetic "autodiff/a.hpp calls the verb .map(" autodiff/a.hpp
+  "#include \"chainrule/ops/b.hpp\"\nbe.map(g, y, x)")
+expect(arithmetic_in_a_comment nothing autodiff/a.hpp
+  "#include \"chainrule/ops/b.hpp\"\n// be.map(g, y, x) is for ops")
 expect(empty "no headers" ../x.hpp "")

@@ -46,7 +46,7 @@ template <class B>
 network<B> deep(const B& be) {
   network<B> net{be,
                  {dense{13, 9, gelu{}}.bias(init::uniform(-1, 1)),
-                  dense{9, 7, chainrule::tanh{}}.bias(init::uniform(-1, 1)), dense{7, 3}}};
+                  dense{9, 7, fn::tanh{}}.bias(init::uniform(-1, 1)), dense{7, 3}}};
   net.initialize(21);
   return net;
 }
@@ -135,7 +135,7 @@ TEST_CASE("dense saves the pre-activation only where the derivative needs it", "
     return count;
   };
   CHECK(saved(dense{3, 5}) == 0);
-  CHECK(saved(dense{3, 5, sigmoid{}}) == 0);
+  CHECK(saved(dense{3, 5, fn::sigmoid{}}) == 0);
   CHECK(saved(dense{3, 5, relu{}}) == 0);
   CHECK(saved(dense{3, 5, gelu{}}) == 5);
   CHECK(saved(dense{3, 5, silu{}}) == 5);

@@ -106,7 +106,7 @@ TEMPLATE_LIST_TEST_CASE("gradients behind an embedding", "[embedding][gradient]"
     CHECK(report.passed());
     CHECK(report.compared == net.parameter_count());
   };
-  check({be, {input{3}, embedding{4, 5}, dense{3, chainrule::tanh{}}, flatten{}, dense{2}}});
+  check({be, {input{3}, embedding{4, 5}, dense{3, fn::tanh{}}, flatten{}, dense{2}}});
   check({be, {input{3}, concat{embedding{4, 2}, embedding{5, 3}}, flatten{}, dense{2}}});
   check({be, {input{3}, twice{}, dense{2, gelu{}}, flatten{}, dense{2}}});
 }

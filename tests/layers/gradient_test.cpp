@@ -29,8 +29,8 @@ TEMPLATE_LIST_TEST_CASE("gradients of dropout", "[layers][gradient]", double_bac
     gradient_check_options options;
     options.pass = phase::train(5, 17);
     options.allow_zero = p > 0.5;  // a feature that is dropped in every sample
-    const gradient_report report =
-        check<TestType>({dense{5, 7, sigmoid{}}, dropout{p}, dense{7, 3}, dropout{p / 2}}, options);
+    const gradient_report report = check<TestType>(
+        {dense{5, 7, fn::sigmoid{}}, dropout{p}, dense{7, 3}, dropout{p / 2}}, options);
     INFO("p = " << p << ": " << to_string(report));
     CHECK(report.passed());
     CHECK(report.skipped == 0);

@@ -157,7 +157,7 @@ TEST_CASE("weights begin by the rule that suits the activation, biases at 0",
   };
   check_moments(first(dense{rows, cols, relu{}}), 0, 2.0 / rows, bell);
   check_moments(first(dense{rows, cols, selu{}}), 0, 1.0 / rows, bell);
-  check_moments(first(dense{rows, cols, sigmoid{}}), 0, 2.0 / (rows + cols), flat);
+  check_moments(first(dense{rows, cols, fn::sigmoid{}}), 0, 2.0 / (rows + cols), flat);
   check_moments(first(dense{rows, cols}), 0, 2.0 / (rows + cols), flat);
   check_moments(first(dense{rows, cols, relu{}}.weights(init::normal(0, 3))), 0, 9, bell);
 }

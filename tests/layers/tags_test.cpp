@@ -28,7 +28,7 @@ std::vector<double> values(const network<B>& net, const std::string& name) {
 template <class B>
 network<B> partly_frozen(const B& be) {
   return {be,
-          {frozen{dense{3, 4, gelu{}}}, dense{5, chainrule::tanh{}},
+          {frozen{dense{3, 4, gelu{}}}, dense{5, fn::tanh{}},
            frozen{sequence{dense{5, gelu{}}, residual{dense{5}}}}, dense{2}}};
 }
 
@@ -54,7 +54,7 @@ TEMPLATE_LIST_TEST_CASE("frozen layers keep their values and the state of the op
     const bool is_frozen = p.name[0] == '0' || p.name[0] == '2';
     CHECK(p.tags.frozen == is_frozen);
     CHECK(same_bits(values(net, p.name), values(before, p.name)) == is_frozen);
-    for (const auto& state : training.optimizer_state())
+    for (const auto& state : training.optimizer().state())
       CHECK((largest(doubles(be, state[p.place])) == 0) == is_frozen);
     CHECK((largest(doubles(be, training.gradients()[p.place])) == 0) == is_frozen);
     frozen_ones += is_frozen;
@@ -85,7 +85,7 @@ TEMPLATE_LIST_TEST_CASE("the gradient of frozen parameters does not count in its
   const B be;
   network<B> net = partly_frozen(be);
   network<B> trained{be,
-                     {dense{3, 4, gelu{}}, dense{5, chainrule::tanh{}},
+                     {dense{3, 4, gelu{}}, dense{5, fn::tanh{}},
                       sequence{dense{5, gelu{}}, residual{dense{5}}}, dense{2}}};
   trained.assign(net);  // the arenas have their slots at other places
   for (const parameter& p : net.parameter_list())

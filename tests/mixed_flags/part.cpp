@@ -11,6 +11,6 @@ float CHAINRULE_TEST_PART(float* x, float* y, index_t n) {
   be.map(silu{}, b, a);
   be.map(fn::sin{}, b, b);
   be.gemm(a, b, b);
-  be.reduce(sum{}, row, fn::identity{}, a);
+  be.reduce(reduction::sum{}, row, fn::identity{}, a);
   return y[0];
 }

@@ -50,7 +50,7 @@ TEMPLATE_LIST_TEST_CASE("gradients of networks of every kind", "[network][gradie
   SECTION("known at run time") {
     network<TestType> net{be,
                           {dense<5, 9, silu>{}, dense{9, 7, hard_swish{}}, dropout{0.25},
-                           dense{7, 4, sigmoid{}}, dense<4, 3>{}}};
+                           dense{7, 4, fn::sigmoid{}}, dense<4, 3>{}}};
     const gradient_report report = check(net);
     INFO(to_string(report));
     CHECK(report.passed());

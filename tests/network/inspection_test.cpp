@@ -25,7 +25,7 @@ void set(Network& net, const std::string& name, const std::vector<double>& value
 TEMPLATE_LIST_TEST_CASE("the norm of a layer's gradient is that of all its parameters", "[network]",
                         backends) {
   const TestType be;
-  network net{be, dense{5, 9, gelu{}}, activation{sigmoid{}}, dropout{0.5}, dense{9, 3}};
+  network net{be, dense{5, 9, gelu{}}, activation{fn::sigmoid{}}, dropout{0.5}, dense{9, 3}};
   net.initialize(4);
   const auto x = uniform(be, 6, 5, 1);
   const auto t = uniform(be, 6, 3, 2);

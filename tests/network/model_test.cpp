@@ -20,11 +20,11 @@ void each_model(const F& f) {
   const auto both = [&](const auto&... layers) {
     f(model{layers...}, std::vector<any_layer<host>>{layers...});
   };
-  both(input{4, 3}, dense{6, leaky_relu{0.2}}, dropout{0.25}, activation{softplus{}}, flatten{},
+  both(input{4, 3}, dense{6, leaky_relu{0.2}}, dropout{0.25}, activation{fn::softplus{}}, flatten{},
        reshape_to{2, 12}, dense{2}.weights(init::normal(0, 0.1)).bias(init::constant(0.5)));
   both(dense{5, 7, gelu{}});
   both(input{6}, sequence{dense{5, elu{0.5}}, residual{dense{4, relu{}}, dense{5}}},
-       concat{dense{2}, dense{3, chainrule::tanh{}}}, repeat{3, residual{dense{5, sigmoid{}}}},
+       concat{dense{2}, dense{3, fn::tanh{}}}, repeat{3, residual{dense{5, fn::sigmoid{}}}},
        frozen{dense{4, selu{}}}, in_group{2, frozen{dense{3}.weights(init::orthogonal(0.5))}});
   both(input{5}, embedding{9, 4}, flatten{}, dense{2});
 }

@@ -15,7 +15,7 @@ namespace {
 
 template <class B>
 auto make(const B& be) {
-  network net{be, dense{5, 9, gelu{}}, dense{9, 7, chainrule::tanh{}}, dense{7, 3}};
+  network net{be, dense{5, 9, gelu{}}, dense{9, 7, fn::tanh{}}, dense{7, 3}};
   net.initialize(4);
   return net;
 }

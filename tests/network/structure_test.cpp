@@ -101,7 +101,7 @@ TEST_CASE("a network of layers in a vector is that of listed layers", "[network]
 
 TEST_CASE("the summary is a table", "[network]") {
   const network net{tested<float>{}, dense{784, 1500, relu{}}, dropout{0.25},
-                    activation{chainrule::tanh{}}, dense{1500, 10}};
+                    activation{fn::tanh{}}, dense{1500, 10}};
   CHECK(summary(net) ==
         "     layer         output        parameters\n"
         "     input         n x 784                 \n"

@@ -82,8 +82,8 @@ class batch_norm {
     const matrix<B> mean = p.scratch(sums_).middle_rows(0, 1);
     const matrix<B> variance = p.saved(batch_variance_);
     const matrix<B> saved = with_columns(p.saved(normalized_), features_);
-    be.reduce(sum{}, mean, fn::affine{1 / m, 0}, x);
-    be.reduce(sum{}, variance, squared_distance{}, x, const_matrix<B>(mean));
+    be.reduce(reduction::sum{}, mean, fn::affine{1 / m, 0}, x);
+    be.reduce(reduction::sum{}, variance, squared_distance{}, x, const_matrix<B>(mean));
     be.map(fn::affine{1 / m, 0}, variance, const_matrix<B>(variance));
     be.map(normalized{epsilon}, saved, x, const_matrix<B>(mean), const_matrix<B>(variance));
     be.map(scaled_and_shifted{}, y, const_matrix<B>(saved), p.value(scale_), p.value(shift_));
@@ -100,12 +100,12 @@ class batch_norm {
     const const_matrix<B> saved = with_columns(p.saved(normalized_), features_);
     const matrix<B> dshift = p.scratch(sums_).middle_rows(0, 1);
     const matrix<B> dscale = p.scratch(sums_).middle_rows(1, 1);
-    be.reduce(sum{}, dshift, identity{}, dy);
-    be.reduce(sum{}, dscale, fn::multiplies{}, dy, saved);
+    be.reduce(reduction::sum{}, dshift, identity{}, dy);
+    be.reduce(reduction::sum{}, dscale, fn::multiplies{}, dy, saved);
     const auto [shift_sum, beta_shift] = p.gradient_to_add(shift_);
     const auto [scale_sum, beta_scale] = p.gradient_to_add(scale_);
-    be.reduce(sum{}, shift_sum, {beta_shift}, identity{}, const_matrix<B>(dshift));
-    be.reduce(sum{}, scale_sum, {beta_scale}, identity{}, const_matrix<B>(dscale));
+    be.reduce(reduction::sum{}, shift_sum, {beta_shift}, identity{}, const_matrix<B>(dshift));
+    be.reduce(reduction::sum{}, scale_sum, {beta_scale}, identity{}, const_matrix<B>(dscale));
     if (dx.empty()) return;
     const auto m = static_cast<double>(x.size() / features_);
     be.map(normalization_gradient{epsilon, m}, with_columns(dx, features_), dy, saved,
@@ -191,7 +191,7 @@ class conv3x3 {
     const auto [dw, beta_w] = p.gradient_to_add(w_);
     const auto [db, beta_b] = p.gradient_to_add(b_);
     be.gemm(dw, transposed(patches), dz, {1, beta_w});
-    be.reduce(sum{}, db, {beta_b}, identity{}, dz);
+    be.reduce(reduction::sum{}, db, {beta_b}, identity{}, dz);
     if (dx.empty()) return;
     const matrix<B> d = with_columns(p.scratch(dpatches_), 9 * c);
     be.gemm(d, dz, transposed(p.value(w_)));
@@ -278,11 +278,11 @@ class elman {
         be.map(fn::plus{}, dh, const_matrix<B>(dh), from_above);
       else
         be.copy(dh, from_above);
-      be.map(backward_of<chainrule::tanh>{}, dz, const_matrix<B>(dh), step(y, t, units_));
+      be.map(backward_of<fn::tanh>{}, dz, const_matrix<B>(dh), step(y, t, units_));
       const auto [dw, beta_w] = p.gradient_to_add(w_);
       const auto [db, beta_b] = p.gradient_to_add(b_);
       be.gemm(dw, transposed(step(x, t, in_.last())), const_matrix<B>(dz), {1, beta_w});
-      be.reduce(sum{}, db, {beta_b}, identity{}, const_matrix<B>(dz));
+      be.reduce(reduction::sum{}, db, {beta_b}, identity{}, const_matrix<B>(dz));
       if (t > 0) {
         const auto [du, beta_u] = p.gradient_to_add(u_);
         be.gemm(du, transposed(step(y, t - 1, units_)), const_matrix<B>(dz), {1, beta_u});
@@ -321,7 +321,7 @@ class max_over_pairs {
     const B& be = p.backend();
     if (!p.training()) {
       const const_matrix<B> pairs = with_columns(x, 2);
-      be.reduce(maximum{}, with_columns(y, 1), identity{}, pairs);
+      be.reduce(reduction::maximum{}, with_columns(y, 1), identity{}, pairs);
       return;
     }
     const auto values = to_host(be, x);

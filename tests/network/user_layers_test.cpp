@@ -22,10 +22,10 @@ using host_double = basic_cpu<double>;
 /// One layer called twice with the same parameters: y = f(f(x)).
 struct tied {
   static constexpr const char* name = "tied";
-  dense<dynamic, dynamic, chainrule::tanh> first, second;
+  dense<dynamic, dynamic, fn::tanh> first, second;
   saved_id between{};
 
-  explicit tied(index_t n) : first(n, chainrule::tanh{}), second(n, chainrule::tanh{}) {}
+  explicit tied(index_t n) : first(n, fn::tanh{}), second(n, fn::tanh{}) {}
   shape bind(plan& p, const shape& in) {
     between = p.intermediate(in.size());
     return p.child("f", second, p.child("f", first, in));
@@ -94,12 +94,13 @@ template <class F>
 void each_network(const F& f) {
   f("batch norm", sequence{dense{6, 5}, user::batch_norm{}, dense{3}});
   f("batch norm of images", sequence{input{3, 2, 4}, user::batch_norm{}, flatten{}, dense{2}});
-  f("residual", sequence{dense{6, 5, chainrule::tanh{}},
-                         user::skip{sequence{dense{7, gelu{}}, dense{5, sigmoid{}}}}, dense{3}});
+  f("residual",
+    sequence{dense{6, 5, fn::tanh{}},
+             user::skip{sequence{dense{7, gelu{}}, dense{5, fn::sigmoid{}}}}, dense{3}});
   f("tied", sequence{dense{6, 5}, tied{5}, dense{3}});
   f("convolution",
-    sequence{input{4, 3, 2}, dense{3, chainrule::tanh{}}, user::conv3x3{2}, flatten{}, dense{2}});
-  f("max over pairs", sequence{dense{6, 8}, user::max_over_pairs{}, dense{4, chainrule::tanh{}},
+    sequence{input{4, 3, 2}, dense{3, fn::tanh{}}, user::conv3x3{2}, flatten{}, dense{2}});
+  f("max over pairs", sequence{dense{6, 8}, user::max_over_pairs{}, dense{4, fn::tanh{}},
                                user::max_over_pairs{}, dense{3}});
   f("elman", sequence{input{4, 3}, dense{3}, user::elman{5}, flatten{}, dense{2}});
 }

@@ -95,8 +95,8 @@ TEST_CASE("kernels that work in groups are compiled for these groups", "[launch]
   be.map(fn::fill{1}, x.view());
   faults::now.launches.clear();
   be.gemm(y.view(), x.view(), x.view());
-  be.reduce(sum{}, row.view(), fn::identity{}, y.view());
-  be.reduce(sum{}, column.view(), fn::identity{}, y.view());
+  be.reduce(reduction::sum{}, row.view(), fn::identity{}, y.view());
+  be.reduce(reduction::sum{}, column.view(), fn::identity{}, y.view());
   be.softmax_rows(x.view(), x.view());
   REQUIRE(faults::now.launches.size() == 4);
   for (const faults::launched& l : faults::now.launches) {

@@ -2,6 +2,7 @@
 #include "chainrule/ops/dropout.hpp"
 #include "chainrule/ops/linear.hpp"
 #include "chainrule/ops/softmax.hpp"
+#include "chainrule/ops/vjp.hpp"
 #include "support/catch.hpp"
 #include "testing/batches.hpp"
 
@@ -18,19 +19,24 @@ TEMPLATE_LIST_TEST_CASE("linear's vector-Jacobian product assigns or adds its gr
   tensor<TestType> dw = numbers(be, 3, 2, std::vector<double>(6, not_a_number));
   tensor<TestType> db = numbers(be, 1, 2, {not_a_number, not_a_number});
   tensor<TestType> dx = numbers(be, 2, 3, std::vector<double>(6, not_a_number));
-  ops::linear_vjp(be, x.view(), w.view(), dz.view(), dw.view(), 0, db.view(), 0, dx.view());
+  const auto vjp = [&](double beta, matrix<TestType> to) {
+    ops::matrix_step<TestType, 3> step(be, dz.view(), {}, {x.view(), w.view(), {}},
+                                       {to, {dw.view(), beta}, {db.view(), beta}});
+    ops::linear_op{}.vjp(step);
+  };
+  vjp(0, dx.view());
   CHECK(doubles(be, dw) == std::vector<double>{-7, 22, -8, 35, -9, 48});
   CHECK(doubles(be, db) == std::vector<double>{-1, 13});
   CHECK(doubles(be, dx) == std::vector<double>{-9, 2, 7, -5, -4, 9});
 
   // Without dx the others are the same.
   dw = numbers(be, 3, 2, std::vector<double>(6, not_a_number));
-  ops::linear_vjp(be, x.view(), w.view(), dz.view(), dw.view(), 0, db.view(), 0, {});
+  vjp(0, {});
   CHECK(doubles(be, dw) == std::vector<double>{-7, 22, -8, 35, -9, 48});
 
   // A beta of 1 adds to the gradients of the parameters; dx is assigned all the same.
   dx = numbers(be, 2, 3, std::vector<double>(6, not_a_number));
-  ops::linear_vjp(be, x.view(), w.view(), dz.view(), dw.view(), 1, db.view(), 1, dx.view());
+  vjp(1, dx.view());
   CHECK(doubles(be, dw) == std::vector<double>{-14, 44, -16, 70, -18, 96});
   CHECK(doubles(be, db) == std::vector<double>{-2, 26});
   CHECK(doubles(be, dx) == std::vector<double>{-9, 2, 7, -5, -4, 9});
@@ -161,9 +167,10 @@ TEMPLATE_LIST_TEST_CASE("dropout's gradient flows where the forward pass did", "
   tensor<TestType> y(be, 9, 13);
   tensor<TestType> dx(be, 9, 13);
   be.random(u.view(), 1, 2);
-  ops::dropout(be, 0.25, const_matrix<TestType>(ones.view()), const_matrix<TestType>(u.view()),
-               y.view());
-  ops::dropout_vjp(be, 0.25, const_matrix<TestType>(u.view()), ones.view(), dx.view());
+  const ops::dropout_op op{0.25};
+  op.forward(be, y.view(), const_matrix<TestType>(ones.view()), const_matrix<TestType>(u.view()));
+  ops::matrix_step<TestType, 2> step(be, ones.view(), {}, {{}, u.view()}, {dx.view(), {}});
+  op.vjp(step);
   CHECK(same_bits(doubles(be, dx), doubles(be, y)));
   const auto drawn = doubles(be, u);
   const auto out = doubles(be, y);
@@ -172,7 +179,6 @@ TEMPLATE_LIST_TEST_CASE("dropout's gradient flows where the forward pass did", "
   // In place.
   be.copy(dx.view(), ones.view());
   be.random(u.view(), 1, 2);
-  ops::dropout(be, 0.25, const_matrix<TestType>(dx.view()), const_matrix<TestType>(u.view()),
-               dx.view());
+  op.forward(be, dx.view(), const_matrix<TestType>(dx.view()), const_matrix<TestType>(u.view()));
   CHECK(same_bits(doubles(be, dx), out));
 }

@@ -26,7 +26,7 @@ path descend(const B& be, double rate, int steps) {
   tensor<B> error(be, 1, 1);
   path walked;
   const auto measure = [&] {
-    be.reduce(sum{}, error.view(), fn::sqr{}, point[place]);
+    be.reduce(reduction::sum{}, error.view(), fn::sqr{}, point[place]);
     walked.errors.push_back(doubles(be, error)[0]);
   };
   for (int i = 0; i < steps; ++i) {

@@ -80,8 +80,8 @@ TEST_CASE("the derivative from the output is that of the expression") {
     }
   });
   CHECK(derivable == 9);
-  static_assert(derivable_from_output<sigmoid> && derivable_from_output<chainrule::tanh> &&
-                derivable_from_output<relu> && derivable_from_output<softplus>);
+  static_assert(derivable_from_output<fn::sigmoid> && derivable_from_output<fn::tanh> &&
+                derivable_from_output<relu> && derivable_from_output<fn::softplus>);
   static_assert(!derivable_from_output<gelu> && !derivable_from_output<silu>);
   static_assert(states_derivative<softsign> && !states_derivative<mish>);
 }
@@ -97,12 +97,12 @@ TEST_CASE("activations at their kinks") {
   CHECK(at(elu{}, 0) == 1);
   CHECK(std::fabs(at(selu{}, 0) - selu::lambda * selu::alpha) <= 4 * numeric::epsilon);
   CHECK(at(softsign{}, 0) == 1);
-  CHECK(at(softplus{}, 0) == 0.5);
+  CHECK(at(fn::softplus{}, 0) == 0.5);
   CHECK(at(hard_sigmoid{}, 3) == 0);
   CHECK(at(hard_sigmoid{}, -3) == 0);
   CHECK(at(hard_swish{}, -3) == 0);
   CHECK(at(hard_swish{}, 3) == 1);
-  CHECK(at(chainrule::sign{}, 0) == 0);
+  CHECK(at(fn::sign{}, 0) == 0);
 }
 
 TEST_CASE("backward multiplies by the derivative, from what is kept") {

@@ -63,9 +63,9 @@ TEST_CASE("activations have the values of their definitions") {
     CHECK(close(elu{0.5}(x), x > 0 ? x : 0.5 * (std::exp(x) - 1)));
     CHECK(
         close(selu{}(x), x > 0 ? 1.0507009873554805 * x : 1.7580993408473766 * (std::exp(x) - 1)));
-    CHECK(close(sigmoid{}(x), s));
-    CHECK(close(chainrule::tanh{}(x), std::tanh(x)));
-    CHECK(close(softplus{}(x), plus));
+    CHECK(close(fn::sigmoid{}(x), s));
+    CHECK(close(fn::tanh{}(x), std::tanh(x)));
+    CHECK(close(fn::softplus{}(x), plus));
     CHECK(close(softsign{}(x), x / (1 + std::fabs(x))));
     CHECK(close(silu{}(x), x * s));
     CHECK(close(gelu{}(x), x * 0.5 * std::erfc(-x / std::sqrt(2.0))));
@@ -76,7 +76,7 @@ TEST_CASE("activations have the values of their definitions") {
     const double hard = std::fmin(1, std::fmax(0, x / 6 + 0.5));
     CHECK(close(hard_sigmoid{}(x), hard));
     CHECK(close(hard_swish{}(x), x * hard));
-    CHECK(chainrule::sign{}(x) == (x > 0) - (x < 0));
+    CHECK(fn::sign{}(x) == (x > 0) - (x < 0));
   }
 }
 
@@ -116,7 +116,7 @@ TEST_CASE("names and gains of functors with and without them") {
   CHECK(chainrule::name_of<swish>() == "custom");
   CHECK(chainrule::gain_of<chainrule::relu>() == chainrule::gain_class::rectifier);
   CHECK(chainrule::gain_of<chainrule::selu>() == chainrule::gain_class::self_normalizing);
-  CHECK(chainrule::gain_of<chainrule::tanh>() == chainrule::gain_class::linear);
+  CHECK(chainrule::gain_of<chainrule::fn::tanh>() == chainrule::gain_class::linear);
   CHECK(chainrule::gain_of<swish>() == chainrule::gain_class::linear);
 }
 
@@ -132,10 +132,10 @@ TEST_CASE("a functor of one's own runs over every number type") {
       CHECK(std::fabs(v - static_cast<float>(y)) <= 16 * eps_f);
 
     const double slope = swish_slope(x);
-    CHECK(std::fabs(swish{}(dual<double>(x, 1)).slope - slope) <= 16 * eps);
+    CHECK(std::fabs(swish{}(dual<double>(x, 1)).derivative - slope) <= 16 * eps);
     CHECK(std::fabs(chainrule::derivative_of<swish>{}(x)-slope) <= 16 * eps);
     const dual<lane<float>> in_lanes(lane<float>(x), lane<float>(1));
-    for (const float v : elements(swish{}(in_lanes).slope))
+    for (const float v : elements(swish{}(in_lanes).derivative))
       CHECK(std::fabs(v - static_cast<float>(slope)) <= 32 * eps_f);
     for (const double v : elements(chainrule::derivative_of<swish>{}(lane<double>(x))))
       CHECK(std::fabs(v - slope) <= 32 * eps);
@@ -148,8 +148,8 @@ TEST_CASE("a functor over duals of lanes agrees with itself over duals of scalar
     const auto got = everything{}(dual<lane<double>>(lane<double>(x), lane<double>(1)));
     for (const double v : elements(got.value))
       CHECK(std::fabs(v - want.value) <= 64 * std::numeric_limits<double>::epsilon());
-    for (const double v : elements(got.slope))
-      CHECK(std::fabs(v - want.slope) <= 64 * std::numeric_limits<double>::epsilon());
+    for (const double v : elements(got.derivative))
+      CHECK(std::fabs(v - want.derivative) <= 64 * std::numeric_limits<double>::epsilon());
   }
 }
 

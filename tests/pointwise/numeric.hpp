@@ -36,8 +36,8 @@ template <class F>
 double second_derivative(const F& f, double x) {
   using chainrule::dual;
   const auto y = f(dual<dual<double>>({x, 1}, {1, 0}));
-  if constexpr (requires { y.slope.slope; })
-    return y.slope.slope;
+  if constexpr (requires { y.derivative.derivative; })
+    return y.derivative.derivative;
   else
     return 0;
 }

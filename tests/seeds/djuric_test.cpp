@@ -55,7 +55,7 @@ TEMPLATE_LIST_TEST_CASE("N6: the sigmoid as a hyperbolic tangent", "[seeds]", ba
   const TestType be;
   numbers x;
   for (int i = -20000; i <= 20000; ++i) x.push_back(i / 1000.0);
-  const numbers s = mapped(be, sigmoid{}, uploaded(be, x));
+  const numbers s = mapped(be, fn::sigmoid{}, uploaded(be, x));
   double worst = 0;
   for (std::size_t i = 0; i < x.size(); ++i)
     worst = std::fmax(worst, std::fabs(s[i] - 1 / (1 + std::exp(-x[i]))));
@@ -69,10 +69,10 @@ TEMPLATE_LIST_TEST_CASE("N7: the sigmoid's derivative, with working memory", "[s
   const auto x = uploaded(be, {.1, .5, .9, 1.57079632679489661923});
   const numbers want{.249376, .235004, .205500, .142483};
   row n7("N7");
-  n7.digits(mapped(be, derivative_of<sigmoid>{}, x), want, 1e-6);
+  n7.digits(mapped(be, derivative_of<fn::sigmoid>{}, x), want, 1e-6);
   n7.note("the text prints 0.00 first: it frees the buffer that it returns");
   // Its steps: s = sigmoid(x), w = 1 - s, s times w in place.
-  auto s = uploaded(be, mapped(be, sigmoid{}, x));
+  auto s = uploaded(be, mapped(be, fn::sigmoid{}, x));
   tensor<TestType> work(be, 1, 4);
   be.map(fn::affine{-1, 1}, work.view(), s.view());
   be.map(fn::multiplies{}, s.view(), s.view(), work.view());

@@ -142,7 +142,7 @@ TEMPLATE_LIST_TEST_CASE("K14, K15: scores and the cost of a support vector machi
   const auto w = t.variable(2, 1, {.1, .2});
   const auto b = t.variable(.3);
   const auto scores = matmul(x, w) + b;
-  const auto costs = math::relu(1 - y * scores);
+  const auto costs = max(1 - y * scores, 0);
   const auto penalty = .1 * math::sum(sqr(w));
   const auto total = math::sum(costs) + penalty;
   row k15("K15");
@@ -170,7 +170,7 @@ std::vector<double> force(tape<B>& t, const std::vector<double>& w, const point&
   const auto ab = t.variable(1, 2, {w[0], w[1]});
   const auto c = t.variable(w[2]);
   const auto score = math::sum(ab * t.constant(1, 2, {p.x, p.y})) + c;
-  const auto cost = math::relu(1 - p.label * score) + alpha / 2 * math::sum(sqr(ab));
+  const auto cost = max(1 - p.label * score, 0) + alpha / 2 * math::sum(sqr(ab));
   backward(cost);
   const auto g = to_host(ab.gradient());
   return {-g[0], -g[1], -c.gradient().item()};
@@ -248,8 +248,8 @@ TEMPLATE_LIST_TEST_CASE("K20: a 2-3-1 network of ReLUs", "[seeds]", backends) {
     return p;
   };
   const auto cost = [&](const list& p) {
-    const auto scores = matmul(math::relu(matmul(x, p[0]) + p[1]), p[2]) + p[3];
-    return mean(math::relu(1 - y * scores)) + .005 * (math::sum(sqr(p[0])) + math::sum(sqr(p[2])));
+    const auto scores = matmul(max(matmul(x, p[0]) + p[1], 0), p[2]) + p[3];
+    return mean(max(1 - y * scores, 0)) + .005 * (math::sum(sqr(p[0])) + math::sum(sqr(p[2])));
   };
 
   list w = parameters(start);

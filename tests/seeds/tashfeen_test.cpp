@@ -58,7 +58,7 @@ outcome run_parity(int epochs, bool fair_batches) {
   const dataset<real> train(be, seen.view(), seen.even, 2);
   const dataset<real> test(be, unseen.view(), unseen.even, 2);
   numpy::random_state random(0);
-  network net{be, dense{10, 3, sigmoid{}}, dense{3, 2, sigmoid{}}};
+  network net{be, dense{10, 3, fn::sigmoid{}}, dense{3, 2, fn::sigmoid{}}};
   parity::draw_weights(net, random);
   parity::numpy_order order(random);
   parity::batch_errors errors(fair_batches ? 0 : 8);
@@ -196,7 +196,7 @@ TEST_CASE("T1: gradient descent on the bowl a^2 + b^2") {
   const std::array<double, 7> places{4, 1.6, .64, .256, .1024, .04096, .016384};
   for (std::size_t step = 0; step < errors.size(); ++step) {
     const const_matrix<real> at = point[place];
-    be.reduce(sum{}, error.view(), fn::sqr{}, at);
+    be.reduce(reduction::sum{}, error.view(), fn::sqr{}, at);
     be.map(derivative_of<fn::sqr>{}, gradient[place], at);
     rule.update(point, gradient);
     // Each step multiplies a and b by 1 - 0.6, with a few roundings.
@@ -264,7 +264,7 @@ TEST_CASE("T4 with the true mean of the last batch") {
 TEST_CASE("T7: one gradient of the parity network") {
   const real be;
   numpy::random_state random(0);
-  network net{be, dense{10, 3, sigmoid{}}, dense{3, 2, sigmoid{}}};
+  network net{be, dense{10, 3, fn::sigmoid{}}, dense{3, 2, fn::sigmoid{}}};
   parity::draw_weights(net, random);
   const parity::numbers five(5, 6);
   CHECK(five.bits == std::vector<std::uint8_t>{0, 0, 0, 0, 0, 0, 0, 1, 0, 1});
@@ -331,7 +331,7 @@ TEST_CASE("every sample is in a batch, whatever the rule of the last batch") {
     const parity::numbers all(0, static_cast<int>(count));
     const dataset<real> data(be, all.view(), all.even, 2);
     for (const bool merge : {false, true}) {
-      network net{be, dense{10, 2, sigmoid{}}};
+      network net{be, dense{10, 2, fn::sigmoid{}}};
       batch_sizes seen;
       trainer t(net, sum_of_squares{}, sgd{0.1});
       const history h = t.fit(data, {.epochs = 2,
@@ -355,7 +355,7 @@ TEST_CASE("an order that is given is followed, and must name each sample once") 
   const parity::numbers four(0, 4);
   const dataset<real> data(be, four.view(), four.even, 2);
   const auto weights_after = [&](std::vector<std::int32_t> numbers) {
-    network net{be, dense{10, 2, sigmoid{}}};
+    network net{be, dense{10, 2, fn::sigmoid{}}};
     fixed_order order(std::move(numbers));
     trainer t(net, sum_of_squares{}, sgd{1.0});
     t.fit(data, {.epochs = 1, .batch = 1, .order = &order});

@@ -44,20 +44,20 @@ struct faulty {
     return x;
   }
   void forward(pass<B>& p, const_matrix<B> x, matrix<B> y) const {
-    ops::linear(p.backend(), x, p.value(weight), p.value(bias), y, chainrule::tanh{});
+    ops::linear_op{}.forward(p.backend(), y, x, p.value(weight), p.value(bias), fn::tanh{});
   }
   void backward(pass<B>& p, const_matrix<B> x, const_matrix<B> y, const_matrix<B> dy,
                 matrix<B> dx) const {
     const B& be = p.backend();
     const matrix<B> slope = p.scratch(dz);
-    be.map(backward_of<chainrule::tanh>{}, slope, dy, y);
+    be.map(backward_of<fn::tanh>{}, slope, dy, y);
     if (kind == fault::wrong_slope) be.map(fn::affine{1.0001, 0}, slope, slope);
     if (kind == fault::zero) be.map(fn::fill{0}, slope);
     if (kind == fault::summed) be.map(fn::affine{2, 0}, slope, slope);
     const matrix<B> dw = p.gradient_to_add(weight).gradient;
     const matrix<B> db = p.gradient_to_add(bias).gradient;
     be.gemm(dw, transposed(x), const_matrix<B>(slope), {1, kind == fault::added ? 1.0 : 0.0});
-    if (kind != fault::missing_bias) be.reduce(sum{}, db, identity{}, slope);
+    if (kind != fault::missing_bias) be.reduce(reduction::sum{}, db, identity{}, slope);
     if (dx.empty() || kind == fault::no_input) return;
     const const_matrix<B> w = p.value(weight);
     be.gemm(dx, const_matrix<B>(slope),
@@ -215,7 +215,7 @@ TEST_CASE("the checker leaves out kinks, but never many of them", "[testing]") {
 
 TEST_CASE("the checker leaves the parameters as they were", "[testing]") {
   const B be;
-  network<B> net{be, {dense{3, 4, sigmoid{}}, dense{4, 2}}};
+  network<B> net{be, {dense{3, 4, fn::sigmoid{}}, dense{4, 2}}};
   net.initialize(5);
   const auto before = to_host(be, const_matrix<B>(net.parameters().all()));
   const tensor<B> x = uniform(be, 3, 3, 1);

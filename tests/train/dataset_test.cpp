@@ -207,7 +207,7 @@ TEMPLATE_LIST_TEST_CASE("streamed inputs give the same batches and the same trai
       CHECK(sample == 11);
     }
 
-    network net{be, dense{3, 4, sigmoid{}}, dense{4, 2}};
+    network net{be, dense{3, 4, fn::sigmoid{}}, dense{4, 2}};
     net.initialize(2);
     trainer training{net, softmax_cross_entropy{}, sgd{0.5}};
     training.fit(data, {.epochs = 2, .batch = 4, .seed = 3});  // the last batch has 3

@@ -31,7 +31,7 @@ TEST_CASE("a network with a hidden layer learns exclusive or") {
   const dataset<B> data(be, matrix_view<const float>(x.data(), 4, 2),
                         matrix_view<const float>(t.data(), 4, 1));
   for (const std::uint64_t seed : {1U, 2U, 3U}) {
-    network net{be, dense{2, 8, chainrule::tanh{}}, dense{8, 1}};
+    network net{be, dense{2, 8, fn::tanh{}}, dense{8, 1}};
     net.initialize(seed);
     trainer trainer{net, quadratic_cost{}, momentum{.rate = 0.1}};
     const double before = trainer.evaluate(data).loss;
@@ -58,7 +58,7 @@ TEST_CASE("regression: a network learns a sine from its values") {
     return matrix_view<const double>(v.data(), static_cast<index_t>(v.size()), 1);
   };
   const dataset<B> data(be, view(x), view(t));
-  network net{be, dense{1, 20, chainrule::tanh{}}, dense{20, 1}};
+  network net{be, dense{1, 20, fn::tanh{}}, dense{20, 1}};
   net.initialize(4);
   trainer trainer{net, mean_squared_error{}, adam{.rate = cosine(0.05, 400 * 10)}};
   const history h = trainer.fit(data, {.epochs = 400, .batch = 20, .seed = 4});

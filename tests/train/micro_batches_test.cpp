@@ -15,8 +15,8 @@ using real = basic_cpu<double>;
 namespace {
 
 /// A layer that looks across samples, as it says, and a loss that does not say that it does not.
-struct whole_batch_activation : activation<chainrule::tanh> {
-  whole_batch_activation() : activation(chainrule::tanh{}) {}
+struct whole_batch_activation : activation<fn::tanh> {
+  whole_batch_activation() : activation(fn::tanh{}) {}
   [[nodiscard]] shape bind(plan& p, const shape& in) const {
     p.needs_whole_batch();
     return activation::bind(p, in);
@@ -52,8 +52,8 @@ std::vector<double> trained(const Loss& loss, const labelled_images& images,
   if (with_silent_layer)
     return train(
         network{be, dense{784, width}, whole_batch_activation{}, dropout{0.3}, dense{width, 10}});
-  return train(network{be, dense{784, width}, activation{chainrule::tanh{}}, dropout{0.3},
-                       dense{width, 10}});
+  return train(
+      network{be, dense{784, width}, activation{fn::tanh{}}, dropout{0.3}, dense{width, 10}});
 }
 
 double worst_difference(const std::vector<double>& a, const std::vector<double>& b) {

@@ -1,5 +1,5 @@
 /// \file
-/// Automatic differentiation, all of it: begin with autodiff/tape.hpp.
+/// All headers of automatic differentiation; begin with autodiff/tape.hpp.
 #ifndef CHAINRULE_AUTODIFF_AUTODIFF_HPP
 #define CHAINRULE_AUTODIFF_AUTODIFF_HPP
 
@@ -8,7 +8,6 @@
 #include "chainrule/autodiff/dot.hpp"
 #include "chainrule/autodiff/jacobian.hpp"
 #include "chainrule/autodiff/lambda_layer.hpp"
-#include "chainrule/autodiff/matmul.hpp"
-#include "chainrule/autodiff/structure.hpp"
+#include "chainrule/autodiff/parameter_set.hpp"
 
 #endif  // CHAINRULE_AUTODIFF_AUTODIFF_HPP

@@ -1,28 +1,26 @@
 /// \file
-/// The backward pass: `backward(y)` leaves gradients at the variables, `gradient(y, {x, w})`
+/// The backward pass: `backward(y)` stores gradients in the variables, `gradient(y, {x, w})`
 /// returns them.
 ///
 ///     backward(loss);                              // w.gradient() += dloss/dw for every variable
-///     auto d = gradient(loss, {x, w});             // d[0], d[1]; leaves nothing behind
+///     auto d = gradient(loss, {x, w});             // d[0], d[1]; stores nothing
 ///     auto g = gradient(y, x, {.create_graph = true});
 ///     auto h = gradient(g, x);                     // d2y/dx2, of a scalar
 ///
-/// Results are walked last to first, each once, in a loop; gradients of a value that was used
-/// several times are added up in the same order every time. Unless the graph is kept, each node
-/// lets go of what it was made from as soon as its turn is over, and memory goes with it.
+/// Each result is visited once, last to first; gradients of a value that was used several times are
+/// added in the same order every time. Unless the graph is kept, each node releases what it was
+/// made from once it has been visited, and its memory with it.
 #ifndef CHAINRULE_AUTODIFF_BACKWARD_HPP
 #define CHAINRULE_AUTODIFF_BACKWARD_HPP
 
 #include <array>
 
-#include "chainrule/autodiff/operators.hpp"
-#include "chainrule/autodiff/reductions.hpp"
-#include "chainrule/autodiff/structure.hpp"
+#include "chainrule/autodiff/functions.hpp"
 
 namespace chainrule {
 
 struct gradient_options {
-  /// The gradients remember how they were made, and can be differentiated again. Keeps the graph.
+  /// Records the gradients, so that they can be differentiated again. Keeps the graph.
   bool create_graph = false;
   /// A further backward pass may go through the same graph.
   bool keep_graph = false;
@@ -42,7 +40,8 @@ void vjp_step<B>::give(std::size_t i, variable<B> g) const {
   add_gradient(graph_, input->delta, g, differentiable_);
 }
 
-/// sum += g, where `sum` is a node's field; in place if nobody can see it.
+/// sum += more, where `sum` is a field of a node: in place if the value is external or has no other
+/// user.
 template <backend B>
 void add_gradient(graph<B>& g, node<B>*& sum, const variable<B>& more, bool differentiable) {
   if (sum == nullptr) {
@@ -50,13 +49,13 @@ void add_gradient(graph<B>& g, node<B>*& sum, const variable<B>& more, bool diff
     g.retain(sum);
     return;
   }
-  if (!differentiable && g.is_private(sum)) {
+  if (!differentiable && (sum->is_external || g.is_private(sum))) {
     if constexpr (in_host_memory<B>)
       if (sum->memory == nullptr) {
         sum->scalar += *more.node().value.data();
         return;
       }
-    g.backend().map(fn::plus{}, g.writable(sum), sum->value, more.view());
+    ops::add(g.backend(), g.writable(sum), more.view());
     return;
   }
   const variable<B> total = variable<B>(g, *sum) + more;
@@ -69,25 +68,23 @@ template <backend B>
 class backward_pass {
  public:
   backward_pass(graph<B>& g, gradient_options options)
-      : graph_(g), options_(options), order_(std::move(g.order)), stack_(std::move(g.stack)) {
+      : graph_(g), options_(options), order_(std::move(g.order)) {
     options_.keep_graph = options_.keep_graph || options_.create_graph;
-    if (!options_.create_graph) graph_.begin_silence();
+    if (!options_.create_graph) graph_.pause_recording();
   }
   backward_pass(const backward_pass&) = delete;
   backward_pass& operator=(const backward_pass&) = delete;
   ~backward_pass() {
-    // What is left after an exception.
+    // After an exception some nodes are not finished.
     for (node<B>* n : order_)
       if (n != nullptr) finish(n);
-    if (!options_.create_graph) graph_.end_silence();
+    if (!options_.create_graph) graph_.resume_recording();
     order_.clear();
-    stack_.clear();
     graph_.order = std::move(order_);
-    graph_.stack = std::move(stack_);
   }
 
-  /// Without targets: gradients are added to what the variables keep. With: results[i] is that of
-  /// targets[i], a constant 0 if y does not depend on it.
+  /// Without targets, gradients are added to those stored in the variables. With targets,
+  /// results[i] is the gradient of targets[i], a constant 0 if y does not depend on it.
   void run(const variable<B>& y, const variable<B>& seed, const std::vector<variable<B>>* targets,
            std::vector<variable<B>>* results) {
     for_targets_ = targets != nullptr;
@@ -103,7 +100,7 @@ class backward_pass {
       node<B>* const n = order_[i];
       if (n->is_needed && n->delta != nullptr) {
         if (n->made_by != nullptr) {
-          vjp_step<B> step(graph_, *n, options_.create_graph);
+          vjp_step<B> step(graph_, *n, options_.create_graph, for_targets_);
           n->made_by->vjp(step);
           if (!options_.keep_graph) {
             graph_.forget_inputs(n);
@@ -123,7 +120,7 @@ class backward_pass {
   }
 
  private:
-  /// The targets know that they are, also if something fails.
+  /// Marks the nodes of the targets for its scope.
   struct marked_targets {
     explicit marked_targets(const std::vector<variable<B>>* t) : targets(t) { mark(true); }
     ~marked_targets() { mark(false); }
@@ -136,30 +133,17 @@ class backward_pass {
     const std::vector<variable<B>>* targets;
   };
 
-  /// Fills order_ with what y was made from, inputs before results, each with one user more.
+  /// Fills order_ with what y was made from, inputs before results, and retains each node.
   void collect(node<B>* y) {
-    const std::uint64_t visit = graph_.next_visit();
-    const auto enter = [&](node<B>* n) {
-      if (n->visit == visit || !n->wants_gradient) return;
-      n->visit = visit;
-      n->cursor = 0;
-      stack_.push_back(n);
-    };
-    enter(y);
-    while (!stack_.empty()) {
-      node<B>* const n = stack_.back();
+    const auto wants = [](const node<B>* n) { return n->wants_gradient; };
+    graph_.walk(y, wants, [&](node<B>* n) {
       if (n->is_released) refuse_released();
-      if (n->cursor < n->input_count) {
-        enter(n->inputs[n->cursor++]);
-        continue;
-      }
-      stack_.pop_back();
       bool needed = !for_targets_ || n->is_target;
       for (std::uint32_t i = 0; i < n->input_count; ++i) needed = needed || n->inputs[i]->is_needed;
       n->is_needed = needed;
       graph_.retain(n);
       order_.push_back(n);
-    }
+    });
   }
 
   void finish(node<B>* n) {
@@ -170,14 +154,13 @@ class backward_pass {
 
   [[noreturn, gnu::cold, gnu::noinline]] static void refuse_released() {
     throw value_error(
-        "a backward pass went through this graph before and let go of it; give that pass "
+        "a backward pass went through this graph before and freed it; give that pass "
         "{.keep_graph = true} if another is to follow");
   }
 
   graph<B>& graph_;
   gradient_options options_;
   std::vector<node<B>*> order_;
-  std::vector<node<B>*> stack_;
   bool for_targets_ = false;
 };
 
@@ -200,8 +183,8 @@ template <backend B>
   return on_graph(g, *seed);
 }
 
-/// Throws value_error if y was not recorded: its gradient would be 0 without a word, also where
-/// somebody forgot create_graph.
+/// Throws value_error if y was not recorded, for instance for want of create_graph; its gradient
+/// would silently be 0.
 template <backend B>
 void require_history(const variable<B>& y) {
   if (!y.requires_gradient())
@@ -212,11 +195,11 @@ void require_history(const variable<B>& y) {
         "{.create_graph = true}");
 }
 
-/// A gradient that may be differentiated again, also where it does not vary: then to 0.
+/// x, or where no gradient flows to it, a variable of the same value to which one does.
 template <backend B>
-[[nodiscard]] variable<B> with_history(const variable<B>& g) {
-  if (g.requires_gradient()) return g;
-  variable<B> other = look_at(g, g.view());
+[[nodiscard]] variable<B> differentiable(const variable<B>& x) {
+  if (x.requires_gradient()) return x;
+  variable<B> other = look_at(x, x.view());
   other.node().wants_gradient = true;
   return other;
 }
@@ -246,7 +229,7 @@ template <backend B>
   for (std::size_t i = 0; i < x.size(); ++i) {
     variable<B>& r = results[i];
     if (r.is_constant()) r = variable<B>::adopt(g, make_filled(g, x[i].shape(), 0));
-    if (options.create_graph) r = with_history(r);
+    if (options.create_graph) r = differentiable(r);
   }
   return results;
 }
@@ -256,13 +239,13 @@ template <backend B>
 namespace math {
 
 /// Adds dy/dx to x.gradient() for every variable x of the tape that y was made from, and for
-/// intermediate results that were asked to keep theirs. y is 1 x 1. Throws shape_error if it is
-/// not, value_error if y depends on no variable, or if an earlier pass let go of the graph.
+/// intermediate results after retain_gradient. y is 1 x 1. Throws shape_error if it is not,
+/// value_error if y depends on no variable, or if an earlier pass freed the graph.
 template <backend B>
 void backward(const variable<B>& y, gradient_options options = {}) {
   chainrule::detail::backward_from<B>(y, nullptr, options.keep_graph);
 }
-/// The same for a y of any shape: the gradient of the sum of y * seed, for a seed of y's shape.
+/// Adds the gradients of the sum of y * seed, for a y of any shape and a seed of that shape.
 template <backend B>
 void backward(const variable<B>& y, const variable<B>& seed, gradient_options options = {}) {
   chainrule::detail::backward_from<B>(y, &seed, options.keep_graph);
@@ -276,7 +259,7 @@ template <backend B>
                                                 gradient_options options = {}) {
   return chainrule::detail::gradient_from<B>(y, x, nullptr, options);
 }
-/// The same for one x.
+/// dy/dx for one x.
 template <backend B>
 [[nodiscard]] variable<B> gradient(const variable<B>& y, const variable<B>& x,
                                    gradient_options options = {}) {
@@ -289,6 +272,7 @@ template <backend B>
                                            const variable<B>& seed, gradient_options options = {}) {
   return chainrule::detail::gradient_from<B>(y, x, &seed, options);
 }
+/// seedᵀ dy/dx for one x.
 template <backend B>
 [[nodiscard]] variable<B> vjp(const variable<B>& y, const variable<B>& x, const variable<B>& seed,
                               gradient_options options = {}) {

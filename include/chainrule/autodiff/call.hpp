@@ -2,14 +2,15 @@
 /// `call`: a network, or a loss, as a node of a graph.
 ///
 ///     network encoder{be, dense{784, 64, relu{}}};
-///     arena<cpu> slopes = encoder.make_gradients();
-///     const auto code = call(encoder, x, slopes);         // x: n x 784
+///     optimizer opt{encoder, adam{1e-3}};
+///     const auto code = call(encoder, x, opt.gradients());     // x: n x 784
 ///     const auto loss = mean(call(softmax_cross_entropy{}, scores(code), labels.view()));
-///     backward(loss);                                      // adds to `slopes`, and to
-///     x.gradient()
+///     backward(loss);                                          // adds to opt.gradients()
+///     opt.update();
 ///
-/// A layer is called as a network of one. Both run their own forward and backward code, which can
-/// be differentiated once: for second derivatives, write the function with operations of the tape.
+/// A layer is called as a network of one layer. Networks and losses run their own forward and
+/// backward code, which can be differentiated once: for second derivatives, write the function with
+/// operations of the tape.
 #ifndef CHAINRULE_AUTODIFF_CALL_HPP
 #define CHAINRULE_AUTODIFF_CALL_HPP
 
@@ -27,12 +28,12 @@ namespace detail {
                            "or do without create_graph"));
 }
 
-/// What a call of a network keeps.
+/// What the node of a called network saves.
 template <backend B>
 struct network_call {
   const network<B>* net;
   pass<B> memory;
-  arena<B>* total;  // none: the parameters are constants
+  arena<B>* total;  // null: the parameters are constants
 };
 
 template <backend B>
@@ -41,19 +42,19 @@ struct network_operation {
 
   static void vjp(vjp_step<B>& step) {
     if (step.differentiable()) refuse_second("network");
-    state& s = step.template kept<state>();
+    state& s = step.template saved<state>();
     graph<B>& g = step.graph();
-    const B& be = g.backend();
     const variable<B> x = step.input(0);
-    be.copy(s.net->output_gradient(s.memory), step.dy().view());
-    arena<B> slopes = s.net->make_gradients();
     variable<B> dx;
     if (step.wants(0)) dx = variable<B>::adopt(g, g.make(x.shape()));
-    s.net->backward(x.view(), s.memory, slopes,
-                    step.wants(0) ? g.writable(&dx.node()) : matrix<B>{});
-    if (s.total != nullptr)
-      be.map(fn::plus{}, s.total->all(), const_matrix<B>(s.total->all()),
-             const_matrix<B>(slopes.all()));
+    const matrix<B> to = step.wants(0) ? g.writable(&dx.node()) : matrix<B>{};
+    g.backend().copy(s.net->output_gradient(s.memory), step.dy().view());
+    if (s.total != nullptr && !step.for_targets()) {
+      s.net->add_backward(x.view(), s.memory, *s.total, to);
+    } else {
+      arena<B> unused = s.net->make_gradients();
+      s.net->backward(x.view(), s.memory, unused, to);
+    }
     if (step.wants(0)) step.give(0, dx);
   }
   static constexpr operation<B> instance{"network", &vjp, node<B>::template end_of<state>()};
@@ -79,7 +80,7 @@ template <backend B>
 struct loss_operation {
   static void vjp(vjp_step<B>& step) {
     if (step.differentiable()) refuse_second("loss");
-    step.give(0, step.dy() * step.input(1));
+    step.give(0, fn::multiplies{}, step.dy(), step.input(1));
   }
   static constexpr operation<B> instance{"loss", &vjp};
 };
@@ -97,7 +98,7 @@ template <backend B>
                                const phase& p = phase{}) {
   return chainrule::detail::call_network(net, x, &gradients, p);
 }
-/// The same with parameters that are constants: only x gets a gradient.
+/// net(x) with parameters that are constants: only x gets a gradient.
 template <backend B>
 [[nodiscard]] variable<B> call(const network<B>& net, const variable<B>& x,
                                const phase& p = phase{}) {
@@ -113,12 +114,12 @@ template <backend B, loss<B> Loss>
   auto& g = y.graph();
   const B& be = g.backend();
   variable<B> result = variable<B>::adopt(g, g.make({y.rows(), 1}));
-  variable<B> slope = variable<B>::adopt(g, g.make(y.shape()));
+  variable<B> gradient = variable<B>::adopt(g, g.make(y.shape()));
   const variable<B> one = variable<B>::adopt(g, d::make_number(g, 1));
   loss_scratch<B> scratch(be, y.rows(), y.cols());
   loss(be, y.view(), targets, one.view(), g.writable(&result.node()),
-       y.requires_gradient() ? g.writable(&slope.node()) : matrix<B>{}, scratch);
-  d::record_made_from(result, d::loss_operation<B>::instance, d::nothing{}, y, slope);
+       y.requires_gradient() ? g.writable(&gradient.node()) : matrix<B>{}, scratch);
+  d::record_made_from(result, d::loss_operation<B>::instance, char{}, y, gradient);
   return result;
 }
 

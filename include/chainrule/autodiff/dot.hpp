@@ -3,8 +3,8 @@
 ///
 ///     std::fputs(to_dot(y, {{"x", x}, {"w", w}}).c_str(), stdout);   // | dot -Tsvg > circuit.svg
 ///
-/// One box per value: its name or operation, its shape, the value and, where one was kept, the
-/// gradient of small ones. A graph that a backward pass let go of is only its last value: draw it
+/// One box per value: its name or operation and its shape; for small ones also the value and the
+/// stored gradient. Of a graph that a backward pass has freed only the last value is left: draw it
 /// before, or keep it (`backward(y, {.keep_graph = true})`).
 #ifndef CHAINRULE_AUTODIFF_DOT_HPP
 #define CHAINRULE_AUTODIFF_DOT_HPP
@@ -56,27 +56,13 @@ template <backend B>
     const std::vector<std::pair<std::string, std::type_identity_t<variable<B>>>>& names = {}) {
   namespace d = chainrule::detail;
   auto& g = y.graph();
-  // Numbers them, inputs before what is made of them.
-  std::vector<d::node<B>*> order;
-  std::vector<d::node<B>*> stack;
-  const std::uint64_t visit = g.next_visit();
-  const auto enter = [&](d::node<B>* n) {
-    if (n->visit == visit) return;
-    n->visit = visit;
-    n->cursor = 0;
-    stack.push_back(n);
-  };
-  enter(&y.node());
-  while (!stack.empty()) {
-    d::node<B>* const n = stack.back();
-    if (n->cursor < n->input_count) {
-      enter(n->inputs[n->cursor++]);
-      continue;
-    }
-    stack.pop_back();
-    n->cursor = static_cast<std::uint32_t>(order.size());  // its number
-    order.push_back(n);
-  }
+  std::vector<d::node<B>*> order;  // numbered by their cursors
+  g.walk(
+      &y.node(), [](const d::node<B>*) { return true; },
+      [&](d::node<B>* n) {
+        n->cursor = static_cast<std::uint32_t>(order.size());
+        order.push_back(n);
+      });
 
   std::string text = "digraph {\n  rankdir=LR;\n  node [shape=box, fontname=\"monospace\"];\n";
   for (std::size_t i = 0; i < order.size(); ++i) {
@@ -94,8 +80,8 @@ template <backend B>
     if (const std::string value = d::small_text(g.backend(), n->value); !value.empty())
       text += "\\nvalue " + value;
     if (n->gradient != nullptr) {
-      const std::string slope = d::small_text(g.backend(), n->gradient->value);
-      text += slope.empty() ? "\\nhas a gradient" : "\\ngradient " + slope;
+      const std::string gradient = d::small_text(g.backend(), n->gradient->value);
+      text += gradient.empty() ? "\\nhas a gradient" : "\\ngradient " + gradient;
     }
     text += n->made_by == nullptr ? "\", style=rounded];\n" : "\"];\n";
     for (std::uint32_t k = 0; k < n->input_count; ++k)

@@ -1,5 +1,5 @@
 /// \file
-/// `graph<B>`: the nodes of a tape and their memory; and how a variable knows that they are gone.
+/// `graph<B>`: the nodes of a tape and their memory, and the weak handles that variables check.
 #ifndef CHAINRULE_AUTODIFF_GRAPH_HPP
 #define CHAINRULE_AUTODIFF_GRAPH_HPP
 
@@ -10,48 +10,48 @@
 #include <vector>
 
 #include "chainrule/autodiff/node.hpp"
+#include "chainrule/ops/reductions.hpp"
 
 namespace chainrule::detail {
 
-/// Tells whether a graph is still there. Tickets are never freed but used again, with another
-/// number: a variable that comes too late finds a number that is not its own, and no dangling
-/// address.
-struct ticket {
-  std::atomic<std::uint64_t> number{1};
+/// A weak handle of a graph. Handles are never freed but reused with another generation: a variable
+/// that outlives its graph finds a generation that is not its own, and never a dangling address.
+struct weak_handle {
+  std::atomic<std::uint64_t> generation{1};
   void* graph = nullptr;
 
   [[nodiscard]] bool is(std::uint64_t n) const {
-    return number.load(std::memory_order_relaxed) == n;
+    return generation.load(std::memory_order_relaxed) == n;
   }
-  /// All variables of the graph come too late from now on.
-  void expire() { number.fetch_add(1, std::memory_order_relaxed); }
+  /// Invalidates all variables of the graph.
+  void expire() { generation.fetch_add(1, std::memory_order_relaxed); }
 
-  [[nodiscard]] static ticket* take() {
-    office& o = the_office();
-    const std::lock_guard lock(o.mutex);
-    if (o.free.empty()) return &o.all.emplace_back();
-    ticket* const t = o.free.back();
-    o.free.pop_back();
-    return t;
+  [[nodiscard]] static weak_handle* acquire() {
+    registry& r = all_handles();
+    const std::lock_guard lock(r.mutex);
+    if (r.free.empty()) return &r.all.emplace_back();
+    weak_handle* const h = r.free.back();
+    r.free.pop_back();
+    return h;
   }
-  static void give_back(ticket* t) {
-    t->expire();
-    t->graph = nullptr;
-    office& o = the_office();
-    const std::lock_guard lock(o.mutex);
-    o.free.push_back(t);
+  static void release(weak_handle* h) {
+    h->expire();
+    h->graph = nullptr;
+    registry& r = all_handles();
+    const std::lock_guard lock(r.mutex);
+    r.free.push_back(h);
   }
 
  private:
-  struct office {
+  struct registry {
     std::mutex mutex;
-    std::deque<ticket> all;
-    std::vector<ticket*> free;
+    std::deque<weak_handle> all;
+    std::vector<weak_handle*> free;
   };
-  // Never destroyed: variables may outlive everything.
-  static office& the_office() {
-    static office& o = *new office;
-    return o;
+  // Never destroyed: a variable of static storage may be destroyed after it.
+  static registry& all_handles() {
+    static registry& r = *new registry;
+    return r;
   }
 };
 
@@ -60,23 +60,23 @@ class graph {
  public:
   using node_type = node<B>;
 
-  explicit graph(const B& be) : be_(be), ticket_(ticket::take()) { ticket_->graph = this; }
+  explicit graph(const B& be) : be_(be), handle_(weak_handle::acquire()) { handle_->graph = this; }
   graph(const graph&) = delete;
   graph& operator=(const graph&) = delete;
   ~graph() {
-    ticket::give_back(ticket_);
+    weak_handle::release(handle_);
     end_nodes();
   }
 
   [[nodiscard]] const B& backend() const { return be_; }
-  [[nodiscard]] ticket* proof() const { return ticket_; }
+  [[nodiscard]] weak_handle* handle() const { return handle_; }
   /// How many nodes there are.
   [[nodiscard]] index_t size() const { return live_; }
 
-  /// Whether new nodes remember what they were made from.
-  [[nodiscard]] bool records() const { return silence_ == 0; }
-  void begin_silence() { ++silence_; }
-  void end_silence() { --silence_; }
+  /// Whether new nodes refer to what they were made from.
+  [[nodiscard]] bool records() const { return pauses_ == 0; }
+  void pause_recording() { ++pauses_; }
+  void resume_recording() { --pauses_; }
 
   /// A node of that shape with memory of its own, not initialised, and one user.
   [[nodiscard]] node_type* make(matrix_shape s) {
@@ -98,7 +98,8 @@ class graph {
     return n;
   }
 
-  /// A node that looks at `view`, which lies in the memory of `source`, or nobody's.
+  /// A node whose value is `view`, which lies in the memory of the node `source`, or in the
+  /// caller's if that is null.
   [[nodiscard]] node_type* make_view(const_matrix<B> view, node_type* source) {
     node_type* const n = take();
     n->value = view;
@@ -109,14 +110,31 @@ class graph {
     return n;
   }
 
-  /// The value of a node that was made and not used yet, to be written.
+  /// A node whose value is the caller's memory, to which gradients are added in place.
+  [[nodiscard]] node_type* make_external(matrix<B> m) {
+    node_type* const n = take();
+    n->memory = memory_.borrow(m.data());
+    n->value = m;
+    n->is_external = true;
+    return n;
+  }
+
+  /// The value of a node that was made and not used yet, or is external, to be written.
   [[nodiscard]] matrix<B> writable(node_type* n) {
     if constexpr (in_host_memory<B>)
       if (n->memory == nullptr) return matrix<B>(&n->scalar, 1, 1);
-    return matrix<B>(n->memory->data, n->value.rows(), n->value.cols());
+    return matrix<B>(n->memory->data, n->value.rows(), n->value.cols(), n->value.stride());
   }
 
-  /// Whether nobody but one user can see the value, so that it may be written again.
+  /// Discards the gradient of n, or sets it to 0 where it is external.
+  void clear_gradient(node_type& n) {
+    if (n.gradient->is_external)
+      ops::fill(be_, writable(n.gradient), 0);
+    else
+      release(std::exchange(n.gradient, nullptr));
+  }
+
+  /// Whether the value has one user only, so that it may be written again.
   [[nodiscard]] bool is_private(const node_type* n) const {
     return n->users == 1 && n->is_whole && (n->memory == nullptr || n->memory->users == 1);
   }
@@ -126,15 +144,15 @@ class graph {
     if (--n->users == 0) dispose(n);
   }
 
-  /// Lets go of what the node was made from.
+  /// Releases what the node was made from.
   void forget_inputs(node_type* n) {
     for (std::uint32_t i = 0; i < n->input_count; ++i) release(n->inputs[i]);
     end_history(n);
   }
 
-  /// Ends every node; all variables come too late from now on.
+  /// Ends every node and invalidates all variables.
   void clear() {
-    ticket_->expire();
+    handle_->expire();
     end_nodes();
     chunks_.clear();
     free_ = nullptr;
@@ -150,12 +168,32 @@ class graph {
         if (chunk[i].users > 0) f(chunk[i]);
   }
 
-  /// Numbers the walks through the graph.
-  [[nodiscard]] std::uint64_t next_visit() { return ++visits_; }
+  /// Calls leave(node) for each node that `root` was made from and for which wants(node): once, for
+  /// inputs before results. Not to be called by `leave`.
+  template <class Wants, class Leave>
+  void walk(node_type* root, const Wants& wants, const Leave& leave) {
+    stack_.clear();  // of a walk that threw
+    const std::uint64_t visit = ++visits_;
+    const auto enter = [&](node_type* n) {
+      if (n->visit == visit || !wants(n)) return;
+      n->visit = visit;
+      n->cursor = 0;
+      stack_.push_back(n);
+    };
+    enter(root);
+    while (!stack_.empty()) {
+      node_type* const n = stack_.back();
+      if (n->cursor < n->input_count) {
+        enter(n->inputs[n->cursor++]);
+      } else {
+        stack_.pop_back();
+        leave(n);
+      }
+    }
+  }
 
-  /// Room that backward passes use one after another.
+  /// A list whose memory is reused from backward pass to backward pass.
   std::vector<node_type*> order;
-  std::vector<node_type*> stack;
 
  private:
   static constexpr std::size_t chunk_size = 256;
@@ -187,8 +225,8 @@ class graph {
     n->input_count = 0;
   }
 
-  /// Frees a node without users, and those that lose their last user by it: in a loop, for a chain
-  /// of them may be longer than the stack.
+  /// Frees a node without users, and those that lose their last user by it. It loops, because
+  /// recursion over a long chain of nodes would overflow the stack.
   void dispose(node_type* first) {
     first->next = nullptr;
     for (node_type* dead = first; dead != nullptr;) {
@@ -207,25 +245,27 @@ class graph {
       if (n->memory != nullptr) memory_.release(n->memory);
       n->memory = nullptr;
       n->gradient = n->delta = nullptr;
-      n->wants_gradient = n->keeps_gradient = n->is_whole = n->is_released = false;
+      n->wants_gradient = n->keeps_gradient = n->is_whole = false;
+      n->is_external = n->is_released = false;
       n->next = free_;
       free_ = n;
       --live_;
     }
   }
 
-  /// Ends what nodes keep beside memory, which goes with the pool.
+  /// Destroys what nodes have saved; the pool frees the memory of their values.
   void end_nodes() {
     each([](node_type& n) { end_history(&n); });
   }
 
   B be_;
-  ticket* ticket_;
+  weak_handle* handle_;
   std::vector<std::unique_ptr<node_type[]>> chunks_;
   memory_pool<B> memory_;
   node_type* free_ = nullptr;
   index_t live_ = 0;
-  int silence_ = 0;
+  int pauses_ = 0;
+  std::vector<node_type*> stack_;
   std::uint64_t visits_ = 0;
 };
 

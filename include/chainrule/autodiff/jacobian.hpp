@@ -8,25 +8,15 @@
 ///     vjp(f(x), x, v);             // vᵀ J, of the shape of x: see autodiff/backward.hpp
 ///     hessian_vector(loss, x, u);  // H u, of the shape of x, for a loss of 1 x 1
 ///
-/// x may be a constant of the tape; no gradient is left at it. Elements are counted row by row.
+/// x may be a constant of the tape; no gradient is stored in it. Elements are counted row by row.
 #ifndef CHAINRULE_AUTODIFF_JACOBIAN_HPP
 #define CHAINRULE_AUTODIFF_JACOBIAN_HPP
 
 #include "chainrule/autodiff/backward.hpp"
-#include "chainrule/autodiff/structure.hpp"
 
 namespace chainrule {
 
 namespace detail {
-
-/// x, or where no gradient flows to it, another variable of the same value to which one does.
-template <backend B>
-[[nodiscard]] variable<B> sensitive(const variable<B>& x) {
-  if (x.requires_gradient()) return x;
-  variable<B> other = look_at(x, x.view());
-  other.node().wants_gradient = true;
-  return other;
-}
 
 inline void require_direction(const char* what, matrix_shape x, matrix_shape u) {
   if (x != u)
@@ -44,7 +34,7 @@ template <class F, backend B>
 [[nodiscard]] variable<B> jacobian(const F& f, const variable<B>& x,
                                    gradient_options options = {}) {
   namespace d = chainrule::detail;
-  const variable<B> at = d::sensitive(x);
+  const variable<B> at = d::differentiable(x);
   const variable<B> y = f(at);
   auto& g = x.graph();
   const index_t count = y.shape().size();
@@ -73,7 +63,7 @@ template <class F, backend B>
                               gradient_options options = {}) {
   namespace d = chainrule::detail;
   d::require_direction("jvp", x.shape(), u.shape());
-  const variable<B> at = d::sensitive(x);
+  const variable<B> at = d::differentiable(x);
   const variable<B> y = f(at);
   auto& g = x.graph();
   variable<B> seed = variable<B>::adopt(g, d::make_filled(g, y.shape(), 0));
@@ -82,12 +72,12 @@ template <class F, backend B>
   return gradient(sum(back * u), seed, options);
 }
 
-/// The same for a pointwise f (`[](auto x) { return x * exp(-x); }`), forward: f runs once, over
-/// dual numbers of variables, and no backward pass is needed.
+/// J u for a pointwise f (`[](auto x) { return x * exp(-x); }`) in forward mode: f runs once over
+/// dual numbers of variables, without a backward pass.
 template <class F, backend B>
 [[nodiscard]] variable<B> pointwise_jvp(const F& f, const variable<B>& x, const variable<B>& u) {
   chainrule::detail::require_direction("pointwise_jvp", x.shape(), u.shape());
-  return f(dual<variable<B>>(x, u)).slope;
+  return f(dual<variable<B>>(x, u)).derivative;
 }
 
 /// H u for the matrix H of second derivatives of the scalar f(x): the gradient of the gradient's
@@ -97,9 +87,9 @@ template <class F, backend B>
                                          gradient_options options = {}) {
   namespace d = chainrule::detail;
   d::require_direction("hessian_vector", x.shape(), u.shape());
-  const variable<B> at = d::sensitive(x);
-  const variable<B> slope = gradient(f(at), at, {.create_graph = true});
-  return gradient(sum(slope * u), at, options);
+  const variable<B> at = d::differentiable(x);
+  const variable<B> first = gradient(f(at), at, {.create_graph = true});
+  return gradient(sum(first * u), at, options);
 }
 
 /// The matrix of second derivatives of the scalar f(x), elements x elements.

@@ -11,28 +11,20 @@
 ///                  false}},
 ///                  [](const auto& x, const auto& p) { return sin(matmul(x, p[0]) + p[1]); }}
 ///
-/// The function takes variables of any backend (x: n × inputs) and returns n × outputs. It runs
-/// forward without a tape's history; backward it runs once more, with it: so the layer saves
-/// nothing, and the function must return the same values each time. It may combine samples, so a
-/// batch is not cut into micro-batches. A tape allocates: where a step must not, write a layer
+/// The function takes variables of any backend (x: n × inputs) and returns n × outputs. The forward
+/// pass runs it without recording and saves nothing; the backward pass runs it again and records,
+/// so the function must return the same values each time. It may combine samples, so a batch is not
+/// cut into micro-batches. A tape allocates: where a step must not, write a layer
 /// (layers/layer.hpp).
 #ifndef CHAINRULE_AUTODIFF_LAMBDA_LAYER_HPP
 #define CHAINRULE_AUTODIFF_LAMBDA_LAYER_HPP
 
 #include "chainrule/autodiff/backward.hpp"
-#include "chainrule/autodiff/matmul.hpp"
-#include "chainrule/autodiff/structure.hpp"
 #include "chainrule/layers/layer.hpp"
 
 namespace chainrule {
 
-/// A parameter of a lambda layer.
-struct lambda_parameter {
-  std::string name;
-  shape extents;
-  initializer initial = init::zeros();
-  bool decay = true;  // whether weight decay applies
-};
+using lambda_parameter [[deprecated("chainrule: now parameter_spec")]] = parameter_spec;
 
 template <class F>
 class lambda_layer {
@@ -42,7 +34,7 @@ class lambda_layer {
   /// f(x). Throws value_error if an extent is below 1.
   lambda_layer(index_t inputs, index_t outputs, F f) : lambda_layer(inputs, outputs, {}, f) {}
   /// f(x, parameters). Throws value_error if an extent is below 1 or two names are equal.
-  lambda_layer(index_t inputs, index_t outputs, std::vector<lambda_parameter> parameters, F f)
+  lambda_layer(index_t inputs, index_t outputs, std::vector<parameter_spec> parameters, F f)
       : inputs_(inputs), outputs_(outputs), parameters_(std::move(parameters)), f_(f) {
     if (inputs < 1 || outputs < 1)
       throw value_error(
@@ -58,9 +50,7 @@ class lambda_layer {
   [[nodiscard]] shape bind(plan& p, const shape& in) {
     const shape x = p.input(in, inputs_);
     ids_.clear();
-    for (const lambda_parameter& l : parameters_)
-      ids_.push_back(l.decay ? p.weight(l.name, l.extents, l.initial, inputs_, outputs_)
-                             : p.bias(l.name, l.extents.size(), l.initial));
+    for (const parameter_spec& l : parameters_) ids_.push_back(p.declare(l, inputs_, outputs_));
     p.needs_whole_batch();
     return x.with_last(outputs_);
   }
@@ -82,21 +72,16 @@ class lambda_layer {
     tape<B> t(be);
     x = with_columns(x, inputs_);
     std::vector<variable<B>> parameters;
-    for (const parameter_id id : ids_) parameters.push_back(t.borrow(p.value(id)));
-    const variable<B> input = dx.empty() ? t.borrow_constant(x) : t.borrow(x);
-    const variable<B> y = run(input, parameters);
-    std::vector<variable<B>> wanted = parameters;
-    if (!dx.empty()) wanted.push_back(input);
-    if (wanted.empty()) return;
-    const auto gradients = vjp(y, wanted, t.borrow_constant(with_columns(dy, outputs_)));
-    for (std::size_t i = 0; i < ids_.size(); ++i) {
-      const auto [total, beta] = p.gradient_to_add(ids_[i]);
-      if (beta == 0)
-        be.copy(total, gradients[i].view());
-      else
-        be.map(fn::plus{}, total, const_matrix<B>(total), gradients[i].view());
+    for (const parameter_id id : ids_) {
+      const auto [gradient, beta] = p.gradient_to_add(id);
+      if (beta == 0) ops::fill(be, gradient, 0);
+      parameters.push_back(t.borrow(p.value(id), gradient));
     }
-    if (!dx.empty()) be.copy(with_columns(dx, inputs_), gradients.back().view());
+    if (!dx.empty()) ops::fill(be, dx, 0);
+    const variable<B> input =
+        dx.empty() ? t.borrow_constant(x) : t.borrow(x, with_columns(dx, inputs_));
+    if (!dx.empty() || !parameters.empty())
+      math::backward(run(input, parameters), t.borrow_constant(with_columns(dy, outputs_)));
   }
 
   void describe(archive& a) const { a.extent("outputs", outputs_); }
@@ -118,7 +103,7 @@ class lambda_layer {
 
   index_t inputs_;
   index_t outputs_;
-  std::vector<lambda_parameter> parameters_;
+  std::vector<parameter_spec> parameters_;
   F f_;
   std::vector<parameter_id> ids_;
 };
@@ -126,7 +111,7 @@ class lambda_layer {
 template <class F>
 lambda_layer(index_t, index_t, F) -> lambda_layer<F>;
 template <class F>
-lambda_layer(index_t, index_t, std::vector<lambda_parameter>, F) -> lambda_layer<F>;
+lambda_layer(index_t, index_t, std::vector<parameter_spec>, F) -> lambda_layer<F>;
 
 }  // namespace chainrule
 

@@ -1,9 +1,9 @@
 /// \file
-/// `memory_pool<B>`: where the values of a graph lie, counted by who uses them.
+/// `memory_pool<B>`: the reference-counted memory of the values of a graph.
 ///
-/// A graph makes many small matrices. Those of up to `cell` elements are cells of larger pieces of
-/// the backend's memory and are used again; larger ones are pieces of their own. Several nodes may
-/// look at one piece (a reshaped matrix, a block of one); it goes when the last of them does.
+/// Matrices of up to `cell` elements are cells of larger allocations and are reused; larger ones
+/// are allocations of their own. Several nodes may refer to one buffer (a reshaped matrix, a
+/// block); it is freed with the last of them.
 #ifndef CHAINRULE_AUTODIFF_MEMORY_POOL_HPP
 #define CHAINRULE_AUTODIFF_MEMORY_POOL_HPP
 
@@ -15,14 +15,14 @@
 
 namespace chainrule::detail {
 
-/// A piece of memory with a count of its users.
+/// Memory with a count of its users.
 template <backend B>
 struct buffer {
   using pointer = typename matrix<B>::pointer;
   using storage = typename B::template storage<scalar_t<B>>;
 
   pointer data{};
-  storage own;  // empty for a cell
+  storage own;  // empty for a cell, and for borrowed memory
   buffer* next = nullptr;
   std::uint32_t users = 0;
   bool is_cell = false;
@@ -49,7 +49,17 @@ class memory_pool {
     return found;
   }
 
-  /// One user less.
+  /// The caller's memory, with one user.
+  [[nodiscard]] buffer<B>* borrow(pointer data) {
+    if (free_buffers_ == nullptr) add_buffer();
+    buffer<B>* const b = free_buffers_;
+    free_buffers_ = b->next;
+    b->data = data;
+    b->users = 1;
+    return b;
+  }
+
+  /// Removes one user, and frees the memory with the last.
   void release(buffer<B>* b) {
     if (--b->users > 0) return;
     if (!b->is_cell) b->own = {};

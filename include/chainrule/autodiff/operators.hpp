@@ -12,31 +12,11 @@
 #ifndef CHAINRULE_AUTODIFF_OPERATORS_HPP
 #define CHAINRULE_AUTODIFF_OPERATORS_HPP
 
-#include "chainrule/autodiff/pointwise.hpp"
+#include "chainrule/autodiff/recording.hpp"
 
 namespace chainrule {
 
 namespace detail {
-
-/// op(x, c); by the function's own name, for it knows how a constant ties.
-template <class Op>
-struct with_right {
-  double c;
-  constexpr auto operator()(const auto& x) const {
-    if constexpr (std::same_as<Op, fn::max>)
-      return math::max(x, c);
-    else if constexpr (std::same_as<Op, fn::min>)
-      return math::min(x, c);
-    else
-      return Op{}(x, c);
-  }
-};
-/// op(c, x)
-template <class Op>
-struct with_left {
-  double c;
-  constexpr auto operator()(const auto& x) const { return Op{}(c, x); }
-};
 
 /// x^c
 struct fixed_power {
@@ -60,30 +40,23 @@ struct unequal { constexpr auto operator()(const auto& a, const auto& b) const {
 /// a where the mask is not 0, else b.
 struct choose {
   static constexpr std::string_view name = "where";
-  constexpr auto operator()(const auto& mask, const auto& a, const auto& b) const {
+  constexpr auto operator()(const auto& a, const auto& mask, const auto& b) const {
     return math::where(mask != 0, a, b);
   }
 };
-/// The same with a constant on one side, and on both.
-struct choose_or_constant {
-  static constexpr std::string_view name = "where";
-  double b;
-  constexpr auto operator()(const auto& mask, const auto& a) const {
-    return math::where(mask != 0, a, b);
-  }
-};
-struct choose_constant_or {
-  static constexpr std::string_view name = "where";
-  double a;
-  constexpr auto operator()(const auto& mask, const auto& b) const {
-    return math::where(mask != 0, a, b);
-  }
-};
+/// a where the mask is not 0, else b, of two constants.
 struct choose_constants {
   double a;
   double b;
   constexpr auto operator()(const auto& mask) const { return math::where(mask != 0, a, b); }
 };
+
+/// f(a) for a functor of one operand; a constant is not recorded.
+template <class F, backend B>
+[[nodiscard]] variable<B> apply_to(const F& f, const variable<B>& a) {
+  if (!a.is_constant()) return apply_on(a.graph(), f, a);
+  return variable<B>(ops::evaluate<double>(f, a.constant_value()));
+}
 
 /// f(a, b) for a comparison: nothing is recorded.
 template <class F, backend B>
@@ -109,58 +82,41 @@ namespace math {
 
 template <backend B>
 variable<B> operator-(const variable<B>& a) {
-  if (a.is_constant()) return -a.constant_value();
-  return chainrule::detail::apply_on(a.graph(), fn::negate{}, a);
+  return chainrule::detail::apply_to(fn::negate{}, a);
 }
 template <backend B>
 [[nodiscard]] variable<B> operator+(const variable<B>& a, const variable<B>& b) {
-  if (a.is_constant() && b.is_constant()) return a.constant_value() + b.constant_value();
+  if (b.is_constant()) return b.constant_value() == 0 ? a : a + b.constant_value();
   if (a.is_constant()) return b + a;
-  if (!b.is_constant())
-    return chainrule::detail::apply_on(chainrule::detail::graph_of(a, b), fn::plus{}, a, b);
-  if (b.constant_value() == 0) return a;
-  return chainrule::detail::apply_on(a.graph(), chainrule::detail::shifted{b.constant_value()}, a);
+  return chainrule::detail::apply_on(chainrule::detail::graph_of(a, b), fn::plus{}, a, b);
 }
 template <backend B>
 [[nodiscard]] variable<B> operator-(const variable<B>& a, const variable<B>& b) {
   if (b.is_constant()) return a + variable<B>(-b.constant_value());
-  if (!a.is_constant())
-    return chainrule::detail::apply_on(chainrule::detail::graph_of(a, b), fn::minus{}, a, b);
-  if (a.constant_value() == 0) return -b;
-  return chainrule::detail::apply_on(b.graph(), chainrule::detail::subtracted{a.constant_value()},
-                                     b);
+  if (a.is_constant()) return a.constant_value() == 0 ? -b : a.constant_value() - b;
+  return chainrule::detail::apply_on(chainrule::detail::graph_of(a, b), fn::minus{}, a, b);
 }
 template <backend B>
 variable<B> operator*(const variable<B>& a, const variable<B>& b) {
-  if (a.is_constant() && b.is_constant()) return a.constant_value() * b.constant_value();
+  if (b.is_constant()) {
+    const double c = b.constant_value();
+    return c == 1 ? a : (c == 0 ? variable<B>(0) : a * c);
+  }
   if (a.is_constant()) return b * a;
-  if (!b.is_constant())
-    return chainrule::detail::apply_on(chainrule::detail::graph_of(a, b), fn::multiplies{}, a, b);
-  if (b.constant_value() == 1) return a;
-  if (b.constant_value() == 0) return 0;
-  return chainrule::detail::apply_on(a.graph(), chainrule::detail::scaled{b.constant_value()}, a);
+  return chainrule::detail::apply_on(chainrule::detail::graph_of(a, b), fn::multiplies{}, a, b);
 }
 template <backend B>
 [[nodiscard]] variable<B> operator/(const variable<B>& a, const variable<B>& b) {
-  if (a.is_constant() && b.is_constant()) return a.constant_value() / b.constant_value();
-  if (b.is_constant()) {
-    if (b.constant_value() == 1) return a;
-    return chainrule::detail::apply_on(a.graph(), chainrule::detail::divided{b.constant_value()},
-                                       a);
-  }
-  if (!a.is_constant())
-    return chainrule::detail::apply_on(chainrule::detail::graph_of(a, b), fn::divides{}, a, b);
-  if (a.constant_value() == 0) return 0;
-  return chainrule::detail::apply_on(b.graph(), chainrule::detail::divides_into{a.constant_value()},
-                                     b);
+  if (b.is_constant()) return b.constant_value() == 1 ? a : a / b.constant_value();
+  if (a.is_constant()) return a.constant_value() == 0 ? a : a.constant_value() / b;
+  return chainrule::detail::apply_on(chainrule::detail::graph_of(a, b), fn::divides{}, a, b);
 }
 
 // A number that is written into a formula is applied as it stands: 0 * x has the shape of x.
 template <backend B, constant C>
 [[nodiscard]] variable<B> operator+(const variable<B>& a, C c) {
-  if (a.is_constant()) return a + variable<B>(c);
-  return chainrule::detail::apply_on(a.graph(), chainrule::detail::shifted{static_cast<double>(c)},
-                                     a);
+  return chainrule::detail::apply_to(
+      chainrule::detail::with_right<fn::plus>{static_cast<double>(c)}, a);
 }
 template <backend B, constant C>
 [[nodiscard]] variable<B> operator+(C c, const variable<B>& a) {
@@ -172,15 +128,13 @@ template <backend B, constant C>
 }
 template <backend B, constant C>
 [[nodiscard]] variable<B> operator-(C c, const variable<B>& a) {
-  if (a.is_constant()) return variable<B>(c) - a;
-  return chainrule::detail::apply_on(a.graph(),
-                                     chainrule::detail::subtracted{static_cast<double>(c)}, a);
+  return chainrule::detail::apply_to(
+      chainrule::detail::with_left<fn::minus>{static_cast<double>(c)}, a);
 }
 template <backend B, constant C>
 [[nodiscard]] variable<B> operator*(const variable<B>& a, C c) {
-  if (a.is_constant()) return a * variable<B>(c);
-  return chainrule::detail::apply_on(a.graph(), chainrule::detail::scaled{static_cast<double>(c)},
-                                     a);
+  return chainrule::detail::apply_to(
+      chainrule::detail::with_right<fn::multiplies>{static_cast<double>(c)}, a);
 }
 template <backend B, constant C>
 [[nodiscard]] variable<B> operator*(C c, const variable<B>& a) {
@@ -188,32 +142,13 @@ template <backend B, constant C>
 }
 template <backend B, constant C>
 [[nodiscard]] variable<B> operator/(const variable<B>& a, C c) {
-  if (a.is_constant()) return a / variable<B>(c);
-  return chainrule::detail::apply_on(a.graph(), chainrule::detail::divided{static_cast<double>(c)},
-                                     a);
+  return chainrule::detail::apply_to(
+      chainrule::detail::with_right<fn::divides>{static_cast<double>(c)}, a);
 }
 template <backend B, constant C>
 [[nodiscard]] variable<B> operator/(C c, const variable<B>& a) {
-  if (a.is_constant()) return variable<B>(c) / a;
-  return chainrule::detail::apply_on(a.graph(),
-                                     chainrule::detail::divides_into{static_cast<double>(c)}, a);
-}
-
-template <backend B, class Y>
-variable<B>& operator+=(variable<B>& a, const Y& b) {
-  return a = a + b;
-}
-template <backend B, class Y>
-variable<B>& operator-=(variable<B>& a, const Y& b) {
-  return a = a - b;
-}
-template <backend B, class Y>
-variable<B>& operator*=(variable<B>& a, const Y& b) {
-  return a = a * b;
-}
-template <backend B, class Y>
-variable<B>& operator/=(variable<B>& a, const Y& b) {
-  return a = a / b;
+  return chainrule::detail::apply_to(
+      chainrule::detail::with_left<fn::divides>{static_cast<double>(c)}, a);
 }
 
 // Comparisons, with a variable or a constant on either side.
@@ -259,41 +194,36 @@ template <backend B>
   const variable<B>& m = mask.holds;
   if (m.is_constant()) return m.constant_value() != 0 ? a : b;
   if (a.is_constant() && b.is_constant())
-    return d::apply_on(m.graph(), d::choose_constants{a.constant_value(), b.constant_value()}, m);
+    return d::apply_to(d::choose_constants{a.constant_value(), b.constant_value()}, m);
   auto& g = d::graph_of(m, a, b);
-  if (b.is_constant()) return d::apply_on(g, d::choose_or_constant{b.constant_value()}, m, a);
-  if (a.is_constant()) return d::apply_on(g, d::choose_constant_or{a.constant_value()}, m, b);
-  return d::apply_on(g, d::choose{}, m, a, b);
+  if (b.is_constant()) return d::apply_on(g, d::with_right<d::choose>{b.constant_value()}, a, m);
+  if (a.is_constant()) return d::apply_on(g, d::with_left<d::choose>{a.constant_value()}, m, b);
+  return d::apply_on(g, d::choose{}, a, m, b);
 }
 
 /// The functions of one argument.
 template <class Op, backend B>
 [[nodiscard]] variable<B> evaluate(const Op& op, const variable<B>& x) {
-  if (x.is_constant()) return variable<B>(op(x.constant_value()));
-  return chainrule::detail::apply_on(x.graph(), op, x);
+  return chainrule::detail::apply_to(op, x);
 }
 
 /// The functions of two arguments.
 template <class Op, backend B>
 [[nodiscard]] variable<B> evaluate(const Op& op, const variable<B>& a, const variable<B>& b) {
   namespace d = chainrule::detail;
-  if (a.is_constant() && b.is_constant())
-    return variable<B>(op(a.constant_value(), b.constant_value()));
   if (b.is_constant()) {
     const double c = b.constant_value();
-    if constexpr (std::same_as<Op, fn::pow>) {
-      if (c == 2) return d::apply_on(a.graph(), fn::sqr{}, a);
-      return d::apply_on(a.graph(), d::fixed_power{c}, a);
-    } else {
-      return d::apply_on(a.graph(), d::with_right<Op>{c}, a);
-    }
+    if constexpr (std::same_as<Op, fn::pow>)
+      return c == 2 ? d::apply_to(fn::sqr{}, a) : d::apply_to(d::fixed_power{c}, a);
+    else
+      return d::apply_to(d::with_right<Op>{c}, a);
   }
   if (a.is_constant()) {
-    // max and min do not mind which side is which, and know how to tie with a constant on the right
+    // Where max and min equal a constant, the derivative is that of the constant: see dual.hpp.
     if constexpr (std::same_as<Op, fn::max> || std::same_as<Op, fn::min>)
-      return d::apply_on(b.graph(), d::with_right<Op>{a.constant_value()}, b);
+      return evaluate(op, b, a);
     else
-      return d::apply_on(b.graph(), d::with_left<Op>{a.constant_value()}, b);
+      return d::apply_to(d::with_left<Op>{a.constant_value()}, b);
   }
   return d::apply_on(d::graph_of(a, b), op, a, b);
 }

@@ -1,16 +1,17 @@
 /// \file
-/// `tape<B>`: where the graph of a computation is recorded while it runs.
+/// `tape<B>`: records the graph of a computation while it runs.
 ///
 ///     tape<cpu> t{cpu{}};
-///     const auto w = t.variable(weights.view());   // gradients are wanted
-///     const auto x = t.constant(samples.view());   // they are not
+///     const auto w = t.variable(weights.view());   // requires a gradient
+///     const auto x = t.constant(samples.view());   // does not
 ///     const auto loss = mean(sqr(matmul(x, w) - y));
 ///     backward(loss);
 ///     be.map(step{}, weights.view(), weights.view(), w.gradient().view());
 ///
-/// Loops and branches are those of the program: what runs is what is recorded. Values are freed
-/// when the last variable, or result, that needs them goes. A tape serves one thread at a time.
-/// See also autodiff/variable.hpp, autodiff/backward.hpp.
+/// Loops and branches are those of the program: what runs is what is recorded. A value is freed
+/// with the last variable or result that needs it. Values are allocated as they are computed, from
+/// pools. A tape serves one thread at a time. See also autodiff/variable.hpp,
+/// autodiff/backward.hpp.
 #ifndef CHAINRULE_AUTODIFF_TAPE_HPP
 #define CHAINRULE_AUTODIFF_TAPE_HPP
 
@@ -30,7 +31,7 @@ template <backend B>
   if constexpr (in_host_memory<B>) {
     n->scalar = static_cast<scalar_t<B>>(value);
   } else if (value == 0 || value == 1) {
-    g.backend().map(fn::fill{value}, g.writable(n));  // seeds and the like: nothing waits for them
+    ops::fill(g.backend(), g.writable(n), value);  // unlike an upload, it waits for nothing
   } else {
     const auto rounded = static_cast<scalar_t<B>>(value);
     g.backend().upload(g.writable(n), matrix_view<const scalar_t<B>>(&rounded, 1, 1));
@@ -44,7 +45,7 @@ template <backend B>
 [[nodiscard]] node<B>* make_filled(graph<B>& g, matrix_shape s, double value) {
   if (s == matrix_shape{1, 1}) return make_number(g, value);
   node<B>* const n = g.make(s);
-  g.backend().map(fn::fill{value}, g.writable(n));
+  ops::fill(g.backend(), g.writable(n), value);
   return n;
 }
 
@@ -63,50 +64,64 @@ class tape {
   /// How many values there are on the tape.
   [[nodiscard]] index_t size() const { return graph().size(); }
 
-  /// A variable whose gradient is wanted, with a copy of these elements.
+  /// A variable that requires a gradient, with a copy of these elements.
   [[nodiscard]] chainrule::variable<B> variable(const_matrix<B> elements) {
     return wanted(copy_of(elements));
   }
-  /// The same, 1 x 1.
+  /// A variable of 1 x 1 that requires a gradient.
   [[nodiscard]] chainrule::variable<B> variable(double value) {
     return wanted(detail::make_number(graph(), value));
   }
-  /// The same, rows x cols, with the elements row by row. Throws shape_error if there are others.
+  /// A variable of rows x cols that requires a gradient, with the elements row by row. Throws
+  /// shape_error if there are others.
   [[nodiscard]] chainrule::variable<B> variable(index_t rows, index_t cols,
                                                 const std::vector<double>& elements) {
     return wanted(listed(rows, cols, elements));
   }
-  /// The same, in memory of somebody else's that must outlive its use: a parameter. Change it only
-  /// when all that was computed from it is done with.
+  /// A variable that requires a gradient, in the caller's memory, which must outlive its use.
+  /// Change it only when all that was computed from it is no longer used.
   [[nodiscard]] chainrule::variable<B> borrow(const_matrix<B> elements) {
     return wanted(graph().make_view(elements, nullptr));
   }
+  /// A parameter: a variable in the caller's memory whose gradient is in the caller's memory too.
+  /// Backward passes add to `gradient`, which is not set to 0 here. Throws shape_error if the
+  /// shapes differ.
+  [[nodiscard]] chainrule::variable<B> borrow(const_matrix<B> elements, matrix<B> gradient) {
+    contract::same_shape("the gradient of a variable", elements.shape(), gradient.shape());
+    const chainrule::variable<B> x = borrow(elements);
+    x.node().gradient = graph().make_external(gradient);
+    return x;
+  }
 
-  /// A value that no gradient is wanted for.
+  /// A constant, which requires no gradient, with a copy of these elements.
   [[nodiscard]] chainrule::variable<B> constant(const_matrix<B> elements) {
     return adopt(copy_of(elements));
   }
+  /// A constant of 1 x 1.
   [[nodiscard]] chainrule::variable<B> constant(double value) {
     return adopt(detail::make_number(graph(), value));
   }
+  /// A constant of rows x cols, with the elements row by row. Throws shape_error if there are
+  /// others.
   [[nodiscard]] chainrule::variable<B> constant(index_t rows, index_t cols,
                                                 const std::vector<double>& elements) {
     return adopt(listed(rows, cols, elements));
   }
+  /// A constant in the caller's memory, which must outlive its use.
   [[nodiscard]] chainrule::variable<B> borrow_constant(const_matrix<B> elements) {
     return adopt(graph().make_view(elements, nullptr));
   }
-  /// rows x cols times the same number.
+  /// A constant of rows x cols whose elements are all `value`.
   [[nodiscard]] chainrule::variable<B> filled(index_t rows, index_t cols, double value) {
     return adopt(detail::make_filled(graph(), {rows, cols}, value));
   }
 
-  /// Forgets everything. Variables of before can no longer be used, and say so.
+  /// Discards all values. Using a variable made before throws value_error.
   void clear() { graph().clear(); }
-  /// Forgets all gradients.
+  /// Discards all gradients, or sets them to 0 where they are in the caller's memory.
   void clear_gradients() {
     graph().each([&](detail::node<B>& n) {
-      if (n.gradient != nullptr) graph_->release(std::exchange(n.gradient, nullptr));
+      if (n.gradient != nullptr) graph_->clear_gradient(n);
     });
   }
 
@@ -144,13 +159,13 @@ class tape {
   std::unique_ptr<detail::graph<B>> graph_;
 };
 
-/// While it lives, nothing is recorded on the tape: values are computed and can go at once.
+/// Disables recording on a tape for its scope: values are computed and freed without a history.
 template <backend B>
 class no_grad {
  public:
   explicit no_grad(const tape<B>& t) : no_grad(t.graph()) {}
-  explicit no_grad(detail::graph<B>& g) : graph_(g) { graph_.begin_silence(); }
-  ~no_grad() { graph_.end_silence(); }
+  explicit no_grad(detail::graph<B>& g) : graph_(g) { graph_.pause_recording(); }
+  ~no_grad() { graph_.resume_recording(); }
   no_grad(const no_grad&) = delete;
   no_grad& operator=(const no_grad&) = delete;
 

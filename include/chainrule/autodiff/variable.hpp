@@ -1,19 +1,19 @@
 /// \file
-/// `variable<B>`: a matrix in a graph, to be written in formulas like a number.
+/// `variable<B>`: a matrix in a graph, which formulas use like a number.
 ///
 ///     tape<cpu> t{cpu{}};
 ///     const auto x = t.variable(2.0), w = t.variable(-1.0);
-///     const auto y = tanh(w * x + 1);      // computed at once, and remembered
+///     const auto y = tanh(w * x + 1);      // computed at once, and recorded
 ///     backward(y);
 ///     x.gradient().item();                 // dy/dx
 ///
 /// A variable is a number type (pointwise/math.hpp) like lanes and dual numbers: all functions of
-/// the vocabulary take it, and so does a pointwise functor of one's own. The functions live in
-/// `chainrule::math` and are found without a word; where a using-directive brings a type of the
-/// same name (sum, tanh, relu), say `math::sum(x)`.
+/// the vocabulary take it, and so do user-defined pointwise functors. The functions live in
+/// `chainrule::math`, where argument-dependent lookup finds them.
 ///
-/// Copies are cheap and name the same value, which nothing changes. A variable made of a number
-/// (`variable<B> total = 0;`) is a constant of no tape, 1 x 1, and joins the tape of what it meets.
+/// Copies are cheap and name the same immutable value. A variable made of a number (`variable<B>
+/// total = 0;`) is a constant of no tape, 1 x 1; an operation takes it to the tape of its other
+/// operands.
 /// See also autodiff/tape.hpp, autodiff/backward.hpp.
 #ifndef CHAINRULE_AUTODIFF_VARIABLE_HPP
 #define CHAINRULE_AUTODIFF_VARIABLE_HPP
@@ -42,20 +42,20 @@ class variable {
 
   variable(const variable& other)
       : node_(other.node_),
-        ticket_(other.ticket_),
-        number_(other.number_),
+        handle_(other.handle_),
+        generation_(other.generation_),
         constant_(other.constant_) {
     if (alive()) graph_type::retain(node_);
   }
   variable(variable&& other) noexcept
       : node_(std::exchange(other.node_, nullptr)),
-        ticket_(other.ticket_),
-        number_(other.number_),
+        handle_(other.handle_),
+        generation_(other.generation_),
         constant_(std::exchange(other.constant_, 0)) {}
   variable& operator=(variable other) noexcept {
     std::swap(node_, other.node_);
-    std::swap(ticket_, other.ticket_);
-    std::swap(number_, other.number_);
+    std::swap(handle_, other.handle_);
+    std::swap(generation_, other.generation_);
     std::swap(constant_, other.constant_);
     return *this;
   }
@@ -89,27 +89,29 @@ class variable {
       return to_host(graph().backend(), v).front();
   }
 
-  /// Whether gradients flow to it: it is a variable of the tape, or made from one.
+  /// Whether gradients flow to it: it is a variable of the tape, or computed from one.
   [[nodiscard]] bool requires_gradient() const { return !is_constant() && node().wants_gradient; }
   [[nodiscard]] bool has_gradient() const { return !is_constant() && node().gradient != nullptr; }
-  /// The sum of what all backward passes brought here. Throws value_error if none did.
+  /// The sum of the gradients of all backward passes. Throws value_error if there was none.
   [[nodiscard]] variable gradient() const {
     if (!has_gradient())
       throw value_error(
-          "no gradient has come to this variable; call backward on what was computed from it (an "
+          "this variable has no gradient; call backward on what was computed from it (an "
           "intermediate result keeps its own after retain_gradient)");
     return {graph(), *node().gradient};
   }
-  /// Forgets the gradient: the next pass begins anew.
+  /// Discards the gradient, or sets it to 0 where it is in the caller's memory (tape::borrow).
   void clear_gradient() const {
-    if (node_type*& g = node().gradient; g != nullptr) graph().release(std::exchange(g, nullptr));
+    if (node().gradient != nullptr) graph().clear_gradient(node());
   }
 
   // For operations.
 
-  /// One more user of the node.
+  /// Adds a user to the node.
   variable(graph_type& g, node_type& n)
-      : node_(&n), ticket_(g.proof()), number_(g.proof()->number.load(std::memory_order_relaxed)) {
+      : node_(&n),
+        handle_(g.handle()),
+        generation_(g.handle()->generation.load(std::memory_order_relaxed)) {
     graph_type::retain(node_);
   }
   /// Takes over the one user that a new node has.
@@ -129,8 +131,8 @@ class variable {
   }
 
  private:
-  [[nodiscard]] bool alive() const { return node_ != nullptr && ticket_->is(number_); }
-  [[nodiscard]] graph_type& owner() const { return *static_cast<graph_type*>(ticket_->graph); }
+  [[nodiscard]] bool alive() const { return node_ != nullptr && handle_->is(generation_); }
+  [[nodiscard]] graph_type& owner() const { return *static_cast<graph_type*>(handle_->graph); }
 
   [[noreturn, gnu::cold, gnu::noinline]] void refuse_node() const {
     if (node_ == nullptr)
@@ -147,21 +149,22 @@ class variable {
   }
 
   node_type* node_ = nullptr;
-  chainrule::detail::ticket* ticket_ = nullptr;
-  std::uint64_t number_ = 0;
+  chainrule::detail::weak_handle* handle_ = nullptr;
+  std::uint64_t generation_ = 0;
   double constant_ = 0;
 };
 
 template <backend B>
 inline constexpr bool is_number<variable<B>> = true;
 
-/// What comparing variables gives: 1 where it holds, 0 elsewhere. No gradient flows through it.
+/// The result of a comparison of variables: 1 where it holds, 0 elsewhere. No gradient flows
+/// through it.
 template <backend B>
 struct variable_mask {
   using number_type = variable<B>;
   variable<B> holds;
 
-  /// Not a bool, for elements may differ. A program branches on x.item().
+  /// Refused at compile time: elements may differ. A program branches on x.item().
   template <class Bool>
   requires std::same_as<Bool, bool>
   explicit operator Bool() const { return refuse_to_branch<Bool>(); }
@@ -174,7 +177,7 @@ template <backend B>
   return chainrule::to_host(x.graph().backend(), x.view());
 }
 
-/// Keeps the gradient of an intermediate result too. Returns x.
+/// Makes backward passes store the gradient of an intermediate result too. Returns x.
 template <backend B>
 const variable<B>& retain_gradient(const variable<B>& x) {
   x.node().keeps_gradient = true;

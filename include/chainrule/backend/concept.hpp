@@ -8,7 +8,7 @@
 ///     gemm       be.gemm(c, a, transposed(b), {alpha, beta}, epilogue, operands...)
 ///     map        be.map(f, out, in...)                  pointwise, with broadcast
 ///     reduce     be.reduce(op, out, f, in...)           fused map-reduce, assigned
-///                be.reduce(sum{}, out, {beta}, f, in...) the same, with beta out added to it
+///                be.reduce(reduction::sum{}, out, {beta}, f, in...)   plus beta out
 ///     random     be.random(out, seed, stream)           uniform in [0, 1), the same bits anywhere
 ///     gather     be.gather(out, source, rows, f)        rows by index; index -1 gives zeros
 ///     scatter_add  be.scatter_add(target, rows, source)  rows added to rows by index, in order
@@ -110,7 +110,10 @@ struct strided_batch {
   [[nodiscard]] Matrix operator[](index_t i) const { return detail::moved(first, i * step); }
 };
 
-// What reduce combines values with: an associative operation and its neutral element.
+/// What reduce combines values with: an associative operation and its neutral element. The names
+/// stand apart from those of functions: in a program that is `using namespace chainrule`, sum(x) is
+/// a function of variables.
+namespace reduction {
 
 /// The sum; of nothing it is 0.
 struct sum {
@@ -143,6 +146,8 @@ struct minimum {
   }
 };
 
+}  // namespace reduction
+
 /// The factor of out = (the sum of f(in...)) + beta out. With beta = 0, out is not read: NaN in it
 /// does not matter.
 struct reduce_scalars {
@@ -153,7 +158,7 @@ namespace detail {
 /// Refuses, at compile time, every other operation than a sum in a reduction that has scalars.
 template <class Op>
 constexpr void require_sum() {
-  static_assert(std::same_as<Op, sum>,
+  static_assert(std::same_as<Op, reduction::sum>,
                 "chainrule: reduce with beta adds a sum to what the result holds; other operations "
                 "assign, so leave the scalars out");
 }
@@ -194,8 +199,8 @@ concept backend = std::copyable<B> &&
   be.gemm(m, c, transposed(c), gemm_scalars{});
   be.gemm(m, c, c, gemm_scalars{}, add_bias_then<fn::sqr>{}, c);
   be.map(fn::plus{}, m, c, c);
-  be.reduce(sum{}, m, fn::sqr{}, c);
-  be.reduce(sum{}, m, reduce_scalars{}, fn::sqr{}, c);
+  be.reduce(reduction::sum{}, m, fn::sqr{}, c);
+  be.reduce(reduction::sum{}, m, reduce_scalars{}, fn::sqr{}, c);
   be.random(m, std::uint64_t{0}, std::uint64_t{0});
   be.gather(m, c, rows.view(), fn::affine{});
   be.scatter_add(m, rows.view(), c);

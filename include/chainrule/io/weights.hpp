@@ -1,5 +1,5 @@
 /// \file
-/// Saving and loading the weights of a network as a safetensors file.
+/// Saving and loading the weights of a network, or of a parameter_set, as a safetensors file.
 ///
 ///     save_weights(net, "digits.safetensors");
 ///     load_weights(net, "digits.safetensors");
@@ -27,12 +27,17 @@ namespace chainrule {
 
 namespace detail {
 
-/// The layers in words, which files of version 0.1 carry: "784, dense + relu 128, dense 10".
+/// The layers in words, which files of version 0.1 carry: "784, dense + relu 128, dense 10". A
+/// parameter_set has none.
 template <class Network>
 [[nodiscard]] std::string layers_in_words(const Network& net) {
-  std::string words = std::to_string(net.inputs());
-  for (const auto& l : net.layers()) words += concat(", ", l.name, " ", l.outputs.size());
-  return words;
+  if constexpr (requires { net.layers(); }) {
+    std::string words = std::to_string(net.inputs());
+    for (const auto& l : net.layers()) words += concat(", ", l.name, " ", l.outputs.size());
+    return words;
+  } else {
+    return {};
+  }
 }
 
 /// Layers in words without constants in parentheses, as version 0.1 wrote them.

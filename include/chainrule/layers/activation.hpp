@@ -8,7 +8,7 @@
 #define CHAINRULE_LAYERS_ACTIVATION_HPP
 
 #include "chainrule/layers/layer.hpp"
-#include "chainrule/pointwise/activations.hpp"
+#include "chainrule/ops/vjp.hpp"
 
 namespace chainrule {
 
@@ -23,16 +23,19 @@ class activation {
   [[nodiscard]] shape bind(plan& p, const shape& in) const { return p.input(in); }
   template <backend B>
   void forward(pass<B>& p, const_matrix<B> x, matrix<B> y) const {
-    p.backend().map(f_, y, x);
+    op{f_}.forward(p.backend(), y, x);
   }
   template <backend B>
   void backward(pass<B>& p, const_matrix<B> x, const_matrix<B> y, const_matrix<B> dy,
                 matrix<B> dx) const {
-    if (!dx.empty()) p.backend().map(backward_of<F>{f_}, dx, dy, derivable_from_output<F> ? y : x);
+    ops::matrix_step<B, 1> step(p.backend(), dy, y, {x}, {dx});
+    op{f_}.vjp(step);
   }
   void describe(archive& a) const { a.activation(f_); }
 
  private:
+  using op = ops::pointwise_op<F, 1>;
+
   F f_;
 };
 

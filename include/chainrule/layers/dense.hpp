@@ -18,6 +18,7 @@
 
 #include "chainrule/layers/layer.hpp"
 #include "chainrule/ops/linear.hpp"
+#include "chainrule/ops/vjp.hpp"
 
 namespace chainrule {
 
@@ -84,10 +85,10 @@ class dense {
     x = with_columns(x, w.rows());
     y = with_columns(y, outputs_);
     if (from_output || !p.training()) {
-      ops::linear(p.backend(), x, w, b, y, f_);
+      ops::linear_op{}.forward(p.backend(), y, x, w, b, f_);
     } else {
       const matrix<B> z = with_columns(p.saved(z_), outputs_);
-      ops::linear(p.backend(), x, w, b, z);
+      ops::linear_op{}.forward(p.backend(), z, x, w, b);
       p.backend().map(f_, y, const_matrix<B>(z));
     }
   }
@@ -98,19 +99,21 @@ class dense {
     const_matrix<B> dz = dy;
     if constexpr (!is_linear) {
       const matrix<B> to = p.scratch(dz_);
-      p.backend().map(backward_of<F>{f_}, to, dy, from_output ? y : const_matrix<B>(p.saved(z_)));
+      const const_matrix<B> z = from_output ? const_matrix<B>{} : const_matrix<B>(p.saved(z_));
+      ops::matrix_step<B, 1> step(p.backend(), dy, y, {z}, {to});
+      ops::pointwise_op<F, 1>{f_}.vjp(step);
       dz = to;
     }
     const const_matrix<B> w = p.value(w_);
-    dz = with_columns(dz, outputs_);
+    // A frozen layer has no targets for the gradients of its parameters.
+    const bool trained = p.is_trained(w_);
+    const auto [dw, beta_w] = trained ? p.gradient_to_add(w_) : gradient_sum<B>{};
+    const auto [db, beta_b] = trained ? p.gradient_to_add(b_) : gradient_sum<B>{};
     if (!dx.empty()) dx = with_columns(dx, w.rows());
-    if (!p.is_trained(w_)) {
-      if (!dx.empty()) p.backend().gemm(dx, dz, transposed(w));
-      return;
-    }
-    const auto [dw, beta_w] = p.gradient_to_add(w_);
-    const auto [db, beta_b] = p.gradient_to_add(b_);
-    ops::linear_vjp(p.backend(), with_columns(x, w.rows()), w, dz, dw, beta_w, db, beta_b, dx);
+    ops::matrix_step<B, 3> step(p.backend(), with_columns(dz, outputs_), {},
+                                {with_columns(x, w.rows()), w, {}},
+                                {dx, {dw, beta_w}, {db, beta_b}});
+    ops::linear_op{}.vjp(step);
   }
 
   void describe(archive& a) const {

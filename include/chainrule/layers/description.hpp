@@ -107,7 +107,7 @@ class archive {
                   "bytes, trivially copyable, of standard layout); let a lambda capture by value, "
                   "not by reference");
     if constexpr (std::is_same_v<F, identity>) return;
-    description_.activation = in_words(f);
+    description_.activation = detail::name_with_constants(f);
   }
   /// What a network that has its parameters computes without, where it was stated.
   void option(std::string_view name, std::string value) {

@@ -9,6 +9,7 @@
 #include "chainrule/core/finite.hpp"
 #include "chainrule/layers/layer.hpp"
 #include "chainrule/ops/dropout.hpp"
+#include "chainrule/ops/vjp.hpp"
 
 namespace chainrule {
 
@@ -35,12 +36,13 @@ class dropout {
     if (!p.training()) return p.backend().copy(y, x);
     const matrix<B> random = p.saved(random_);
     p.draw(stream_, random);
-    ops::dropout(p.backend(), p_, x, const_matrix<B>(random), y);
+    ops::dropout_op{p_}.forward(p.backend(), y, x, const_matrix<B>(random));
   }
   template <backend B>
   void backward(pass<B>& p, const_matrix<B>, const_matrix<B>, const_matrix<B> dy,
                 matrix<B> dx) const {
-    if (!dx.empty()) ops::dropout_vjp(p.backend(), p_, const_matrix<B>(p.saved(random_)), dy, dx);
+    ops::matrix_step<B, 2> step(p.backend(), dy, {}, {{}, p.saved(random_)}, {dx, {}});
+    ops::dropout_op{p_}.vjp(step);
   }
   void describe(archive& a) const { a.constant("p", p_); }
 

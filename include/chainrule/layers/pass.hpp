@@ -193,10 +193,11 @@ class pass {
   }
   /// Ends a forward pass: one that threw cannot be followed by a backward pass.
   void end_forward() { is_complete_ = true; }
-  /// Begins a backward pass that writes to `gradients`. Throws shape_error unless the last forward
-  /// pass was one in training, of as many samples.
+  /// Begins a backward pass that assigns `gradients`, or adds to them. Throws shape_error unless
+  /// the last forward pass was one in training, of as many samples.
   void begin_backward(const plan& declared, const arena<B>& parameters, const arena<B>& states,
-                      arena<B>& gradients, index_t rows, const_indices<B> indices = {}) {
+                      arena<B>& gradients, index_t rows, const_indices<B> indices = {},
+                      bool add = false) {
     require_plan(declared);
     if (!phase_.training || !is_complete_)
       throw shape_error(
@@ -210,7 +211,7 @@ class pass {
     parameters_ = &parameters;  // the network may have been moved
     states_ = &states;
     gradients_ = &gradients;
-    touched_.assign(touched_.size(), char{0});
+    touched_.assign(touched_.size(), char{add});
   }
   /// Ends a backward pass: parameters that no layer used, or that are frozen, have a gradient of 0.
   void end_backward() {

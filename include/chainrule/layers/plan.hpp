@@ -67,6 +67,14 @@ struct parameter {
   slot_tags tags{};
 };
 
+/// A parameter as it is declared.
+struct parameter_spec {
+  std::string name;
+  shape extents;  // a matrix with a row per element of all axes but the last
+  initializer initial = init::zeros();
+  bool decay = true;  // whether weight decay applies
+};
+
 /// Collects the declarations of all layers of a network.
 class plan {
  public:
@@ -82,6 +90,11 @@ class plan {
   /// A row of n numbers to which weight decay does not apply.
   parameter_id bias(std::string_view name, index_t n, initializer initial = init::zeros()) {
     return add(name, {1, n}, initial, 0, 0, false);
+  }
+  /// A parameter of any extents, with or without weight decay; `inputs` and `outputs` as for
+  /// weight.
+  parameter_id declare(const parameter_spec& p, index_t inputs = 0, index_t outputs = 0) {
+    return add(p.name, p.extents, p.initial, inputs, outputs, p.decay);
   }
   /// Numbers that are saved, moved and resumed with the network but not trained, such as running
   /// statistics. They are those of a whole batch: see needs_whole_batch.
@@ -363,6 +376,23 @@ class plan {
   bool needs_whole_batch_ = false;
 };
 
+namespace detail {
+
+/// Assigns the first values of a parameter; a seed gives the same values on any backend.
+template <backend B>
+void initialize(const B& be, arena<B>& values, const parameter& p, std::uint64_t seed,
+                std::uint64_t stream) {
+  auto drawn = host_vector<double>(p.place.rows * p.place.cols);
+  auto rounded = host_vector<scalar_t<B>>(p.place.rows * p.place.cols);
+  random_stream random(seed, stream);
+  p.initial.fill({drawn.data(), p.place.rows, p.place.cols}, p.inputs, p.outputs, random);
+  std::copy(drawn.begin(), drawn.end(), rounded.begin());
+  be.upload(values[p.place],
+            matrix_view<const scalar_t<B>>(rounded.data(), p.place.rows, p.place.cols));
+  be.synchronize();  // `rounded` must live until it is read
+}
+
+}  // namespace detail
 }  // namespace chainrule
 
 #endif  // CHAINRULE_LAYERS_PLAN_HPP

@@ -57,11 +57,11 @@ struct multiclass_hinge {
     const matrix<B> own = scratch.first.top_rows(y.rows());
     const matrix<B> violations = scratch.second.top_rows(y.rows());
     const const_matrix<B> columns = scratch.columns.view();
-    be.reduce(sum{}, own, terms::score_of_class{}, y, t, columns);
-    be.reduce(sum{}, losses, terms::class_hinge{margin}, y, own, t, columns);
+    be.reduce(reduction::sum{}, own, terms::score_of_class{}, y, t, columns);
+    be.reduce(reduction::sum{}, losses, terms::class_hinge{margin}, y, own, t, columns);
     reject_unknown_classes(be, t, columns, losses);
     if (gradient.empty()) return;
-    be.reduce(sum{}, violations, terms::class_violation{margin}, y, own, t, columns);
+    be.reduce(reduction::sum{}, violations, terms::class_violation{margin}, y, own, t, columns);
     be.map(terms::class_hinge_slope{margin}, gradient, y, own, violations, t, columns, scale);
   }
 };

@@ -82,7 +82,8 @@ struct pointwise_loss {
     if constexpr (requires { Derived::hit; })
       target.hit = Derived::hit, target.miss = Derived::miss;
     const const_matrix<B> columns = scratch.columns.view();
-    be.reduce(sum{}, losses, detail::weighted_term<Term>{term, factor, target}, y, t, columns);
+    be.reduce(reduction::sum{}, losses, detail::weighted_term<Term>{term, factor, target}, y, t,
+              columns);
     if (target.classes) reject_unknown_classes(be, t, columns, losses);
     if (!gradient.empty())
       be.map(detail::weighted_derivative<Term>{term, factor, target}, gradient, y, t, columns,

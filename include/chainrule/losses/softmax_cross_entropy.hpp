@@ -76,10 +76,11 @@ struct softmax_cross_entropy {
     be.map(fn::log{}, third, total);
     const bool classes = kind == target_kind::classes;
     const const_matrix<B> columns = scratch.columns.view();
-    be.reduce(sum{}, losses, terms::cross_entropy_term{classes}, y, max, third, t, columns);
+    be.reduce(reduction::sum{}, losses, terms::cross_entropy_term{classes}, y, max, third, t,
+              columns);
     if (classes) reject_unknown_classes(be, t, columns, losses);
     if (gradient.empty()) return;
-    if (!classes) be.reduce(sum{}, third, identity{}, t);
+    if (!classes) be.reduce(reduction::sum{}, third, identity{}, t);
     be.map(terms::cross_entropy_gradient{classes}, gradient, y, max, total, t, third, columns,
            scale);
   }

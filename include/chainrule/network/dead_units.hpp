@@ -40,8 +40,8 @@ template <backend B>
   for (index_t i = 0; i < net.depth(); ++i) {
     const const_matrix<B> y = net.output_of(p, i);  // n × outputs
     tensor<B> alive(be, 1, y.cols());               // 1 where a row is not 0
-    be.reduce(maximum{}, alive.view(), detail::is_not_zero{}, y);
-    be.reduce(sum{}, counts.view().block(0, i, 1, 1), detail::is_zero{},
+    be.reduce(reduction::maximum{}, alive.view(), detail::is_not_zero{}, y);
+    be.reduce(reduction::sum{}, counts.view().block(0, i, 1, 1), detail::is_zero{},
               const_matrix<B>(alive.view()));
   }
   std::vector<index_t> dead;

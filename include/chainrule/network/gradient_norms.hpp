@@ -44,9 +44,9 @@ template <backend B>
   for (std::size_t i = 0; i < list.size(); ++i) {
     const const_matrix<B> g = gradients[list[i].place];
     const matrix<B> largest = both.view().block(0, static_cast<index_t>(i), 1, 1);
-    be.reduce(maximum{}, largest, fn::abs{}, g);
-    be.reduce(sum{}, both.view().block(1, static_cast<index_t>(i), 1, 1), detail::square_of_ratio{},
-              g, const_matrix<B>(largest));
+    be.reduce(reduction::maximum{}, largest, fn::abs{}, g);
+    be.reduce(reduction::sum{}, both.view().block(1, static_cast<index_t>(i), 1, 1),
+              detail::square_of_ratio{}, g, const_matrix<B>(largest));
   }
   const std::vector<scalar_t<B>> host = to_host(be, const_matrix<B>(both.view()));
   for (std::size_t i = 0; i < list.size(); ++i) {

@@ -150,8 +150,9 @@ class network<B> {
   /// Gives parameters and state their first values; a seed gives the same values on any backend.
   void initialize(std::uint64_t seed) {
     std::uint64_t stream = 0;
-    for (const parameter& p : declared().parameters()) fill(parameters_, p, seed, stream++);
-    for (const parameter& p : declared().states()) fill(states_, p, seed, 0);
+    for (const parameter& p : declared().parameters())
+      detail::initialize(be_, parameters_, p, seed, stream++);
+    for (const parameter& p : declared().states()) detail::initialize(be_, states_, p, seed, 0);
   }
 
   /// Copies parameters and state of a network with the same layers, which may be on another
@@ -217,13 +218,19 @@ class network<B> {
   void backward(const_matrix<B> x, pass<B>& p, arena<B>& gradients,
                 matrix<B> input_gradient = {}) const {
     require_samples(x, false);
-    run_backward(x, {}, x.rows(), p, gradients, input_gradient);
+    run_backward(x, {}, x.rows(), p, gradients, input_gradient, false);
+  }
+  /// A backward pass that adds dL/dparameters to `gradients`; dL/dx is assigned.
+  void add_backward(const_matrix<B> x, pass<B>& p, arena<B>& gradients,
+                    matrix<B> input_gradient = {}) const {
+    require_samples(x, false);
+    run_backward(x, {}, x.rows(), p, gradients, input_gradient, true);
   }
   /// The backward pass of a network that takes indices, which have no gradient.
   template <indices_of<B> Indices>
   void backward(const Indices& x, pass<B>& p, arena<B>& gradients) const {
     require_samples(x, true);
-    run_backward({}, x, x.rows(), p, gradients, {});
+    run_backward({}, x, x.rows(), p, gradients, {}, false);
   }
   /// Throws value_error unless all indices up to `largest` have a row in the layer that takes them,
   /// or the network takes scalars.
@@ -362,9 +369,9 @@ class network<B> {
     return y;
   }
   void run_backward(const_matrix<B> x, const_indices<B> indices, index_t rows, pass<B>& p,
-                    arena<B>& gradients, matrix<B> input_gradient) const {
+                    arena<B>& gradients, matrix<B> input_gradient, bool add) const {
     require_gradients(gradients);
-    p.begin_backward(declared(), parameters_, states_, gradients, rows, indices);
+    p.begin_backward(declared(), parameters_, states_, gradients, rows, indices, add);
     const matrix<B> dy = output_gradient(p);
     chain_.place_in_dy(p, dy);
     chain_.backward(p, x, const_matrix<B>(chain_.output(p, depth() - 1)), const_matrix<B>(dy),
@@ -428,17 +435,6 @@ class network<B> {
       std::copy_n(values.begin() + first(from.plan(), theirs[i].place), mine[i].extents.size(),
                   result.begin() + first(to.plan(), mine[i].place));
     return result;
-  }
-
-  void fill(arena<B>& values, const parameter& p, std::uint64_t seed, std::uint64_t stream) {
-    auto drawn = detail::host_vector<double>(p.place.rows * p.place.cols);
-    auto rounded = detail::host_vector<scalar_t<B>>(p.place.rows * p.place.cols);
-    random_stream random(seed, stream);
-    p.initial.fill({drawn.data(), p.place.rows, p.place.cols}, p.inputs, p.outputs, random);
-    std::copy(drawn.begin(), drawn.end(), rounded.begin());
-    be_.upload(values[p.place],
-               matrix_view<const scalar_t<B>>(rounded.data(), p.place.rows, p.place.cols));
-    be_.synchronize();  // `rounded` must live until it is read
   }
 
   B be_;

@@ -5,7 +5,7 @@
 #ifndef CHAINRULE_OPS_DROPOUT_HPP
 #define CHAINRULE_OPS_DROPOUT_HPP
 
-#include "chainrule/backend/concept.hpp"
+#include "chainrule/ops/pointwise.hpp"
 
 namespace chainrule::ops {
 
@@ -17,17 +17,21 @@ struct keep_above {
   }
 };
 
-/// y from x and as many random numbers u, assigned. y may be x.
-template <backend B>
-void dropout(const B& be, double p, const_matrix<B> x, const_matrix<B> u, matrix<B> y) {
-  be.map(keep_above{p}, y, x, u);
-}
+/// y from x and as many uniform random numbers u, through which no gradient flows. y may be x.
+struct dropout_op {
+  static constexpr std::string_view name = "dropout";
+  double p = 0;
 
-/// dx from dy and the numbers that the forward pass drew, assigned. dx may be dy.
-template <backend B>
-void dropout_vjp(const B& be, double p, const_matrix<B> u, const_matrix<B> dy, matrix<B> dx) {
-  be.map(keep_above{p}, dx, dy, u);
-}
+  [[nodiscard]] matrix_shape shape(matrix_shape x, matrix_shape u) const {
+    contract::same_shape("dropout", x, u);
+    return x;
+  }
+  template <backend B>
+  void forward(const B& be, matrix<B> y, const_matrix<B> x, const_matrix<B> u) const {
+    be.map(keep_above{p}, y, x, u);
+  }
+  void vjp(auto& step) const { step.give(0, dropout_op{p}, step.dy(), step.input(1)); }
+};
 
 }  // namespace chainrule::ops
 

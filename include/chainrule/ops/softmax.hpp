@@ -6,9 +6,8 @@
 #ifndef CHAINRULE_OPS_SOFTMAX_HPP
 #define CHAINRULE_OPS_SOFTMAX_HPP
 
-#include "chainrule/backend/concept.hpp"
 #include "chainrule/memory/tensor.hpp"
-#include "chainrule/pointwise/activations.hpp"
+#include "chainrule/ops/reductions.hpp"
 
 namespace chainrule::ops {
 
@@ -29,6 +28,12 @@ struct shifted_log {
     return math::where(max - max == 0, max + math::log(sum), max);
   }
 };
+/// y (dy - Σ dy y)
+struct softmax_gradient {
+  constexpr auto operator()(const auto& dy, const auto& y, const auto& along) const {
+    return y * (dy - along);
+  }
+};
 /// The column's number where x is the row's maximum, else infinity.
 struct column_of_maximum {
   constexpr auto operator()(const auto& x, const auto& max, const auto& column) const {
@@ -40,8 +45,8 @@ struct column_of_maximum {
 /// max = the largest x of each row; sum = Σ e^(x - max), at least 1. Both assigned.
 template <backend B>
 void softmax_sums(const B& be, const_matrix<B> x, matrix<B> max, matrix<B> sum) {
-  be.reduce(maximum{}, max, identity{}, x);
-  be.reduce(chainrule::sum{}, sum, terms::shifted_exp{}, x, max);
+  be.reduce(reduction::maximum{}, max, identity{}, x);
+  be.reduce(reduction::sum{}, sum, terms::shifted_exp{}, x, max);
 }
 
 /// y = e^x / Σ e^x in each row, assigned; y may be x. `max` and `sum` are n × 1 scratch.
@@ -67,6 +72,43 @@ void log_sum_exp(const B& be, const_matrix<B> x, matrix<B> sum, matrix<B> out) {
   }
 }
 
+/// y = e^x / Σ e^x in each row.
+struct softmax_op {
+  static constexpr std::string_view name = "softmax";
+
+  [[nodiscard]] matrix_shape shape(matrix_shape x) const { return x; }
+  /// Allocates scratch memory where the backend has no softmax of its own.
+  template <backend B>
+  void forward(const B& be, matrix<B> y, const_matrix<B> x) const {
+    tensor<B> max(be, x.rows(), 1);
+    tensor<B> sum(be, x.rows(), 1);
+    softmax(be, x, max.view(), sum.view(), y);
+  }
+  /// Makes one intermediate result, n × 1.
+  void vjp(auto& step) const {
+    const auto y = step.output();
+    const auto along = step.make_sum({y.rows(), 1}, fn::multiplies{}, step.dy(), y);
+    step.give(0, terms::softmax_gradient{}, step.dy(), y, along);
+  }
+};
+
+/// y = log Σ e^x of each row, n × 1.
+struct log_sum_exp_op {
+  static constexpr std::string_view name = "log_sum_exp";
+
+  [[nodiscard]] matrix_shape shape(matrix_shape x) const { return {x.rows, 1}; }
+  /// Allocates scratch memory.
+  template <backend B>
+  void forward(const B& be, matrix<B> y, const_matrix<B> x) const {
+    tensor<B> sum(be, x.rows(), 1);
+    log_sum_exp(be, x, sum.view(), y);
+  }
+  /// Makes one intermediate result, n × c.
+  void vjp(auto& step) const {
+    step.give(0, fn::multiplies{}, step.dy(), step.make(softmax_op{}, step.input(0)));
+  }
+};
+
 /// The number of the first largest element of each row, assigned to `winner` (n × 1, as scalars);
 /// infinity in a row with NaN. `columns` is the row 0, 1, ..., c - 1; `max` is n × 1 scratch.
 template <backend B>
@@ -75,8 +117,8 @@ void argmax(const B& be, const_matrix<B> x, const_matrix<B> columns, matrix<B> m
   if constexpr (requires { be.argmax_rows(x, winner); }) {
     be.argmax_rows(x, winner);
   } else {
-    be.reduce(maximum{}, max, identity{}, x);
-    be.reduce(minimum{}, winner, terms::column_of_maximum{}, x, max, columns);
+    be.reduce(reduction::maximum{}, max, identity{}, x);
+    be.reduce(reduction::minimum{}, winner, terms::column_of_maximum{}, x, max, columns);
   }
 }
 

@@ -1,8 +1,12 @@
 /// \file
 /// `optimizer`: a chain of rules with its state, bound to arenas of one plan.
 ///
-///     optimizer opt(be, net.parameters().plan(), chain(weight_decay{1e-4}, momentum{0.1}));
-///     opt.update(net.parameters(), gradients);   // a map over the arena, or over each region
+///     optimizer opt{net, chain(weight_decay{1e-4}, momentum{0.1})};   // or a parameter_set
+///     opt.zero_gradients();                      // gradients are added up until they are set to 0
+///     backward(loss);                            // of call(net, x, opt.gradients()): adds to them
+///     opt.update();                              // a map over the arena, or over each region
+///
+/// `optimizer opt(be, plan, rules)` has no gradients of its own: opt.update(parameters, gradients).
 ///
 /// `any_optimizer<B>` is its base class, whatever the rules are. An executor of training steps may
 /// split a step: begin_step, measure, update_range for all elements, end_step.
@@ -86,9 +90,23 @@ inline constexpr std::int64_t most_steps = std::int64_t{1} << 53;
 template <backend B>
 class any_optimizer {
  public:
-  any_optimizer(const any_optimizer&) = delete;
-  any_optimizer& operator=(const any_optimizer&) = delete;
+  any_optimizer(any_optimizer&&) noexcept = default;
+  any_optimizer& operator=(any_optimizer&&) noexcept = default;
   virtual ~any_optimizer() = default;
+
+  /// Where backward passes add the gradients of the model's parameters.
+  [[nodiscard]] arena<B>& gradients() { return gradients_; }
+  [[nodiscard]] const arena<B>& gradients() const { return gradients_; }
+  /// Sets the gradients to 0: to be called before the first backward pass of each update.
+  void zero_gradients() { be_.map(fn::fill{0}, gradients_.all()); }
+  /// One step of the model's parameters by gradients(), which stay as they are. Throws value_error
+  /// if the optimizer was made for arenas and not for a model.
+  void update() {
+    if (parameters_ == nullptr)
+      throw value_error(
+          "this optimizer was made without a model; give update() the parameters and gradients");
+    update(*parameters_, gradients_);
+  }
 
   /// One step: parameters -= rate * direction. Throws shape_error if an arena is of another plan.
   void update(arena<B>& parameters, const arena<B>& gradients) {
@@ -187,6 +205,11 @@ class any_optimizer {
     for (std::size_t i = 0; i < slots; ++i) state_.emplace_back(be, plan);
   }
 
+  /// Makes update() one of these parameters.
+  void bind(arena<B>& parameters, arena<B> gradients) {
+    parameters_ = &parameters;
+    gradients_ = std::move(gradients);
+  }
   /// The learning rate at a step.
   [[nodiscard]] virtual double rate_at(std::int64_t step) const = 0;
   /// Assigns rate and scalars of a step for parameters of these tags.
@@ -221,6 +244,8 @@ class any_optimizer {
   bool measures_;
   bool tags_alike_;
   index_t per_region_;
+  arena<B>* parameters_ = nullptr;  // of the model, if there is one
+  arena<B> gradients_;
   std::vector<arena<B>> state_;
   std::vector<scalar_t<B>> host_scalars_;
   tensor<B> scalars_;  // of the current step
@@ -247,6 +272,14 @@ class optimizer final : public any_optimizer<B> {
     if constexpr (measures_gradient<first_rule>) measured_ = tensor<B>(be, 1, 2);
   }
 
+  /// State for the parameters of a network or parameter_set, and an arena for their gradients, all
+  /// 0. The model must outlive the optimizer and not be moved.
+  template <class Model, class Rules>
+  optimizer(Model& model, const Rules& rules)
+      : optimizer(model.backend(), model.parameters().plan(), rules) {
+    this->bind(model.parameters(), model.make_gradients());
+  }
+
   void measure([[maybe_unused]] const arena<B>& gradients) override {
     if constexpr (measures_gradient<first_rule>) {
       const B& be = this->backend();
@@ -256,8 +289,9 @@ class optimizer final : public any_optimizer<B> {
       const double scale = std::ldexp(1.0, -limits::max_exponent * 45 / 64);
       const matrix<B> squares = measured_.view().block(0, 0, 1, 1);
       const matrix<B> scaled = measured_.view().block(0, 1, 1, 1);
-      be.reduce(sum{}, squares, fn::sqr{}, gradients.all());
-      be.reduce(sum{}, scaled, typename first_rule::scaled_square{most, scale}, gradients.all());
+      be.reduce(reduction::sum{}, squares, fn::sqr{}, gradients.all());
+      be.reduce(reduction::sum{}, scaled, typename first_rule::scaled_square{most, scale},
+                gradients.all());
       const typename first_rule::all_scalars scalars{std::get<0>(rules_.rules()).limit, most,
                                                      scale};
       for (index_t i = 0; i < this->regions(); ++i)
@@ -309,6 +343,9 @@ class optimizer final : public any_optimizer<B> {
 template <backend B, class Rules>
 optimizer(const B&, const arena_plan&, const Rules&)
     -> optimizer<B, decltype(chain(std::declval<const Rules&>()))>;
+template <class Model, class Rules>
+optimizer(Model&, const Rules&)
+    -> optimizer<typename Model::backend_type, decltype(chain(std::declval<const Rules&>()))>;
 
 }  // namespace chainrule
 

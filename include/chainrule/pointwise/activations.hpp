@@ -5,8 +5,10 @@
 /// pre-activation, or where the expression has a kink that the function has not.
 ///
 ///     dense{784, 128, relu{}}
+///     dense{784, 128, fn::tanh{}}  // a function of pointwise/functions.hpp is one too
 ///     be.map(gelu{}, y, x);
 ///
+/// No type here has the name of a function of the vocabulary, so that a functor may call tanh(x).
 /// An activation of your own is written the same way, anywhere:
 ///
 ///     struct swish {
@@ -41,12 +43,7 @@ constexpr auto gated(const auto& x, const auto& gate) {
 /// Which rule keeps the variance of the signal through layers of this activation.
 enum class gain_class { linear, rectifier, self_normalizing };
 
-/// x
-struct identity {
-  static constexpr std::string_view name = "identity";
-  constexpr auto operator()(const auto& x) const { return x; }
-  constexpr auto derivative_from_output(const auto&) const { return 1; }
-};
+using fn::identity;
 
 /// max(x, 0); its derivative at 0 is 0.
 struct relu {
@@ -69,9 +66,17 @@ struct leaky_relu {
 };
 
 /// x if x > 0, else alpha (e^x - 1). Source: D. Clevert et al., ICLR 2016, eq. 15.
-struct elu : fn::elu {
+struct elu {
   static constexpr std::string_view name = "elu";
   static constexpr gain_class gain = gain_class::rectifier;
+  double alpha = 1;
+  constexpr auto operator()(const auto& x) const {
+    return math::where(x > 0, x, alpha * math::expm1(math::min(x, 0)));
+  }
+  // Stated because min(x, 0) has a kink at 0 where elu (with alpha 1) has none.
+  constexpr auto derivative_from_output(const auto& y) const {
+    return math::where(y > 0, 1, y + alpha);
+  }
   [[nodiscard]] constexpr std::array<double, 1> constants() const { return {alpha}; }
 };
 
@@ -82,34 +87,10 @@ struct selu {
   static constexpr gain_class gain = gain_class::self_normalizing;
   static constexpr double lambda = 1.0507009873554804934193349852946;
   static constexpr double alpha = 1.6732632423543772848170429916717;
-  constexpr auto operator()(const auto& x) const { return lambda * fn::elu{alpha}(x); }
+  constexpr auto operator()(const auto& x) const { return lambda * elu{alpha}(x); }
   constexpr auto derivative_from_output(const auto& y) const {
     return math::where(y > 0, lambda, y + lambda * alpha);
   }
-};
-
-/// 1 / (1 + e^-x)
-struct sigmoid {
-  static constexpr std::string_view name = "sigmoid";
-  constexpr auto operator()(const auto& x) const { return math::sigmoid(x); }
-  constexpr auto derivative_from_output(const auto& y) const { return y * (1 - y); }
-};
-
-/// The hyperbolic tangent. With `using namespace chainrule` spell it `chainrule::tanh{}`: the C
-/// library has a function of that name.
-struct tanh {
-  static constexpr std::string_view name = "tanh";
-  constexpr auto operator()(const auto& x) const { return math::tanh(x); }
-  constexpr auto derivative_from_output(const auto& y) const { return 1 - y * y; }
-};
-
-/// log(1 + e^x)
-struct softplus {
-  static constexpr std::string_view name = "softplus";
-  static constexpr gain_class gain = gain_class::rectifier;
-  constexpr auto operator()(const auto& x) const { return math::softplus(x); }
-  // sigmoid(x) = 1 - e^-y, accurate also where y is tiny.
-  constexpr auto derivative_from_output(const auto& y) const { return -math::expm1(-y); }
 };
 
 /// x / (1 + |x|)
@@ -175,20 +156,13 @@ struct hard_swish {
   constexpr auto operator()(const auto& x) const { return detail::gated(x, hard_sigmoid{}(x)); }
 };
 
-/// -1, 0 or 1: the perceptron's step. Its derivative is 0 everywhere, so nothing before it learns.
-struct sign {
-  static constexpr std::string_view name = "sign";
-  constexpr auto operator()(const auto& x) const { return math::sign(x); }
-  constexpr auto derivative_from_output(const auto&) const { return 0; }
-};
-
-/// The rule of initialisation that suits F.
+/// Which rule of initial weights suits F: that of its `gain`; linear if it states none.
 template <class F>
 [[nodiscard]] constexpr gain_class gain_of() {
   if constexpr (requires { F::gain; })
     return F::gain;
   else
-    return gain_class::linear;
+    return std::same_as<F, fn::softplus> ? gain_class::rectifier : gain_class::linear;
 }
 
 /// The name of F for summaries; "custom" if it has none.
@@ -200,10 +174,11 @@ template <class F>
     return "custom";
 }
 
+namespace detail {
 /// The name of f with the constants that it states: "leaky_relu(0.01)". Different doubles give
 /// different texts.
 template <class F>
-[[nodiscard]] std::string in_words(const F& f) {
+[[nodiscard]] std::string name_with_constants(const F& f) {
   std::string words(name_of<F>());
   if constexpr (requires { f.constants(); }) {
     const char* before = "(";
@@ -217,14 +192,15 @@ template <class F>
   }
   return words;
 }
+}  // namespace detail
 
 /// Calls `visit` with each activation in turn.
 template <class Visitor>
 constexpr void for_each_activation(Visitor&& visit) {
   visit(identity{}), visit(relu{}), visit(leaky_relu{}), visit(elu{}), visit(selu{});
-  visit(sigmoid{}), visit(tanh{}), visit(softplus{}), visit(softsign{}), visit(silu{});
+  visit(fn::sigmoid{}), visit(fn::tanh{}), visit(fn::softplus{}), visit(softsign{}), visit(silu{});
   visit(gelu{}), visit(gelu_tanh{}), visit(mish{}), visit(hard_sigmoid{}), visit(hard_swish{});
-  visit(sign{});
+  visit(fn::sign{});
 }
 
 /// Calls `visit` with the activation of that name: the run-time switch at a program's edge.

@@ -46,8 +46,8 @@ template <std::size_t I = 0, class F, class X, class... More>
              math::dual<S>(math::convert<S>(more), math::convert<S>(I == Is + 1 ? 1 : 0))...);
   };
   const auto y = lift(std::index_sequence_for<More...>{});
-  if constexpr (requires { y.slope; })
-    return y.slope;
+  if constexpr (requires { y.derivative; })
+    return y.derivative;
   else
     return math::convert<S>(0);  // f does not depend on its arguments, or is a step
 }
@@ -81,7 +81,7 @@ struct derivative_of {
 /// the output y if f is derivable from it, else the argument x.
 template <class F>
 struct backward_of {
-  F f{};
+  [[no_unique_address]] F f{};
 
   template <math::number X>
   [[nodiscard]] constexpr X operator()(const X& dy, const X& kept) const {

@@ -19,7 +19,7 @@
 /// Functions are called by their plain names, exp(x) and not std::exp(x), which knows only plain
 /// numbers. Such a functor cannot branch on a value: write `where(x > 0, a, b)`, max, min, abs or
 /// clamp. Constants in it are `double` (or int) and are rounded to the number's scalar when they
-/// meet it. See also pointwise/functional.hpp (every function there is), pointwise/activations.hpp.
+/// meet it. See also pointwise/functions.hpp (every function there is), pointwise/activations.hpp.
 #ifndef CHAINRULE_POINTWISE_MATH_HPP
 #define CHAINRULE_POINTWISE_MATH_HPP
 
@@ -106,6 +106,18 @@ template <class Condition, number A, number B>
     return select(condition, convert<X>(a), convert<X>(b));
   }
 }
+
+// Compound assignment for every number type.
+#define CHAINRULE_ASSIGNMENT(op)                  \
+  template <abstract_number A, class B>           \
+  constexpr A& operator op##=(A& a, const B& b) { \
+    return a = a op b;                            \
+  }
+CHAINRULE_ASSIGNMENT(+)
+CHAINRULE_ASSIGNMENT(-)
+CHAINRULE_ASSIGNMENT(*)
+CHAINRULE_ASSIGNMENT(/)
+#undef CHAINRULE_ASSIGNMENT
 
 /// What a mask answers when it is asked for one truth value: a sentence of the compiler's.
 template <class Bool>

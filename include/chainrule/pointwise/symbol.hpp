@@ -207,81 +207,44 @@ template <class A, class B>
 concept symbol_pair = (std::same_as<A, symbol> && (std::same_as<B, symbol> || constant<B>)) ||
                       (constant<A> && std::same_as<B, symbol>);
 
-namespace detail {
+/// Adds `a op b` to the current trace.
 template <class A, class B>
 int infix(const char* op, const A& a, const B& b, bool is_truth) {
   return trace::current().add({trace::kind::infix, op, convert<symbol>(a).number,
                                convert<symbol>(b).number, -1, 0, is_truth});
 }
+
 /// The name of a function in kernels: C's, or that of the backends' prelude.
 template <class Op>
 std::string function_name() {
   if constexpr (std::same_as<Op, fn::abs>) return "fabs";
-  if constexpr (std::same_as<Op, fn::sign>) return "cr_sign";
-  if constexpr (std::same_as<Op, fn::max>) return "cr_max";
-  if constexpr (std::same_as<Op, fn::min>) return "cr_min";
-  if constexpr (std::same_as<Op, fn::tanh>) return "cr_tanh";
-  return Op::name;
-}
-}  // namespace detail
-
-template <class A, class B>
-requires symbol_pair<A, B> symbol operator+(const A& a, const B& b) {
-  return {detail::infix("+", a, b, false), symbol::from_number{}};
-}
-template <class A, class B>
-requires symbol_pair<A, B> symbol operator-(const A& a, const B& b) {
-  return {detail::infix("-", a, b, false), symbol::from_number{}};
-}
-template <class A, class B>
-requires symbol_pair<A, B> symbol operator*(const A& a, const B& b) {
-  return {detail::infix("*", a, b, false), symbol::from_number{}};
-}
-template <class A, class B>
-requires symbol_pair<A, B> symbol operator/(const A& a, const B& b) {
-  return {detail::infix("/", a, b, false), symbol::from_number{}};
-}
-template <class A, class B>
-requires symbol_pair<A, B> symbol_mask operator<(const A& a, const B& b) {
-  return {detail::infix("<", a, b, true)};
-}
-template <class A, class B>
-requires symbol_pair<A, B> symbol_mask operator<=(const A& a, const B& b) {
-  return {detail::infix("<=", a, b, true)};
-}
-template <class A, class B>
-requires symbol_pair<A, B> symbol_mask operator>(const A& a, const B& b) {
-  return {detail::infix(">", a, b, true)};
-}
-template <class A, class B>
-requires symbol_pair<A, B> symbol_mask operator>=(const A& a, const B& b) {
-  return {detail::infix(">=", a, b, true)};
-}
-template <class A, class B>
-requires symbol_pair<A, B> symbol_mask operator==(const A& a, const B& b) {
-  return {detail::infix("==", a, b, true)};
-}
-template <class A, class B>
-requires symbol_pair<A, B> symbol_mask operator!=(const A& a, const B& b) {
-  return {detail::infix("!=", a, b, true)};
+  for (const char* of_prelude : {"sign", "max", "min", "tanh"})
+    if (Op::name == of_prelude) return std::string("cr_") + of_prelude;
+  return std::string(Op::name);
 }
 
-template <class B>
-symbol& operator+=(symbol& a, const B& b) {
-  return a = a + b;
-}
-template <class B>
-symbol& operator-=(symbol& a, const B& b) {
-  return a = a - b;
-}
-template <class B>
-symbol& operator*=(symbol& a, const B& b) {
-  return a = a * b;
-}
-template <class B>
-symbol& operator/=(symbol& a, const B& b) {
-  return a = a / b;
-}
+#define CHAINRULE_SYMBOL_OPERATOR(op)                                     \
+  template <class A, class B>                                             \
+  requires symbol_pair<A, B> symbol operator op(const A& a, const B& b) { \
+    return {infix(#op, a, b, false), symbol::from_number{}};              \
+  }
+CHAINRULE_SYMBOL_OPERATOR(+)
+CHAINRULE_SYMBOL_OPERATOR(-)
+CHAINRULE_SYMBOL_OPERATOR(*)
+CHAINRULE_SYMBOL_OPERATOR(/)
+#undef CHAINRULE_SYMBOL_OPERATOR
+#define CHAINRULE_SYMBOL_COMPARISON(op)                                        \
+  template <class A, class B>                                                  \
+  requires symbol_pair<A, B> symbol_mask operator op(const A& a, const B& b) { \
+    return {infix(#op, a, b, true)};                                           \
+  }
+CHAINRULE_SYMBOL_COMPARISON(<)
+CHAINRULE_SYMBOL_COMPARISON(<=)
+CHAINRULE_SYMBOL_COMPARISON(>)
+CHAINRULE_SYMBOL_COMPARISON(>=)
+CHAINRULE_SYMBOL_COMPARISON(==)
+CHAINRULE_SYMBOL_COMPARISON(!=)
+#undef CHAINRULE_SYMBOL_COMPARISON
 
 inline symbol select(symbol_mask mask, symbol a, symbol b) {
   return {trace::current().add({trace::kind::choice, "", mask.number, a.number, b.number}),
@@ -293,14 +256,13 @@ symbol evaluate(const Op&, symbol x) {
   if constexpr (std::derived_from<Op, composite<Op>>)
     return Op::value(x);
   else
-    return {trace::current().add({trace::kind::call, detail::function_name<Op>(), x.number}),
+    return {trace::current().add({trace::kind::call, function_name<Op>(), x.number}),
             symbol::from_number{}};
 }
 template <class Op>
 symbol evaluate(const Op&, symbol a, symbol b) {
-  return {
-      trace::current().add({trace::kind::call, detail::function_name<Op>(), a.number, b.number}),
-      symbol::from_number{}};
+  return {trace::current().add({trace::kind::call, function_name<Op>(), a.number, b.number}),
+          symbol::from_number{}};
 }
 
 }  // namespace math

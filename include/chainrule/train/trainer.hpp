@@ -254,7 +254,7 @@ class trainer {
     const const_matrix<B> all = std::as_const(*net_).parameters().all();
     if (all.empty()) return true;
     tensor<B> largest(be_, 1, 1);
-    be_.reduce(maximum{}, largest.view(), fn::abs{}, all);
+    be_.reduce(reduction::maximum{}, largest.view(), fn::abs{}, all);
     return detail::is_finite(to_host(be_, std::as_const(largest).view())[0]);
   }
 

@@ -1,6 +1,6 @@
 /// \file
-/// What the functions over lanes are made of: bits of numbers, powers of 2, polynomials, and
-/// doubles in place of floats.
+/// What the functions over lanes are made of: bits of numbers, powers of 2, whole numbers,
+/// polynomials, and doubles in place of floats.
 #ifndef CHAINRULE_BACKEND_CPU_LANE_BITS_HPP
 #define CHAINRULE_BACKEND_CPU_LANE_BITS_HPP
 
@@ -85,6 +85,19 @@ struct nearest {
   }
 };
 
+/// A whole number less than 1 from x, with its sign; x where all numbers are whole, or NaN.
+template <class T, int Bytes>
+[[nodiscard]] CHAINRULE_INLINE lane<T, Bytes> whole_near(const lane<T, Bytes>& x) {
+  const lane<T, Bytes> size = magnitude(x);
+  const lane<T, Bytes> whole = (size + all_whole<T>)-all_whole<T>;
+  return select(size < all_whole<T>, with_sign_of(x, whole), x);
+}
+template <class T, int Bytes>
+[[nodiscard]] CHAINRULE_INLINE lane<T, Bytes> floor(const lane<T, Bytes>& x) {
+  using X = lane<T, Bytes>;
+  const X whole = whole_near(x);
+  return whole - select(whole > x, X(1), X(0));
+}
 /// a b + c in one expression, which compilers make one instruction of where there is one.
 template <class T, int Bytes>
 [[nodiscard]] CHAINRULE_INLINE lane<T, Bytes> multiply_add(const lane<T, Bytes>& a,

@@ -1,5 +1,5 @@
 /// \file
-/// exp, expm1, tanh, exp2, cosh and sinh over lanes of floats and doubles.
+/// exp, expm1 and tanh over lanes of floats and doubles.
 #ifndef CHAINRULE_BACKEND_CPU_LANE_EXPONENTIAL_HPP
 #define CHAINRULE_BACKEND_CPU_LANE_EXPONENTIAL_HPP
 
@@ -16,8 +16,6 @@ template <>
 struct exponential<float> {
   // Beyond these e^x is 0 and infinity, and below the third e^x - 1 is -1.
   static constexpr float lowest = -104, highest = 89, lowest_minus_1 = -30;
-  // So for 2^x, and for the hyperbolic functions, which are half as large.
-  static constexpr float lowest_of_2 = -151, highest_of_2 = 129, highest_half = 90;
   // ln 2 in two parts, the first so short that its multiples are exact.
   static constexpr float ln2 = 0.693359375F, ln2_rest = -2.12194440e-4F;
   /// (e^r - 1 - r) / r^2 for |r| <= ln(2) / 2. Source: S. Moshier, Cephes 2.2, expf.
@@ -31,7 +29,6 @@ struct exponential<float> {
 template <>
 struct exponential<double> {
   static constexpr double lowest = -746, highest = 710, lowest_minus_1 = -40;
-  static constexpr double lowest_of_2 = -1076, highest_of_2 = 1025, highest_half = 711;
   static constexpr double ln2 = 0x1.62e42fefa38p-1, ln2_rest = 0x1.ef35793c7673p-45;
   /// By Remez' algorithm; e^r - 1 with it is right to 2^-55.
   template <int Bytes>
@@ -52,12 +49,8 @@ struct reduced {
   CHAINRULE_INLINE explicit reduced(const lane<T, Bytes>& x) {
     const nearest<T, Bytes> multiple(x * 1.44269504088896340736);
     n = multiple.n;
-    set((x - multiple.whole * exponential<T>::ln2) - multiple.whole * exponential<T>::ln2_rest);
-  }
-  CHAINRULE_INLINE reduced(const words<T, Bytes>& exponent, const lane<T, Bytes>& r) : n(exponent) {
-    set(r);
-  }
-  CHAINRULE_INLINE void set(const lane<T, Bytes>& r) {
+    const lane<T, Bytes> r =
+        (x - multiple.whole * exponential<T>::ln2) - multiple.whole * exponential<T>::ln2_rest;
     p = multiply_add(exponential<T>::curve(r), r * r, r);
   }
   /// factor 2^n, rounded once, also where 2^n is out of range.
@@ -84,52 +77,20 @@ template <class T, int Bytes>
   return e.times(e.p + 1);
 }
 
-/// Half of e^x - 1, which does not overflow where e^x - 1 does not.
-template <class T, int Bytes>
-[[nodiscard]] CHAINRULE_INLINE lane<T, Bytes> half_expm1(const lane<T, Bytes>& x) {
-  using constants = exponential<T>;
-  const reduced<T, Bytes> e(limited(x, constants::lowest_minus_1, constants::highest));
-  const words<T, Bytes> before = e.n - 1;
-  const lane<T, Bytes> scale = power_of_2<T, Bytes>(before);
-  return multiply_add(scale, e.p, scale - 0.5F);
-}
 template <class T, int Bytes>
 [[nodiscard]] CHAINRULE_INLINE lane<T, Bytes> expm1(const lane<T, Bytes>& x) {
-  return 2 * half_expm1(x);
+  using constants = exponential<T>;
+  const reduced<T, Bytes> e(limited(x, constants::lowest_minus_1, constants::highest));
+  // Half of the result does not overflow where the result does not.
+  const words<T, Bytes> before = e.n - 1;
+  const lane<T, Bytes> scale = power_of_2<T, Bytes>(before);
+  return 2 * multiply_add(scale, e.p, scale - 0.5F);
 }
 
 template <class T, int Bytes>
 [[nodiscard]] CHAINRULE_INLINE lane<T, Bytes> tanh(const lane<T, Bytes>& x) {
   const lane<T, Bytes> t = expm1(-2 * magnitude(x));
   return with_sign_of(x, t / (t + 2));
-}
-
-template <class T, int Bytes>
-[[nodiscard]] CHAINRULE_INLINE lane<T, Bytes> exp2(const lane<T, Bytes>& x) {
-  using constants = exponential<T>;
-  const lane<T, Bytes> within = limited(x, constants::lowest_of_2, constants::highest_of_2);
-  const nearest<T, Bytes> multiple(within);
-  const reduced<T, Bytes> e(multiple.n, (within - multiple.whole) * 0.69314718055994530942);
-  return e.times(e.p + 1);
-}
-
-template <class T, int Bytes>
-[[nodiscard]] CHAINRULE_INLINE lane<T, Bytes> cosh(const lane<T, Bytes>& x) {
-  const reduced<T, Bytes> e(limited(magnitude(x), T(0), exponential<T>::highest_half));
-  const lane<T, Bytes> half = e.times((e.p + 1) * 0.5F);
-  return half + 0.25F / half;
-}
-
-template <class T, int Bytes>
-[[nodiscard]] CHAINRULE_INLINE lane<T, Bytes> sinh(const lane<T, Bytes>& x) {
-  const lane<T, Bytes> size = magnitude(x);
-  const reduced<T, Bytes> e(limited(size, T(0), exponential<T>::highest_half));
-  const words<T, Bytes> before = e.n - 1;
-  const lane<T, Bytes> scale = power_of_2<T, Bytes>(before);
-  const lane<T, Bytes> h = multiply_add(scale, e.p, scale - 0.5F);  // (e^|x| - 1) / 2
-  const lane<T, Bytes> near_0 = h + h / (2 * h + 1);
-  // Farther out e^-|x| is nothing beside e^|x|, and h may overflow.
-  return with_sign_of(x, select(size > 40, e.times((e.p + 1) * 0.5F), near_0));
 }
 
 CHAINRULE_CPU_END

@@ -1,5 +1,5 @@
 /// \file
-/// log, log2 and log1p over lanes of floats and doubles; asinh, acosh and atanh over doubles.
+/// log and log1p over lanes of floats and doubles.
 #ifndef CHAINRULE_BACKEND_CPU_LANE_LOGARITHM_HPP
 #define CHAINRULE_BACKEND_CPU_LANE_LOGARITHM_HPP
 
@@ -91,52 +91,12 @@ template <class T, int Bytes>
 }
 
 template <class T, int Bytes>
-[[nodiscard]] CHAINRULE_INLINE lane<T, Bytes> log2(const lane<T, Bytes>& x) {
-  const parts<T, Bytes> of(x);
-  const lane<T, Bytes> rest = log_of(lane<T, Bytes>(0), of.f);
-  return defined_above_0(x, of.exponent + rest * 1.44269504088896340736);
-}
-
-template <class T, int Bytes>
 [[nodiscard]] CHAINRULE_INLINE lane<T, Bytes> log1p(const lane<T, Bytes>& x) {
   // log(u) + (1 + x - u) / u, where u is 1 + x rounded. Source: musl, log1pf.
   const lane<T, Bytes> u = 1 + x;
   const lane<T, Bytes> lost = select(magnitude(x) < 1, x - (u - 1), 1 - (u - x));
   const lane<T, Bytes> correction = lost / u;
   return log(u) + select(correction == correction, correction, lane<T, Bytes>(0));
-}
-
-// The inverse hyperbolic functions, by log1p of what e^y - 1 is. Where a square would
-// overflow, that is 2 x.
-
-template <int Bytes>
-[[nodiscard]] CHAINRULE_INLINE lane<double, Bytes> log1p_or_twice(const lane<double, Bytes>& x,
-                                                                  const lane<double, Bytes>& u) {
-  using X = lane<double, Bytes>;
-  const auto is_large = x > 1e150;
-  return log1p(select(is_large, x, u)) + select(is_large, X(0.69314718055994530942), X(0));
-}
-template <int Bytes>
-[[nodiscard]] CHAINRULE_INLINE lane<double, Bytes> asinh(const lane<double, Bytes>& x) {
-  const lane<double, Bytes> size = magnitude(x);
-  const lane<double, Bytes> square = size * size;
-  lane<double, Bytes> root;
-  chainrule::detail::square_root(root.bits, (1 + square).bits);
-  return with_sign_of(x, log1p_or_twice(size, size + square / (1 + root)));
-}
-template <int Bytes>
-[[nodiscard]] CHAINRULE_INLINE lane<double, Bytes> acosh(const lane<double, Bytes>& x) {
-  using X = lane<double, Bytes>;
-  const X above = x - 1;
-  X root;
-  chainrule::detail::square_root(root.bits, (above * (x + 1)).bits);
-  const X y = log1p_or_twice(x, above + root);
-  return select(x < 1, X(std::numeric_limits<double>::quiet_NaN()), y);
-}
-template <int Bytes>
-[[nodiscard]] CHAINRULE_INLINE lane<double, Bytes> atanh(const lane<double, Bytes>& x) {
-  const lane<double, Bytes> size = magnitude(x);
-  return with_sign_of(x, 0.5 * log1p(2 * size / (1 - size)));
 }
 
 CHAINRULE_CPU_END

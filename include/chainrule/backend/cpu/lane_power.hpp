@@ -1,12 +1,11 @@
 /// \file
-/// pow, cbrt and log10 of floats, by logarithms and powers of 2 of doubles, which are precise
-/// enough for a float and not for a double.
+/// pow of floats, by logarithms and powers of 2 of doubles, which are precise enough for a float
+/// and not for a double.
 #ifndef CHAINRULE_BACKEND_CPU_LANE_POWER_HPP
 #define CHAINRULE_BACKEND_CPU_LANE_POWER_HPP
 
 #include "chainrule/backend/cpu/lane_exponential.hpp"
 #include "chainrule/backend/cpu/lane_logarithm.hpp"
-#include "chainrule/backend/cpu/lane_rounding.hpp"
 
 namespace chainrule::math::lanes {
 CHAINRULE_CPU_BEGIN
@@ -62,22 +61,6 @@ template <int Bytes>
   return in_doubles(
       [](const auto& x, const auto& y) __attribute__((always_inline)) { return float_power(x, y); },
       a, b);
-}
-
-template <int Bytes>
-[[nodiscard]] CHAINRULE_INLINE lane<float, Bytes> cbrt(const lane<float, Bytes>& x) {
-  return in_doubles(
-      [](const auto& d) __attribute__((always_inline)) {
-        return with_sign_of(d, short_exp2(short_log2(magnitude(d)) * (1.0 / 3)));
-      },
-      x);
-}
-
-template <int Bytes>
-[[nodiscard]] CHAINRULE_INLINE lane<float, Bytes> log10(const lane<float, Bytes>& x) {
-  return in_doubles(
-      [](const auto& d) __attribute__((always_inline)) { return log(d) * 0.43429448190325182765; },
-      x);
 }
 
 CHAINRULE_CPU_END

@@ -1,5 +1,5 @@
 /// \file
-/// sin, cos, tan and atan over lanes of floats and doubles; asin and acos over doubles.
+/// sin and cos over lanes of floats and doubles.
 #ifndef CHAINRULE_BACKEND_CPU_LANE_TRIGONOMETRY_HPP
 #define CHAINRULE_BACKEND_CPU_LANE_TRIGONOMETRY_HPP
 
@@ -147,104 +147,6 @@ template <class T, int Bytes>
         return negated_by<1>(next, a.choose(a.cosine, a.sine));
       });
 }
-template <class T, int Bytes>
-[[nodiscard]] CHAINRULE_INLINE lane<T, Bytes> tan(const lane<T, Bytes>& x) {
-  return of_angle<fn::tan>(
-      x, [](const auto& a) __attribute__((always_inline)) {
-        return negated_by<0>(a.quadrant, a.choose(a.sine, a.cosine) / a.choose(a.cosine, a.sine));
-      });
-}
-
-/// pi in parts of a half and a quarter, and what the type loses of them.
-template <class T>
-inline constexpr T half_pi = static_cast<T>(1.57079632679489661923);
-template <class T>
-inline constexpr T half_pi_lost = sizeof(T) == 4
-                                      ? static_cast<T>(1.57079632679489661923 -
-                                                       static_cast<double>(half_pi<float>))
-                                      : static_cast<T>(6.123233995736766e-17);
-
-/// (atan(t) / t - 1) / t^2 over t^2 for |t| up to tan(pi / 8), by Remez' algorithm, to 2^-30 and
-/// 2^-59 of atan(t).
-template <int Bytes>
-[[nodiscard]] CHAINRULE_INLINE lane<float, Bytes> arc_curve(const lane<float, Bytes>& square) {
-  return polynomial(square, -0.0610360019F, 0.106049307F, -0.142452404F, 0.199985772F,
-                    -0.333333164F);
-}
-template <int Bytes>
-[[nodiscard]] CHAINRULE_INLINE lane<double, Bytes> arc_curve(const lane<double, Bytes>& square) {
-  return polynomial(square, -0.018080533493484038, 0.03823168664361664, -0.05046284982790302,
-                    0.05849542942417227, -0.06663348390565849, 0.07692083534109208,
-                    -0.09090899196475444, 0.11111110839231905, -0.14285714281467635,
-                    0.19999999999968457, -0.3333333333333326);
-}
-
-/// atan(a / b) for a, b >= 0 in two parts: a multiple of pi / 4, and what is to be added to it.
-template <class T, int Bytes>
-struct arc {
-  lane<T, Bytes> multiple;
-  lane<T, Bytes> rest;
-
-  CHAINRULE_INLINE arc(const lane<T, Bytes>& a, const lane<T, Bytes>& b) {
-    using X = lane<T, Bytes>;
-    // By the tangents of 3 pi / 8 and pi / 8: pi / 2 - atan(b / a), pi / 4 + atan((a - b) / (a +
-    // b)).
-    const auto is_steep = a > b * 2.41421356237309504880;
-    const auto is_diagonal = a > b * 0.41421356237309504880;
-    const X above = select(is_steep, -b, select(is_diagonal, a - b, a));
-    const X below = select(is_steep, a, select(is_diagonal, a + b, b));
-    const X t = above / below;
-    const X square = t * t;
-    const X share = select(is_steep, X(1), select(is_diagonal, X(0.5), X(0)));
-    multiple = share * half_pi<T>;
-    rest = t + (t * square * arc_curve(square) + share * half_pi_lost<T>);
-  }
-};
-
-template <class T, int Bytes>
-[[nodiscard]] CHAINRULE_INLINE lane<T, Bytes> atan(const lane<T, Bytes>& x) {
-  const arc<T, Bytes> a(magnitude(x), lane<T, Bytes>(1));
-  return with_sign_of(x, a.multiple + a.rest);
-}
-
-/// asin(|x|) is p, or pi / 2 - 2 p where `is_far`.
-template <int Bytes>
-struct arc_of_sine {
-  lane_mask<double, Bytes> is_far;
-  lane<double, Bytes> p;
-
-  CHAINRULE_INLINE explicit arc_of_sine(const lane<double, Bytes>& x) : is_far(magnitude(x) > 0.5) {
-    using X = lane<double, Bytes>;
-    const X size = magnitude(x);
-    const X square = select(is_far, 0.5 * (1 - size), x * x);
-    X root;
-    chainrule::detail::square_root(root.bits, square.bits);
-    const X s = select(is_far, root, size);
-    // (asin(s) / s - 1) / s^2 over s^2 up to 1/4, by Remez' algorithm, to 2^-55 of asin(s).
-    const X curve =
-        polynomial(square, 0.03162185174623008, -0.015773210016883872, 0.019220598086240593,
-                   0.0066490889844819405, 0.012138811996377693, 0.01389030829718928,
-                   0.0173591355994369, 0.022371800489835274, 0.030381957108120618,
-                   0.04464285688625643, 0.07500000000250992, 0.16666666666665886);
-    p = s + s * square * curve;
-  }
-};
-template <int Bytes>
-[[nodiscard]] CHAINRULE_INLINE lane<double, Bytes> asin(const lane<double, Bytes>& x) {
-  const arc_of_sine<Bytes> a(x);
-  const lane<double, Bytes> far = half_pi<double> - (2 * a.p - half_pi_lost<double>);
-  return with_sign_of(x, select(a.is_far, far, a.p));
-}
-template <int Bytes>
-[[nodiscard]] CHAINRULE_INLINE lane<double, Bytes> acos(const lane<double, Bytes>& x) {
-  using X = lane<double, Bytes>;
-  const arc_of_sine<Bytes> a(x);
-  const X twice = 2 * a.p;
-  const X left = 2 * half_pi<double> - (twice - 2 * half_pi_lost<double>);
-  const X near_0 = half_pi<double> - (with_sign_of(x, a.p) - half_pi_lost<double>);
-  return select(a.is_far, select(x < 0, left, twice), near_0);
-}
-
 CHAINRULE_CPU_END
 }  // namespace chainrule::math::lanes
 

@@ -30,9 +30,6 @@ template <>
 inline constexpr std::optional<library_epilogue> library_epilogue_of<fn::identity> =
     library_epilogue::none;
 template <>
-inline constexpr std::optional<library_epilogue> library_epilogue_of<identity> =
-    library_epilogue::none;
-template <>
 inline constexpr std::optional<library_epilogue> library_epilogue_of<relu> = library_epilogue::relu;
 template <>
 inline constexpr std::optional<library_epilogue> library_epilogue_of<gelu_tanh> =

@@ -4,9 +4,9 @@
 ///
 ///     const math::plain<double> y = silu{}(math::plain<double>{2.0});  // y.value
 ///
-/// It is what the nodes of scalar circuits are computed with: one element is not worth a packet.
-#ifndef CHAINRULE_AUTODIFF_PLAIN_HPP
-#define CHAINRULE_AUTODIFF_PLAIN_HPP
+/// Scalar nodes of a graph are computed with it: a packet would cost more than one element.
+#ifndef CHAINRULE_POINTWISE_PLAIN_HPP
+#define CHAINRULE_POINTWISE_PLAIN_HPP
 
 #include "chainrule/pointwise/functions.hpp"
 
@@ -20,13 +20,18 @@ struct plain {
   plain() = default;
   /// The constant, rounded to T.
   template <constant C>
-  constexpr explicit plain(C c) : value(static_cast<T>(c)) {}
+  constexpr plain(C c)  // NOLINT: implicit, so that operators take constants
+      : value(static_cast<T>(c)) {}
 
   friend constexpr plain operator-(plain a) { return plain(-a.value); }
   friend constexpr plain operator+(plain a, plain b) { return plain(a.value + b.value); }
   friend constexpr plain operator-(plain a, plain b) { return plain(a.value - b.value); }
   friend constexpr plain operator*(plain a, plain b) { return plain(a.value * b.value); }
   friend constexpr plain operator/(plain a, plain b) { return plain(a.value / b.value); }
+  friend constexpr plain& operator+=(plain& a, plain b) { return a = a + b; }
+  friend constexpr plain& operator-=(plain& a, plain b) { return a = a - b; }
+  friend constexpr plain& operator*=(plain& a, plain b) { return a = a * b; }
+  friend constexpr plain& operator/=(plain& a, plain b) { return a = a / b; }
   friend constexpr truth operator<(plain a, plain b) { return {a.value < b.value}; }
   friend constexpr truth operator>(plain a, plain b) { return {a.value > b.value}; }
   friend constexpr truth operator<=(plain a, plain b) { return {a.value <= b.value}; }
@@ -37,45 +42,6 @@ struct plain {
 
 template <class T>
 inline constexpr bool is_number<plain<T>> = true;
-
-// A constant on one side of an operator is rounded to T.
-#define CHAINRULE_PLAIN_OPERATOR(op)            \
-  template <class T, constant C>                \
-  constexpr auto operator op(plain<T> a, C c) { \
-    return a op plain<T>(c);                    \
-  }                                             \
-  template <class T, constant C>                \
-  constexpr auto operator op(C c, plain<T> a) { \
-    return plain<T>(c) op a;                    \
-  }
-CHAINRULE_PLAIN_OPERATOR(+)
-CHAINRULE_PLAIN_OPERATOR(-)
-CHAINRULE_PLAIN_OPERATOR(*)
-CHAINRULE_PLAIN_OPERATOR(/)
-CHAINRULE_PLAIN_OPERATOR(<)
-CHAINRULE_PLAIN_OPERATOR(>)
-CHAINRULE_PLAIN_OPERATOR(<=)
-CHAINRULE_PLAIN_OPERATOR(>=)
-CHAINRULE_PLAIN_OPERATOR(==)
-CHAINRULE_PLAIN_OPERATOR(!=)
-#undef CHAINRULE_PLAIN_OPERATOR
-
-template <class T, class Y>
-constexpr plain<T>& operator+=(plain<T>& a, const Y& b) {
-  return a = a + b;
-}
-template <class T, class Y>
-constexpr plain<T>& operator-=(plain<T>& a, const Y& b) {
-  return a = a - b;
-}
-template <class T, class Y>
-constexpr plain<T>& operator*=(plain<T>& a, const Y& b) {
-  return a = a * b;
-}
-template <class T, class Y>
-constexpr plain<T>& operator/=(plain<T>& a, const Y& b) {
-  return a = a / b;
-}
 
 template <class Op, class T>
 plain<T> evaluate(const Op&, plain<T> x) {
@@ -88,4 +54,4 @@ plain<T> evaluate(const Op&, plain<T> a, plain<T> b) {
 
 }  // namespace chainrule::math
 
-#endif  // CHAINRULE_AUTODIFF_PLAIN_HPP
+#endif  // CHAINRULE_POINTWISE_PLAIN_HPP
