@@ -69,7 +69,7 @@ class epoch_contest {
       struct all {
         Network net;
         dataset<B> data;
-        trainer<B, Loss, sgd> t;
+        trainer<B> t;
         all(Network n, const labelled_images& images, const Loss& l, float rate)
             : net(std::move(n)),
               data(net.backend(), images),

@@ -80,7 +80,7 @@ class pair {
   dataset<cpu> data_;
   layered_net layered_;
   taped_net<cpu> taped_;
-  trainer<cpu, softmax_cross_entropy, sgd> trainer_;
+  trainer<cpu> trainer_;
   std::vector<std::int32_t> order_;
   std::vector<double> layer_losses_, tape_losses_;
 };

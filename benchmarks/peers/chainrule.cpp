@@ -37,7 +37,7 @@ class training_of final : public training {
  private:
   Network net_;
   dataset<cpu> images_, unseen_;
-  trainer<cpu, Loss, sgd> trainer_;
+  trainer<cpu> trainer_;
   index_t batch_;
 };
 

@@ -12,7 +12,7 @@
 #include "chainrule/train/history.hpp"
 
 /// Writes a line per epoch, at once, so that an interrupted run leaves what it reached.
-class csv_log final : public chainrule::fit_observer {
+class csv_log final : public chainrule::callback {
  public:
   /// Does nothing if `path` is empty. Throws io_error if the file cannot be written.
   explicit csv_log(const std::string& path) : path_(path) {
@@ -26,7 +26,7 @@ class csv_log final : public chainrule::fit_observer {
     if (file_ != nullptr) std::fclose(file_);
   }
 
-  void on_epoch(const chainrule::epoch_record& r) override {
+  void on_epoch_end(const chainrule::epoch_record& r) override {
     if (file_ == nullptr) return;
     std::fprintf(file_, "%d,%.9g,%.9g,%.9g,%.9g,%.3f,%.9g\n", r.epoch, r.training.loss,
                  r.training.accuracy, r.validation.loss, r.validation.accuracy, r.seconds, r.rate);

@@ -27,17 +27,15 @@ classifier make_network(const backend_in_use& be, const options& o, index_t pixe
   return net;
 }
 
-std::unique_ptr<basic_trainer<backend_in_use>> make_trainer(classifier& net, const options& o,
-                                                            index_t samples) {
-  using any_trainer = std::unique_ptr<basic_trainer<backend_in_use>>;
+trainer<backend_in_use> make_trainer(classifier& net, const options& o, index_t samples) {
   // The rate falls to 0 over all epochs, along half a cosine.
   const weight_decay decay{o.weight_decay};
   const double first_rate = o.rate.value_or(o.optimizer == "adam" ? 0.001 : 0.05);
   const auto steps = o.epochs * batch_range(samples, o.batch).size();
   const schedule rate = cosine(first_rate, std::max<index_t>(steps, 1));
-  const auto with_loss = [&](auto loss) {
-    if (o.optimizer == "adam") return any_trainer(new trainer(net, loss, chain(decay, adam{rate})));
-    return any_trainer(new trainer(net, loss, chain(decay, momentum{rate, o.momentum})));
-  };
-  return o.loss == "mse" ? with_loss(mean_squared_error{}) : with_loss(softmax_cross_entropy{});
+  const any_loss<backend_in_use> loss = o.loss == "mse"
+                                            ? any_loss<backend_in_use>(mean_squared_error{})
+                                            : any_loss<backend_in_use>(softmax_cross_entropy{});
+  if (o.optimizer == "adam") return {net, loss, chain(decay, adam{rate})};
+  return {net, loss, chain(decay, momentum{rate, o.momentum})};
 }

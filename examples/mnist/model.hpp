@@ -3,8 +3,6 @@
 #ifndef CHAINRULE_EXAMPLES_MNIST_MODEL_HPP
 #define CHAINRULE_EXAMPLES_MNIST_MODEL_HPP
 
-#include <memory>
-
 #include "backends.hpp"
 #include "chainrule/network/network.hpp"
 #include "chainrule/train/trainer.hpp"
@@ -18,8 +16,7 @@ classifier make_network(const backend_in_use& be, const options& o, chainrule::i
                         chainrule::index_t classes);
 
 /// Training with the loss and the optimizer that the options name.
-std::unique_ptr<chainrule::basic_trainer<backend_in_use>> make_trainer(classifier& net,
-                                                                       const options& o,
-                                                                       chainrule::index_t samples);
+chainrule::trainer<backend_in_use> make_trainer(classifier& net, const options& o,
+                                                chainrule::index_t samples);
 
 #endif  // CHAINRULE_EXAMPLES_MNIST_MODEL_HPP

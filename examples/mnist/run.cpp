@@ -7,9 +7,9 @@
 #include <tuple>
 
 #include "chainrule/io/weights.hpp"
+#include "chainrule/metrics/confusion_matrix.hpp"
 #include "chainrule/network/summary.hpp"
 #include "chainrule/train/interrupt.hpp"
-#include "chainrule/train/metrics.hpp"
 #include "chainrule/train/progress.hpp"
 #include "draw.hpp"
 #include "log.hpp"
@@ -30,24 +30,24 @@ void run(const backend_in_use& be, const options& o, mnist_data data) {
   if (o.validation > 0) std::tie(data.train, held_out) = data.train.split(o.validation, o.seed);
   const dataset<backend_in_use> train(be, data.train), validation(be, held_out),
       test(be, data.test);
-  const auto trainer = make_trainer(net, o, train.count());
+  auto t = make_trainer(net, o, train.count());
   print_setting(o, be, data.train, data.test);
   std::printf("\n%s\n", summary(net).c_str());
 
   progress line;
   stop_on_interrupt interrupt;
-  const history h = trainer->fit(train, {.epochs = o.epochs,
-                                         .batch = o.batch,
-                                         .seed = o.seed,
-                                         .validation = o.validation > 0 ? &validation : nullptr,
-                                         .observers = {&line, &log, &interrupt}});
+  const history h = t.fit(train, {.epochs = o.epochs,
+                                  .batch = o.batch,
+                                  .seed = o.seed,
+                                  .validation = o.validation > 0 ? &validation : nullptr,
+                                  .callbacks = {&line, &log, &interrupt}});
   if (h.reason == stop_reason::diverged) throw value_error(h.message);
   if (h.reason == stop_reason::asked) std::printf("stopped: %s\n", h.message.c_str());
   if (!o.save.empty()) save_weights(net, o.save);
 
-  const confusion_matrix confusion(data.test.labels, trainer->classify(test), data.test.classes);
+  const confusion_matrix confusion(data.test.labels, t.classify(test), data.test.classes);
   std::printf("\n%s\n", to_string(confusion).c_str());
   if (o.predict) draw_prediction(net, data.test, *o.predict);
-  const figures final = trainer->evaluate(test);
+  const metrics final = t.evaluate(test);
   std::printf("final: test_loss=%.4f test_accuracy=%.4f\n", final.loss, final.accuracy);
 }

@@ -59,14 +59,14 @@ class numpy_order final : public chainrule::epoch_order {
 
 /// His error of an epoch: each batch's squared errors over the divisor of its gradient, and of
 /// that the mean over the batches. (The library's own figure is the mean over the samples.)
-class batch_errors final : public chainrule::fit_observer {
+class batch_errors final : public chainrule::callback {
  public:
   std::vector<double> per_epoch;
 
   /// `divisor`: what every batch is divided by; 0: its own size.
   explicit batch_errors(chainrule::index_t divisor) : divisor_(divisor) {}
 
-  void on_batch(const chainrule::batch_report& report) override {
+  void on_batch_end(const chainrule::batch_record& report) override {
     const double sum = report.so_far().loss * static_cast<double>(report.samples_done);
     const auto size = divisor_ > 0 ? divisor_ : report.samples_done - samples_;
     errors_ += (sum - sum_) / static_cast<double>(size);
@@ -74,7 +74,7 @@ class batch_errors final : public chainrule::fit_observer {
     samples_ = report.samples_done;
     ++batches_;
   }
-  void on_epoch(const chainrule::epoch_record&) override {
+  void on_epoch_end(const chainrule::epoch_record&) override {
     per_epoch.push_back(errors_ / batches_);
     errors_ = sum_ = 0;
     samples_ = batches_ = 0;

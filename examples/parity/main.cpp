@@ -55,7 +55,7 @@ void run(int epochs, std::uint32_t seed, bool fair_batches) {
   const history h = t.fit(train, {.epochs = epochs,
                                   .batch = batch,
                                   .validation = &test,
-                                  .observers = {&errors},
+                                  .callbacks = {&errors},
                                   .order = &order,
                                   .merge_last_batch = true,
                                   .divide_by_full_batch = !fair_batches});

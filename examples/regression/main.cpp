@@ -53,8 +53,8 @@ double judge(const std::vector<float>& fit, const std::vector<float>& truth, clo
 }
 
 /// Prints each epoch's loss.
-struct loss_lines final : fit_observer {
-  void on_epoch(const epoch_record& r) override {
+struct loss_lines final : callback {
+  void on_epoch_end(const epoch_record& r) override {
     std::printf("epoch %2d  loss %.6f\n", r.epoch, r.training.loss);
   }
 };
@@ -77,7 +77,7 @@ bool run(bool small, bool quick, const std::string& picture) {
   const index_t batch = 50;
   loss_lines lines;
   trainer t(net, quadratic_cost{}, adam{cosine(0.01, epochs * 10000 / batch)});
-  t.fit(train, {.epochs = epochs, .batch = batch, .seed = 1, .observers = {&lines}});
+  t.fit(train, {.epochs = epochs, .batch = batch, .seed = 1, .callbacks = {&lines}});
 
   cloud points(-2, 7);  // -2 - .42 at least, 7 at most
   std::puts("");

@@ -99,7 +99,7 @@ inline outcome train(const chainrule::mnist_data& data, int epochs, double nudge
   const history h = t.fit(images, {.epochs = epochs,
                                    .batch = 256,
                                    .validation = &unseen,
-                                   .observers = {&errors},
+                                   .callbacks = {&errors},
                                    .order = &order,
                                    .merge_last_batch = true,
                                    .divide_by_full_batch = true});

@@ -3,7 +3,7 @@
 /// the CPU backend.
 ///
 /// Included by name where they are wanted: backend/opencl.hpp, io/weights.hpp, train/progress.hpp,
-/// train/metrics.hpp, train/interrupt.hpp, testing/gradient_check.hpp.
+/// metrics/confusion_matrix.hpp, train/interrupt.hpp, testing/gradient_check.hpp.
 #ifndef CHAINRULE_CHAINRULE_HPP
 #define CHAINRULE_CHAINRULE_HPP
 

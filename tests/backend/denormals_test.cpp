@@ -85,12 +85,12 @@ TEST_CASE("denormals are flushed in the steps of a training, not in evaluation n
   std::atomic<int> calls{0};
   std::atomic<int> with{0};
   trainer t{net, looking_loss{calls, with}, sgd{0.1}};
-  class observer final : public fit_observer {
+  class observer final : public callback {
    public:
-    void on_batch(const batch_report&) override { seen = seen && has_denormals(); }
+    void on_batch_end(const batch_record&) override { seen = seen && has_denormals(); }
     bool seen = true;
   } o;
-  t.fit(data, {.epochs = 3, .batch = 128, .observers = {&o}});
+  t.fit(data, {.epochs = 3, .batch = 128, .callbacks = {&o}});
   CHECK(calls > 0);
   CHECK(with == 0);
   CHECK(o.seen);

@@ -19,9 +19,9 @@ namespace {
 /// What the device did during the last of three epochs over `count` samples in batches of 8.
 template <class B>
 device_statistics last_epoch(const B& be, index_t count) {
-  struct watch final : fit_observer {
+  struct watch final : callback {
     explicit watch(const B& b) : be(b) {}
-    void on_epoch(const epoch_record&) override {
+    void on_epoch_end(const epoch_record&) override {
       before = now;
       now = be.statistics();
     }
@@ -35,7 +35,7 @@ device_statistics last_epoch(const B& be, index_t count) {
   network net{be, dense{6, 9, gelu{}}, dropout{0.25}, dense{9, 3}};
   trainer t{net, softmax_cross_entropy{}, chain(clip_by_norm{1}, adam{cosine(0.01, 100)})};
   watch w(be);
-  t.fit(data, {.epochs = 3, .batch = 8, .seed = 1, .observers = {&w}});
+  t.fit(data, {.epochs = 3, .batch = 8, .seed = 1, .callbacks = {&w}});
   device_statistics d;
   d.uploads = w.now.uploads - w.before.uploads;
   d.downloads = w.now.downloads - w.before.downloads;

@@ -53,7 +53,7 @@ struct outcome {
   friend bool operator==(const outcome&, const outcome&) = default;
 };
 
-double accuracy_of(const figures& f) { return f.has_accuracy() ? f.accuracy : -1; }
+double accuracy_of(const metrics& f) { return f.has_accuracy() ? f.accuracy : -1; }
 
 /// Two epochs in batches of 8, and what the network then says about all samples.
 template <class B, class Loss>
@@ -69,7 +69,7 @@ outcome<scalar_t<B>> train(const B& be, const dataset<B>& data, const Loss& loss
     o.figures.push_back(r.training.loss);
     o.figures.push_back(accuracy_of(r.training));
   }
-  const figures after = t.evaluate(data);
+  const metrics after = t.evaluate(data);
   o.figures.push_back(after.loss);
   o.figures.push_back(accuracy_of(after));
   if (data.classes() > 0) o.classes = t.classify(data);
@@ -131,8 +131,8 @@ TEMPLATE_LIST_TEST_CASE("a set of more than one batch is evaluated where it is s
   const dataset<B> there(be, s.byte_view(), s.labels, 3, 1.0 / 255, streamed);
   network net{be, dense{6, 9, fn::sigmoid{}}, dense{9, 3}};
   const trainer t{net, softmax_cross_entropy{}, sgd{0.1}};
-  const figures expected = t.evaluate(here);
-  const figures found = t.evaluate(there);
+  const metrics expected = t.evaluate(here);
+  const metrics found = t.evaluate(there);
   CHECK(found.loss == expected.loss);
   CHECK(found.accuracy == expected.accuracy);
   CHECK(t.classify(there) == t.classify(here));
@@ -181,16 +181,16 @@ TEMPLATE_LIST_TEST_CASE("what a device is sent of a streamed set, and keeps of i
   const device_statistics made = be.statistics();
   CHECK((made - before).uploaded_bytes == 8003 * scalar);  // the targets
 
-  struct watch final : fit_observer {
+  struct watch final : callback {
     explicit watch(const B& b) : be(b) {}
-    void on_epoch(const epoch_record&) override { seen.push_back(be.statistics()); }
+    void on_epoch_end(const epoch_record&) override { seen.push_back(be.statistics()); }
     B be;
     std::vector<device_statistics> seen;
   };
   network net{be, dense{256, 3}};
   trainer t{net, softmax_cross_entropy{}, sgd{0.1}};
   watch w(be);
-  t.fit(data, {.epochs = 3, .batch = 100, .observers = {&w}});
+  t.fit(data, {.epochs = 3, .batch = 100, .callbacks = {&w}});
   const device_statistics epoch = w.seen[2] - w.seen[1];
   // Every sample once, its number, and a few words: the counter, the rates of the steps, the scale
   // of a full batch and of the last.
@@ -246,25 +246,27 @@ TEST_CASE("only a loader gathers what is streamed, and knows its samples", "[dev
   const std::vector<std::int32_t> numbers{3, 1};
   be.upload(rows.view(), matrix_view<const std::int32_t>(numbers.data(), 1, 2));
   CHECK(support::complaint<value_error>([&] { data.gather(rows.view(), x.view(), t.view()); }) ==
-        "the inputs of this data set are streamed; load them by a batch_loader");
+        "the inputs of this data set are streamed; load them by a data_loader");
 
-  batch_loader<B> loader(be, data, 2);
-  for (int i = 0; i < 3; ++i) {  // both places, and one of them again
-    loader.load(data, rows.view(), numbers, x.view(), t.view());
-    std::vector<float> expected(s.bytes.begin() + 9, s.bytes.begin() + 12);
-    expected.insert(expected.end(), s.bytes.begin() + 3, s.bytes.begin() + 6);
-    CHECK(to_host(be, const_matrix<B>(x.view())) == expected);
-    CHECK(to_host(be, const_matrix<B>(t.view())) ==
-          std::vector<float>{static_cast<float>(s.labels[3]), static_cast<float>(s.labels[1])});
-    be.map(fn::fill{-1}, x.view());
-    be.map(fn::fill{-1}, t.view());
+  struct backwards final : epoch_order {
+    void draw(std::span<std::int32_t> order) override {
+      std::int32_t number = static_cast<std::int32_t>(order.size());
+      for (std::int32_t& sample : order) sample = --number;
+    }
+  } order;
+  data_loader<B> loader(be, data, {.batch = 1, .order = &order});
+  std::size_t number = 4;
+  for (loader.begin_epoch(0); loader.next();) {  // each of the two staging areas, and again
+    be.map(fn::fill{-1}, loader.inputs());
+    be.map(fn::fill{-1}, loader.targets());
+    loader.load();
+    --number;
+    const auto first = s.bytes.begin() + static_cast<std::ptrdiff_t>(3 * number);
+    CHECK(to_host(be, const_matrix<B>(loader.inputs())) == std::vector<float>(first, first + 3));
+    CHECK(to_host(be, const_matrix<B>(loader.targets())) ==
+          std::vector<float>{static_cast<float>(s.labels[number])});
   }
-  for (const std::int32_t wrong : {-1, 4}) {
-    const std::vector<std::int32_t> none{1, wrong};
-    CHECK(support::complaint<value_error>([&] {
-            loader.load(data, rows.view(), none, x.view(), t.view());
-          }) == "a batch names sample " + std::to_string(wrong) + ", expected 0 to 3");
-  }
+  CHECK(number == 0);
 }
 
 TEST_CASE("a staging refuses what it has no room for", "[device][streamed]") {

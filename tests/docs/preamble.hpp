@@ -13,9 +13,9 @@
 
 #include "chainrule/chainrule.hpp"
 #include "chainrule/io/weights.hpp"
+#include "chainrule/metrics/confusion_matrix.hpp"
 #include "chainrule/testing/gradient_check.hpp"
 #include "chainrule/train/interrupt.hpp"
-#include "chainrule/train/metrics.hpp"
 #include "chainrule/train/progress.hpp"
 
 using namespace chainrule;
@@ -29,7 +29,7 @@ extern const cpu be;
 extern digit_network net;
 extern const labelled_images images;                // 28 x 28
 extern const dataset<cpu> train, validation, test;  // of such images
-extern trainer<cpu, softmax_cross_entropy, momentum> t;
+extern trainer<cpu> t;
 extern tensor<cpu> x, y;  // n x 784, n x 10
 
 }  // namespace page

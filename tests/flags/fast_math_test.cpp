@@ -7,10 +7,10 @@
 #include "chainrule/layers/dropout.hpp"
 #include "chainrule/losses/pointwise.hpp"
 #include "chainrule/losses/softmax_cross_entropy.hpp"
+#include "chainrule/metrics/confusion_matrix.hpp"
 #include "chainrule/network/gradient_norms.hpp"
 #include "chainrule/network/network.hpp"
 #include "chainrule/testing/gradient_comparison.hpp"
-#include "chainrule/train/metrics.hpp"
 #include "chainrule/train/progress.hpp"
 #include "chainrule/train/trainer.hpp"
 #include "support/catch.hpp"
@@ -101,8 +101,8 @@ TEST_CASE("numbers that are not in range are refused, NaN too") {
   CHECK(refuses([&] { t.fit(data); }));
 }
 
-TEST_CASE("figures that do not apply are told from others") {
-  figures f;
+TEST_CASE("metrics that were not measured are told from others") {
+  metrics f;
   CHECK(!f.has_accuracy());
   f.accuracy = 0.5;
   CHECK(f.has_accuracy());
@@ -110,11 +110,11 @@ TEST_CASE("figures that do not apply are told from others") {
   epoch_record r;
   r.validated = true;
   for (const double loss : {3.0, not_a_number(), not_a_number()}) {
-    CHECK(stop.reason_to_stop().empty());
+    CHECK(stop.should_stop().empty());
     r.validation.loss = loss;
-    stop.on_epoch(r);
+    stop.on_epoch_end(r);
   }
-  CHECK(!stop.reason_to_stop().empty());
+  CHECK(!stop.should_stop().empty());
   const confusion_matrix m(std::vector<int>{1}, {1}, 2);
   CHECK(detail::is_nan(m.precision(0)));
   CHECK(to_string(m).find("nan") == std::string::npos);

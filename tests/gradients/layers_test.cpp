@@ -70,8 +70,7 @@ TEST_CASE("layers", "[gradients][networks]") {
   row(
       "embedding",
       []<class B>(const B&) {
-        return specs<B>{input{5}, embedding{6, 4}, dense{2, fn::tanh{}}, flatten{},
-                        dense{3}};
+        return specs<B>{input{5}, embedding{6, 4}, dense{2, fn::tanh{}}, flatten{}, dense{3}};
       },
       indices);
   row("lambda", []<class B>(const B&) {

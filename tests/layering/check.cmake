@@ -8,7 +8,7 @@
 
 cmake_minimum_required(VERSION 3.22)
 
-# What each folder may include. `below` grows as the stack does; losses and optim stand side by side.
+# What each folder may include. `below` grows as the stack does; losses and optim stand side by side, metrics on losses.
 set(below)
 foreach(folder IN ITEMS core pointwise backend memory ops layers network)
   list(APPEND below ${folder})
@@ -16,11 +16,12 @@ foreach(folder IN ITEMS core pointwise backend memory ops layers network)
 endforeach()
 set(may_include_losses ${below} losses)
 set(may_include_optim ${below} optim)
+set(may_include_metrics ${below} losses metrics)
 set(may_include_data core data)
 set(may_include_io core pointwise backend memory ops layers io)
 set(may_include_autodiff ${below} losses autodiff)
-set(may_include_train ${below} losses optim data io train)
-set(may_include_testing ${below} losses optim data io autodiff train testing)
+set(may_include_train ${below} losses metrics optim data io train)
+set(may_include_testing ${below} losses metrics optim data io autodiff train testing)
 
 set(complaints)
 file(GLOB_RECURSE headers RELATIVE "${ROOT}" "${ROOT}/chainrule/*")

@@ -54,7 +54,7 @@ TEMPLATE_LIST_TEST_CASE("frozen layers keep their values and the state of the op
     const bool is_frozen = p.name[0] == '0' || p.name[0] == '2';
     CHECK(p.tags.frozen == is_frozen);
     CHECK(same_bits(values(net, p.name), values(before, p.name)) == is_frozen);
-    for (const auto& state : training.optimizer_state())
+    for (const auto& state : training.optimizer().state())
       CHECK((largest(doubles(be, state[p.place])) == 0) == is_frozen);
     CHECK((largest(doubles(be, training.gradients()[p.place])) == 0) == is_frozen);
     frozen_ones += is_frozen;

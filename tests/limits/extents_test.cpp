@@ -14,8 +14,8 @@
 #include "chainrule/layers/dropout.hpp"
 #include "chainrule/losses/softmax_cross_entropy.hpp"
 #include "chainrule/memory/staging.hpp"
+#include "chainrule/metrics/confusion_matrix.hpp"
 #include "chainrule/network/network.hpp"
-#include "chainrule/train/metrics.hpp"
 #include "chainrule/train/trainer.hpp"
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
@@ -152,5 +152,5 @@ TEST_CASE("counts of up to 2^62 are refused where data is taken, and are no faul
   for (const index_t batch : large)
     CHECK(t.fit(data, {.epochs = 1, .batch = batch, .divide_by_full_batch = true}).epochs.size() ==
           1);
-  refuses_one("plan_steps", [&](index_t a) { t.plan_steps(a, a); });
+  refuses_one("plan_steps", [&](index_t a) { t.optimizer().plan_steps(a, a); });
 }

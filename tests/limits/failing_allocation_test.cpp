@@ -79,7 +79,7 @@ std::vector<float> state_of(Trainer& t) {
     all.insert(all.end(), values.begin(), values.end());
   };
   add(t.net().parameters());
-  for (const arena<cpu>& a : t.optimizer_state()) add(a);
+  for (const arena<cpu>& a : t.optimizer().state()) add(a);
   return all;
 }
 
@@ -218,7 +218,7 @@ TEST_CASE("every allocation fails once: a load that failed has changed nothing")
     REQUIRE(state_of(t) == (threw ? before : trained));
     if (threw) return;
     net.initialize(9);
-    for (arena<cpu>& a : t.optimizer_state()) be.map(fn::fill{0}, a.all());
+    for (arena<cpu>& a : t.optimizer().state()) be.map(fn::fill{0}, a.all());
     t.set_progress(0, 0);
   };
   SECTION("a training") {

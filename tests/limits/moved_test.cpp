@@ -178,15 +178,15 @@ TEST_CASE("what else was moved from is empty, or says so") {
   }
 }
 
-TEST_CASE("an observer that is null, and null data with a shape, are refused") {
+TEST_CASE("a callback that is null, and null data with a shape, are refused") {
   const cpu be(1);
   auto net = make_network();
   trainer t{net, mean_squared_error{}, sgd{0.1}};
   const dataset<cpu> data(be, inputs, targets);
-  fit_observer fine;
+  callback fine;
   CHECK(complaint<value_error>([&] {
-          t.fit(data, {.observers = {&fine, nullptr}});
-        }) == "observer 1 of the training is a null pointer");
+          t.fit(data, {.callbacks = {&fine, nullptr}});
+        }) == "callback 1 of the training is a null pointer");
   CHECK(t.steps() == 0);
   CHECK(complaint<value_error>([] { (void)matrix_view<const float>(nullptr, 3, 4); }) ==
         "a matrix view of 3x4 needs its elements, got a null pointer");

@@ -66,7 +66,7 @@ outcome run_parity(int epochs, bool fair_batches) {
   const history h = t.fit(train, {.epochs = epochs,
                                   .batch = 8,
                                   .validation = &test,
-                                  .observers = {&errors},
+                                  .callbacks = {&errors},
                                   .order = &order,
                                   .merge_last_batch = true,
                                   .divide_by_full_batch = !fair_batches});
@@ -91,14 +91,14 @@ std::vector<std::string> printed_errors(const outcome& o) {
 }
 
 /// Remembers the sizes of the batches.
-struct batch_sizes final : fit_observer {
+struct batch_sizes final : callback {
   std::vector<index_t> sizes;
   index_t done = 0;
-  void on_batch(const batch_report& r) override {
+  void on_batch_end(const batch_record& r) override {
     sizes.push_back(r.samples_done - done);
     done = r.samples_done;
   }
-  void on_epoch(const epoch_record&) override { done = 0; }
+  void on_epoch_end(const epoch_record&) override { done = 0; }
 };
 
 /// Gives the order it was told, whatever it is.
@@ -336,7 +336,7 @@ TEST_CASE("every sample is in a batch, whatever the rule of the last batch") {
       trainer t(net, sum_of_squares{}, sgd{0.1});
       const history h = t.fit(data, {.epochs = 2,
                                      .batch = batch,
-                                     .observers = {&seen},
+                                     .callbacks = {&seen},
                                      .merge_last_batch = merge,
                                      .divide_by_full_batch = true});
       CHECK(h.epochs[0].samples == count);

@@ -17,9 +17,9 @@ using namespace chainrule;
 namespace {
 
 /// The allocations that were made before each batch ended.
-class counter final : public fit_observer {
+class counter final : public callback {
  public:
-  void on_batch(const batch_report&) override {
+  void on_batch_end(const batch_record&) override {
     if (batches < counts.size()) counts[batches++] = allocations::count;
   }
   std::array<long, 30> counts{};
@@ -41,7 +41,7 @@ void check_steps(index_t hidden, index_t batch, index_t last) {
   network net{be, dense{features, hidden, relu{}}, dense{hidden, 3}};
   trainer t{net, softmax_cross_entropy{}, chain(weight_decay{1e-4}, adam{})};
   counter c;
-  t.fit(data, {.epochs = 2, .batch = batch, .observers = {&c}});
+  t.fit(data, {.epochs = 2, .batch = batch, .callbacks = {&c}});
   REQUIRE(c.batches == 18);
   for (std::size_t i = 2; i < 9; ++i) CHECK(c.counts[i] == c.counts[1]);    // the first epoch
   for (std::size_t i = 10; i < 18; ++i) CHECK(c.counts[i] == c.counts[9]);  // the second
@@ -53,6 +53,6 @@ void check_steps(index_t hidden, index_t batch, index_t last) {
 TEST_CASE("a step of training allocates nothing after the first") { check_steps(40, 7, 4); }
 
 TEST_CASE("nor does a step on a batch in parts") {
-  REQUIRE(parts_of_batch(96, 34 * 300) == 3);
+  REQUIRE(micro_batch_count(96, 34 * 300) == 3);
   check_steps(300, 96, 40);
 }

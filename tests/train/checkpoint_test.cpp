@@ -128,7 +128,7 @@ TEST_CASE("a training refuses what is not its own", "[train][checkpoint]") {
   const scratch::folder folder;
   const std::string file = folder / "training";
   network net{be, dense{4, 3}};
-  trainer<B, softmax_cross_entropy, sgd> by_sgd{net, softmax_cross_entropy{}, sgd{0.1}};
+  trainer<B> by_sgd{net, softmax_cross_entropy{}, sgd{0.1}};
   trainer by_momentum{net, softmax_cross_entropy{}, momentum{0.1}};
   save_training(by_sgd, file);
   CHECK(complaint<format_error>([&] { load_training(by_momentum, file); }) ==
@@ -156,11 +156,11 @@ TEST_CASE("a training refuses what is not its own", "[train][checkpoint]") {
 namespace {
 
 /// Stops a training after so many batches, once.
-class stop_after final : public fit_observer {
+class stop_after final : public callback {
  public:
   explicit stop_after(int batches) : left_(batches) {}
-  void on_batch(const batch_report&) override { --left_; }
-  [[nodiscard]] std::string_view reason_to_stop() const override {
+  void on_batch_end(const batch_record&) override { --left_; }
+  [[nodiscard]] std::string_view should_stop() const override {
     return left_ == 0 ? "enough" : std::string_view{};
   }
 
@@ -193,14 +193,14 @@ TEMPLATE_LIST_TEST_CASE(
     auto before = make_trainer(first);
     stop_after stop(batches);
     fit_options<B> options = all;
-    options.observers = {&stop};
+    options.callbacks = {&stop};
     const int begun = static_cast<int>(before.fit(data, options).epochs.size());
     save_training(before, file);
 
     // The rest of the epoch under way counts as one, be it from the file or in the same program.
     const bool within = batches % per_epoch != 0;
     options.epochs = 3 - begun + (within ? 1 : 0);
-    options.observers = {};
+    options.callbacks = {};
     auto second = make_network(be);
     second.initialize(99);
     auto after = make_trainer(second);
@@ -226,7 +226,7 @@ TEST_CASE("the rest of an epoch is left out where its order would be another",
   const dataset<B> data(be, s.inputs(), s.labels, 3, 1.0 / 255);
   const auto stopped = [&](auto& t) {
     stop_after stop(2);
-    t.fit(data, {.epochs = 1, .batch = 8, .seed = 11, .observers = {&stop}});
+    t.fit(data, {.epochs = 1, .batch = 8, .seed = 11, .callbacks = {&stop}});
     CHECK(t.place() == epoch_place{16, 37, 11});
   };
   auto net = make_network(be);

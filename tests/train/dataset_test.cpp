@@ -2,9 +2,11 @@
 #include "chainrule/train/dataset.hpp"
 
 #include "chainrule/layers/dense.hpp"
+#include "chainrule/layers/embedding.hpp"
+#include "chainrule/layers/reshape.hpp"
 #include "chainrule/losses/softmax_cross_entropy.hpp"
 #include "chainrule/network/network.hpp"
-#include "chainrule/train/batch_loader.hpp"
+#include "chainrule/train/data_loader.hpp"
 #include "chainrule/train/trainer.hpp"
 #include "conformance/framed.hpp"
 #include "support/catch.hpp"
@@ -184,20 +186,25 @@ TEMPLATE_LIST_TEST_CASE("streamed inputs give the same batches and the same trai
     CHECK(data.is_resident() == (where == residence::resident || conformance::host_memory<B>));
     CHECK(data.features() == 3);
 
-    const std::vector<std::int32_t> numbers{4, 0};
-    const auto rows = be.template allocate<std::int32_t>(2);
-    be.upload(rows.view(), matrix_view<const std::int32_t>(numbers.data(), 1, 2));
-    tensor<B> x(be, 2, 3), t(be, 2, 1);
-    batch_loader<B> loader(be, data, 2);
-    for (int i = 0; i < 3; ++i) {
-      be.map(fn::fill{not_a_number}, x.view());
-      be.map(fn::fill{not_a_number}, t.view());
-      loader.load(data, rows.view(), numbers, x.view(), t.view());
-      const std::vector<double> expected{80, 87, 94, 0, 7, 14};
-      std::vector<double> found = doubles(be, x);
-      for (double& f : found) f *= 256;
-      CHECK(found == expected);
-      CHECK(doubles(be, t) == std::vector<double>{0, 0});
+    data_loader<B> loader(be, data, {.batch = 4, .shuffle = false});
+    for (std::uint64_t epoch = 0; epoch < 2; ++epoch) {
+      index_t sample = 0;
+      for (loader.begin_epoch(epoch); loader.next(); sample += loader.size()) {
+        CHECK(loader.first() == sample);
+        CHECK(loader.size() == (sample == 8 ? 3 : 4));
+        be.map(fn::fill{not_a_number}, loader.inputs());
+        be.map(fn::fill{not_a_number}, loader.targets());
+        loader.load();
+        const std::vector<scalar_t<B>> x = to_host(be, const_matrix<B>(loader.inputs()));
+        const std::vector<scalar_t<B>> t = to_host(be, const_matrix<B>(loader.targets()));
+        for (std::size_t i = 0; i < t.size(); ++i) {
+          const std::size_t number = static_cast<std::size_t>(sample) + i;
+          CHECK(t[i] == static_cast<scalar_t<B>>(labels[number]));
+          for (std::size_t j = 0; j < 3; ++j)
+            CHECK(x[3 * i + j] * 256 == static_cast<scalar_t<B>>(pixels[3 * number + j]));
+        }
+      }
+      CHECK(sample == 11);
     }
 
     network net{be, dense{3, 4, fn::sigmoid{}}, dense{4, 2}};
@@ -222,22 +229,36 @@ TEMPLATE_LIST_TEST_CASE("indices are gathered without conversion, resident and s
     CHECK(data.has_indices());
     CHECK(data.largest_index() == 16777217);
     CHECK(data.what_is_not_finite().empty());
-    const std::vector<std::int32_t> numbers{1, 0, 1};
-    const auto rows = be.template allocate<std::int32_t>(3);
-    be.upload(rows.view(), matrix_view<const std::int32_t>(numbers.data(), 1, 3));
-    const auto storage = be.template allocate<std::int32_t>(6);
-    const typename B::template view<std::int32_t> x(storage.data(), 3, 2);
-    tensor<B> t(be, 3, 1);
-    batch_loader<B> loader(be, data, 3);
-    loader.load(data, rows.view(), numbers, x, t.view());
-    std::vector<std::int32_t> found(6);
-    be.download(matrix_view<std::int32_t>(found.data(), 3, 2), x);
-    CHECK(doubles(be, t) == std::vector<double>{0, 1, 0});  // after this the download is done
-    CHECK(found == std::vector<std::int32_t>{16777217, 0, 5, -1, 16777217, 0});
-    tensor<B> scalars(be, 3, 2);
-    CHECK(complaint<value_error>([&] {
-            loader.load(data, rows.view(), numbers, scalars.view(), t.view());
-          }) == "the inputs of this data set are indices, not scalars");
+    data_loader<B> loader(be, data, {.batch = 2, .shuffle = false});
+    std::vector<std::int32_t> found;
+    for (loader.begin_epoch(0); loader.next();) {
+      loader.load();
+      std::vector<std::int32_t> batch(static_cast<std::size_t>(2 * loader.size()));
+      be.download(matrix_view<std::int32_t>(batch.data(), loader.size(), 2), loader.indices());
+      be.synchronize();
+      found.insert(found.end(), batch.begin(), batch.end());
+      const auto t = to_host(be, const_matrix<B>(loader.targets()));
+      CHECK(t.front() ==
+            static_cast<scalar_t<B>>(labels[static_cast<std::size_t>(loader.first())]));
+    }
+    CHECK(found == tokens);
+
+    // Without padding each token has a row of its own; a class follows from the first of a sample.
+    const std::vector<std::int32_t> words{0, 2, 1, 2, 0, -1, 1, 0};
+    const std::vector<int> classes{0, 1, 0, 1};
+    const dataset<B> texts(be, view(words, 4, 2), classes, 2, 1, {.inputs = where});
+    network net{be, input{2}, embedding{3, 4}, flatten{}, dense{2}};
+    trainer t{net, softmax_cross_entropy{}, adam{0.05}};
+    const history h = t.fit(texts, {.epochs = 60, .batch = 3, .seed = 2});
+    CHECK(h.epochs.back().training.loss < 0.1 * h.epochs.front().training.loss);
+    CHECK(t.classify(texts) == classes);
+    CHECK(t.evaluate(texts).accuracy == 1);
+    CHECK(complaint<value_error>([&] { t.fit(data); }) ==
+          "the network takes indices of -1 (padding) to 2, the samples have 16777217");
+    network dense_net{be, dense{2, 2}};
+    trainer of_scalars{dense_net, softmax_cross_entropy{}, sgd{0.1}};
+    CHECK(complaint<value_error>([&] { of_scalars.fit(texts); }) ==
+          "the inputs of this data set are indices, not scalars");
   }
   const std::vector<scalar_t<B>> targets{1, 2, 3};
   CHECK(dataset<B>(be, view(tokens, 3, 2), view(targets, 3, 1)).has_indices());

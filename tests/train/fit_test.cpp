@@ -12,23 +12,23 @@ using namespace training;
 namespace {
 
 /// Writes down what it hears; asks to stop after so many batches or epochs (never if 0).
-class listener final : public fit_observer {
+class listener final : public callback {
  public:
   explicit listener(std::size_t stop_after_batches = 0, std::size_t stop_after_epochs = 0)
       : stop_after_batches_(stop_after_batches), stop_after_epochs_(stop_after_epochs) {}
 
-  void on_batch(const batch_report& r) override {
+  void on_batch_end(const batch_record& r) override {
     batches.push_back(r);
     losses.push_back(r.so_far().loss);
   }
-  void on_epoch(const epoch_record& r) override { epochs.push_back(r); }
-  [[nodiscard]] std::string_view reason_to_stop() const override {
+  void on_epoch_end(const epoch_record& r) override { epochs.push_back(r); }
+  [[nodiscard]] std::string_view should_stop() const override {
     if (stop_after_batches_ > 0 && batches.size() >= stop_after_batches_) return "enough batches";
     if (stop_after_epochs_ > 0 && epochs.size() >= stop_after_epochs_) return "enough epochs";
     return {};
   }
 
-  std::vector<batch_report> batches;
+  std::vector<batch_record> batches;
   std::vector<double> losses;
   std::vector<epoch_record> epochs;
 
@@ -115,7 +115,7 @@ TEST_CASE("accuracy and validation figures by hand") {
     CHECK(r.validation.accuracy == 0.33);
     CHECK(std::fabs(r.validation.loss - (right + 2 * 0.67)) <= 300 * epsilon<be64>);
   }
-  const figures again = t.evaluate(validation);
+  const metrics again = t.evaluate(validation);
   CHECK(again.loss == h.epochs[1].validation.loss);
   CHECK(again.accuracy == 0.33);
 }
@@ -127,13 +127,13 @@ TEST_CASE("observers hear of every batch and epoch") {
   trainer t{net, recording_loss{&seen}, sgd{0}};
   listener a;
   listener b;
-  t.fit(all.data(), {.epochs = 2, .batch = 4, .observers = {&a, &b}});
+  t.fit(all.data(), {.epochs = 2, .batch = 4, .callbacks = {&a, &b}});
   REQUIRE(a.batches.size() == 6);
   CHECK(b.batches.size() == 6);
   const std::array<index_t, 6> done{4, 8, 10, 4, 8, 10};
   double total = 0;
   for (std::size_t i = 0; i < 6; ++i) {
-    const batch_report& r = a.batches[i];
+    const batch_record& r = a.batches[i];
     CHECK(r.epoch == (i < 3 ? 1 : 2));
     CHECK(r.epochs == 2);
     CHECK(r.samples == 10);
@@ -156,7 +156,7 @@ TEST_CASE("an observer stops the training after a batch or after an epoch") {
   SECTION("in the middle of an epoch") {
     listener stop(5, 0);
     const history h =
-        t.fit(data, {.epochs = 9, .batch = 4, .validation = &data, .observers = {&stop}});
+        t.fit(data, {.epochs = 9, .batch = 4, .validation = &data, .callbacks = {&stop}});
     CHECK(h.reason == stop_reason::asked);
     CHECK(h.message == "enough batches");
     REQUIRE(h.epochs.size() == 2);
@@ -171,7 +171,7 @@ TEST_CASE("an observer stops the training after a batch or after an epoch") {
   SECTION("at the end of an epoch") {
     listener stop(0, 2);
     listener other;
-    const history h = t.fit(data, {.epochs = 9, .observers = {&other, &stop}});
+    const history h = t.fit(data, {.epochs = 9, .callbacks = {&other, &stop}});
     CHECK(h.reason == stop_reason::asked);
     CHECK(h.message == "enough epochs");
     CHECK(h.epochs.size() == 2);
@@ -189,8 +189,8 @@ TEST_CASE("early stopping counts the epochs without a lower loss") {
       r.validated = validated;
       if (validated) r.validation.loss = loss;
       ++epochs;
-      stop.on_epoch(r);
-      if (!stop.reason_to_stop().empty()) return epochs;
+      stop.on_epoch_end(r);
+      if (!stop.should_stop().empty()) return epochs;
     }
     return std::size_t{0};
   };
@@ -211,7 +211,7 @@ TEST_CASE("early stopping counts the epochs without a lower loss") {
   trainer t{net, recording_loss{&seen}, sgd{0}};
   early_stopping stop(3);
   for (int fit = 0; fit < 2; ++fit) {  // each fit counts anew
-    const history h = t.fit(data, {.epochs = 50, .batch = 4, .observers = {&stop}});
+    const history h = t.fit(data, {.epochs = 50, .batch = 4, .callbacks = {&stop}});
     CHECK(h.reason == stop_reason::asked);
     CHECK(h.message == "the loss stopped falling");
     CHECK(h.epochs.size() == 4);
@@ -254,7 +254,7 @@ TEST_CASE("a loss that is not finite ends the training, with the reason") {
     trainer t{net, quadratic_cost{}, sgd{1e308}};
     const bool stopped = GENERATE(false, true);
     listener stop(stopped ? 1 : 0, 0);
-    const history h = t.fit(data, {.epochs = 1, .batch = stopped ? 5 : 10, .observers = {&stop}});
+    const history h = t.fit(data, {.epochs = 1, .batch = stopped ? 5 : 10, .callbacks = {&stop}});
     CHECK(std::isfinite(h.epochs.back().training.loss));
     CHECK(h.reason == stop_reason::diverged);
     CHECK(h.message == "the parameters are no longer finite; a smaller learning rate may help");
@@ -263,7 +263,7 @@ TEST_CASE("a loss that is not finite ends the training, with the reason") {
     auto net = line(not_a_number);
     trainer t{net, quadratic_cost{}, sgd{0}};
     listener stop(1, 0);
-    const history h = t.fit(data, {.epochs = 5, .batch = 4, .observers = {&stop}});
+    const history h = t.fit(data, {.epochs = 5, .batch = 4, .callbacks = {&stop}});
     CHECK(h.reason == stop_reason::diverged);
     CHECK(h.epochs.size() == 1);
     CHECK(h.epochs[0].samples == 4);
@@ -385,7 +385,7 @@ TEST_CASE("classify names the largest output, the first of equals, and -1 for Na
   trainer t{net, softmax_cross_entropy{}, sgd{0}};
   // Through a product with zeros, an infinity makes NaN of its whole row.
   CHECK(t.classify(data) == std::vector<int>{2, 0, -1, 0, -1, 1});
-  const figures f = t.evaluate(data);
+  const metrics f = t.evaluate(data);
   CHECK(f.accuracy == 2.0 / 6);  // NaN is not right
   CHECK(std::isnan(f.loss));
 
@@ -430,10 +430,11 @@ TEST_CASE("what does not fit is refused before anything is done") {
   CHECK(refusal(values, nothing) == "there are no samples to train on");
   CHECK(complaint<shape_error>([&] { (void)t.evaluate(one_feature); }) ==
         "the network expects 3 features, the samples have 1");
-  const dataset<be64> no_classes(be64{}, x, x);
-  CHECK(complaint<value_error>([&] { (void)t.classify(no_classes); }) ==
-        "only samples with classes can be classified, and only by a network with an output for "
-        "each class");
+  const dataset<be64> unlabelled(be64{}, x);
+  CHECK(refusal(values, unlabelled) ==
+        "the samples have no targets; make the data set of inputs and targets");
+  CHECK(complaint<value_error>([&] { (void)t.evaluate(unlabelled); }) ==
+        "the samples have no targets; make the data set of inputs and targets");
 
   CHECK(seen.empty());
   CHECK(t.steps() == 0);
@@ -441,7 +442,7 @@ TEST_CASE("what does not fit is refused before anything is done") {
 
   // Nothing to do is no error.
   CHECK(t.fit(good, {.epochs = 0}).epochs.empty());
-  const figures none = t.evaluate(nothing);
+  const metrics none = t.evaluate(nothing);
   CHECK(std::isnan(none.loss));
   CHECK(!none.has_accuracy());
   CHECK(t.classify(nothing).empty());

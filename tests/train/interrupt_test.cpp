@@ -14,10 +14,10 @@ namespace {
 volatile std::sig_atomic_t own_handler_calls = 0;
 
 /// Sends this process a signal within batch number `batch`.
-class sender final : public fit_observer {
+class sender final : public callback {
  public:
   sender(int number, int batch) : number_(number), left_(batch) {}
-  void on_batch(const batch_report&) override {
+  void on_batch_end(const batch_record&) override {
     if (--left_ == 0) ::raise(number_);
   }
 
@@ -38,7 +38,7 @@ TEST_CASE("a signal ends the training after the batch under way") {
   CHECK(!interrupt.happened());
   sender send(number, 5);
   const history h =
-      t.fit(all.data(), {.epochs = 100, .batch = 4, .observers = {&interrupt, &send}});
+      t.fit(all.data(), {.epochs = 100, .batch = 4, .callbacks = {&interrupt, &send}});
   CHECK(interrupt.happened());
   CHECK(h.reason == stop_reason::asked);
   CHECK(h.message == "interrupted");
@@ -52,11 +52,11 @@ TEST_CASE("a new one has not seen the signals of the one before") {
     const stop_on_interrupt interrupt;
     ::raise(SIGINT);
     CHECK(interrupt.happened());
-    CHECK(interrupt.reason_to_stop() == "interrupted");
+    CHECK(interrupt.should_stop() == "interrupted");
   }
   const stop_on_interrupt next;
   CHECK(!next.happened());
-  CHECK(next.reason_to_stop().empty());
+  CHECK(next.should_stop().empty());
 }
 
 TEST_CASE("the program's own handlers are put back") {

@@ -63,7 +63,7 @@ TEST_CASE("regression: a network learns a sine from its values") {
   trainer trainer{net, mean_squared_error{}, adam{.rate = cosine(0.05, 400 * 10)}};
   const history h = trainer.fit(data, {.epochs = 400, .batch = 20, .seed = 4});
   CHECK(h.epochs.front().training.loss > 0.05);
-  const figures f = trainer.evaluate(data);
+  const metrics f = trainer.evaluate(data);
   CHECK(f.loss < 1e-3);  // the targets have a variance of a half
   CHECK(!f.has_accuracy());
   CHECK(h.epochs.back().rate < 1e-6);
@@ -79,7 +79,7 @@ TEST_CASE("classes that can be told apart are learned from bytes, and told apart
   network net{be, dense{784, 32, relu{}}, dense{32, 10}};
   net.initialize(1);
   trainer t{net, softmax_cross_entropy{}, momentum{.rate = 0.05}};
-  const figures before = t.evaluate(test);
+  const metrics before = t.evaluate(test);
   const history h = t.fit(train, {.epochs = 8, .batch = 32, .seed = 1});
   CHECK(before.accuracy < 0.4);
   CHECK(h.epochs.back().training.loss < 0.5 * h.epochs.front().training.loss);

@@ -30,22 +30,27 @@ class temporary {
   std::FILE* file_;
 };
 
-figures measured(double loss, double accuracy = std::numeric_limits<double>::quiet_NaN()) {
-  figures f;
-  f.loss = loss;
-  f.accuracy = accuracy;
-  return f;
+metrics measured(double loss) {
+  metrics m;
+  m.loss = loss;
+  return m;
+}
+metrics measured(double loss, double accuracy) {
+  metrics m = measured(loss);
+  m.accuracy = accuracy;
+  m.values = {{"accuracy", accuracy}};
+  return m;
 }
 
 /// A report on 1000 samples, of which so many are done after so many seconds.
-batch_report report(index_t done, double seconds, int epoch = 2) {
-  batch_report r;
+batch_record report(index_t done, double seconds, int epoch = 2) {
+  batch_record r;
   r.epoch = epoch;
   r.epochs = 3;
   r.samples_done = done;
   r.samples = 1000;
   r.seconds = seconds;
-  r.measure = [](const void*, index_t count) {
+  r.measure = [](const void*, index_t, index_t count) {
     return measured(static_cast<double>(count) / 1000, 0.5);
   };
   return r;
@@ -64,10 +69,10 @@ epoch_record record(int epoch) {
 std::string shown(bool terminal, bool plain) {
   const temporary out;
   progress line(out.file(), terminal, plain);
-  line.on_batch(report(250, 0.05));
-  line.on_batch(report(300, 0.10));  // too soon to draw again
-  line.on_batch(report(500, 0.25));
-  line.on_epoch(record(2));
+  line.on_batch_end(report(250, 0.05));
+  line.on_batch_end(report(300, 0.10));  // too soon to draw again
+  line.on_batch_end(report(500, 0.25));
+  line.on_epoch_end(record(2));
   return out.text();
 }
 
@@ -102,20 +107,20 @@ TEST_CASE("colour only where it is wanted") {
 TEST_CASE("the first batch of a second fit is drawn at once") {
   const temporary out;
   progress line(out.file(), true, true);
-  line.on_batch(report(1000, 0.9, 1));
-  line.on_epoch(record(1));
-  line.on_batch(report(10, 0.01, 1));
+  line.on_batch_end(report(1000, 0.9, 1));
+  line.on_epoch_end(record(1));
+  line.on_batch_end(report(10, 0.01, 1));
   CHECK(out.text().find("epoch 1/3", out.text().find("samples/s\n")) != std::string::npos);
 }
 
 TEST_CASE("a new epoch is drawn at once, and the line never wraps") {
   const temporary out;
   progress line(out.file(), true, true);
-  line.on_batch(report(900, 0.9, 1));
-  line.on_batch(report(10, 0.01, 2));
-  batch_report slow = report(1, 1e7, 3);
+  line.on_batch_end(report(900, 0.9, 1));
+  line.on_batch_end(report(10, 0.01, 2));
+  batch_record slow = report(1, 1e7, 3);
   slow.samples = 2000000000;
-  line.on_batch(slow);
+  line.on_batch_end(slow);
   const std::string text = out.text();
   CHECK(text.find("epoch 1/3") != std::string::npos);
   CHECK(text.find("epoch 2/3") != std::string::npos);
@@ -127,31 +132,33 @@ TEST_CASE("a new epoch is drawn at once, and the line never wraps") {
   }
 }
 
-TEST_CASE("figures that do not apply are left out, validation figures are shown") {
+TEST_CASE("metrics that were not measured are left out, those of validation are shown") {
   const temporary out;
   progress line(out.file(), false, false);
-  line.on_batch(report(1, 0));
+  line.on_batch_end(report(1, 0));
   epoch_record r = record(3);
   r.training = measured(2);
   r.validated = true;
   r.validation = measured(1.5, 0.25);
-  line.on_epoch(r);
+  line.on_epoch_end(r);
   r.validation = measured(3);
+  r.validation.values = {{"top-5 accuracy", 0.75}, {"error", 1}};  // by name
   r.seconds = 0;
-  line.on_epoch(r);
+  line.on_epoch_end(r);
   r.validation = measured(std::numeric_limits<double>::quiet_NaN());
-  line.on_epoch(r);
+  line.on_epoch_end(r);
   CHECK(out.text() ==
         "epoch  3/3  loss 2.0000  validation loss 1.5000  accuracy 0.2500  0.50 s  2000 "
         "samples/s\n"
-        "epoch  3/3  loss 2.0000  validation loss 3.0000  0.00 s\n"
+        "epoch  3/3  loss 2.0000  validation loss 3.0000  top-5 accuracy 0.7500  error 1.0000  "
+        "0.00 s\n"
         "epoch  3/3  loss 2.0000  validation loss nan  0.00 s\n");
 }
 
 TEST_CASE("a file is no terminal") {
   const temporary out;
   progress line(out.file());
-  line.on_batch(report(500, 0.25));
-  line.on_epoch(record(2));
+  line.on_batch_end(report(500, 0.25));
+  line.on_epoch_end(record(2));
   CHECK(out.text() == epoch_line);
 }

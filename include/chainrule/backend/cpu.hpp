@@ -423,27 +423,18 @@ class basic_cpu {
       end(0, c.rows(), 0, c.cols());
       return;
     }
+    const detail::gemm_factor<T> left{a.view.data(), a.view.stride(), a.is_transposed};
+    const detail::gemm_factor<T> right{b.view.data(), b.view.stride(), b.is_transposed};
+    const auto alpha = static_cast<T>(scalars.alpha);
 #if CHAINRULE_HAS_X86_TARGETS
     if (isa_ != chainrule::isa::portable) {
-      const detail::gemm_factor<T> left{a.view.data(), a.view.stride(), a.is_transposed};
-      const detail::gemm_factor<T> right{b.view.data(), b.view.stride(), b.is_transposed};
-      const detail::gemm_problem<T> g{c.rows(),  c.cols(), a.cols(), static_cast<T>(scalars.alpha),
-                                      left,      right,    beta,     c.data(),
-                                      c.stride()};
+      const detail::gemm_problem<T> g{c.rows(), c.cols(), a.cols(), alpha,     left,
+                                      right,    beta,     c.data(), c.stride()};
       return detail::multiply_by_tiles(isa_, *pool_, g, end);
     }
 #endif
-    const auto run = [&]<bool A, bool B>() {
-      detail::gemm_add<T, A, B>(*pool_, c.rows(), c.cols(), a.cols(), static_cast<T>(scalars.alpha),
-                                a.view.data(), a.view.stride(), b.view.data(), b.view.stride(),
-                                c.data(), c.stride(), begin, end);
-    };
-    if (a.is_transposed)
-      b.is_transposed ? run.template operator()<true, true>()
-                      : run.template operator()<true, false>();
-    else
-      b.is_transposed ? run.template operator()<false, true>()
-                      : run.template operator()<false, false>();
+    detail::gemm_add(*pool_, c.rows(), c.cols(), a.cols(), alpha, left, right, c.data(), c.stride(),
+                     begin, end);
   }
 
   /// c *= beta; with beta = 0, c = 0 whatever it was.

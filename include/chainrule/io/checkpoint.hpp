@@ -54,7 +54,7 @@ template <class Trainer>
 [[nodiscard]] auto arenas_of(Trainer& trainer) {
   auto arenas = arenas_of_network(trainer.net());
   std::size_t slot = 0;
-  for (auto& state : trainer.optimizer_state())
+  for (auto& state : trainer.optimizer().state())
     arenas.push_back(
         {concat(state_prefix, slot++, "."), &state, &trainer.net().declared().parameters()});
   return arenas;
@@ -67,7 +67,7 @@ template <class Trainer>
 template <class Trainer>
 void save_training(Trainer& trainer, const std::string& path,
                    std::map<std::string, std::string> metadata = {}) {
-  detail::add_own_key(metadata, detail::rules_key, trainer.optimizer_name());
+  detail::add_own_key(metadata, detail::rules_key, trainer.optimizer().name());
   detail::add_own_key(metadata, detail::steps_key, std::to_string(trainer.steps()));
   detail::add_own_key(metadata, detail::epochs_key, std::to_string(trainer.epochs()));
   const auto& place = trainer.place();
@@ -88,10 +88,10 @@ std::map<std::string, std::string> load_training(Trainer& trainer, const std::st
   const auto rules = metadata.find(detail::rules_key);
   if (rules == metadata.end())
     throw format_error(path + ": these are weights without a training; read them by load_weights");
-  if (rules->second != trainer.optimizer_name())
+  if (rules->second != trainer.optimizer().name())
     throw format_error(detail::concat(path, ": this training was made by ",
                                       detail::name_text(rules->second, 1000),
-                                      ", this one is made by '", trainer.optimizer_name(), "'"));
+                                      ", this one is made by '", trainer.optimizer().name(), "'"));
   const auto number = [&](const char* key, std::uint64_t most) {
     return detail::number_in(metadata, key, path, most);
   };

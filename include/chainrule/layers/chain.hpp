@@ -58,7 +58,7 @@ class layer_chain {
   /// Assigns y from x by the forward pass of each layer, first to last. visit(i, f) calls f(layer
   /// i).
   template <backend B, class Visit>
-  void forward(pass<B>& p, const_matrix<B> x, matrix<B> y, const Visit& visit) const {
+  void forward(pass<B>& p, const const_matrix<B>& x, const matrix<B>& y, const Visit& visit) const {
     const_matrix<B> in = x;
     for (index_t i = 0; i < size(); ++i) {
       const matrix<B> out = i + 1 == size() ? y : output(p, i);
@@ -69,8 +69,8 @@ class layer_chain {
   /// From dy, accumulates gradients and assigns dx, unless that is empty, by the backward pass of
   /// each layer, last to first.
   template <backend B, class Visit>
-  void backward(pass<B>& p, const_matrix<B> x, const_matrix<B> y, const_matrix<B> dy, matrix<B> dx,
-                const Visit& visit) const {
+  void backward(pass<B>& p, const const_matrix<B>& x, const const_matrix<B>& y,
+                const const_matrix<B>& dy, const matrix<B>& dx, const Visit& visit) const {
     // Where dx is not wanted, neither are the gradients before the first parameter to be trained.
     const index_t first = dx.empty() ? first_trained_ : 0;
     for (index_t i = size(); i-- > first;) {

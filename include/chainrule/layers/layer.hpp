@@ -88,9 +88,12 @@ class any_layer {
   /// Whether it is an `input`, which states a shape and computes nothing.
   [[nodiscard]] bool is_input() const { return held().is_input(); }
   [[nodiscard]] shape bind(plan& p, const shape& in) { return held().bind(p, in); }
-  void forward(pass<B>& p, const_matrix<B> x, matrix<B> y) const { held_->forward(p, x, y); }
-  void backward(pass<B>& p, const_matrix<B> x, const_matrix<B> y, const_matrix<B> dy,
-                matrix<B> dx) const {
+  // By reference: a view is copied through memory where it is an argument of a virtual function.
+  void forward(pass<B>& p, const const_matrix<B>& x, const matrix<B>& y) const {
+    held_->forward(p, x, y);
+  }
+  void backward(pass<B>& p, const const_matrix<B>& x, const const_matrix<B>& y,
+                const const_matrix<B>& dy, const matrix<B>& dx) const {
     held_->backward(p, x, y, dy, dx);
   }
   void describe(archive& a) const { held().describe(a); }
@@ -112,9 +115,9 @@ class any_layer {
     [[nodiscard]] virtual bool is_input() const = 0;
     [[nodiscard]] virtual interface* clone() const = 0;
     [[nodiscard]] virtual shape bind(plan&, const shape&) = 0;
-    virtual void forward(pass<B>&, const_matrix<B>, matrix<B>) const = 0;
-    virtual void backward(pass<B>&, const_matrix<B>, const_matrix<B>, const_matrix<B>,
-                          matrix<B>) const = 0;
+    virtual void forward(pass<B>&, const const_matrix<B>&, const matrix<B>&) const = 0;
+    virtual void backward(pass<B>&, const const_matrix<B>&, const const_matrix<B>&,
+                          const const_matrix<B>&, const matrix<B>&) const = 0;
     virtual void describe(archive&) const = 0;
   };
   template <class L>
@@ -127,11 +130,11 @@ class any_layer {
     [[nodiscard]] bool is_input() const override { return std::same_as<L, input>; }
     [[nodiscard]] interface* clone() const override { return new holder(held); }
     [[nodiscard]] shape bind(plan& p, const shape& in) override { return held.bind(p, in); }
-    void forward(pass<B>& p, const_matrix<B> x, matrix<B> y) const override {
+    void forward(pass<B>& p, const const_matrix<B>& x, const matrix<B>& y) const override {
       held.forward(p, x, y);
     }
-    void backward(pass<B>& p, const_matrix<B> x, const_matrix<B> y, const_matrix<B> dy,
-                  matrix<B> dx) const override {
+    void backward(pass<B>& p, const const_matrix<B>& x, const const_matrix<B>& y,
+                  const const_matrix<B>& dy, const matrix<B>& dx) const override {
       held.backward(p, x, y, dy, dx);
     }
     void describe(archive& a) const override { held.describe(a); }

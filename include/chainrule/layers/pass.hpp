@@ -88,7 +88,10 @@ class pass {
     const plan::memory s = declared.scratch_size();
     scratch_ = tensor<B>(be, 1, detail::elements_of(s.per_sample, capacity) + s.once);
     if (training && !declared.states().empty()) new_state_ = arena<B>(be, declared.state_arena());
-    touched_.resize(declared.parameters().size());
+    for (const parameter& q : declared.parameters())
+      places_.push_back({declared.parameter_arena().begin(q.place.region) + q.place.offset,
+                         q.place.rows, q.place.cols, !q.tags.frozen});
+    touched_.resize(places_.size());
   }
 
   // What layers ask for.
@@ -101,7 +104,8 @@ class pass {
   [[nodiscard]] const const_indices<B>& indices() const { return indices_; }
 
   [[nodiscard]] const_matrix<B> value(parameter_id id) const {
-    return (*parameters_)[plan_->parameters()[at(id)].place];
+    const place& q = places_[at(id)];
+    return {parameters_->all().data() + q.first, q.rows, q.cols};
   }
   /// The gradient of a parameter, and the factor of what it holds: the first use in a backward pass
   /// assigns, further ones add. To be called once for each use; parameters for which it is not
@@ -110,9 +114,7 @@ class pass {
     return {gradient(id), static_cast<double>(std::exchange(touched_[at(id)], char{1}))};
   }
   /// Whether the gradient of a parameter is wanted; that of one that is frozen is set to 0.
-  [[nodiscard]] bool is_trained(parameter_id id) const {
-    return !plan_->parameters()[at(id)].tags.frozen;
-  }
+  [[nodiscard]] bool is_trained(parameter_id id) const { return places_[at(id)].is_trained; }
   /// Untrained state as the last update left it.
   [[nodiscard]] const_matrix<B> state(state_id id) const {
     return (*states_)[plan_->states()[at(id)].place];
@@ -124,8 +126,10 @@ class pass {
   }
   /// What backward reads of forward. Empty in a pass made for inference.
   [[nodiscard]] matrix<B> saved(saved_id id) {
-    tensor<B>& t = saved_[at(id)];
-    return plan_->saved()[at(id)].per_sample == 0 || t.rows() == 0 ? t.view() : t.top_rows(rows_);
+    // Matrices with a row per sample have as many as the pass has, unless they are left out.
+    const matrix<B> all = saved_[at(id)].view();
+    const bool once = plan_->saved()[at(id)].per_sample == 0;
+    return {all.data(), once || all.rows() == 0 ? all.rows() : rows_, all.cols()};
   }
   /// Indices that forward saves for backward, n × columns, in a pass for training.
   [[nodiscard]] typename B::template view<std::int32_t> saved(saved_indices_id id) {
@@ -212,7 +216,7 @@ class pass {
   /// Ends a backward pass: parameters that no layer used, or that are frozen, have a gradient of 0.
   void end_backward() {
     for (std::size_t i = 0; i < touched_.size(); ++i)
-      if (touched_[i] == 0 || !is_trained({static_cast<index_t>(i)}))
+      if (touched_[i] == 0 || !places_[i].is_trained)
         be_->map(fn::fill{0}, gradient({static_cast<index_t>(i)}));
   }
   /// The next values of the untrained state, in the places of the network's states.
@@ -224,7 +228,8 @@ class pass {
     return static_cast<std::size_t>(id.number);
   }
   [[nodiscard]] matrix<B> gradient(parameter_id id) {
-    return (*gradients_)[plan_->parameters()[at(id)].place];
+    const place& q = places_[at(id)];
+    return {gradients_->all().data() + q.first, q.rows, q.cols};
   }
   [[nodiscard]] matrix<B> scratch(scratch_id id, index_t cols, index_t rows) {
     const plan::memory& o = plan_->scratches()[at(id)].offset;
@@ -251,6 +256,13 @@ class pass {
   std::vector<typename B::template storage<std::int32_t>> saved_indices_;
   tensor<B> scratch_;
   arena<B> new_state_;
+  /// Where a parameter lies in every arena of the network.
+  struct place {
+    index_t first;
+    index_t rows, cols;
+    bool is_trained;
+  };
+  std::vector<place> places_;
   std::vector<char> touched_;  // parameters whose gradient was written in this backward pass
   matrix<B> dy_{};             // where the scratch matrix in_dy_ lies
   index_t in_dy_ = -1;

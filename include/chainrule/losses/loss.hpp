@@ -15,15 +15,22 @@
 ///     static constexpr const char* targets = "from 0 to 1";
 ///     static constexpr bool takes(double target);
 ///
-/// A loss that treats each sample for itself says so by a member function
+/// A loss whose value for a sample depends on that sample only has a member function
 /// `static constexpr bool samples_are_independent() { return true; }`: batches may then be cut into
-/// micro-batches.
+/// micro-batches. A loss of logits names its link, which predict_proba applies:
+///
+///     static constexpr output_link link = output_link::softmax;
 ///
 /// The loss stays one number per sample until the host adds it up in double: nothing waits for the
 /// device within an epoch, and no order of addition depends on threads.
 #ifndef CHAINRULE_LOSSES_LOSS_HPP
 #define CHAINRULE_LOSSES_LOSS_HPP
 
+#include <limits>
+#include <memory>
+#include <string>
+
+#include "chainrule/core/finite.hpp"
 #include "chainrule/ops/softmax.hpp"
 
 namespace chainrule {
@@ -36,20 +43,15 @@ struct loss_scratch {
       : first(be, rows, 1),
         second(be, rows, 1),
         third(be, rows, 1),
-        columns(ops::counting_row(be, outputs)) {}
+        columns(ops::counting_row(be, outputs)),
+        one(be, 1, 1) {
+    be.map(fn::fill{1}, one.view());
+  }
 
   tensor<B> first, second, third;  // one number per sample each
   tensor<B> columns;               // 0, 1, ..., outputs - 1
+  tensor<B> one;                   // 1, a scale
 };
-
-/// Whether a loss says that it treats each sample for itself.
-template <class Loss>
-[[nodiscard]] constexpr bool samples_are_independent(const Loss& l) {
-  if constexpr (requires { l.samples_are_independent(); })
-    return l.samples_are_independent();
-  else
-    return false;
-}
 
 /// How the targets of a loss are given.
 enum class target_kind { values, classes };
@@ -90,6 +92,79 @@ concept loss = requires(const L& l, const B& be, const_matrix<B> in, matrix<B> o
                         loss_scratch<B>& scratch) {
   l(be, in, in, in, out, out, scratch);
   { L::name } -> std::convertible_to<const char*>;
+};
+
+/// The function from the outputs that a loss takes to probabilities.
+enum class output_link { none, softmax, sigmoid };
+
+/// What training and metrics need to know of a loss.
+struct loss_traits {
+  const char* name = "";
+  const char* targets = "";  // in words, which ones it takes
+  bool samples_are_independent = false;
+  output_link link = output_link::none;
+  double threshold = 0.5;         // a single output above it is the answer "class 1"
+  double target_threshold = 0.5;  // a single target above it is class 1
+};
+
+/// The traits that a loss states in its members.
+template <class Loss>
+[[nodiscard]] loss_traits traits_of(const Loss& l) {
+  loss_traits t{.name = Loss::name};
+  if constexpr (requires { l.targets; }) t.targets = l.targets;
+  if constexpr (requires { l.samples_are_independent(); })
+    t.samples_are_independent = l.samples_are_independent();
+  if constexpr (requires { l.link; }) t.link = l.link;
+  if constexpr (requires { l.hit; }) t.target_threshold = (l.hit + l.miss) / 2;
+  t.threshold = t.link == output_link::sigmoid ? 0 : t.target_threshold;
+  return t;
+}
+
+/// Any loss over backend B.
+template <backend B>
+class any_loss {
+ public:
+  template <class Loss>
+  requires(!std::same_as<Loss, any_loss>) any_loss(const Loss& l)  // NOLINT: implicit, as any_layer
+      : held_(std::make_shared<holder<Loss>>(l)), traits_(traits_of(l)) {}
+
+  void operator()(const B& be, const_matrix<B> y, const_matrix<B> t, const_matrix<B> scale,
+                  matrix<B> losses, matrix<B> gradient, loss_scratch<B>& scratch) const {
+    held_->apply(be, y, t, scale, losses, gradient, scratch);
+  }
+  [[nodiscard]] const loss_traits& traits() const { return traits_; }
+  /// Whether the loss takes a value as target. Class numbers of several outputs are not values.
+  [[nodiscard]] bool takes(double target) const { return held_->takes(target); }
+
+ private:
+  struct interface {
+    interface() = default;
+    interface(const interface&) = delete;
+    interface& operator=(const interface&) = delete;
+    virtual ~interface() = default;
+    virtual void apply(const B&, const_matrix<B>, const_matrix<B>, const_matrix<B>, matrix<B>,
+                       matrix<B>, loss_scratch<B>&) const = 0;
+    [[nodiscard]] virtual bool takes(double) const = 0;
+  };
+  template <class Loss>
+  struct holder final : interface {
+    static_assert(loss<Loss, B>, "chainrule: this is not a loss (losses/loss.hpp)");
+    explicit holder(const Loss& l) : held(l) {}
+    void apply(const B& be, const_matrix<B> y, const_matrix<B> t, const_matrix<B> scale,
+               matrix<B> losses, matrix<B> gradient, loss_scratch<B>& scratch) const override {
+      held(be, y, t, scale, losses, gradient, scratch);
+    }
+    [[nodiscard]] bool takes([[maybe_unused]] double target) const override {
+      if constexpr (requires { held.takes(target); })
+        return detail::is_finite(target) && held.takes(target);
+      else
+        return true;
+    }
+    Loss held;
+  };
+
+  std::shared_ptr<const interface> held_;
+  loss_traits traits_;
 };
 
 }  // namespace chainrule

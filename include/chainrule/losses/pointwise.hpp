@@ -18,38 +18,43 @@ namespace chainrule {
 
 namespace detail {
 
+/// How a target becomes the number that a term takes: as it is or, of a class number, `hit` at the
+/// class's own column and `miss` elsewhere.
+struct target_rule {
+  bool classes = false;
+  double hit = 1;
+  double miss = 0;
+  template <math::number X>
+  constexpr X operator()(const X& t, const X& column) const {
+    return math::where(classes, math::where(t == column, hit, miss), t);
+  }
+};
+
 /// factor * term(y, t)
 template <class Term>
 struct weighted_term {
   Term term;
   double factor;
-  constexpr auto operator()(const auto& y, const auto& t) const { return factor * term(y, t); }
+  target_rule target;
+  template <math::number X>
+  constexpr auto operator()(const X& y, const X& t, const X& column) const {
+    return factor * term(y, target(t, column));
+  }
 };
 
 /// scale * factor * d term / dy
 template <class Term>
-struct weighted_slope {
+struct weighted_derivative {
   Term term;
   double factor;
+  target_rule target;
   template <math::number X>
-  constexpr X operator()(const X& y, const X& t, const X& scale) const {
+  constexpr X operator()(const X& y, const X& number, const X& column, const X& scale) const {
+    const X t = target(number, column);
     if constexpr (requires { term.derivative(y, t); })
       return scale * (factor * math::convert<X>(term.derivative(y, t)));
     else
       return scale * (factor * dual_derivative<0>(term, y, t));
-  }
-};
-
-/// f(y, target made of the class number and the column's number, more...)
-template <class F>
-struct with_class_target {
-  F f;
-  double hit;
-  double miss;
-  template <math::number X>
-  constexpr auto operator()(const X& y, const X& label, const X& column,
-                            const auto&... more) const {
-    return f(y, math::convert<X>(math::where(label == column, hit, miss)), more...);
   }
 };
 
@@ -72,25 +77,17 @@ struct pointwise_loss {
     using Term = std::remove_const_t<decltype(term)>;
     double factor = 1;
     if constexpr (requires { self.factor(y.cols()); }) factor = self.factor(y.cols());
-    const detail::weighted_term<Term> value{term, factor};
-    const detail::weighted_slope<Term> slope{term, factor};
-
-    if (kind_of_targets(Derived::name, y.shape(), t.shape()) == target_kind::values) {
-      be.reduce(reduction::sum{}, losses, value, y, t);
-      if (!gradient.empty()) be.map(slope, gradient, y, t, scale);
-      return;
-    }
-    double hit = 1;
-    double miss = 0;
-    if constexpr (requires { Derived::hit; }) hit = Derived::hit, miss = Derived::miss;
+    detail::target_rule target;
+    target.classes = kind_of_targets(Derived::name, y.shape(), t.shape()) == target_kind::classes;
+    if constexpr (requires { Derived::hit; })
+      target.hit = Derived::hit, target.miss = Derived::miss;
     const const_matrix<B> columns = scratch.columns.view();
-    be.reduce(reduction::sum{}, losses,
-              detail::with_class_target<detail::weighted_term<Term>>{value, hit, miss}, y, t,
+    be.reduce(reduction::sum{}, losses, detail::weighted_term<Term>{term, factor, target}, y, t,
               columns);
-    reject_unknown_classes(be, t, columns, losses);
+    if (target.classes) reject_unknown_classes(be, t, columns, losses);
     if (!gradient.empty())
-      be.map(detail::with_class_target<detail::weighted_slope<Term>>{slope, hit, miss}, gradient, y,
-             t, columns, scale);
+      be.map(detail::weighted_derivative<Term>{term, factor, target}, gradient, y, t, columns,
+             scale);
   }
 };
 
@@ -183,6 +180,7 @@ struct sigmoid_cross_entropy : pointwise_loss<sigmoid_cross_entropy> {
   static constexpr const char* name = "sigmoid cross-entropy";
   static constexpr const char* targets = "from 0 to 1";
   static constexpr bool takes(double target) { return target >= 0 && target <= 1; }
+  static constexpr output_link link = output_link::sigmoid;
   static constexpr auto term() { return terms::sigmoid_cross_entropy{}; }
   static constexpr double factor(index_t outputs) { return 1.0 / static_cast<double>(outputs); }
 };

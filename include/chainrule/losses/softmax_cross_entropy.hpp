@@ -18,32 +18,26 @@ namespace terms {
 constexpr auto minus_log_softmax(const auto& y, const auto& max, const auto& log_sum) {
   return log_sum - (y - max);
 }
-/// -log softmax(y) at the class's own column, 0 elsewhere.
-struct class_cross_entropy {
-  constexpr auto operator()(const auto& y, const auto& max, const auto& log_sum, const auto& label,
-                            const auto& column) const {
-    return math::where(label == column, minus_log_softmax(y, max, log_sum), 0);
-  }
-};
-/// scale (softmax(y) - 1) at the class's own column, scale softmax(y) elsewhere.
-struct class_cross_entropy_slope {
-  constexpr auto operator()(const auto& y, const auto& max, const auto& sum, const auto& label,
-                            const auto& column, const auto& scale) const {
-    return scale * (math::exp(y - max) / sum - math::where(label == column, 1, 0));
-  }
-};
+/// The target of a column: t itself or, of a class number t, 1 at the class's own column.
+constexpr auto target_of_column(bool classes, const auto& t, const auto& column) {
+  return math::where(classes, math::where(t == column, 1, 0), t);
+}
 /// -t log softmax(y), and 0 where t is 0.
-struct distribution_cross_entropy {
-  constexpr auto operator()(const auto& y, const auto& max, const auto& log_sum,
-                            const auto& t) const {
+struct cross_entropy_term {
+  bool classes;  // targets are class numbers
+  constexpr auto operator()(const auto& y, const auto& max, const auto& log_sum, const auto& target,
+                            const auto& column) const {
+    const auto t = target_of_column(classes, target, column);
     return math::where(t == 0, 0, t * minus_log_softmax(y, max, log_sum));
   }
 };
-/// scale (softmax(y) Σ t - t)
-struct distribution_cross_entropy_slope {
-  constexpr auto operator()(const auto& y, const auto& max, const auto& sum, const auto& t,
-                            const auto& mass, const auto& scale) const {
-    return scale * (math::exp(y - max) / sum * mass - t);
+/// scale (softmax(y) Σ t - t); the sum over a class number's columns is 1.
+struct cross_entropy_gradient {
+  bool classes;
+  constexpr auto operator()(const auto& y, const auto& max, const auto& sum, const auto& target,
+                            const auto& mass, const auto& column, const auto& scale) const {
+    return scale * (math::exp(y - max) / sum * math::where(classes, 1, mass) -
+                    target_of_column(classes, target, column));
   }
 };
 }  // namespace terms
@@ -52,6 +46,7 @@ struct softmax_cross_entropy {
   static constexpr const char* name = "softmax cross-entropy";
   static constexpr const char* targets = "of at least 0";  // of distributions
   static constexpr bool takes(double target) { return target >= 0; }
+  static constexpr output_link link = output_link::softmax;
   [[nodiscard]] static constexpr bool samples_are_independent() { return true; }
 
   template <backend B>
@@ -79,18 +74,15 @@ struct softmax_cross_entropy {
     const matrix<B> third = scratch.third.top_rows(y.rows());
     ops::softmax_sums(be, y, max, total);
     be.map(fn::log{}, third, total);
-    if (kind == target_kind::classes) {
-      const const_matrix<B> columns = scratch.columns.view();
-      be.reduce(reduction::sum{}, losses, terms::class_cross_entropy{}, y, max, third, t, columns);
-      reject_unknown_classes(be, t, columns, losses);
-      if (!gradient.empty())
-        be.map(terms::class_cross_entropy_slope{}, gradient, y, max, total, t, columns, scale);
-    } else {
-      be.reduce(reduction::sum{}, losses, terms::distribution_cross_entropy{}, y, max, third, t);
-      if (gradient.empty()) return;
-      be.reduce(reduction::sum{}, third, identity{}, t);
-      be.map(terms::distribution_cross_entropy_slope{}, gradient, y, max, total, t, third, scale);
-    }
+    const bool classes = kind == target_kind::classes;
+    const const_matrix<B> columns = scratch.columns.view();
+    be.reduce(reduction::sum{}, losses, terms::cross_entropy_term{classes}, y, max, third, t,
+              columns);
+    if (classes) reject_unknown_classes(be, t, columns, losses);
+    if (gradient.empty()) return;
+    if (!classes) be.reduce(reduction::sum{}, third, identity{}, t);
+    be.map(terms::cross_entropy_gradient{classes}, gradient, y, max, total, t, third, columns,
+           scale);
   }
 };
 

@@ -48,8 +48,8 @@ class arena_plan {
   /// Slices begin at multiples of so many elements: a cache line of floats.
   static constexpr index_t alignment = 16;
 
-  /// The next slice with these tags, rows x cols. Throws shape_error if an extent is negative or all
-  /// slices together have more elements than can be counted.
+  /// The next slice with these tags, rows x cols. Throws shape_error if an extent is negative or
+  /// all slices together have more elements than can be counted.
   slice add(const slot_tags& tags, index_t rows, index_t cols) {
     const index_t size = (detail::elements_of(rows, cols) + alignment - 1) / alignment * alignment;
     if (size > detail::most_elements - this->size()) detail::refuse_extents(rows, cols);

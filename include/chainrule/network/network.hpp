@@ -37,10 +37,9 @@ struct layer_summary {
   index_t parameters = 0;
 };
 
-/// Scalars or indices in the memory of backend B.
-template <class Samples, class B>
-concept samples_of =
-    std::convertible_to<Samples, const_matrix<B>> || std::convertible_to<Samples, const_indices<B>>;
+/// A matrix of std::int32_t in the memory of backend B.
+template <class X, class B>
+concept indices_of = std::convertible_to<X, const_indices<B>>;
 
 template <backend B, class... Layers>
 class network;
@@ -198,8 +197,8 @@ class network<B> {
   }
   /// The outputs for indices (n × inputs, rows without gaps), of a network whose first layer takes
   /// them, such as embedding.
-  const_matrix<B> forward(const_indices<B> x, pass<B>& p,
-                          const pass_phase<B>& what = phase{}) const {
+  template <indices_of<B> Indices>
+  const_matrix<B> forward(const Indices& x, pass<B>& p, const pass_phase<B>& what = phase{}) const {
     require_samples(x, true);
     return run({}, x, x.rows(), p, what);
   }
@@ -228,7 +227,8 @@ class network<B> {
     run_backward(x, {}, x.rows(), p, gradients, input_gradient, true);
   }
   /// The backward pass of a network that takes indices, which have no gradient.
-  void backward(const_indices<B> x, pass<B>& p, arena<B>& gradients) const {
+  template <indices_of<B> Indices>
+  void backward(const Indices& x, pass<B>& p, arena<B>& gradients) const {
     require_samples(x, true);
     run_backward({}, x, x.rows(), p, gradients, {}, false);
   }
@@ -267,14 +267,19 @@ class network<B> {
 
   /// The outputs for x (n × inputs), as a tensor of their own. May be called from several threads.
   [[nodiscard]] tensor<B> predict(const_matrix<B> x) const { return predict_rows(x); }
-  [[nodiscard]] tensor<B> predict(const_indices<B> x) const { return predict_rows(x); }
+  template <indices_of<B> Indices>
+  [[nodiscard]] tensor<B> predict(const Indices& x) const {
+    return predict_rows(x);
+  }
 
   /// Says what is wrong where the samples are no matrix of this backend.
   template <class Samples>
-  requires(!samples_of<Samples, B>) tensor<B> predict(const Samples&)
+  requires(!std::convertible_to<Samples, const_matrix<B>> &&
+           !indices_of<Samples, B>) tensor<B> predict(const Samples&)
   const { return refuse_samples<Samples>(); }
   template <class Samples>
-  requires(!samples_of<Samples, B>) const_matrix<B> forward(const Samples&, pass<B>&,
+  requires(!std::convertible_to<Samples, const_matrix<B>> &&
+           !indices_of<Samples, B>) const_matrix<B> forward(const Samples&, pass<B>&,
                                                             const pass_phase<B>& = phase{})
   const { return refuse_samples<Samples>().view(); }
 

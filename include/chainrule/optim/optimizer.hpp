@@ -1,5 +1,5 @@
 /// \file
-/// `optimizer`: a chain of rules with its state, bound to the parameters of one network.
+/// `optimizer`: a chain of rules with its state, bound to arenas of one plan.
 ///
 ///     optimizer opt{net, chain(weight_decay{1e-4}, momentum{0.1})};   // or a parameter_set
 ///     opt.zero_gradients();                      // gradients are added up until they are set to 0
@@ -7,6 +7,9 @@
 ///     opt.update();                              // a map over the arena, or over each region
 ///
 /// `optimizer opt(be, plan, rules)` has no gradients of its own: opt.update(parameters, gradients).
+///
+/// `any_optimizer<B>` is its base class, whatever the rules are. An executor of training steps may
+/// split a step: begin_step, measure, update_range for all elements, end_step.
 #ifndef CHAINRULE_OPTIM_OPTIMIZER_HPP
 #define CHAINRULE_OPTIM_OPTIMIZER_HPP
 
@@ -15,6 +18,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <span>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -79,38 +83,16 @@ template <class Rule>
 
 }  // namespace detail
 
-/// No training makes more: schedules count them in doubles, exactly.
+/// The largest number of steps: schedules count them in doubles, exactly.
 inline constexpr std::int64_t most_steps = std::int64_t{1} << 53;
 
-template <backend B, class Chain>
-class optimizer {
-  static_assert(Chain::is_complete,
-                "chainrule: an optimizer needs exactly one rule with a learning rate (sgd, "
-                "momentum, adam); the others of its chain only change the direction");
-
+/// An optimizer over backend B, whatever its rules are.
+template <backend B>
+class any_optimizer {
  public:
-  static constexpr std::size_t slots = Chain::slots;
-
-  /// State for arenas of that plan, all 0. `rules` is a rule or a chain of rules.
-  template <class Rules>
-  optimizer(const B& be, const arena_plan& plan, const Rules& rules)
-      : be_(be),
-        rules_(chain(rules)),
-        plan_(plan),
-        host_scalars_(static_cast<std::size_t>(per_step())),
-        scalars_(be, 1, per_step()),
-        measured_(be, 1, 2) {
-    for (auto& s : state_) s = arena<B>(be, plan);
-  }
-
-  /// State for the parameters of a network or parameter_set, and an arena for their gradients, all
-  /// 0. The model must outlive the optimizer and not be moved.
-  template <class Model, class Rules>
-  optimizer(Model& model, const Rules& rules)
-      : optimizer(model.backend(), model.parameters().plan(), rules) {
-    parameters_ = &model.parameters();
-    gradients_ = model.make_gradients();
-  }
+  any_optimizer(any_optimizer&&) noexcept = default;
+  any_optimizer& operator=(any_optimizer&&) noexcept = default;
+  virtual ~any_optimizer() = default;
 
   /// Where backward passes add the gradients of the model's parameters.
   [[nodiscard]] arena<B>& gradients() { return gradients_; }
@@ -129,57 +111,70 @@ class optimizer {
   /// One step: parameters -= rate * direction. Throws shape_error if an arena is of another plan.
   void update(arena<B>& parameters, const arena<B>& gradients) {
     require_plan(parameters, gradients);
-    send_scalars();
-    take_step(parameters, gradients);
-    ++step_;
-  }
-  /// The same where gradients are still to be completed: complete(first, count) does that for so
-  /// many elements of the arena, counted from its beginning. It is called once for each, maybe for
-  /// several ranges at the same time; they are used while they are in cache.
-  template <class Complete>
-  void update(arena<B>& parameters, const arena<B>& gradients,
-              const Complete& complete) requires forking_backend<B> {
-    constexpr index_t piece = 8192;
-    require_plan(parameters, gradients);
-    send_scalars();
-    // A rule that measures the whole gradient has to wait for it.
-    constexpr bool measures = measures_gradient<first_rule>;
-    each_range([&](index_t region, index_t begin, index_t size) {
-      be_.each_part((size + piece - 1) / piece, [&](index_t i) {
-        const index_t first = i * piece;
-        const index_t count = first + piece < size ? piece : size - first;
-        complete(begin + first, count);
-        if constexpr (!measures) update_range(parameters, gradients, region, begin + first, count);
-      });
-    });
-    if constexpr (measures) take_step(parameters, gradients);
-    ++step_;
+    begin_step();
+    measure(gradients);
+    update_range(parameters, gradients, 0, plan_.size());
+    end_step();
   }
 
-  /// Stores the scalars of the next `count` steps in the backend's memory, for update_planned. That
-  /// memory stays where it is in later calls with a `most` that is no larger, so that captured
+  // The parts of a step, in their order.
+
+  /// Writes the scalars of the step (rate, bias corrections, ...) to the backend's memory.
+  void begin_step() {
+    write_step(step_, host_scalars_.data());
+    be_.upload(scalars_.view(),
+               matrix_view<const scalar_t<B>>(host_scalars_.data(), 1, per_step()));
+  }
+  /// Takes the scalars of the step from those that plan_steps stored; `at` is the number of the
+  /// step among them, in the backend's memory. Nothing comes from the host, so that the step can be
+  /// captured.
+  template <class Counter>
+  void begin_planned_step(const Counter& at) {
+    be_.gather(scalars_.view(), const_matrix<B>(planned_.view()), at.view());
+  }
+  /// Whether a rule needs the whole gradient before any parameter is updated.
+  [[nodiscard]] bool measures() const { return measures_; }
+  /// Computes what such a rule needs; nothing without one.
+  virtual void measure(const arena<B>& gradients) = 0;
+  /// Updates elements [first, first + count) of the arenas. Ranges that do not overlap may be
+  /// updated at the same time.
+  void update_range(arena<B>& parameters, const arena<B>& gradients, index_t first, index_t count) {
+    if (tags_alike_ && !plan_.has_frozen())
+      return apply(parameters, gradients, index_t{0}, first, count);
+    for (index_t i = 0; i < plan_.regions(); ++i) {
+      if (plan_.tags(i).frozen) continue;
+      const index_t from = std::max(first, plan_.begin(i));
+      const index_t to = std::min(first + count, plan_.begin(i) + plan_.size(i));
+      if (from < to) apply(parameters, gradients, i, from, to - from);
+    }
+  }
+  /// Counts the step. To be called for every replay of a captured step too.
+  void end_step() { ++step_; }
+
+  /// Stores the scalars of the next `count` steps in the backend's memory, for begin_planned_step.
+  /// That memory stays where it is in later calls with a `most` that is no larger, so that captured
   /// steps can be replayed. Throws shape_error, out_of_memory.
   void plan_steps(index_t count, index_t most) {
     auto host = detail::host_vector<scalar_t<B>>(detail::elements_of(count, per_step()));
-    for (index_t i = 0; i < count; ++i) write_scalars(step_ + i, host.data() + i * per_step());
+    for (index_t i = 0; i < count; ++i) write_step(step_ + i, host.data() + i * per_step());
     if (planned_.rows() < most) planned_ = tensor<B>(be_, most, per_step());
     be_.upload(planned_.top_rows(count),
                matrix_view<const scalar_t<B>>(host.data(), count, per_step()));
   }
-  /// Step number `at` of those planned, where `at` is a number in the backend's memory: nothing in
-  /// it comes from the host, so it can be recorded and replayed. Whoever does so calls count_step
-  /// for each time that it runs.
-  template <class Counter>
-  void update_planned(arena<B>& parameters, const arena<B>& gradients, const Counter& at) {
-    require_plan(parameters, gradients);
-    be_.gather(scalars_.view(), const_matrix<B>(planned_.view()), at.view());
-    take_step(parameters, gradients);
-  }
-  void count_step() { ++step_; }
 
-  /// The updates that were made.
+  /// Throws shape_error unless both arenas are of the optimizer's plan.
+  void require_plan(const arena<B>& parameters, const arena<B>& gradients) const {
+    for (const arena<B>* a : {&parameters, &gradients})
+      if (a->plan() != plan_)
+        throw shape_error(detail::concat("the optimizer is bound to ", sizes_in_words(plan_),
+                                         "; these ", a == &parameters ? "parameters" : "gradients",
+                                         " are ", sizes_in_words(a->plan())));
+  }
+
+  /// The updates so far.
   [[nodiscard]] std::int64_t step() const { return step_; }
-  /// Goes on after that many. Throws value_error unless they are 0 to most_steps.
+  /// Sets the number of updates, of a training that is resumed. Throws value_error unless it is 0
+  /// to most_steps.
   void set_step(std::int64_t step) {
     if (step < 0 || step > most_steps)
       throw value_error(
@@ -187,54 +182,53 @@ class optimizer {
     step_ = step;
   }
   /// The learning rate of the next update.
-  [[nodiscard]] double rate() const { return rules_.rate(step_); }
-  /// The rules in words: "weight decay, adam".
-  [[nodiscard]] std::string name() const {
-    return std::apply(
-        [](const auto&... rule) {
-          std::string words;
-          ((words += (words.empty() ? "" : ", ") + detail::name_of_rule(rule)), ...);
-          return words;
-        },
-        rules_.rules());
-  }
+  [[nodiscard]] double rate() const { return rate_at(step_); }
+  /// The names of the rules: "weight decay, adam".
+  [[nodiscard]] const std::string& name() const { return name_; }
   /// The state: one arena per slot, in the order of the rules.
-  [[nodiscard]] std::array<arena<B>, slots>& state() { return state_; }
-  [[nodiscard]] const std::array<arena<B>, slots>& state() const { return state_; }
+  [[nodiscard]] std::span<arena<B>> state() { return state_; }
+  [[nodiscard]] std::span<const arena<B>> state() const { return state_; }
 
- private:
-  // The numbers of a step live in the backend's memory, so that a schedule never changes a kernel:
+ protected:
+  // The scalars of a step lie in the backend's memory, so that a schedule never changes a kernel:
   // for each region (a rule may depend on its tags) the rate and then the scalars of the rules.
-  static constexpr index_t per_region = static_cast<index_t>(Chain::scalars) + 1;
-  [[nodiscard]] index_t per_step() const { return per_region * plan_.regions(); }
-
-  void write_scalars(std::int64_t step, scalar_t<B>* to) const {
-    for (index_t region = 0; region < plan_.regions(); ++region) {
-      std::array<double, Chain::scalars> all{};
-      rules_.prepare({step, plan_.tags(region)}, all);
-      *to++ = static_cast<scalar_t<B>>(rules_.rate(step));
-      for (const double s : all) *to++ = static_cast<scalar_t<B>>(s);
-    }
+  any_optimizer(const B& be, const arena_plan& plan, std::size_t slots, std::size_t scalars,
+                std::string name, bool measures, bool tags_alike)
+      : be_(be),
+        plan_(plan),
+        name_(std::move(name)),
+        measures_(measures),
+        tags_alike_(tags_alike),
+        per_region_(static_cast<index_t>(scalars) + 1),
+        host_scalars_(static_cast<std::size_t>(per_step())),
+        scalars_(be, 1, per_step()) {
+    for (std::size_t i = 0; i < slots; ++i) state_.emplace_back(be, plan);
   }
+
+  /// Makes update() one of these parameters.
+  void bind(arena<B>& parameters, arena<B> gradients) {
+    parameters_ = &parameters;
+    gradients_ = std::move(gradients);
+  }
+  /// The learning rate at a step.
+  [[nodiscard]] virtual double rate_at(std::int64_t step) const = 0;
+  /// Assigns rate and scalars of a step for parameters of these tags.
+  virtual void write_scalars(const step_info& info, scalar_t<B>* to) const = 0;
+  /// Updates `count` elements from `first` on with the scalars of a region.
+  virtual void apply(arena<B>& parameters, const arena<B>& gradients, index_t region, index_t first,
+                     index_t count) = 0;
 
   [[nodiscard]] matrix<B> scalar(index_t region, std::size_t i) {
-    return scalars_.view().block(0, region * per_region + static_cast<index_t>(i), 1, 1);
+    return scalars_.view().block(0, region * per_region_ + static_cast<index_t>(i), 1, 1);
   }
+  [[nodiscard]] const B& backend() const { return be_; }
+  [[nodiscard]] index_t regions() const { return plan_.regions(); }
 
-  using first_rule = std::remove_cvref_t<decltype(std::get<0>(std::declval<Chain&>().rules()))>;
-
-  void send_scalars() {
-    write_scalars(step_, host_scalars_.data());
-    be_.upload(scalars_.view(),
-               matrix_view<const scalar_t<B>>(host_scalars_.data(), 1, per_step()));
-  }
-
-  void require_plan(const arena<B>& parameters, const arena<B>& gradients) const {
-    for (const arena<B>* a : {&parameters, &gradients})
-      if (a->plan() != plan_)
-        throw shape_error(detail::concat("the optimizer is bound to ", sizes_in_words(plan_),
-                                         "; these ", a == &parameters ? "parameters" : "gradients",
-                                         " are ", sizes_in_words(a->plan())));
+ private:
+  [[nodiscard]] index_t per_step() const { return per_region_ * plan_.regions(); }
+  void write_step(std::int64_t step, scalar_t<B>* to) const {
+    for (index_t region = 0; region < plan_.regions(); ++region)
+      write_scalars({step, plan_.tags(region)}, to + region * per_region_);
   }
   [[nodiscard]] static std::string sizes_in_words(const arena_plan& p) {
     std::string words;
@@ -244,72 +238,105 @@ class optimizer {
     return words + " (padding included)";
   }
 
-  void take_step(arena<B>& parameters, const arena<B>& gradients) {
-    measure(gradients);
-    each_range([&](index_t region, index_t begin, index_t size) {
-      update_range(parameters, gradients, region, begin, size);
-    });
+  B be_;
+  arena_plan plan_;
+  std::string name_;
+  bool measures_;
+  bool tags_alike_;
+  index_t per_region_;
+  arena<B>* parameters_ = nullptr;  // of the model, if there is one
+  arena<B> gradients_;
+  std::vector<arena<B>> state_;
+  std::vector<scalar_t<B>> host_scalars_;
+  tensor<B> scalars_;  // of the current step
+  tensor<B> planned_;  // of the steps to come, a row each
+  std::int64_t step_ = 0;
+};
+
+template <backend B, class Chain>
+class optimizer final : public any_optimizer<B> {
+  static_assert(Chain::is_complete,
+                "chainrule: an optimizer needs exactly one rule with a learning rate (sgd, "
+                "momentum, adam); the others of its chain only change the direction");
+  using first_rule = std::remove_cvref_t<decltype(std::get<0>(std::declval<Chain&>().rules()))>;
+
+ public:
+  static constexpr std::size_t slots = Chain::slots;
+
+  /// State for arenas of that plan, all 0. `rules` is a rule or a chain of rules.
+  template <class Rules>
+  optimizer(const B& be, const arena_plan& plan, const Rules& rules)
+      : any_optimizer<B>(be, plan, slots, Chain::scalars, name_of(chain(rules)),
+                         measures_gradient<first_rule>, Chain::treats_tags_alike),
+        rules_(chain(rules)) {
+    if constexpr (measures_gradient<first_rule>) measured_ = tensor<B>(be, 1, 2);
   }
 
-  /// f(region, begin, size) for all that is updated with the scalars of that region.
-  template <class F>
-  void each_range(const F& f) const {
-    if (Chain::treats_tags_alike && !plan_.has_frozen())
-      return f(index_t{0}, index_t{0}, plan_.size());
-    for (index_t i = 0; i < plan_.regions(); ++i)
-      if (!plan_.tags(i).frozen) f(i, plan_.begin(i), plan_.size(i));
+  /// State for the parameters of a network or parameter_set, and an arena for their gradients, all
+  /// 0. The model must outlive the optimizer and not be moved.
+  template <class Model, class Rules>
+  optimizer(Model& model, const Rules& rules)
+      : optimizer(model.backend(), model.parameters().plan(), rules) {
+    this->bind(model.parameters(), model.make_gradients());
   }
 
-  /// Elements [first, first + count) of the arenas, with the scalars of that region.
-  void update_range(arena<B>& parameters, const arena<B>& gradients, index_t region, index_t first,
-                    index_t count) {
-    if (count == 0) return;
-    const auto range = [&](auto&& a) { return a.all().block(0, first, 1, count); };
-    apply(range(parameters), range(gradients), region, first, std::make_index_sequence<slots>{},
-          std::make_index_sequence<Chain::scalars + 1>{});
-  }
-
-  /// Fills in the scalars of a rule that measures the whole gradient, for all regions at once.
-  void measure(const arena<B>& gradients) {
+  void measure([[maybe_unused]] const arena<B>& gradients) override {
     if constexpr (measures_gradient<first_rule>) {
+      const B& be = this->backend();
       using limits = std::numeric_limits<scalar_t<B>>;
       constexpr double most = limits::max();
       // Squares of the largest and of the smallest sum that overflows are far from both ends.
       const double scale = std::ldexp(1.0, -limits::max_exponent * 45 / 64);
       const matrix<B> squares = measured_.view().block(0, 0, 1, 1);
       const matrix<B> scaled = measured_.view().block(0, 1, 1, 1);
-      be_.reduce(reduction::sum{}, squares, fn::sqr{}, gradients.all());
-      be_.reduce(reduction::sum{}, scaled, typename first_rule::scaled_square{most, scale},
-                 gradients.all());
+      be.reduce(reduction::sum{}, squares, fn::sqr{}, gradients.all());
+      be.reduce(reduction::sum{}, scaled, typename first_rule::scaled_square{most, scale},
+                gradients.all());
       const typename first_rule::all_scalars scalars{std::get<0>(rules_.rules()).limit, most,
                                                      scale};
-      for (index_t i = 0; i < plan_.regions(); ++i)
-        be_.map(scalars, std::array<matrix<B>, 3>{scalar(i, 1), scalar(i, 2), scalar(i, 3)},
-                squares, scaled);
+      for (index_t i = 0; i < this->regions(); ++i)
+        be.map(scalars,
+               std::array<matrix<B>, 3>{this->scalar(i, 1), this->scalar(i, 2), this->scalar(i, 3)},
+               squares, scaled);
     }
   }
 
-  template <std::size_t... S, std::size_t... K>
-  void apply(matrix<B> w, const_matrix<B> g, index_t region, [[maybe_unused]] index_t first,
-             std::index_sequence<S...>, std::index_sequence<K...>) {
-    const detail::update_kernel<Chain> kernel{rules_.rules(), identity_};
-    const std::array<matrix<B>, slots> state{state_[S].all().block(0, first, 1, w.cols())...};
-    be_.map(kernel, std::array<matrix<B>, slots + 1>{w, state[S]...}, w, g, state[S]...,
-            scalar(region, K)...);
+ private:
+  [[nodiscard]] static std::string name_of(const Chain& chain) {
+    return std::apply(
+        [](const auto&... rule) {
+          std::string words;
+          ((words += (words.empty() ? "" : ", ") + detail::name_of_rule(rule)), ...);
+          return words;
+        },
+        chain.rules());
   }
 
-  B be_;
+  [[nodiscard]] double rate_at(std::int64_t step) const override { return rules_.rate(step); }
+  void write_scalars(const step_info& info, scalar_t<B>* to) const override {
+    std::array<double, Chain::scalars> all{};
+    rules_.prepare(info, all);
+    *to++ = static_cast<scalar_t<B>>(rules_.rate(info.step));
+    for (const double s : all) *to++ = static_cast<scalar_t<B>>(s);
+  }
+  void apply(arena<B>& parameters, const arena<B>& gradients, index_t region, index_t first,
+             index_t count) override {
+    if (count == 0) return;
+    const auto range = [&](auto&& a) { return a.all().block(0, first, 1, count); };
+    const matrix<B> w = range(parameters);
+    const const_matrix<B> g = range(gradients);
+    const detail::update_kernel<Chain> kernel{rules_.rules(), identity_};
+    [&]<std::size_t... S, std::size_t... K>(std::index_sequence<S...>, std::index_sequence<K...>) {
+      const std::array<matrix<B>, slots> state{range(this->state()[S])...};
+      this->backend().map(kernel, std::array<matrix<B>, slots + 1>{w, state[S]...}, w, g,
+                          state[S]..., this->scalar(region, K)...);
+    }
+    (std::make_index_sequence<slots>{}, std::make_index_sequence<Chain::scalars + 1>{});
+  }
+
   Chain rules_;
-  arena<B>* parameters_ = nullptr;  // of the model, if there is one
-  arena<B> gradients_;
-  arena_plan plan_;
-  std::array<arena<B>, slots> state_;
   std::uint64_t identity_ = detail::next_identity();
-  std::vector<scalar_t<B>> host_scalars_;
-  tensor<B> scalars_;   // of the step under way
-  tensor<B> planned_;   // of the steps to come, a row each
   tensor<B> measured_;  // of the whole gradient: sums of squares, plain and scaled
-  std::int64_t step_ = 0;
 };
 
 /// A rule without a chain is a chain of one.

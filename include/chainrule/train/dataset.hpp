@@ -10,7 +10,7 @@
 /// Bytes stay bytes until a batch is gathered; indices stay indices, and -1 is padding. On a
 /// backend whose memory is the host's, inputs are used where they lie, so they must outlive the
 /// dataset; elsewhere they are copied once, unless they are streamed: then they too are used where
-/// they lie. See also train/batch_loader.hpp.
+/// they lie. See also train/data_loader.hpp.
 #ifndef CHAINRULE_TRAIN_DATASET_HPP
 #define CHAINRULE_TRAIN_DATASET_HPP
 
@@ -94,6 +94,16 @@ class dataset {
     be.synchronize();
   }
 
+  /// Samples (n × features) without targets, for predictions.
+  template <class Element>
+  dataset(const B& be, matrix_view<Element> inputs, double scale = 1,
+          const dataset_options& options = {})
+      : be_(be), scale_(scale) {
+    hold(inputs, options);
+    targets_ = tensor<B>(be, inputs.rows(), 0);
+    be.synchronize();
+  }
+
   /// Says what is wrong where the targets are of another type.
   template <class Element, class Target>
   requires(!std::same_as<std::remove_const_t<Target>, scalar>)
@@ -114,7 +124,7 @@ class dataset {
   [[nodiscard]] bool is_resident() const { return is_resident_; }
   /// The number of classes; 0 if the targets are values.
   [[nodiscard]] int classes() const { return classes_; }
-  /// The columns of the targets: 1 for classes.
+  /// The columns of the targets: 1 for classes, 0 without targets.
   [[nodiscard]] index_t target_cols() const { return targets_.cols(); }
   /// All targets: count × target_cols.
   [[nodiscard]] const_matrix<B> targets() const { return targets_.view(); }
@@ -123,7 +133,7 @@ class dataset {
   [[nodiscard]] fn::affine scaling() const { return {scale_, 0}; }
 
   /// Assigns the samples of those numbers to x and their targets to t. Throws value_error if the
-  /// inputs are streamed, which a batch_loader gathers, or if they are indices.
+  /// inputs are streamed, which a data_loader gathers, or if they are indices.
   template <class Rows>
   void gather(const Rows& rows, matrix<B> x, matrix<B> t) const {
     require_resident();
@@ -152,7 +162,7 @@ class dataset {
   /// Assigns the targets of the samples of those numbers to t.
   template <class Rows>
   void gather_targets(const Rows& rows, matrix<B> t) const {
-    be_.gather(t, targets_.view(), rows);
+    if (target_cols() > 0) be_.gather(t, targets_.view(), rows);
   }
 
   /// What holds NaN or infinity, "the inputs of sample 5" or "the targets of sample 5"; "" if
@@ -252,7 +262,7 @@ class dataset {
   }
   void require_resident() const {
     if (!is_resident_)
-      throw value_error("the inputs of this data set are streamed; load them by a batch_loader");
+      throw value_error("the inputs of this data set are streamed; load them by a data_loader");
   }
 
   /// The first row with an element that is not finite, -1 if there is none; of a matrix of the

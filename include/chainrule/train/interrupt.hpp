@@ -3,7 +3,7 @@
 /// under way instead of the program; a second one ends the program at once.
 ///
 ///     stop_on_interrupt interrupt;
-///     history h = t.fit(train, {.observers = {&interrupt}});
+///     history h = t.fit(train, {.callbacks = {&interrupt}});
 ///     if (interrupt.happened()) ...
 ///
 /// One at a time in a program: handlers of signals belong to the process.
@@ -14,11 +14,11 @@
 
 #include <signal.h>
 
-#include "chainrule/train/history.hpp"
+#include "chainrule/train/callback.hpp"
 
 namespace chainrule {
 
-class stop_on_interrupt final : public fit_observer {
+class stop_on_interrupt final : public callback {
  public:
   stop_on_interrupt() {
     caught() = 0;
@@ -39,7 +39,7 @@ class stop_on_interrupt final : public fit_observer {
   }
 
   [[nodiscard]] bool happened() const { return caught() != 0; }
-  [[nodiscard]] std::string_view reason_to_stop() const override {
+  [[nodiscard]] std::string_view should_stop() const override {
     return happened() ? "interrupted" : std::string_view{};
   }
 

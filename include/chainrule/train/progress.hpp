@@ -3,7 +3,7 @@
 /// times per second; everywhere, one plain line per epoch.
 ///
 ///     progress show;
-///     t.fit(train, {.observers = {&show}});
+///     t.fit(train, {.callbacks = {&show}});
 ///
 /// Colour is used on a terminal unless the environment variable NO_COLOR is set (no-color.org).
 #ifndef CHAINRULE_TRAIN_PROGRESS_HPP
@@ -18,11 +18,11 @@
 #include <string>
 
 #include "chainrule/core/text.hpp"
-#include "chainrule/train/history.hpp"
+#include "chainrule/train/callback.hpp"
 
 namespace chainrule {
 
-class progress final : public fit_observer {
+class progress final : public callback {
  public:
   /// Writes to `out`.
   explicit progress(std::FILE* out = stdout)
@@ -31,7 +31,7 @@ class progress final : public fit_observer {
   progress(std::FILE* out, bool terminal, bool plain)
       : out_(out), terminal_(terminal), color_(terminal && !plain) {}
 
-  void on_batch(const batch_report& r) override {
+  void on_batch_end(const batch_record& r) override {
     epochs_ = r.epochs;
     if (!terminal_) return;
     if (r.epoch == drawn_epoch_ && r.seconds < drawn_at_ + seconds_between_draws) return;
@@ -41,7 +41,7 @@ class progress final : public fit_observer {
     std::fflush(out_);
   }
 
-  void on_epoch(const epoch_record& r) override {
+  void on_epoch_end(const epoch_record& r) override {
     if (terminal_) std::fputs(clear_line, out_);
     drawn_epoch_ = 0;  // the next fit begins with epoch 1 again
     std::fputs(line(r).c_str(), out_);
@@ -59,9 +59,11 @@ class progress final : public fit_observer {
     return set != nullptr && *set != '\0';
   }
 
-  static std::string in_words(const figures& f) {
-    return detail::format("loss %.4f", f.loss) +
-           (f.has_accuracy() ? detail::format("  accuracy %.4f", f.accuracy) : "");
+  /// "loss 0.1234  accuracy 0.9876"
+  static std::string text_of(const metrics& m) {
+    std::string text = detail::format("loss %.4f", m.loss);
+    for (const metric_value& v : m.values) text += "  " + v.name + detail::format(" %.4f", v.value);
+    return text;
   }
 
   /// The columns of the terminal, or what they usually are.
@@ -73,12 +75,12 @@ class progress final : public fit_observer {
 
   /// "epoch 3/10 [#####     ] 35000 samples/s  loss 0.1  accuracy 0.9  12 s left", within one line
   /// of the terminal: a longer one would wrap, and only its last line could be redrawn.
-  [[nodiscard]] std::string line(const batch_report& r) const {
+  [[nodiscard]] std::string line(const batch_record& r) const {
     const double speed = r.seconds > 0 ? static_cast<double>(r.samples_done) / r.seconds : 0;
     const double left = static_cast<double>(r.samples - r.samples_done) +
                         static_cast<double>(r.epochs - r.epoch) * static_cast<double>(r.samples);
     const std::string head = detail::format("epoch %d/%d ", r.epoch, r.epochs);
-    std::string tail = detail::format(" %.0f samples/s  ", speed) + in_words(r.so_far());
+    std::string tail = detail::format(" %.0f samples/s  ", speed) + text_of(r.so_far());
     if (speed > 0) tail += detail::format("  %.0f s left", left / speed);
 
     const std::size_t all = columns() - 1;  // a full line moves the cursor in some terminals
@@ -93,8 +95,8 @@ class progress final : public fit_observer {
 
   /// "epoch  3/10  loss 0.1  accuracy 0.9  validation loss ...  1.2 s  50000 samples/s"
   [[nodiscard]] std::string line(const epoch_record& r) const {
-    std::string text = detail::format("epoch %2d/%d  ", r.epoch, epochs_) + in_words(r.training);
-    if (r.validated) text += "  validation " + in_words(r.validation);
+    std::string text = detail::format("epoch %2d/%d  ", r.epoch, epochs_) + text_of(r.training);
+    if (r.validated) text += "  validation " + text_of(r.validation);
     text += detail::format("  %.2f s", r.seconds);
     if (r.seconds > 0)
       text += detail::format("  %.0f samples/s", static_cast<double>(r.samples) / r.seconds);

@@ -12,7 +12,9 @@
 #define CHAINRULE_BACKEND_CPU_GEMM_HPP
 
 #include <Eigen/Core>
+#include <type_traits>
 
+#include "chainrule/backend/cpu/gemm/plan.hpp"
 #include "chainrule/backend/cpu/parallel.hpp"
 #include "chainrule/backend/cpu/storage.hpp"
 #include "chainrule/core/view.hpp"
@@ -42,30 +44,39 @@ template <class T>
   return buffer.data();
 }
 
-/// c += alpha op(a) op(b) for row-major matrices, on a pool's threads; a and b are given by their
-/// first element, stride and whether they are transposed. For each block of c, `begin` is called
-/// before anything is added to it and `end` when it is done, as begin(first_row, last_row,
-/// first_column, last_column); both on the thread that computes the block.
-template <class T, bool TransposedA, bool TransposedB, class Begin, class End>
-void gemm_add(thread_pool& pool, index_t m, index_t n, index_t k, T alpha, const T* a,
-              index_t a_stride, const T* b, index_t b_stride, T* c, index_t c_stride,
-              const Begin& begin, const End& end) {
+/// c += alpha op(a) op(b) for row-major matrices, on a pool's threads. For each block of c, `begin`
+/// is called before anything is added to it and `end` when it is done, as begin(first_row,
+/// last_row, first_column, last_column); both on the thread that computes the block.
+template <class T, class Begin, class End>
+void gemm_add(thread_pool& pool, index_t m, index_t n, index_t k, T alpha, const gemm_factor<T>& a,
+              const gemm_factor<T>& b, T* c, index_t c_stride, const Begin& begin, const End& end) {
   // Eigen's kernel is column-major: c' = op(b)' op(a)', where row-major storage is a transpose
-  // already. So Eigen's left factor is b, its rows are the columns of c.
+  // already. So Eigen's left factor is b, its rows are the columns of c. Only the packing depends
+  // on the order of a factor: all else is compiled once.
   namespace eigen = Eigen::internal;
-  constexpr int left_order = TransposedB ? Eigen::RowMajor : Eigen::ColMajor;
-  constexpr int right_order = TransposedA ? Eigen::RowMajor : Eigen::ColMajor;
   using traits = eigen::gebp_traits<T, T>;
-  using left_mapper = eigen::const_blas_data_mapper<T, index_t, left_order>;
-  using right_mapper = eigen::const_blas_data_mapper<T, index_t, right_order>;
+  const auto pack_left = [&b](T* to, index_t i, index_t p, index_t length, index_t count) {
+    const auto pack = [&]<int Order>(std::integral_constant<int, Order>) {
+      using mapper = eigen::const_blas_data_mapper<T, index_t, Order>;
+      eigen::gemm_pack_lhs<T, index_t, mapper, traits::mr, traits::LhsProgress,
+                           typename traits::LhsPacket4Packing, Order>
+          packing;
+      packing(to, mapper(b.data, b.stride).getSubMapper(i, p), length, count);
+    };
+    b.is_transposed ? pack(std::integral_constant<int, Eigen::RowMajor>{})
+                    : pack(std::integral_constant<int, Eigen::ColMajor>{});
+  };
+  const auto pack_right = [&a](T* to, index_t p, index_t j, index_t length, index_t count) {
+    const auto pack = [&]<int Order>(std::integral_constant<int, Order>) {
+      using mapper = eigen::const_blas_data_mapper<T, index_t, Order>;
+      eigen::gemm_pack_rhs<T, index_t, mapper, traits::nr, Order> packing;
+      packing(to, mapper(a.data, a.stride).getSubMapper(p, j), length, count);
+    };
+    a.is_transposed ? pack(std::integral_constant<int, Eigen::RowMajor>{})
+                    : pack(std::integral_constant<int, Eigen::ColMajor>{});
+  };
   using result_mapper = eigen::blas_data_mapper<T, index_t, Eigen::ColMajor>;
-  eigen::gemm_pack_lhs<T, index_t, left_mapper, traits::mr, traits::LhsProgress,
-                       typename traits::LhsPacket4Packing, left_order>
-      pack_left;
-  eigen::gemm_pack_rhs<T, index_t, right_mapper, traits::nr, right_order> pack_right;
   eigen::gebp_kernel<T, T, index_t, result_mapper, traits::mr, traits::nr, false, false> multiply;
-  const left_mapper left(b, b_stride);
-  const right_mapper right(a, a_stride);
   const result_mapper result(c, c_stride);
 
   // The cut: `depth` of k at a time, as the L1 cache wants it; of that, `columns` of b, packed,
@@ -105,7 +116,7 @@ void gemm_add(thread_pool& pool, index_t m, index_t n, index_t k, T alpha, const
           const index_t first = piece * columns_per_piece;
           const index_t count =
               width - first < columns_per_piece ? width - first : columns_per_piece;
-          pack_left(packed_left + first * length, left.getSubMapper(j + first, p), length, count);
+          pack_left(packed_left + first * length, j + first, p, length, count);
         });
         pool.for_each((height + rows_per_block - 1) / rows_per_block, [&](index_t block) {
           const index_t offset = block * rows_per_block;
@@ -113,7 +124,7 @@ void gemm_add(thread_pool& pool, index_t m, index_t n, index_t k, T alpha, const
           const index_t first = i + offset;
           T* const packed = packed_right + offset * depth;
           if (p == 0) begin(first, first + count, j, j + width);
-          if (j == 0) pack_right(packed, right.getSubMapper(p, first), length, count);
+          if (j == 0) pack_right(packed, p, first, length, count);
           multiply(result.getSubMapper(j, first), packed_left, packed, width, length, count, alpha);
           if (p + depth >= k) end(first, first + count, j, j + width);
         });

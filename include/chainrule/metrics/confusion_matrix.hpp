@@ -4,8 +4,8 @@
 ///     confusion_matrix confusion(labels, t.classify(test), 10);
 ///     std::fputs(to_string(confusion).c_str(), stdout);
 ///     confusion.recall(3);
-#ifndef CHAINRULE_TRAIN_METRICS_HPP
-#define CHAINRULE_TRAIN_METRICS_HPP
+#ifndef CHAINRULE_METRICS_CONFUSION_MATRIX_HPP
+#define CHAINRULE_METRICS_CONFUSION_MATRIX_HPP
 
 #include <algorithm>
 #include <limits>
@@ -112,4 +112,4 @@ class confusion_matrix {
 
 }  // namespace chainrule
 
-#endif  // CHAINRULE_TRAIN_METRICS_HPP
+#endif  // CHAINRULE_METRICS_CONFUSION_MATRIX_HPP

@@ -1,5 +1,5 @@
 // The confusion matrix, by hand.
-#include "chainrule/train/metrics.hpp"
+#include "chainrule/metrics/confusion_matrix.hpp"
 
 #include <cmath>
 #include <cstdint>

@@ -66,22 +66,22 @@ double worst_difference(const std::vector<double>& a, const std::vector<double>&
 }  // namespace
 
 TEST_CASE("small networks take a batch in parts, large ones and small batches whole") {
-  CHECK(parts_of_batch(256, 784 * 32) == 4);
-  CHECK(parts_of_batch(64, 784 * 128) == 2);
-  CHECK(parts_of_batch(128, 784 * 512) == 1);
-  CHECK(parts_of_batch(8, 41) == 1);
-  CHECK(parts_of_batch(31, 784 * 32) == 1);
-  CHECK(parts_of_batch(100000, 0) == 1);
+  CHECK(micro_batch_count(256, 784 * 32) == 4);
+  CHECK(micro_batch_count(64, 784 * 128) == 2);
+  CHECK(micro_batch_count(128, 784 * 512) == 1);
+  CHECK(micro_batch_count(8, 41) == 1);
+  CHECK(micro_batch_count(31, 784 * 32) == 1);
+  CHECK(micro_batch_count(100000, 0) == 1);
 }
 
 TEST_CASE("the parts of a batch are all of it, and fit the part they are made for") {
   const network net{real{1}, dense{784, 32}};
   for (const index_t capacity : {1, 31, 64, 100, 131, 256, 1000}) {
-    batch_parts<real> parts(net);
-    parts.prepare(net, capacity, true);
+    micro_batches<real> parts(net);
+    parts.prepare(net, capacity, micro_batch_count(capacity, net.parameters().all().size()));
     for (const index_t rows : {index_t{1}, capacity / 2 + 1, capacity - 1, capacity}) {
       if (rows < 1) continue;
-      const index_t count = parts.number(rows);
+      const index_t count = parts.count(rows);
       index_t next = 0;
       for (index_t i = 0; i < count; ++i) {
         const row_range r = parts.rows_of(i, count, rows);

@@ -1,0 +1,128 @@
+/// \file
+/// `callback`: follows a training; `early_stopping`.
+///
+///     struct slow_down final : callback {
+///       void on_batch_end(const batch_record& r) override { ... }
+///     };
+///     slow_down mine;
+///     early_stopping patience{3};
+///     t.fit(train, {.validation = &held_out, .callbacks = {&patience, &mine}});
+///
+/// A callback is not owned by the training, and one object serves many fits. See also
+/// train/progress.hpp, train/interrupt.hpp.
+#ifndef CHAINRULE_TRAIN_CALLBACK_HPP
+#define CHAINRULE_TRAIN_CALLBACK_HPP
+
+#include <limits>
+#include <string_view>
+
+#include "chainrule/memory/arena.hpp"
+#include "chainrule/train/history.hpp"
+
+namespace chainrule {
+
+/// A training that begins.
+struct fit_record {
+  int epochs = 0;               // asked for
+  index_t samples = 0;          // of the data
+  index_t batch = 0;            // samples of a full batch
+  std::int64_t steps_done = 0;  // by earlier calls of fit
+};
+
+/// A step that was taken.
+struct batch_record {
+  int epoch = 0;  // from 1
+  int epochs = 0;
+  index_t samples_done = 0;  // of this epoch, this batch included
+  index_t samples = 0;       // of this epoch
+  double seconds = 0;        // since the epoch began
+  index_t size = 0;          // samples of this batch
+  std::int64_t step = 0;     // its number, from 1, over all calls of fit
+  double rate = 0;           // its learning rate
+
+  /// The mean loss of the batch. Reads the device's memory, and waits for it, when it is called.
+  [[nodiscard]] double loss() const { return measure(source, samples_done - size, size).loss; }
+  /// Means over the samples of the epoch so far. Reads the device's memory when it is called.
+  [[nodiscard]] metrics so_far() const { return measure(source, 0, samples_done); }
+
+  metrics (*measure)(const void* source, index_t first, index_t count) = nullptr;
+  const void* source = nullptr;
+};
+
+/// Follows a training: progress lines, logs, early stopping. Callbacks are called in the order in
+/// which fit was given them.
+class callback {
+ public:
+  callback() = default;
+  callback(const callback&) = delete;
+  callback& operator=(const callback&) = delete;
+  virtual ~callback() = default;
+
+  virtual void on_fit_begin(const fit_record&) {}
+  virtual void on_epoch_begin(int /*epoch, from 1*/) {}
+  virtual void on_batch_end(const batch_record&) {}
+  virtual void on_epoch_end(const epoch_record&) {}
+  virtual void on_fit_end(const history&) {}
+  /// The reason to stop in words, or nothing. Read after each batch and each epoch.
+  [[nodiscard]] virtual std::string_view should_stop() const { return {}; }
+};
+
+/// A callback that reads or changes the gradients of a batch before each update: clipping by a rule
+/// of one's own, norms for a log, a sum over processes.
+template <backend B>
+class gradient_callback : public callback {
+ public:
+  /// `gradients` are those of the whole batch, in the places of the network's parameters.
+  virtual void before_update(const B& be, arena<B>& gradients) = 0;
+};
+
+/// A callback of version 0.1.
+class [[deprecated("chainrule: now callback")]] fit_observer
+    : public callback{public : virtual void on_begin(){} virtual void on_batch(
+          const batch_record&){} virtual void on_epoch(const epoch_record&){}
+                      [[nodiscard]] virtual std::string_view reason_to_stop() const {return {};
+}  // namespace chainrule
+
+private:
+void on_fit_begin(const fit_record&) final { on_begin(); }
+void on_batch_end(const batch_record& r) final { on_batch(r); }
+void on_epoch_end(const epoch_record& r) final { on_epoch(r); }
+[[nodiscard]] std::string_view should_stop() const final { return reason_to_stop(); }
+}
+;
+using batch_report [[deprecated("chainrule: now batch_record")]] = batch_record;
+
+/// Stops when the validation loss (without validation data, the training loss) has not fallen for
+/// `patience` epochs. A loss that is not finite has not fallen. Each call of fit counts anew.
+class early_stopping final : public callback {
+ public:
+  /// Throws value_error if patience is below 1.
+  explicit early_stopping(int patience) : patience_(patience) {
+    if (patience < 1)
+      throw value_error(
+          detail::concat("early stopping needs a patience of at least 1 epoch, got ", patience));
+  }
+  void on_fit_begin(const fit_record&) override {
+    best_ = std::numeric_limits<double>::max();
+    waited_ = 0;
+  }
+  void on_epoch_end(const epoch_record& r) override {
+    const double loss = r.validated ? r.validation.loss : r.training.loss;
+    if (detail::is_finite(loss) && loss < best_)
+      best_ = loss, waited_ = 0;
+    else
+      ++waited_;
+  }
+  [[nodiscard]] std::string_view should_stop() const override {
+    return waited_ >= patience_ ? "the loss stopped falling" : std::string_view{};
+  }
+
+ private:
+  int patience_;
+  int waited_ = 0;
+  double best_ = std::numeric_limits<double>::max();
+};
+
+}  // namespace chainrule
+
+#endif  // CHAINRULE_TRAIN_CALLBACK_HPP

@@ -1,0 +1,316 @@
+/// \file
+/// `data_loader<B>`: the batches of an epoch, one after another, in the backend's memory.
+///
+///     data_loader<cpu> loader(be, train, {.batch = 64, .seed = 7});
+///     for (std::uint64_t epoch = 0; epoch < 10; ++epoch)
+///       for (loader.begin_epoch(epoch); loader.next();) {
+///         loader.load();
+///         ...                          // loader.inputs(), loader.targets(): loader.size() rows
+///       }
+///
+/// Each epoch sees every sample exactly once, in an order that seed and epoch determine. Inputs in
+/// the backend's memory are gathered there; those that are streamed are gathered by the host and
+/// sent, while the backend computes. The data set must outlive its use.
+#ifndef CHAINRULE_TRAIN_DATA_LOADER_HPP
+#define CHAINRULE_TRAIN_DATA_LOADER_HPP
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "chainrule/data/sampler.hpp"
+#include "chainrule/memory/staging.hpp"
+#include "chainrule/train/dataset.hpp"
+
+namespace chainrule {
+
+/// Rows of a batch.
+struct row_range {
+  index_t first = 0;
+  index_t count = 0;
+};
+
+/// Supplies a custom sample order for each epoch.
+class epoch_order {
+ public:
+  epoch_order() = default;
+  epoch_order(const epoch_order&) = delete;
+  epoch_order& operator=(const epoch_order&) = delete;
+  virtual ~epoch_order() = default;
+
+  /// The order of the next epoch: assigns each of 0, ..., order.size() - 1 exactly once.
+  virtual void draw(std::span<std::int32_t> order) = 0;
+};
+
+struct loader_options {
+  index_t batch = 64;
+  std::uint64_t seed = 0;         // of the orders
+  bool shuffle = true;            // off: samples come in their own order
+  bool merge_last_batch = false;  // samples that fill no batch join the last full one
+  epoch_order* order = nullptr;   // draws the orders in the seed's place
+};
+
+namespace detail {
+
+/// Streams inputs: the host gathers a batch into one of two staging areas in turn and sends it, so
+/// that it can gather the next batch while the backend computes.
+template <backend B>
+class input_stream {
+ public:
+  input_stream(const B& be, const dataset<B>& data, index_t capacity)
+      : be_(be), rows_(be.template allocate<std::int32_t>(capacity)) {
+    auto numbers = detail::host_vector<std::int32_t>(capacity);
+    for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<std::int32_t>(i);
+    be_.upload(rows_.view(), matrix_view<const std::int32_t>(numbers.data(), 1, capacity));
+    const index_t size = detail::elements_of(capacity, data.features());
+    data.visit_streamed([&]<class T>(matrix_view<const T>) {
+      for (auto& s : places<T>()) s = std::make_unique<chainrule::staging_of<B, T>>(be_, size);
+    });
+  }
+
+  /// Whether the staging areas are of the type of the data's inputs.
+  [[nodiscard]] bool suits(const dataset<B>& data) {
+    bool is_there = false;
+    data.visit_streamed(
+        [&]<class T>(matrix_view<const T>) { is_there = places<T>().front() != nullptr; });
+    return is_there;
+  }
+
+  /// Assigns the samples of those numbers to x, scalars or indices as the data's inputs. Throws
+  /// value_error if a number is no sample's.
+  template <class Inputs>
+  void load(const dataset<B>& data, std::span<const std::int32_t> numbers, Inputs x) {
+    constexpr bool as_indices = std::same_as<typename Inputs::value_type, std::int32_t>;
+    data.visit_streamed([&]<class T>(matrix_view<const T> inputs) {
+      const auto count = static_cast<index_t>(numbers.size());
+      chainrule::staging_of<B, T>& s = *places<T>()[turn_];
+      turn_ = 1 - turn_;
+      T* to = s.data();
+      for (const std::int32_t number : numbers) {
+        if (number < 0 || number >= inputs.rows())
+          throw value_error(detail::concat("a batch names sample ", number, ", expected 0 to ",
+                                           inputs.rows() - 1));
+        std::memcpy(to, inputs.data() + number * inputs.stride(),
+                    static_cast<std::size_t>(inputs.cols()) * sizeof(T));
+        to += inputs.cols();
+      }
+      const auto rows = rows_.view().block(0, 0, 1, count);
+      if constexpr (as_indices && std::same_as<T, std::int32_t>)
+        be_.gather(x, s.send(count, inputs.cols()), rows);
+      else if constexpr (!as_indices && !std::same_as<T, std::int32_t>)
+        be_.gather(x, s.send(count, inputs.cols()), rows, data.scaling());
+      s.done();
+    });
+  }
+
+ private:
+  template <class T>
+  using two = std::array<std::unique_ptr<chainrule::staging_of<B, T>>, 2>;
+
+  template <class T>
+  [[nodiscard]] two<T>& places() {
+    if constexpr (std::same_as<T, std::uint8_t>)
+      return bytes_;
+    else if constexpr (std::same_as<T, std::int32_t>)
+      return indices_;
+    else
+      return numbers_;
+  }
+
+  B be_;
+  typename B::template storage<std::int32_t> rows_;  // 0, 1, 2, ...: a batch is sent in its order
+  two<std::uint8_t> bytes_;
+  two<std::int32_t> indices_;
+  two<scalar_t<B>> numbers_;
+  std::size_t turn_ = 0;
+};
+
+/// Assigns an order that a user's code draws. Throws value_error unless it names each sample
+/// exactly once.
+inline void draw_order(epoch_order& from, std::span<std::int32_t> order) {
+  std::vector<bool> seen(order.size());
+  from.draw(order);
+  for (const std::int32_t sample : order) {
+    if (sample < 0 || static_cast<std::size_t>(sample) >= order.size())
+      throw value_error(concat("the order of an epoch names sample ", sample, ", expected 0 to ",
+                               order.size() - 1));
+    if (seen[static_cast<std::size_t>(sample)])
+      throw value_error(concat("the order of an epoch names sample ", sample,
+                               " twice; it must name each exactly once"));
+    seen[static_cast<std::size_t>(sample)] = true;
+  }
+}
+
+/// Makes `t` a tensor of rows × cols unless it is one. What it held is freed first, since there may
+/// not be memory for both.
+template <backend B>
+void require_size(const B& be, tensor<B>& t, index_t rows, index_t cols) {
+  if (t.rows() == rows && t.cols() == cols) return;
+  t = {};
+  t = tensor<B>(be, rows, cols);
+}
+
+}  // namespace detail
+
+template <backend B>
+class data_loader {
+  using indices_view = typename B::template view<std::int32_t>;
+
+ public:
+  explicit data_loader(const B& be) : be_(be) {}
+  data_loader(const B& be, const dataset<B>& data, const loader_options& options) : be_(be) {
+    reset(data, options);
+  }
+
+  /// Takes other data or options, for an epoch that is begun at sample number `done` and for whole
+  /// ones. Buffers that fit are kept. Throws value_error if the batch is below 1, out_of_memory.
+  void reset(const dataset<B>& data, const loader_options& options, index_t done = 0) {
+    if (options.batch < 1)
+      throw value_error(detail::concat("batches need at least 1 sample, got ", options.batch));
+    data_ = nullptr;
+    options_ = options;
+    if (options_.batch > data.count()) options_.batch = std::max<index_t>(data.count(), 1);
+    const index_t most =
+        options_.batch + std::max(merged_in(data.count()), merged_in(data.count() - done));
+    const index_t features = data.features();
+    if (capacity_ != most || features_ != features) stream_.reset();
+    detail::require_size(be_, inputs_, most, data.has_indices() ? 0 : features);
+    if (const index_t size = data.has_indices() ? detail::elements_of(most, features) : 0;
+        indices_.size() != size) {
+      indices_ = {};
+      if (size > 0) indices_ = be_.template allocate<std::int32_t>(size);
+    }
+    capacity_ = most;
+    features_ = features;
+    detail::require_size(be_, targets_, most, data.target_cols());
+    if (static_cast<index_t>(host_order_.size()) != data.count()) {
+      order_ = {};
+      host_order_ = detail::host_vector<std::int32_t>(data.count());
+      order_ = be_.template allocate<std::int32_t>(data.count());
+    }
+    if constexpr (dataset<B>::can_stream)
+      if (!data.is_resident() && !(stream_ && stream_->suits(data)))
+        stream_ = std::make_unique<detail::input_stream<B>>(be_, data, most);
+    data_ = &data;
+    samples_ = first_ = size_ = 0;
+  }
+
+  /// The samples of a full batch.
+  [[nodiscard]] index_t batch() const { return options_.batch; }
+  /// The samples of the largest batch.
+  [[nodiscard]] index_t capacity() const { return capacity_; }
+  /// The batches of an epoch over `samples`.
+  [[nodiscard]] index_t batches(index_t samples) const {
+    return batch_range(samples - merged_in(samples), options_.batch).size();
+  }
+
+  /// Goes to the beginning of an epoch, or to sample number `done` of it. Throws value_error if a
+  /// user's order is not one.
+  void begin_epoch(std::uint64_t epoch, index_t done = 0) {
+    if (options_.order != nullptr)
+      detail::draw_order(*options_.order, host_order_);
+    else if (options_.shuffle)
+      sampler(data_->count(), options_.seed).shuffle(epoch, host_order_);
+    else
+      for (std::size_t i = 0; i < host_order_.size(); ++i)
+        host_order_[i] = static_cast<std::int32_t>(i);
+    std::rotate(host_order_.begin(), host_order_.begin() + done, host_order_.end());
+    be_.upload(order_.view(),
+               matrix_view<const std::int32_t>(host_order_.data(), 1, data_->count()));
+    samples_ = data_->count() - done;
+    first_ = size_ = 0;
+  }
+  /// Goes to the next batch of the epoch; false if there is none.
+  bool next() {
+    first_ += size_;
+    const index_t left = samples_ - first_;
+    size_ = left <= options_.batch + merged_in(samples_) ? left : options_.batch;
+    return size_ > 0;
+  }
+
+  /// The samples of this epoch; of an epoch that was begun within, those that were left.
+  [[nodiscard]] index_t samples() const { return samples_; }
+  /// The place of the batch in the epoch, and its samples.
+  [[nodiscard]] index_t first() const { return first_; }
+  [[nodiscard]] index_t size() const { return size_; }
+  [[nodiscard]] bool is_last() const { return first_ + size_ == samples_; }
+  /// Whether the host takes no part in loading, so that it can be captured.
+  [[nodiscard]] bool is_resident() const { return data_->is_resident(); }
+
+  /// Gathers the samples of the batch.
+  void load() { load({0, size_}); }
+  /// Gathers these rows of the batch. Rows that do not overlap may be loaded at the same time,
+  /// unless they are streamed.
+  void load(row_range r) { gather(order_.view().block(0, first_ + r.first, 1, r.count), r); }
+  /// Gathers the batch whose number the backend's counter holds, if it is one of a full size or the
+  /// last. Unless inputs are streamed, nothing comes from the host, so that it can be captured.
+  void load(const counter_t<B>& count) requires counting_backend<B> {
+    if (is_resident())
+      gather(typename B::counted_rows{order_.view(), count, options_.batch}, {0, size_});
+    else
+      load();
+  }
+
+  /// The batch, or rows of it: inputs of scalars, or of indices, and targets.
+  [[nodiscard]] matrix<B> inputs() { return inputs({0, size_}); }
+  [[nodiscard]] indices_view indices() { return indices({0, size_}); }
+  [[nodiscard]] matrix<B> targets() { return targets({0, size_}); }
+  [[nodiscard]] matrix<B> inputs(row_range r) {
+    return inputs_.view().middle_rows(r.first, r.count);
+  }
+  [[nodiscard]] indices_view indices(row_range r) {
+    return {indices_.data() + r.first * features_, r.count, features_};
+  }
+  [[nodiscard]] matrix<B> targets(row_range r) {
+    return targets_.view().middle_rows(r.first, r.count);
+  }
+
+  /// f(inputs(r)), or f(indices(r)) of a data set of indices.
+  template <class F>
+  decltype(auto) visit_inputs(row_range r, const F& f) {
+    return data_->has_indices() ? f(indices(r)) : f(inputs(r));
+  }
+
+ private:
+  /// The samples that join the last full batch of an epoch.
+  [[nodiscard]] index_t merged_in(index_t samples) const {
+    const bool merges = options_.merge_last_batch && samples > options_.batch;
+    return merges ? samples % options_.batch : 0;
+  }
+  template <class Rows>
+  void gather(const Rows& rows, row_range r) {
+    if constexpr (dataset<B>::can_stream)
+      if (!is_resident()) {
+        const std::span<const std::int32_t> all(host_order_);
+        const auto numbers = all.subspan(static_cast<std::size_t>(first_ + r.first),
+                                         static_cast<std::size_t>(r.count));
+        visit_inputs(r, [&](auto x) { stream_->load(*data_, numbers, x); });
+        data_->gather_targets(rows, targets(r));
+        return;
+      }
+    visit_inputs(r, [&](auto x) { data_->gather(rows, x, targets(r)); });
+  }
+
+  B be_;
+  loader_options options_;
+  const dataset<B>* data_ = nullptr;
+  tensor<B> inputs_, targets_;                          // of the batch
+  typename B::template storage<std::int32_t> indices_;  // in the place of inputs_
+  index_t capacity_ = 0;
+  index_t features_ = 0;
+  std::vector<std::int32_t> host_order_;
+  typename B::template storage<std::int32_t> order_;
+  std::unique_ptr<detail::input_stream<B>> stream_;  // none for inputs that are resident
+  index_t samples_ = 0;
+  index_t first_ = 0;
+  index_t size_ = 0;
+};
+
+}  // namespace chainrule
+
+#endif  // CHAINRULE_TRAIN_DATA_LOADER_HPP

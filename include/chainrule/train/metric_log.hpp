@@ -1,0 +1,109 @@
+/// \file
+/// `metric_log<B>`: the loss and the metrics of each sample of an epoch, in the backend's memory.
+#ifndef CHAINRULE_TRAIN_METRIC_LOG_HPP
+#define CHAINRULE_TRAIN_METRIC_LOG_HPP
+
+#include <optional>
+#include <vector>
+
+#include "chainrule/metrics/metric.hpp"
+#include "chainrule/train/data_loader.hpp"
+
+namespace chainrule {
+
+template <backend B>
+class metric_log {
+ public:
+  metric_log() = default;
+  /// For epochs of `samples`. With `batch`, the numbers of a batch of at most so many samples are
+  /// first written side by side and then copied by `place`, at a place that the backend counts.
+  metric_log(const B& be, const std::vector<any_metric<B>>& metrics, index_t samples,
+             index_t batch = 0)
+      : be_(be), metrics_(metrics), samples_(samples), batch_capacity_(batch) {
+    first_column_.push_back(0);
+    first_column_.push_back(1);  // the loss has one
+    for (const any_metric<B>& m : metrics_)
+      first_column_.push_back(first_column_.back() + m.columns());
+    const index_t columns = first_column_.back();
+    all_ = tensor<B>(be, 1, detail::elements_of(samples, columns));
+    if (batch > 0) batch_ = tensor<B>(be, 1, detail::elements_of(batch, columns));
+  }
+
+  [[nodiscard]] index_t samples() const { return samples_; }
+  [[nodiscard]] index_t batch_capacity() const { return batch_capacity_; }
+
+  /// Where the losses of rows r of the batch that begins at sample `first` are assigned: n × 1.
+  [[nodiscard]] matrix<B> losses(index_t first, row_range r) { return section(0, first, r); }
+  /// Assigns the metrics of these rows.
+  void measure(index_t first, row_range r, const metric_input<B>& in) {
+    for (std::size_t i = 0; i < metrics_.size(); ++i)
+      metrics_[i](*be_, in, section(i + 1, first, r));
+  }
+  /// Copies the numbers of a batch of n samples to their place among those of all samples: the
+  /// backend's counter times the samples of a full batch. The host takes no part in it.
+  template <class Counter>
+  void place(const Counter& count, index_t n, index_t full_batch) {
+    for (std::size_t i = 0; i < metrics_.size() + 1; ++i) {
+      const index_t k = columns(i);
+      be_->place(
+          all_.view().block(0, first_column_[i] * samples_, 1, k * samples_),
+          const_matrix<B>(batch_.view()).block(0, first_column_[i] * batch_capacity_, 1, k * n),
+          count, k * full_batch);
+    }
+  }
+
+  /// Loss and metrics of samples [first, first + count) of the epoch: means, added up in double.
+  /// Reads the backend's memory.
+  [[nodiscard]] metrics measured(index_t first, index_t count) const {
+    metrics m;
+    if (count == 0) return m;
+    std::vector<scalar_t<B>> host;  // all of it at once where all of it is needed
+    if (count == samples_) host = to_host(*be_, const_matrix<B>(all_.view()));
+    for (std::size_t i = 0; i < metrics_.size() + 1; ++i) {
+      const index_t k = columns(i);
+      index_t from = first_column_[i] * samples_;
+      if (count != samples_) {
+        host = to_host(*be_, const_matrix<B>(all_.view()).block(0, from + first * k, 1, count * k));
+        from = 0;
+      }
+      std::vector<double> means(static_cast<std::size_t>(k));
+      for (index_t e = 0; e < count * k; ++e)
+        means[static_cast<std::size_t>(e % k)] +=
+            static_cast<double>(host[static_cast<std::size_t>(from + e)]);
+      for (double& mean : means) mean /= static_cast<double>(count);
+      if (i == 0) {
+        m.loss = means.front();
+        continue;
+      }
+      const any_metric<B>& metric = metrics_[i - 1];
+      m.values.push_back({metric.name(), metric.result(means)});
+      if (metric.name() == accuracy::name) m.accuracy = m.values.back().value;
+    }
+    return m;
+  }
+
+ private:
+  [[nodiscard]] index_t columns(std::size_t i) const {
+    return first_column_[i + 1] - first_column_[i];
+  }
+  [[nodiscard]] matrix<B> section(std::size_t i, index_t first, row_range r) {
+    const index_t k = columns(i);
+    const bool by_batch = batch_capacity_ > 0;
+    const index_t row = by_batch ? r.first : first + r.first;
+    const index_t begin = first_column_[i] * (by_batch ? batch_capacity_ : samples_);
+    tensor<B>& in = by_batch ? batch_ : all_;
+    return {in.view().block(0, begin + row * k, 1, r.count * k).data(), r.count, k};
+  }
+
+  std::optional<B> be_;  // none before there is data: making a backend would open its device
+  std::vector<any_metric<B>> metrics_;
+  index_t samples_ = 0;
+  index_t batch_capacity_ = 0;
+  std::vector<index_t> first_column_;  // of the loss, of each metric, and the number of columns
+  tensor<B> all_;                      // the columns of the loss for all samples, those of a metric
+  tensor<B> batch_;                    // as all_, for the samples of a batch
+};
+
+}  // namespace chainrule
+
+#endif  // CHAINRULE_TRAIN_METRIC_LOG_HPP

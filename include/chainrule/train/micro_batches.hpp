@@ -1,0 +1,116 @@
+/// \file
+/// `micro_batches<B>`: passes and gradients of the parts that a batch is cut into.
+///
+/// Threads that share each operation of a small network spend more time on synchronization than on
+/// work. Where layers and loss treat each sample for itself, a batch is therefore cut by rows, and
+/// one thread runs forward, loss and backward of a micro-batch; threads meet twice in a step. The
+/// rows of a micro-batch also stay in the cache of the core that works on them, so that cutting
+/// pays on one thread too. The number of micro-batches follows from shapes, never from the number
+/// of threads, and their gradients are added in a fixed tree: so bits do not depend on threads.
+#ifndef CHAINRULE_TRAIN_MICRO_BATCHES_HPP
+#define CHAINRULE_TRAIN_MICRO_BATCHES_HPP
+
+#include <vector>
+
+#include "chainrule/losses/loss.hpp"
+#include "chainrule/network/network.hpp"
+#include "chainrule/train/data_loader.hpp"
+
+namespace chainrule {
+
+/// The number of micro-batches of a batch of `rows` samples, for a network of `parameters` numbers.
+[[nodiscard]] constexpr index_t micro_batch_count(index_t rows, index_t parameters) {
+  // All gradients are written, read and added: they should fit in a second-level cache of 1 MiB. A
+  // network with more parameters has products that are worth a synchronization each.
+  constexpr index_t most_gradients = 1 << 18;
+  // Products of fewer rows are slow.
+  constexpr index_t least_rows = 32;
+  // Multiplications of a forward pass that are worth a synchronization: some 10 us with backward.
+  constexpr index_t least_work = 1 << 18;
+  // Each gradient costs a pass over memory, whichever thread computes it.
+  constexpr index_t most = 4;
+  if (parameters == 0 || parameters > most_gradients) return 1;
+  index_t count = rows / least_rows;
+  for (const index_t limit : {most_gradients / parameters, rows * parameters / least_work, most})
+    count = count < limit ? count : limit;
+  return count < 1 ? 1 : count;
+}
+
+namespace detail {
+/// The sum of four numbers, in pairs.
+struct add_in_pairs {
+  constexpr auto operator()(const auto& a, const auto& b, const auto& c, const auto& d) const {
+    return (a + b) + (c + d);
+  }
+};
+}  // namespace detail
+
+template <backend B>
+class micro_batches {
+ public:
+  explicit micro_batches(const network<B>& net) : total_(net.make_gradients()) {}
+
+  /// Makes room for batches of up to `capacity` samples, cut into at most `count`. If it throws
+  /// there is room for none: what was there is freed first, since there may not be memory for both.
+  void prepare(const network<B>& net, index_t capacity, index_t count) {
+    if (capacity == capacity_ && count == static_cast<index_t>(parts_.size())) return;
+    capacity_ = 0;
+    parts_.clear();
+    rows_ = (capacity + count - 1) / count;
+    for (index_t i = 0; i < count; ++i)
+      parts_.push_back({net.make_pass(rows_, true),
+                        loss_scratch<B>(net.backend(), rows_, net.outputs()),
+                        i == 0 ? arena<B>{} : net.make_gradients()});
+    capacity_ = capacity;
+  }
+
+  [[nodiscard]] index_t capacity() const { return capacity_; }
+  /// The micro-batches of a batch of `rows` samples.
+  [[nodiscard]] index_t count(index_t rows) const { return (rows + rows_ - 1) / rows_; }
+  /// The rows of micro-batch i of `count`: micro-batches differ by one row at most.
+  [[nodiscard]] static constexpr row_range rows_of(index_t i, index_t count, index_t rows) {
+    const index_t first = rows * i / count;
+    return {first, rows * (i + 1) / count - first};
+  }
+
+  [[nodiscard]] pass<B>& memory(index_t i) { return parts_[at(i)].memory; }
+  [[nodiscard]] loss_scratch<B>& scratch(index_t i) { return parts_[at(i)].scratch; }
+  [[nodiscard]] arena<B>& gradients(index_t i) { return i == 0 ? total_ : parts_[at(i)].gradients; }
+
+  /// Adds elements [first, first + size) of the gradients of the first `count` micro-batches to
+  /// those of the first, in a binary tree: neighbours at distance 1, then 2, then 4. The gradients
+  /// of the others are overwritten.
+  void add_gradients(const B& be, index_t count, index_t first, index_t size) {
+    const auto g = [&](index_t i) { return gradients(i).all().block(0, first, 1, size); };
+    for (index_t d = 1; d < count; d *= 2) {
+      if (count % (4 * d) == 0) {  // two levels of the tree in one pass over memory
+        for (index_t i = 0; i < count; i += 4 * d)
+          be.map(detail::add_in_pairs{}, g(i), g(i), g(i + d), g(i + 2 * d), g(i + 3 * d));
+        d *= 2;
+      } else {
+        for (index_t i = 0; i + d < count; i += 2 * d) be.map(fn::plus{}, g(i), g(i), g(i + d));
+      }
+    }
+  }
+  /// The gradients of the batch, once they are added. All 0 before there was one.
+  [[nodiscard]] arena<B>& total() { return total_; }
+  [[nodiscard]] const arena<B>& total() const { return total_; }
+
+ private:
+  struct part {
+    pass<B> memory;
+    loss_scratch<B> scratch;
+    arena<B> gradients;  // of the first they are total_
+  };
+
+  static std::size_t at(index_t i) { return static_cast<std::size_t>(i); }
+
+  index_t capacity_ = 0;
+  index_t rows_ = 1;
+  std::vector<part> parts_;
+  arena<B> total_;
+};
+
+}  // namespace chainrule
+
+#endif  // CHAINRULE_TRAIN_MICRO_BATCHES_HPP

@@ -1,0 +1,270 @@
+/// \file
+/// `step_executor<B>`: takes the training steps of a network: forward, loss, backward, update.
+///
+///     executor.begin_fit(loader, seed, gradient_callbacks);
+///     executor.begin_epoch(loader);
+///     while (loader.next()) executor.step(loader, loader.size());
+///     executor.measured(0, done);                        // loss and metrics
+///
+/// Where the backend can capture what it is asked for (`recording_backend`), steps of full batches
+/// are captured once and replayed. Where it can work on parts of a batch at the same time, a batch
+/// is cut into micro-batches.
+#ifndef CHAINRULE_TRAIN_STEP_EXECUTOR_HPP
+#define CHAINRULE_TRAIN_STEP_EXECUTOR_HPP
+
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "chainrule/optim/optimizer.hpp"
+#include "chainrule/train/callback.hpp"
+#include "chainrule/train/metric_log.hpp"
+#include "chainrule/train/micro_batches.hpp"
+
+namespace chainrule {
+
+namespace detail {
+
+/// Work that is the same in each step: run, or captured once and replayed where the backend can.
+/// Work that cannot be captured, because a user's layer or loss waits for the device, is run.
+template <class B>
+class captured_work {
+ public:
+  template <class Work>
+  void run(const B&, Work&& work) {
+    work();
+  }
+};
+template <recording_backend B>
+class captured_work<B> {
+ public:
+  template <class Work>
+  void run(const B& be, Work&& work) {
+    // The first run builds the kernels and fills the pool of memory: neither can be captured.
+    if (has_run_ && can_capture_ && !graph_) try {
+        graph_.emplace(be.record(work));
+      } catch (const backend_error&) {  // nothing was done, and work() throws what is wrong
+        can_capture_ = false;
+      }
+    has_run_ = true;
+    if (graph_)
+      be.replay(*graph_);
+    else
+      work();
+  }
+
+ private:
+  bool has_run_ = false;
+  bool can_capture_ = true;
+  std::optional<decltype(std::declval<const B&>().record(std::declval<void (*)()>()))> graph_;
+};
+
+/// The scope of a step of a backend that has one (flush-to-zero on the CPU), else nothing.
+template <class B>
+struct step_scope_of {};
+template <scoping_backend B>
+struct step_scope_of<B> {
+  typename B::step_scope scope{};
+};
+
+}  // namespace detail
+
+template <backend B>
+class step_executor {
+ public:
+  step_executor(network<B>& net, any_loss<B> loss, any_optimizer<B>& optimizer)
+      : net_(&net),
+        be_(net.backend()),
+        loss_(std::move(loss)),
+        optimizer_(&optimizer),
+        parts_(net),
+        scale_(be_, 1, 1) {
+    if constexpr (counting_backend<B>) count_ = std::make_unique<counter_t<B>>(be_);
+  }
+
+  /// Makes room for the batches of a loader over `samples`. `micro_batches` is the number that a
+  /// batch is cut into, 0 for that which suits its shape. Throws value_error if a batch cannot be
+  /// cut, out_of_memory.
+  void prepare(const data_loader<B>& loader, index_t samples,
+               const std::vector<any_metric<B>>& metrics, index_t micro_batches) {
+    parts_.prepare(*net_, loader.capacity(), number_of_parts(loader.capacity(), micro_batches));
+    log_ = {};
+    log_ = metric_log<B>(be_, metrics, samples, counting_backend<B> ? loader.capacity() : 0);
+  }
+
+  /// Begins a call of fit. `seed` is that of layers that draw.
+  void begin_fit(std::uint64_t seed, std::vector<gradient_callback<B>*> callbacks) {
+    callbacks_ = std::move(callbacks);
+    first_pass_ = phase::train(seed, static_cast<std::uint64_t>(optimizer_->step()));
+    whole_ = {};
+    differentiation_ = {};
+    update_ = {};
+    if constexpr (counting_backend<B>) be_.restart(*count_);
+  }
+  /// Begins an epoch of `batches` batches; no epoch of this fit has more than `most`.
+  void begin_epoch([[maybe_unused]] index_t batches, [[maybe_unused]] index_t most) {
+    if constexpr (counting_backend<B>) {
+      optimizer_->plan_steps(batches, most);
+      be_.set(*count_, 0);
+    }
+  }
+
+  /// Takes one step on the loader's batch; gradients are divided by `divisor`.
+  void step(data_loader<B>& loader, index_t divisor) {
+    set_scale(divisor);
+    // Where the host takes part in loading, and for batches of another size, nothing is captured.
+    const bool is_alike = loader.size() == loader.batch() && loader.is_resident();
+    const auto differentiation = [&] { differentiate(loader); };
+    const auto update = [&] { this->update(loader); };
+    const auto run = [&](detail::captured_work<B>& captured, const auto& work) {
+      [[maybe_unused]] const detail::step_scope_of<B> scope{};
+      is_alike ? captured.run(be_, work) : work();
+    };
+    if (callbacks_.empty()) {
+      run(whole_, [&] { differentiation(), update(); });
+    } else {
+      run(differentiation_, differentiation);
+      for (gradient_callback<B>* c : callbacks_) c->before_update(be_, parts_.total());
+      run(update_, update);
+    }
+    optimizer_->end_step();
+  }
+
+  /// Loss and metrics of samples [first, first + count) of the epoch. Reads the backend's memory.
+  [[nodiscard]] metrics measured(index_t first, index_t count) const {
+    return log_.measured(first, count);
+  }
+  /// The gradients of the last step.
+  [[nodiscard]] const arena<B>& gradients() const { return parts_.total(); }
+
+ private:
+  [[nodiscard]] index_t number_of_parts(index_t rows, index_t wanted) const {
+    const bool may_cut = forking_backend<B> && loss_.traits().samples_are_independent &&
+                         net_->declared().is_cut_by_samples();
+    if (wanted < 0 || (wanted > 1 && !may_cut))
+      throw value_error(detail::concat("a batch cannot be cut into ", wanted, " micro-batches: ",
+                                       wanted < 0            ? "their number is at least 0"
+                                       : !forking_backend<B> ? "this backend takes each batch whole"
+                                       : may_cut             ? ""
+                                       : net_->declared().is_cut_by_samples()
+                                           ? "the loss does not say that samples are independent"
+                                           : "a layer needs the whole batch"));
+    if (wanted > 0) return std::min(wanted, rows);
+    return may_cut ? micro_batch_count(rows, net_->parameters().all().size()) : 1;
+  }
+
+  /// Forward, loss and backward of the batch, micro-batch by micro-batch.
+  void differentiate(data_loader<B>& loader) {
+    const pass_phase<B> p = phase_of_step();
+    if constexpr (forking_backend<B>) {
+      const index_t count = parts_.count(loader.size());
+      be_.each_part(count, [&](index_t i) {
+        differentiate(loader, i, parts_.rows_of(i, count, loader.size()), p);
+      });
+      // Without a callback, sums and updates of a range follow each other while it is in cache.
+      if (!callbacks_.empty())
+        each_piece(count, [&](index_t first, index_t size) {
+          parts_.add_gradients(be_, count, first, size);
+        });
+    } else {
+      differentiate(loader, 0, {0, loader.size()}, p);
+    }
+  }
+  void differentiate(data_loader<B>& loader, index_t i, row_range rows, pass_phase<B> p) {
+    if constexpr (counting_backend<B>)
+      loader.load(*count_);
+    else
+      loader.load(rows);
+    p.first_row = rows.first;
+    const const_matrix<B> t = loader.targets(rows);
+    pass<B>& memory = parts_.memory(i);
+    const const_matrix<B> y =
+        loader.visit_inputs(rows, [&](auto x) { return net_->forward(x, memory, p); });
+    loss_(be_, y, t, scale_.view(), log_.losses(loader.first(), rows),
+          net_->output_gradient(memory), parts_.scratch(i));
+    log_.measure(loader.first(), rows, {y, t, loss_.traits(), parts_.scratch(i)});
+    loader.visit_inputs(rows, [&](auto x) { net_->backward(x, memory, parts_.gradients(i)); });
+  }
+
+  /// The update, the untrained state, and what the backend counts.
+  void update(data_loader<B>& loader) {
+    arena<B>& parameters = net_->parameters();
+    const arena<B>& gradients = parts_.total();
+    const index_t count = parts_.count(loader.size());
+    optimizer_->require_plan(parameters, gradients);
+    if constexpr (counting_backend<B>)
+      optimizer_->begin_planned_step(*count_);
+    else
+      optimizer_->begin_step();
+    const bool sums = count > 1 && callbacks_.empty();
+    if (sums && !optimizer_->measures()) {
+      each_piece(count, [&](index_t first, index_t size) {
+        parts_.add_gradients(be_, count, first, size);
+        optimizer_->update_range(parameters, gradients, first, size);
+      });
+    } else {
+      if (sums)
+        each_piece(count, [&](index_t first, index_t size) {
+          parts_.add_gradients(be_, count, first, size);
+        });
+      optimizer_->measure(gradients);
+      optimizer_->update_range(parameters, gradients, 0, gradients.all().cols());
+    }
+    for (index_t i = 0; i < count; ++i) net_->commit(parts_.memory(i));
+    if constexpr (counting_backend<B>) {
+      log_.place(*count_, loader.size(), loader.batch());
+      be_.advance(*count_);
+    }
+  }
+
+  /// f(first, size) for all elements of the gradients, in pieces that fit in a cache, where there
+  /// are several micro-batches.
+  template <class F>
+  void each_piece([[maybe_unused]] index_t count, [[maybe_unused]] const F& f) const {
+    if constexpr (forking_backend<B>) {
+      constexpr index_t piece = 8192;
+      const index_t all = parts_.total().all().cols();
+      if (count > 1)
+        be_.each_part((all + piece - 1) / piece, [&](index_t i) {
+          const index_t first = i * piece;
+          f(first, first + piece < all ? piece : all - first);
+        });
+    }
+  }
+
+  /// The pass of the current step: where the backend counts, it is the first of this fit and as
+  /// many more as the counter holds.
+  [[nodiscard]] pass_phase<B> phase_of_step() const {
+    if constexpr (counting_backend<B>)
+      return {first_pass_, count_.get()};
+    else
+      return phase::train(first_pass_.seed, static_cast<std::uint64_t>(optimizer_->step()));
+  }
+
+  /// Writes 1 / divisor to the backend's memory, where the loss reads it.
+  void set_scale(index_t divisor) {
+    if (divisor == divisor_) return;
+    const auto scale = static_cast<scalar_t<B>>(1.0 / static_cast<double>(divisor));
+    be_.upload(scale_.view(), matrix_view<const scalar_t<B>>(&scale, 1, 1));
+    divisor_ = divisor;
+  }
+
+  network<B>* net_;
+  B be_;
+  any_loss<B> loss_;
+  any_optimizer<B>* optimizer_;
+  micro_batches<B> parts_;
+  metric_log<B> log_;
+  std::vector<gradient_callback<B>*> callbacks_;
+  std::unique_ptr<counter_t<B>> count_;  // of batches of the epoch, and of passes of this fit
+  phase first_pass_;
+  tensor<B> scale_;      // 1 / batch size
+  index_t divisor_ = 0;  // what scale_ holds
+  // Captured, without a callback that reads gradients in one piece.
+  detail::captured_work<B> whole_, differentiation_, update_;
+};
+
+}  // namespace chainrule
+
+#endif  // CHAINRULE_TRAIN_STEP_EXECUTOR_HPP
