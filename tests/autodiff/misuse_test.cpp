@@ -54,6 +54,30 @@ TEMPLATE_LIST_TEST_CASE("misuse of variables is one clear sentence each", "[auto
         "tape.constant(value)");
 }
 
+namespace {
+
+/// An op without a derivative.
+struct halved {
+  static constexpr std::string_view name = "halved";
+  [[nodiscard]] matrix_shape shape(matrix_shape x) const { return x; }
+  template <backend B>
+  void forward(const B& be, matrix<B> y, const_matrix<B> x) const {
+    be.map(fn::affine{0.5, 0}, y, x);
+  }
+};
+
+}  // namespace
+
+TEMPLATE_LIST_TEST_CASE("an op without a vjp is applied, and not differentiated", "[autodiff]",
+                        backends) {
+  tape<TestType> t;
+  const auto x = t.variable(3.0);
+  const auto y = math::apply(halved{}, x);
+  CHECK(y.item() == 1.5);
+  CHECK(complaint<value_error>([&] { backward(y); }) ==
+        "the op halved cannot be differentiated: it has no vjp; compose it of ops that have one");
+}
+
 TEMPLATE_LIST_TEST_CASE("variables of two tapes do not meet", "[autodiff]", backends) {
   tape<TestType> one;
   tape<TestType> two;

@@ -12,6 +12,7 @@
 #define CHAINRULE_LAYERS_EMBEDDING_HPP
 
 #include "chainrule/layers/layer.hpp"
+#include "chainrule/ops/structure.hpp"
 
 namespace chainrule {
 
@@ -42,13 +43,13 @@ class embedding {
   }
   template <backend B>
   void forward(pass<B>& p, const_matrix<B>, matrix<B> y) const {
-    if (!y.empty()) p.backend().gather(with_columns(y, features_), p.value(w_), rows(p));
+    ops::gather_op<B>{{rows(p)}}.forward(p.backend(), with_columns(y, features_), p.value(w_));
   }
   template <backend B>
   void backward(pass<B>& p, const_matrix<B>, const_matrix<B>, const_matrix<B> dy, matrix<B>) const {
     const auto [dw, beta] = p.gradient_to_add(w_);
-    if (beta == 0) p.backend().map(fn::fill{0}, dw);
-    if (!dy.empty()) p.backend().scatter_add(dw, rows(p), with_columns(dy, features_));
+    const ops::scatter_op<B> op{{rows(p)}, vocabulary_};
+    op.accumulate(p.backend(), dw, beta, with_columns(dy, features_));
   }
   void describe(archive& a) const {
     a.extent("vocabulary", vocabulary_);

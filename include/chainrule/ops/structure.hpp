@@ -160,7 +160,7 @@ struct scatter_op {
   /// Adds to y for a beta of 1.
   void accumulate(const B& be, matrix<B> y, double beta, const_matrix<B> x) const {
     if (beta == 0) fill(be, y, 0);
-    be.scatter_add(y, rows.view, x);
+    if (!x.empty()) be.scatter_add(y, rows.view, x);
   }
   void vjp(auto& step) const;
 };
@@ -172,7 +172,9 @@ struct gather_op {
   row_numbers<B> rows;
 
   [[nodiscard]] matrix_shape shape(matrix_shape x) const { return {rows.view.cols(), x.cols}; }
-  void forward(const B& be, matrix<B> y, const_matrix<B> x) const { be.gather(y, x, rows.view); }
+  void forward(const B& be, matrix<B> y, const_matrix<B> x) const {
+    if (!y.empty()) be.gather(y, x, rows.view);
+  }
   void vjp(auto& step) const {
     step.give(0, scatter_op<B>{rows, step.shape_of(0).rows}, step.dy());
   }

@@ -23,8 +23,8 @@
 ///
 ///     step.give(i, f, operands...)       input i has the gradient f(operands...)
 ///     step.give(i, value)                input i has the gradient `value`
-///     step.make(f, operands...)          an intermediate result
-///     step.make_sum(shape, f, operands...)  f(operands...), summed to the shape
+///     step.make(op, operands...)         an intermediate result
+///     step.make_sum(shape, functor, operands...)  one that is summed to a shape
 ///
 /// where f is an op or a pointwise functor. Gradients are summed to the shape of an input that was
 /// broadcast. An op that has `accumulate(be, to, beta, operands...)` can add to a gradient: to =
