@@ -65,7 +65,7 @@ struct transpose_op {
     if (x.empty()) return;
     if constexpr (requires { be.transpose(y, x); }) {
       be.transpose(y, x);
-    } else if constexpr (B::host_memory) {
+    } else if constexpr (requires { requires B::host_memory; }) {
       constexpr index_t tile = 16;
       for (index_t i = 0; i < x.rows(); i += tile)
         for (index_t j = 0; j < x.cols(); j += tile)
