@@ -46,6 +46,7 @@ class embedding {
   }
   template <backend B>
   void backward(pass<B>& p, const_matrix<B>, const_matrix<B>, const_matrix<B> dy, matrix<B>) const {
+    if (!p.is_trained(w_)) return;
     const auto [dw, beta] = p.gradient_to_add(w_);
     if (beta == 0) p.backend().map(fn::fill{0}, dw);
     if (!dy.empty()) p.backend().scatter_add(dw, rows(p), with_columns(dy, features_));

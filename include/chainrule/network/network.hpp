@@ -9,10 +9,9 @@
 ///     for (index_t width : widths) layers.push_back(dense{width, relu{}});
 ///     network<cpu> deep{cpu{}, layers};
 ///
-/// There is one type, `network<B>`, for both: functions take a `network<B>&`. A network of listed
-/// layers adds to it that it can be made again on another backend (`to`). Extents that do not fit
-/// fail to compile where they stand in the types (`dense<784, 128>{}`), and with a shape_error
-/// where they are values.
+/// Both are of the type `network<B>`: functions take a `network<B>&`. Extents that do not fit fail
+/// to compile where they stand in the types (`dense<784, 128>{}`), and throw a shape_error where
+/// they are values. See also network/model.hpp (layers as a value, without a backend).
 #ifndef CHAINRULE_NETWORK_NETWORK_HPP
 #define CHAINRULE_NETWORK_NETWORK_HPP
 
@@ -50,7 +49,7 @@ class network<B> {
  public:
   using backend_type = B;
 
-  /// Binds copies of the layers one after another; parameters get their first values from seed 0.
+  /// Binds copies of the layers one after another and initializes the parameters from seed 0.
   /// Throws shape_error if neighbours do not fit, value_error if there are none.
   network(const B& be, std::vector<any_layer<B>> layers)
       : be_(be), unbound_(std::move(layers)), layers_(unbound_) {
@@ -69,7 +68,7 @@ class network<B> {
     states_ = arena<B>(be_, plan_->state_arena());
     initialize(0);
   }
-  /// Says that there are no layers.
+  /// Refuses, at compile time, a network without layers.
   template <class None = void>
   explicit network(const B& be) : be_(be) {
     static_assert(!std::is_void_v<None>, "chainrule: a network needs at least one layer");
@@ -126,7 +125,7 @@ class network<B> {
     throw value_error(detail::concat("the network has no parameter '", name,
                                      "'; they are named like '0.weight'"));
   }
-  /// How many numbers can be learned.
+  /// The number of elements of all parameters.
   [[nodiscard]] index_t parameter_count() const {
     index_t count = 0;
     for (const parameter& p : parameter_list()) count += p.place.rows * p.place.cols;
@@ -147,7 +146,7 @@ class network<B> {
     return moved;
   }
 
-  /// Gives parameters and state their first values; a seed gives the same values on any backend.
+  /// Initializes parameters and state; a seed gives the same values on every backend.
   void initialize(std::uint64_t seed) {
     std::uint64_t stream = 0;
     for (const parameter& p : declared().parameters()) fill(parameters_, p, seed, stream++);
@@ -243,8 +242,8 @@ class network<B> {
                                        "; use make_gradients() of this network"));
   }
 
-  /// Makes the states that a pass of training computed those of the network; a pass of inference
-  /// changes nothing. Throws shape_error if the pass is another network's.
+  /// Copies the states that a pass of training computed to the network; a pass of inference changes
+  /// nothing. Throws shape_error if the pass is another network's.
   void commit(const pass<B>& p) {
     p.require_plan(declared());
     if (p.training() && !declared().states().empty()) be_.copy(states_.all(), p.new_states().all());
@@ -265,7 +264,7 @@ class network<B> {
     return predict_rows(x);
   }
 
-  /// Says what is wrong where the samples are no matrix of this backend.
+  /// Refuses, at compile time, samples that are not a matrix of this backend.
   template <class Samples>
   requires(!std::convertible_to<Samples, const_matrix<B>> &&
            !indices_of<Samples, B>) tensor<B> predict(const Samples&)
@@ -458,7 +457,7 @@ class network : public network<B> {
                 "produces; compare the extents in the types of neighbouring layers");
 
  public:
-  /// Binds the layers one after another; parameters get their first values from seed 0. Throws
+  /// Binds the layers one after another and initializes the parameters from seed 0. Throws
   /// shape_error if neighbours do not fit.
   explicit network(const B& be, const Layers&... layers)
       : network<B>(be, std::vector<any_layer<B>>{any_layer<B>(layers)...}), listed_(layers...) {}
