@@ -241,7 +241,7 @@ template <backend B>
   }
   const shape& in = found->second.is_known() ? found->second : net.input_shape();
   network<B> part(net.backend(), {input(in), detail::layer_of<B>(d)});
-  part.assign_from(net, "0.", detail::concat(name, "."));
+  part.assign_from(net, [&](const std::string& own) { return std::string(name) + own.substr(1); });
   return part;
 }
 
