@@ -137,6 +137,18 @@ TEMPLATE_LIST_TEST_CASE("a parameter group has a learning rate of its own", "[ta
         "group rates: there are at most 8 groups, got 9");
 }
 
+TEST_CASE("a frozen embedding is left as it is, and its gradient is 0", "[tags]") {
+  using B = tested<double>;
+  const B be;
+  network<B> net{be, {input{2}, frozen{embedding{3, 2}}, flatten{}, dense{2}}};
+  stepper step(net, quadratic_cost{}, 2);
+  be.map(fn::fill{not_a_number}, step.gradients.all());
+  const index_tensor<B> x(be, 2, 2, {0, 1, 2, -1});
+  step.run(net, x.view(), uniform(be, 2, 2, 1).view(), phase::train(0, 0));
+  CHECK(largest(doubles(be, std::as_const(step.gradients)[net.place_of("0.weight")])) == 0);
+  CHECK(largest(doubles(be, std::as_const(step.gradients)[net.place_of("2.weight")])) > 0);
+}
+
 TEST_CASE("tags change neither names nor shapes, and are described", "[tags]") {
   const basic_cpu<double> be;
   const network net{be, input{3}, frozen{in_group{2, dense{4, relu{}}}}, in_group{1, dense{2}}};

@@ -198,6 +198,11 @@ TEST_CASE("descriptions in files are not trusted", "[network][model][io]") {
   CHECK(!refusal(net(R"({"kind":"dense","extents":{"outputs":"9223372036854775808"}})")).empty());
   CHECK(refusal(net(R"({"kind":"repeat","extents":{"times":"1000000000"},"layers":[)" + dense_1 +
                     "]}")) == "the metadata 'model' describes no network of 1 to 100000 layers");
+  // Sums of extents do not overflow.
+  std::string wide = R"({"kind":"flatten"})";
+  for (int i = 0; i < 40; ++i) wide += R"(,{"kind":"flatten"})";
+  wide = R"({"kind":"concat","layers":[)" + wide + "]}";
+  CHECK(scratch::contains(refusal(net(wide, "576460752303423487")), "cannot allocate"));
   for (const char* outputs : {"0", "-1", "1x", "", " 1", "1.0"})
     CHECK(!refusal(net(R"({"kind":"dense","extents":{"outputs":")" + std::string(outputs) + "\"}}"))
                .empty());

@@ -1,6 +1,6 @@
 /// \file
-/// Replaces a file as a whole: whoever opens it, also after a crash or a full disk, finds the old
-/// content or the new one, never a part.
+/// Replaces a file as a whole: also after a crash or on a full disk it has the old content or the
+/// new one, never a part.
 ///
 ///     const std::span<const std::byte> parts[] = {header, body};
 ///     chainrule::write_file_atomically("weights.safetensors", parts);

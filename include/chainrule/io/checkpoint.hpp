@@ -1,13 +1,13 @@
 /// \file
-/// Saving a training and going on with it, on the same backend or another.
+/// Saving and resuming a training, on the same backend or another.
 ///
 ///     save_training(trainer, "run.safetensors");      // parameters, optimizer, progress
 ///     ...
 ///     load_training(trainer, "run.safetensors");      // of the same layers and rules
 ///     trainer.fit(data, {.epochs = 5, .seed = 7});    // the next 5 epochs
 ///
-/// On the backend where it was saved, and with the same seed, a training that is resumed takes the
-/// very steps that it would have taken. Where it was stopped within an epoch, the rest of that is
+/// A training that is resumed on the same backend with the same seed takes the same steps, bit for
+/// bit, as one that was not interrupted. Where it was stopped within an epoch, the rest of that is
 /// the first epoch of the next fit. The file holds all that io/weights.hpp writes, so
 /// load_weights reads it too, and tensors "optimizer.<slot>.<parameter>" beside that.
 #ifndef CHAINRULE_IO_CHECKPOINT_HPP
@@ -28,7 +28,7 @@ namespace detail {
 inline constexpr const char* rules_key = "optimizer";
 inline constexpr const char* steps_key = "steps";
 inline constexpr const char* epochs_key = "epochs";
-// Where the last epoch was stopped: files of before have none of these.
+// The place in an epoch that was stopped; files of version 0.1 do not have these keys.
 inline constexpr const char* done_key = "epoch_done";
 inline constexpr const char* samples_key = "epoch_samples";
 inline constexpr const char* seed_key = "epoch_seed";
@@ -49,7 +49,7 @@ inline constexpr const char* seed_key = "epoch_seed";
                             ", got ", found == metadata.end() ? "none" : name_text(found->second)));
 }
 
-/// All that a training has learned: the parameters, and the state of its optimizer.
+/// The parameters and states of a training's network and the state of its optimizer.
 template <class Trainer>
 [[nodiscard]] auto arenas_of(Trainer& trainer) {
   auto arenas = arenas_of_network(trainer.net());
@@ -62,7 +62,7 @@ template <class Trainer>
 
 }  // namespace detail
 
-/// Writes a training: the parameters of its network, the state of its optimizer and how far it is.
+/// Writes a training: the parameters of its network, the state of its optimizer and its progress.
 /// `metadata` is your own. Throws as save_weights does.
 template <class Trainer>
 void save_training(Trainer& trainer, const std::string& path,

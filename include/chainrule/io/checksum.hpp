@@ -1,6 +1,6 @@
 /// \file
 /// CRC-32, the checksum of IEEE 802.3, gzip and PNG. It finds every single flipped bit and every
-/// damaged run of up to 32 bits; it does not protect against somebody who forges a file.
+/// damaged run of up to 32 bits; it does not detect deliberate changes.
 ///
 ///     chainrule::crc32_sum sum;
 ///     sum.add(std::as_bytes(std::span{header}));  // as often as there are pieces

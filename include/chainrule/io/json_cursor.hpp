@@ -1,7 +1,7 @@
 /// \file
 /// Reads the JSON whose structure is known beforehand, strictly and front to back: the caller says
-/// what must come next, and everything else is an error. So there is no tree, no recursion that a
-/// hostile file could drive, and next to nothing to compile.
+/// what must come next, and everything else is an error. No tree is built, and the cursor itself
+/// does not recurse, whatever a file holds.
 ///
 ///     chainrule::detail::json_cursor in(R"({"rows":3})", "settings.json");
 ///     in.members([&](const std::string& key) {

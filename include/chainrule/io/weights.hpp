@@ -49,10 +49,10 @@ template <class Network>
 
 inline constexpr const char* layers_key = "layers";  // of version 0.1
 inline constexpr const char* model_key = "model";
-/// What the names of the tensors begin with that a training keeps beside the parameters.
+/// The prefix of the names of the optimizer's tensors.
 inline constexpr const char* state_prefix = "optimizer.";
 
-/// Adds what the library says to a user's metadata. Throws value_error if that has the key already.
+/// Adds a key of the library to a user's metadata. Throws value_error if the user has it already.
 inline void add_own_key(std::map<std::string, std::string>& metadata, const char* key,
                         std::string value) {
   if (!metadata.emplace(key, std::move(value)).second)
@@ -201,15 +201,15 @@ void save_weights(const Network& net, const std::string& path,
   detail::save_arenas(net, detail::arenas_of_network(net), path, std::move(metadata));
 }
 
-/// Throws io_error if no file can be made at `path` now: to be asked before an hour of training
-/// whose result is to be saved there. What is there stays untouched.
+/// Throws io_error if no file can be written at `path` now. Call it before a long training whose
+/// result is saved there. A file that exists is not changed.
 inline void require_can_save(const std::string& path) {
   const detail::write_target target = detail::find_write_target(path);
   const detail::temporary_file made_and_removed(target.folder, target.permissions, path);
 }
 
 /// Reads all parameters of `net` from a file that holds just these, of these shapes (what
-/// io/checkpoint.hpp saves beside them is passed over), and returns the file's metadata. Throws
+/// io/checkpoint.hpp saves beside them is ignored), and returns the file's metadata. Throws
 /// io_error if it cannot be read and format_error, naming what differs, if it is damaged or another
 /// network's; the network is then unchanged.
 template <class Network>

@@ -47,6 +47,7 @@ class embedding {
   }
   template <backend B>
   void backward(pass<B>& p, const_matrix<B>, const_matrix<B>, const_matrix<B> dy, matrix<B>) const {
+    if (!p.is_trained(w_)) return;
     const auto [dw, beta] = p.gradient_to_add(w_);
     const ops::scatter_op<B> op{{rows(p)}, vocabulary_};
     op.accumulate(p.backend(), dw, beta, with_columns(dy, features_));

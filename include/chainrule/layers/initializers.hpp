@@ -1,11 +1,10 @@
 /// \file
-/// How parameters begin: a small value that says which rule, and fills a matrix by it.
+/// Initialization of parameters: a small value that states a rule and fills a matrix with it.
 ///
 ///     dense{784, 128, relu{}}.weights(init::he_normal()).bias(init::constant(0.1))
 ///
-/// Numbers are drawn in double on the host, from a stream per parameter, so that a network begins
-/// with the same weights on every backend. (They stand with the layers, not with the network,
-/// because a layer's spec carries them and includes go down only.)
+/// Numbers are drawn in double on the host, from a stream per parameter, so that a seed gives the
+/// same weights on every backend.
 #ifndef CHAINRULE_LAYERS_INITIALIZERS_HPP
 #define CHAINRULE_LAYERS_INITIALIZERS_HPP
 

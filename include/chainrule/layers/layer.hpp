@@ -21,9 +21,10 @@
 ///       parameter_id w_;
 ///     };
 ///
-/// Shapes: x and dx are n × in.size(), y and dy are n × out.size(), rows without gaps but for the
-/// caller's matrices x and dx of a network's first layer. An empty dx
-/// is not wanted and not computed. x and y are those of the forward pass, in training.
+/// Shapes: x and dx are n × in.size(), y and dy are n × out.size(). Rows lie without gaps, except
+/// in the x and dx that the caller of a network gives it. An empty dx is not computed. In backward,
+/// x and y are those of the forward pass. A layer that reads the network's input as indices
+/// (plan::input_indices) gets an empty x and asks the pass for the indices.
 ///
 /// A layer may state extents in its type (`static_inputs`, `static_outputs`: features on the last
 /// axis, `dynamic` if unknown; `keeps_features` if it returns as many as it takes), which a network

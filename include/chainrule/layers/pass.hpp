@@ -4,7 +4,8 @@
 ///     auto p = net.make_pass(64);            // for up to 64 samples at a time
 ///     const auto logits = net.forward(x, p); // lives in p until its next use
 ///
-/// A network is const in a pass; threads run one network at the same time with a pass each.
+/// A pass does not change its network: threads may run one network at the same time, each with a
+/// pass of its own.
 ///
 /// A layer reads and writes what it declared when it was bound (layers/plan.hpp):
 ///
@@ -63,13 +64,13 @@ struct gradient_sum {
   double beta;
 };
 
-/// The numbers behind the handles of a plan, for up to `capacity` samples. Move-only.
+/// The memory behind the handles of a plan, for up to `capacity` samples. Move-only.
 template <backend B>
 class pass {
  public:
   pass() = default;
-  /// Memory for what the plan declares; with `training`, also for what
-  /// only a backward pass reads. Throws value_error unless capacity is at least 1.
+  /// Memory for what the plan declares; with `training`, also for what only a backward pass reads.
+  /// Throws value_error unless capacity is at least 1.
   pass(const B& be, std::shared_ptr<const plan> declared_plan, index_t capacity, bool training)
       : be_(be), plan_(std::move(declared_plan)), capacity_(capacity), has_training_(training) {
     if (capacity < 1)

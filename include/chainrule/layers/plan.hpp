@@ -240,7 +240,7 @@ class plan {
   [[nodiscard]] std::string scoped(std::string_view name) const {
     return scope_.path.empty() ? std::string(name) : detail::concat(scope_.path, ".", name);
   }
-  /// Names the layer whose output the next one is bound to, for messages.
+  /// Names the layer whose output the next one reads; without one that is the network's input.
   void produced_by(std::string layer) { producer_ = std::move(layer); }
 
   // What was declared.
@@ -348,7 +348,9 @@ class plan {
     constexpr index_t a = arena_plan::alignment;
     scratches_.push_back({scope_.peak, per_sample, rows, cols});
     scope_.peak.per_sample += (per_sample + a - 1) / a * a;
-    scope_.peak.once += (rows * cols + a - 1) / a * a;
+    scope_.peak.once += (detail::elements_of(rows, cols) + a - 1) / a * a;
+    detail::require_countable(scope_.peak.per_sample);
+    detail::require_countable(scope_.peak.once);
     scope_.top = scope_.peak;
     return {static_cast<index_t>(scratches_.size()) - 1};
   }

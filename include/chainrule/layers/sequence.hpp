@@ -209,6 +209,7 @@ class concat {
                                          " cannot be put side by side on the last axis"));
       branches_.push_back({out, p.intermediate(out.size()), {}});
       features += out.last();
+      detail::require_countable(features);
     };
     layers_.each(bind_one);
     for (branch& b : branches_) b.gradient = p.scratch(b.out.size());

@@ -1,12 +1,12 @@
 /// \file
-/// `dead_units`: how many outputs of each layer are 0 whatever the sample.
+/// `dead_units`: the number of outputs of each layer that are 0 for every sample.
 ///
 ///     network net{be, dense{784, 128, relu{}}, dense{128, 10}};
 ///     const std::vector<index_t> dead = dead_units(net, images.view());
 ///     if (2 * dead[0] > 128) ...;  // try a smaller rate, or leaky_relu
 ///
 /// A ReLU that is 0 for every sample gets no gradient, and stays so: it is dead. One step that is
-/// too large can kill many. See also network/gradient_norms.hpp.
+/// too large can do this to many units. See also network/gradient_norms.hpp.
 #ifndef CHAINRULE_NETWORK_DEAD_UNITS_HPP
 #define CHAINRULE_NETWORK_DEAD_UNITS_HPP
 
@@ -32,7 +32,7 @@ template <backend B>
 [[nodiscard]] std::vector<index_t> dead_units(const network<B>& net,
                                               std::type_identity_t<const_matrix<B>> x) {
   if (x.rows() < 1)
-    throw value_error("dead units are those that no sample wakes; there are no samples");
+    throw value_error("dead units are counted over samples, and there are no samples");
   const B& be = net.backend();
   pass<B> p = net.make_pass(x.rows());
   net.forward(x, p);

@@ -1,12 +1,12 @@
 /// \file
-/// `gradient_norms`: how large the gradient of each layer is.
+/// `gradient_norms`: the norm of the gradient of each layer.
 ///
 ///     t.fit(train, {.epochs = 1});
 ///     for (const double norm : gradient_norms(net, t.gradients())) std::printf("%g\n", norm);
 ///
-/// Norms that fall from the last layer to the first by many powers of ten are a gradient that
-/// vanishes, norms that grow one that explodes: see the first weights (layers/initializers.hpp) and
-/// the activation. See also network/dead_units.hpp.
+/// Norms that fall by many powers of ten from the last layer to the first show a vanishing
+/// gradient, norms that grow an exploding one: change the initialization (layers/initializers.hpp)
+/// or the activation. See also network/dead_units.hpp.
 #ifndef CHAINRULE_NETWORK_GRADIENT_NORMS_HPP
 #define CHAINRULE_NETWORK_GRADIENT_NORMS_HPP
 

@@ -184,7 +184,7 @@ template <backend B>
   if (d.kind == repeat<flatten>::name) return repeat(extent_of(d, "times"), inner_layer<B>(d));
   if (d.kind == frozen<flatten>::name) return frozen(inner_layer<B>(d));
   if (d.kind == in_group<flatten>::name)
-    return in_group(static_cast<int>(extent_of(d, "group")), inner_layer<B>(d));
+    return in_group(number_of<int>(d, text_of(d, d.extents, "group")), inner_layer<B>(d));
   refuse_description(d, "the library has no such layer; add a factory to layer_factories");
 }
 
@@ -241,7 +241,7 @@ template <backend B>
   }
   const shape& in = found->second.is_known() ? found->second : net.input_shape();
   network<B> part(net.backend(), {input(in), detail::layer_of<B>(d)});
-  part.assign_from(net, "0.", detail::concat(name, "."));
+  part.assign_from(net, [&](const std::string& own) { return std::string(name) + own.substr(1); });
   return part;
 }
 

@@ -9,10 +9,9 @@
 ///     for (index_t width : widths) layers.push_back(dense{width, relu{}});
 ///     network<cpu> deep{cpu{}, layers};
 ///
-/// There is one type, `network<B>`, for both: functions take a `network<B>&`. A network of listed
-/// layers adds to it that it can be made again on another backend (`to`). Extents that do not fit
-/// fail to compile where they stand in the types (`dense<784, 128>{}`), and with a shape_error
-/// where they are values.
+/// Both are of the type `network<B>`: functions take a `network<B>&`. Extents that do not fit fail
+/// to compile where they stand in the types (`dense<784, 128>{}`), and throw a shape_error where
+/// they are values. See also network/model.hpp (layers as a value, without a backend).
 #ifndef CHAINRULE_NETWORK_NETWORK_HPP
 #define CHAINRULE_NETWORK_NETWORK_HPP
 
@@ -50,7 +49,7 @@ class network<B> {
  public:
   using backend_type = B;
 
-  /// Binds copies of the layers one after another; parameters get their first values from seed 0.
+  /// Binds copies of the layers one after another and initializes the parameters from seed 0.
   /// Throws shape_error if neighbours do not fit, value_error if there are none.
   network(const B& be, std::vector<any_layer<B>> layers)
       : be_(be), unbound_(std::move(layers)), layers_(unbound_) {
@@ -69,7 +68,7 @@ class network<B> {
     states_ = arena<B>(be_, plan_->state_arena());
     initialize(0);
   }
-  /// Says that there are no layers.
+  /// Refuses, at compile time, a network without layers.
   template <class None = void>
   explicit network(const B& be) : be_(be) {
     static_assert(!std::is_void_v<None>, "chainrule: a network needs at least one layer");
@@ -126,7 +125,7 @@ class network<B> {
     throw value_error(detail::concat("the network has no parameter '", name,
                                      "'; they are named like '0.weight'"));
   }
-  /// How many numbers can be learned.
+  /// The number of elements of all parameters.
   [[nodiscard]] index_t parameter_count() const {
     index_t count = 0;
     for (const parameter& p : parameter_list()) count += p.place.rows * p.place.cols;
@@ -147,7 +146,7 @@ class network<B> {
     return moved;
   }
 
-  /// Gives parameters and state their first values; a seed gives the same values on any backend.
+  /// Initializes parameters and state; a seed gives the same values on every backend.
   void initialize(std::uint64_t seed) {
     std::uint64_t stream = 0;
     for (const parameter& p : declared().parameters())
@@ -160,14 +159,20 @@ class network<B> {
   /// parameters or states are others.
   template <chainrule::backend From>
   void assign(const network<From>& other) {
+    require_same("parameter", declared().parameters(), other.declared().parameters());
+    require_same("state", declared().states(), other.declared().states());
+    assign_from(other, [](const std::string& name) { return name; });
+  }
+  /// Copies to each parameter and state that which is named name_in_other(its name) in another
+  /// network. Throws value_error if there is none.
+  template <chainrule::backend From, class Name>
+  void assign_from(const network<From>& other, const Name& name_in_other) {
     const auto& mine = declared();
     const auto& theirs = other.declared();
-    require_same("parameter", mine.parameters(), theirs.parameters());
-    require_same("state", mine.states(), theirs.states());
-    const auto parameters = values_for(mine.parameters(), theirs.parameters(), other.backend(),
-                                       other.parameters(), parameters_);
-    const auto states =
-        values_for(mine.states(), theirs.states(), other.backend(), other.states(), states_);
+    const auto parameters = values_for(parameters_, mine.parameters(), other.backend(),
+                                       other.parameters(), theirs.parameters(), name_in_other);
+    const auto states = values_for(states_, mine.states(), other.backend(), other.states(),
+                                   theirs.states(), name_in_other);
     assign_elements(be_, parameters_, parameters);
     assign_elements(be_, states_, states);
   }
@@ -250,8 +255,8 @@ class network<B> {
                                        "; use make_gradients() of this network"));
   }
 
-  /// Makes the states that a pass of training computed those of the network; a pass of inference
-  /// changes nothing. Throws shape_error if the pass is another network's.
+  /// Copies the states that a pass of training computed to the network; a pass of inference changes
+  /// nothing. Throws shape_error if the pass is another network's.
   void commit(const pass<B>& p) {
     p.require_plan(declared());
     if (p.training() && !declared().states().empty()) be_.copy(states_.all(), p.new_states().all());
@@ -272,7 +277,7 @@ class network<B> {
     return predict_rows(x);
   }
 
-  /// Says what is wrong where the samples are no matrix of this backend.
+  /// Refuses, at compile time, samples that are not a matrix of this backend.
   template <class Samples>
   requires(!std::convertible_to<Samples, const_matrix<B>> &&
            !indices_of<Samples, B>) tensor<B> predict(const Samples&)
@@ -308,29 +313,10 @@ class network<B> {
     const auto begin = unbound_.end() - depth() + first;  // an input before them has no number
     layers.insert(layers.end(), begin, begin + count);
     network part(be_, std::move(layers));
-    for (index_t i = 0; i < count; ++i)
-      part.assign_from(*this, detail::concat(i, "."), detail::concat(first + i, "."));
+    part.assign_from(*this, [&](const std::string& name) {
+      return std::to_string(first + std::stoll(name)) + name.substr(name.find('.'));
+    });
     return part;
-  }
-
-  /// Assigns each parameter and state whose name begins with `prefix` the values of that of `from`
-  /// which is named alike behind `prefix_of_source`. Throws value_error if there is none.
-  void assign_from(const network& from, std::string_view prefix,
-                   std::string_view prefix_of_source) {
-    const auto copy = [&](arena<B>& to, const std::vector<parameter>& mine, const arena<B>& source,
-                          const std::vector<parameter>& theirs) {
-      for (const parameter& p : mine) {
-        if (!p.name.starts_with(prefix)) continue;
-        const std::string name = std::string(prefix_of_source) + p.name.substr(prefix.size());
-        const auto found = std::find_if(theirs.begin(), theirs.end(),
-                                        [&](const parameter& q) { return q.name == name; });
-        if (found == theirs.end())
-          throw value_error(detail::concat("the network has no parameter or state '", name, "'"));
-        be_.copy(to[p.place], source[found->place]);
-      }
-    };
-    copy(parameters_, declared().parameters(), from.parameters_, from.declared().parameters());
-    copy(states_, declared().states(), from.states_, from.declared().states());
   }
 
   /// The network as data: the shape of its input and its layers.
@@ -419,21 +405,26 @@ class network<B> {
                                          theirs[i].name, " of ", to_string(theirs[i].extents)));
   }
 
-  /// All elements for an arena of this network, from one in which slots have other places.
-  template <chainrule::backend From>
-  [[nodiscard]] static std::vector<scalar_t<B>> values_for(const std::vector<parameter>& mine,
-                                                           const std::vector<parameter>& theirs,
-                                                           const From& from_be,
-                                                           const arena<From>& from,
-                                                           const arena<B>& to) {
+  /// All elements for an arena of this network, from one in which slots may have other places.
+  template <chainrule::backend From, class Name>
+  [[nodiscard]] static std::vector<scalar_t<B>> values_for(
+      const arena<B>& to, const std::vector<parameter>& mine, const From& from_be,
+      const arena<From>& from, const std::vector<parameter>& theirs, const Name& name_in_other) {
     const std::vector<scalar_t<From>> values = to_host(from_be, from.all());
     auto result = detail::host_vector<scalar_t<B>>(to.all().cols());
     const auto first = [](const arena_plan& plan, const chainrule::slice& s) {
       return plan.begin(s.region) + s.offset;
     };
-    for (std::size_t i = 0; i < mine.size(); ++i)
-      std::copy_n(values.begin() + first(from.plan(), theirs[i].place), mine[i].extents.size(),
-                  result.begin() + first(to.plan(), mine[i].place));
+    for (const parameter& p : mine) {
+      const std::string name = name_in_other(p.name);
+      const auto found = std::find_if(theirs.begin(), theirs.end(),
+                                      [&](const parameter& q) { return q.name == name; });
+      if (found == theirs.end() || found->extents != p.extents)
+        throw value_error(
+            detail::concat("the other network has no '", name, "' of ", to_string(p.extents)));
+      std::copy_n(values.begin() + first(from.plan(), found->place), p.extents.size(),
+                  result.begin() + first(to.plan(), p.place));
+    }
     return result;
   }
 
@@ -454,7 +445,7 @@ class network : public network<B> {
                 "produces; compare the extents in the types of neighbouring layers");
 
  public:
-  /// Binds the layers one after another; parameters get their first values from seed 0. Throws
+  /// Binds the layers one after another and initializes the parameters from seed 0. Throws
   /// shape_error if neighbours do not fit.
   explicit network(const B& be, const Layers&... layers)
       : network<B>(be, std::vector<any_layer<B>>{any_layer<B>(layers)...}), listed_(layers...) {}
