@@ -148,6 +148,9 @@ struct minimum {
 
 }  // namespace reduction
 
+using maximum [[deprecated("write reduction::maximum")]] = reduction::maximum;
+using minimum [[deprecated("write reduction::minimum")]] = reduction::minimum;
+
 /// The factor of out = (the sum of f(in...)) + beta out. With beta = 0, out is not read: NaN in it
 /// does not matter.
 struct reduce_scalars {

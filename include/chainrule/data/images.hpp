@@ -8,7 +8,7 @@
 ///     train.image(3);  // height x width
 ///     train.labels[3];
 ///
-/// See also data/mnist.hpp and data/synthetic_digits.hpp (where they come from), data/sampler.hpp.
+/// See also data/mnist.hpp (where they come from), data/sampler.hpp.
 #ifndef CHAINRULE_DATA_IMAGES_HPP
 #define CHAINRULE_DATA_IMAGES_HPP
 

@@ -30,12 +30,7 @@ namespace detail {
 
 /// The random streams of the data headers: one name each in the upper half, a running number in
 /// the lower, so that no two of them ever draw the same numbers from one seed.
-enum class data_stream : std::uint32_t {
-  shuffle = 0x73687566,
-  split = 0x73706c74,
-  synthetic_label = 0x64696c61,
-  synthetic_pixels = 0x64697069
-};
+enum class data_stream : std::uint32_t { shuffle = 0x73687566, split = 0x73706c74 };
 
 [[nodiscard]] constexpr std::uint64_t stream_of(data_stream name, std::uint64_t number) {
   return (std::uint64_t{static_cast<std::uint32_t>(name)} << 32U) + number;
