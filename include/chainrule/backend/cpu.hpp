@@ -92,7 +92,7 @@ class basic_cpu {
   /// f calls run on its thread alone. The first exception is thrown here, after the others have
   /// run.
   template <class F>
-  void each_part(index_t count, F&& f) const {
+  void parallel_for(index_t count, F&& f) const {
     pool_->for_each(count, f);
   }
 

@@ -111,14 +111,14 @@ class optimizer {
   /// several ranges at the same time; they are used while they are in cache.
   template <class Complete>
   void update(arena<B>& parameters, const arena<B>& gradients,
-              const Complete& complete) requires forking_backend<B> {
+              const Complete& complete) requires parallel_backend<B> {
     constexpr index_t piece = 8192;
     require_plan(parameters, gradients);
     send_scalars();
     // A rule that measures the whole gradient has to wait for it.
     constexpr bool measures = measures_gradient<first_rule>;
     each_range([&](index_t region, index_t begin, index_t size) {
-      be_.each_part((size + piece - 1) / piece, [&](index_t i) {
+      be_.parallel_for((size + piece - 1) / piece, [&](index_t i) {
         const index_t first = i * piece;
         const index_t count = first + piece < size ? piece : size - first;
         complete(begin + first, count);

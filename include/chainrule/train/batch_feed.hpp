@@ -6,7 +6,7 @@
 ///     ...                                 // writes feed.losses({0, n}), feed.correct({0, n})
 ///     feed.next(n);
 ///
-/// Where the backend can count in its own memory (`counting_backend`), nothing of this depends on
+/// Where the backend can count in its own memory (`has_device_counter`), nothing of this depends on
 /// a value of the host's, so a step can be recorded once and replayed, unless the inputs are
 /// streamed: those the host sends. Elsewhere the host counts, and parts of a batch may be loaded
 /// one by one, also at the same time.
@@ -37,7 +37,7 @@ class batch_feed {
         order_(be.template allocate<std::int32_t>(data.count())),
         figures_(be, 2, data.count()),
         loader_(be, data, capacity) {
-    if constexpr (counting_backend<B>) {
+    if constexpr (has_device_counter<B>) {
       batch_figures_ = tensor<B>(be, 2, capacity);
       be.map(fn::fill{0}, batch_figures_.view());  // `correct` is not always written
       count_ = std::make_unique<counter_t<B>>(be);
@@ -53,7 +53,7 @@ class batch_feed {
 
   /// Counts the passes from 0 again.
   void restart() {
-    if constexpr (counting_backend<B>) be_->restart(*count_);
+    if constexpr (has_device_counter<B>) be_->restart(*count_);
   }
 
   /// Goes to the beginning of an epoch of that order, in batches of `size`. The order must live as
@@ -63,7 +63,7 @@ class batch_feed {
     host_order_ = order;
     size_ = size;
     first_ = 0;
-    if constexpr (counting_backend<B>) be_->set(*count_, 0);
+    if constexpr (has_device_counter<B>) be_->set(*count_, 0);
   }
 
   /// Gathers these samples of the batch to come; where the backend counts, all of them.
@@ -74,7 +74,7 @@ class batch_feed {
                              ? std::span<const std::int32_t>{}
                              : host_order_.subspan(static_cast<std::size_t>(first_ + r.first),
                                                    static_cast<std::size_t>(r.count));
-    if constexpr (counting_backend<B>)
+    if constexpr (has_device_counter<B>)
       loader_.load(data, typename B::counted_rows{order_.view(), *count_, size_}, numbers,
                    inputs(r), targets(r));
     else
@@ -95,9 +95,9 @@ class batch_feed {
 
   /// Keeps the figures of the n samples, and goes on to the next.
   void next(index_t n) {
-    if constexpr (counting_backend<B>) {
-      be_->place(figures_.view(), const_matrix<B>(batch_figures_.view()).block(0, 0, 2, n), *count_,
-                 size_);
+    if constexpr (has_device_counter<B>) {
+      be_->copy_at(figures_.view(), const_matrix<B>(batch_figures_.view()).block(0, 0, 2, n),
+                   *count_, size_);
       be_->advance(*count_);
     }
     first_ += n;
@@ -114,7 +114,7 @@ class batch_feed {
 
  private:
   [[nodiscard]] matrix<B> figures_of_batch(index_t row, row_range r) {
-    if constexpr (counting_backend<B>)
+    if constexpr (has_device_counter<B>)
       return {batch_figures_.view().block(row, r.first, 1, r.count).data(), r.count, 1};
     else
       return {figures_.view().block(row, first_ + r.first, 1, r.count).data(), r.count, 1};

@@ -84,14 +84,14 @@ class step_plan {
     work();
   }
 };
-template <recording_backend B>
+template <capturing_backend B>
 class step_plan<B> {
  public:
   template <class Work>
   void run(const B& be, Work&& work) {
     // The first step builds the kernels and fills the pool of memory: neither can be recorded.
     if (has_run_ && can_record_ && !recorded_) try {
-        recorded_.emplace(be.record(work));
+        recorded_.emplace(be.capture(work));
       } catch (const backend_error&) {  // nothing has been done, and work() says what is wrong
         can_record_ = false;
       }
@@ -105,7 +105,7 @@ class step_plan<B> {
  private:
   bool has_run_ = false;
   bool can_record_ = true;
-  std::optional<decltype(std::declval<const B&>().record(std::declval<void (*)()>()))> recorded_;
+  std::optional<decltype(std::declval<const B&>().capture(std::declval<void (*)()>()))> recorded_;
 };
 
 /// The scope of a step; of a backend that has none, nothing.
@@ -182,7 +182,7 @@ class basic_trainer {
       const index_t samples = data.count() - before;
       const index_t merged = merged_in(samples);
       const batch_range batches(samples - merged, batch);
-      if constexpr (counting_backend<B>) plan_steps(batches.size(), most_batches);
+      if constexpr (has_device_counter<B>) plan_steps(batches.size(), most_batches);
       const auto start = std::chrono::steady_clock::now();
       const auto seconds = [&] {
         return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -198,7 +198,7 @@ class basic_trainer {
           full_batch.run(be_, work);
         else
           work();
-        if constexpr (counting_backend<B>) count_step();
+        if constexpr (has_device_counter<B>) count_step();
         done += n;
         place_ = last ? epoch_place{} : epoch_place{before + done, data.count(), options.seed};
         const batch_report report{epoch,
@@ -323,7 +323,7 @@ class basic_trainer {
   basic_trainer(network<B>& net, bool may_cut)
       : net_(net),
         be_(net.backend()),
-        may_cut_(forking_backend<B> && may_cut && net.declared().is_cut_by_samples()),
+        may_cut_(parallel_backend<B> && may_cut && net.declared().is_cut_by_samples()),
         parts_(net),
         scale_(net.backend(), 1, 1) {}
 
@@ -341,11 +341,11 @@ class basic_trainer {
     [[maybe_unused]] const detail::step_scope_of<B> scope{};
     const pass_phase<B> p = phase_of_step(first_pass);
     const index_t parts = parts_.number(n);
-    if constexpr (forking_backend<B>)
-      be_.each_part(parts, [&](index_t i) { differentiate(data, i, parts, n, p); });
+    if constexpr (parallel_backend<B>)
+      be_.parallel_for(parts, [&](index_t i) { differentiate(data, i, parts, n, p); });
     else
       differentiate(data, 0, 1, n, p);
-    if constexpr (counting_backend<B>)
+    if constexpr (has_device_counter<B>)
       update_planned(net_.parameters(), parts_.total(), feed_.count());
     else if (parts > 1)
       update(net_.parameters(), parts_, parts);
@@ -373,7 +373,7 @@ class basic_trainer {
   /// The pass of the step under way: where the backend counts, it is the first of this call of fit
   /// and as many more as are counted.
   [[nodiscard]] pass_phase<B> phase_of_step(const phase& first_pass) const {
-    if constexpr (counting_backend<B>)
+    if constexpr (has_device_counter<B>)
       return {first_pass, &feed_.count()};
     else
       return phase::train(first_pass.seed, static_cast<std::uint64_t>(steps()));
@@ -562,7 +562,7 @@ class trainer final : public basic_trainer<B> {
     optimizer_.update(parameters, gradients);
   }
   void update(arena<B>& parameters, batch_parts<B>& parts, index_t count) override {
-    if constexpr (forking_backend<B>)
+    if constexpr (parallel_backend<B>)
       optimizer_.update(parameters, parts.total(), [&](index_t first, index_t elements) {
         parts.add_gradients(be_, count, first, elements);
       });
@@ -572,7 +572,7 @@ class trainer final : public basic_trainer<B> {
   void plan_steps(index_t count, index_t most) override { optimizer_.plan_steps(count, most); }
   void update_planned(arena<B>& parameters, const arena<B>& gradients,
                       const counter_t<B>& at) override {
-    if constexpr (counting_backend<B>)
+    if constexpr (has_device_counter<B>)
       optimizer_.update_planned(parameters, gradients, at);
     else
       (void)parameters, (void)gradients, (void)at;  // never called

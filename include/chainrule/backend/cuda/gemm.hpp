@@ -22,7 +22,7 @@
 #include <type_traits>
 
 #include "chainrule/backend/cuda/api.hpp"
-#include "chainrule/backend/device/library_product.hpp"
+#include "chainrule/backend/device/vendor_gemm.hpp"
 
 namespace chainrule::device {
 
@@ -57,7 +57,7 @@ class cuda_blas {
   /// Queues a product; false if the library cannot compute it, and then nothing is queued. Without
   /// `may_plan` it cannot compute what it has not computed before. Throws backend_error.
   template <std::floating_point T>
-  bool multiply(const library_product<void*, T>& p, bool may_plan) {
+  bool multiply(const vendor_gemm<void*, T>& p, bool may_plan) {
     if (p.inner == 0 || p.count > std::numeric_limits<std::int32_t>::max() ||
         !has_rows(p.c, p.rows, p.cols) ||
         !has_rows(p.a, p.a.transposed ? p.inner : p.rows, p.a.transposed ? p.rows : p.inner) ||
@@ -103,8 +103,7 @@ class cuda_blas {
   }
   /// Whether the rows of a matrix lie one behind the other, as libraries demand.
   template <class T>
-  [[nodiscard]] static bool has_rows(const library_matrix<void*, T>& m, index_t rows,
-                                     index_t cols) {
+  [[nodiscard]] static bool has_rows(const vendor_matrix<void*, T>& m, index_t rows, index_t cols) {
     return rows == 1 || m.stride >= cols;
   }
   /// The power of two, 256 at most, that an address is a multiple of: algorithms differ in what
@@ -115,12 +114,12 @@ class cuda_blas {
   }
   /// That of all matrices of a batch.
   template <class T>
-  [[nodiscard]] static std::uint32_t alignment(const library_matrix<void*, T>& m) {
+  [[nodiscard]] static std::uint32_t alignment(const vendor_matrix<void*, T>& m) {
     return alignment(address(m.data), static_cast<std::size_t>(m.step) * sizeof(T));
   }
 
   template <class T>
-  [[nodiscard]] plan* plan_of(const library_product<void*, T>& p, bool may_plan) {
+  [[nodiscard]] plan* plan_of(const vendor_gemm<void*, T>& p, bool may_plan) {
     const std::uint32_t align_a = alignment(p.a);
     const std::uint32_t align_b = alignment(p.b);
     const std::uint32_t align_c = alignment(p.c);
@@ -154,7 +153,7 @@ class cuda_blas {
   }
 
   template <class T>
-  [[nodiscard]] plan make_plan(const library_product<void*, T>& p, std::uint32_t align_a,
+  [[nodiscard]] plan make_plan(const vendor_gemm<void*, T>& p, std::uint32_t align_a,
                                std::uint32_t align_b, std::uint32_t align_c) {
     constexpr bool single = sizeof(T) == sizeof(float);
     const cudaDataType_t type = single ? CUDA_R_32F : CUDA_R_64F;
@@ -212,13 +211,13 @@ class cuda_blas {
         "cublasLtMatmulDescSetAttribute");
   }
 
-  [[nodiscard]] static cublasLtEpilogue_t epilogue_of(library_epilogue f, bool has_bias) {
+  [[nodiscard]] static cublasLtEpilogue_t epilogue_of(vendor_epilogue f, bool has_bias) {
     switch (f) {
-      case library_epilogue::none:
+      case vendor_epilogue::none:
         break;
-      case library_epilogue::relu:
+      case vendor_epilogue::relu:
         return has_bias ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_RELU;
-      case library_epilogue::gelu_tanh:
+      case vendor_epilogue::gelu_tanh:
         return has_bias ? CUBLASLT_EPILOGUE_GELU_BIAS : CUBLASLT_EPILOGUE_GELU;
     }
     return has_bias ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_DEFAULT;
@@ -226,7 +225,7 @@ class cuda_blas {
 
   /// The column-major matrix that a row-major one of rows x cols is, or a batch of them.
   template <class T>
-  [[nodiscard]] static auto layout(cudaDataType_t type, const library_matrix<void*, T>& m,
+  [[nodiscard]] static auto layout(cudaDataType_t type, const vendor_matrix<void*, T>& m,
                                    index_t rows, index_t cols, index_t count) {
     cublasLtMatrixLayout_t made = nullptr;
     require(Api::create_layout(&made, type, static_cast<std::uint64_t>(cols),

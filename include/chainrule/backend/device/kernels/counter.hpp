@@ -22,7 +22,7 @@ namespace chainrule::device {
 }
 
 /// target(i, count * step + j) = source(i, j)
-[[nodiscard]] inline std::string place_kernel() {
+[[nodiscard]] inline std::string copy_at_kernel() {
   return R"(KERNEL cr_main(long rows, long cols, GLOBAL real* target, long target_at, long target_row,
             GLOBAL const real* source, long source_at, long source_row,
             GLOBAL const int* count, long count_at, long step) {

@@ -74,8 +74,8 @@ struct row_task {
   return row_kernel(
       team, "",
       fold(team, "max", fold_maximum, "", "X(j)") +
-          fold(team, "winner", fold_minimum, "", "(X(j) == max ? (real)j : cr_infinity)") +
-          "    if (leads) OUT(0) = winner;\n");
+          fold(team, "argmax", fold_minimum, "", "(X(j) == max ? (real)j : cr_infinity)") +
+          "    if (leads) OUT(0) = argmax;\n");
 }
 
 /// out(i) = the loss of row i and, if wanted, g = `scale` times its gradient; g may be x. Further
