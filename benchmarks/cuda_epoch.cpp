@@ -1,11 +1,11 @@
 /// \file
 /// Time per epoch and per step of the nets of nets.hpp, and of one 4096 wide, on an NVIDIA GPU,
-/// beside the products of a step alone: by cuBLASLt in the same precision, recorded as the step is.
+/// beside the products of a step alone: by cuBLASLt in the same precision, captured as the step is.
 ///
 ///     build/benchmarks/cuda_epoch          # all nets
 ///     build/benchmarks/cuda_epoch C D      # some
 ///
-/// Needs no Google Benchmark. Of five epochs the fastest counts, for the first records the step.
+/// Needs no Google Benchmark. Of five epochs the fastest counts, for the first captures the step.
 /// CHAINRULE_MNIST names a folder with images, else they are synthetic. Exit status 77 without a
 /// device, 1 if a net did not learn.
 
@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "chainrule/backend/cuda.hpp"
-#include "chainrule/backend/device/recording.hpp"
+#include "chainrule/backend/device/graph_capture.hpp"
 #include "nets.hpp"
 
 namespace {
@@ -52,7 +52,7 @@ double products_of_step(const cuda& be, const net_shape& s) {
     }
   };
   work();
-  const device::recording<cuda_runtime> step(be.runtime(), work);
+  const device::captured_graph<cuda_runtime> step(be.runtime(), work);
   double best = std::numeric_limits<double>::infinity();
   for (int run = 0; run < 10; ++run) {
     be.synchronize();

@@ -1,6 +1,6 @@
 /// \file
 /// The latencies that decide how a training step is laid out on an NVIDIA GPU, in microseconds:
-/// kernels in a recorded step, barriers within a kernel, small products with each epilogue.
+/// kernels in a captured step, barriers within a kernel, small products with each epilogue.
 ///
 ///     build/benchmarks/cuda_latency
 ///
@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "chainrule/backend/cuda.hpp"
-#include "chainrule/backend/device/recording.hpp"
+#include "chainrule/backend/device/graph_capture.hpp"
 #ifdef CHAINRULE_BENCHMARK_OPENCL
 #include "chainrule/backend/opencl.hpp"
 #endif
@@ -25,7 +25,7 @@ namespace {
 
 using namespace chainrule;
 using runtime = std::shared_ptr<cuda_runtime>;
-using recording = device::recording<cuda_runtime>;
+using captured_graph = device::captured_graph<cuda_runtime>;
 
 /// Microseconds for one of the `count` parts of `work`, which is queued and waited for.
 double microseconds(const runtime& r, int count, const std::function<void()>& work) {
@@ -45,10 +45,10 @@ double microseconds(const runtime& r, int count, const std::function<void()>& wo
   return runs[7];
 }
 
-/// The same for work that is recorded, `times` of it in a step and the step replayed 20 times.
-double recorded(const runtime& r, int times, const std::function<void()>& work) {
+/// The time of work that is captured `times` times in a step, which is replayed 20 times.
+double replayed(const runtime& r, int times, const std::function<void()>& work) {
   work();
-  const recording step(r, [&] {
+  const captured_graph step(r, [&] {
     for (int i = 0; i < times; ++i) work();
   });
   return microseconds(r, 20 * times, [&] {
@@ -78,10 +78,10 @@ void launches(const runtime& r) {
       }));
   row("an empty kernel, launched and waited for", microseconds(r, 1, launch));
   for (const int times : {1, 10, 100})
-    row(detail::concat("an empty kernel in a recorded step of ", times),
-        recorded(r, times, launch));
-  const recording one(r, launch);
-  row("a recorded step of one kernel, replayed and waited for",
+    row(detail::concat("an empty kernel in a captured step of ", times),
+        replayed(r, times, launch));
+  const captured_graph one(r, launch);
+  row("a captured step of one kernel, replayed and waited for",
       microseconds(r, 1, [&] { one.replay(); }));
 }
 
@@ -168,7 +168,7 @@ void cluster_barrier(const runtime& r) {
   }
 }
 
-/// Products of training steps in a recorded step of 20 that depend on each other.
+/// Products of training steps in a captured step of 20 that depend on each other.
 void products(const cuda& be) {
   struct size {
     const char* what;
@@ -196,7 +196,7 @@ void products(const cuda& be) {
           detail::concat("product ", s.what, " (", s.m, " x ", s.n, " x ", s.k, "), ", epilogue);
       const gemm_operand<const_matrix<cuda>> left(a, s.flip_a);
       const gemm_operand<const_matrix<cuda>> right(b, s.flip_b);
-      row(name, recorded(be.runtime(), 20, [&] { be.gemm(c, left, right, {}, f, in...); }));
+      row(name, replayed(be.runtime(), 20, [&] { be.gemm(c, left, right, {}, f, in...); }));
     };
     measure("plain", fn::identity{});
     if (s.flip_a || s.flip_b) continue;

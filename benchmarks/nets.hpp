@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <vector>
 
+#include "../examples/support/synthetic_digits.hpp"
 #include "chainrule/chainrule.hpp"
 #include "shapes.hpp"
 
@@ -33,7 +34,7 @@ void with_network(const net_shape& s, const B& be, Use&& use) {
 /// 60,000 images to learn: those in the folder that CHAINRULE_MNIST names, else synthetic ones.
 [[nodiscard]] inline chainrule::labelled_images training_images() {
   const char* folder = std::getenv("CHAINRULE_MNIST");
-  if (folder == nullptr || *folder == '\0') return chainrule::synthetic_digits(60000, 1);
+  if (folder == nullptr || *folder == '\0') return synthetic_digits(60000, 1);
   return chainrule::load_mnist(folder, folder).train;
 }
 

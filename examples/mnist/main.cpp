@@ -7,7 +7,7 @@
 #include <new>
 #include <type_traits>
 
-#include "chainrule/data/synthetic_digits.hpp"
+#include "../support/synthetic_digits.hpp"
 #include "options.hpp"
 #include "run.hpp"
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "../support/synthetic_digits.hpp"
 #include "experiment.hpp"
 
 using namespace chainrule;

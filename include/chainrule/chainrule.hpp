@@ -9,7 +9,6 @@
 
 #include "chainrule/backend/cpu.hpp"
 #include "chainrule/data/mnist.hpp"
-#include "chainrule/data/synthetic_digits.hpp"
 #include "chainrule/layers/activation.hpp"
 #include "chainrule/layers/dense.hpp"
 #include "chainrule/layers/dropout.hpp"

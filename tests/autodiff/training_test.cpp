@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "../../benchmarks/taped_net.hpp"
+#include "../../examples/support/synthetic_digits.hpp"
 #include "conformance/backends.hpp"
 #include "support/catch.hpp"
 

@@ -145,7 +145,7 @@ TEST_CASE("a name that is none says which there are") {
   CHECK(!complaint_of("").empty());
   CHECK(!complaint_of("CPU").empty());
   CHECK(!complaint_of("auto:1").empty());
-  CHECK(complaint_of("cpu:2") == "the backend cpu has one device: leave away ':2'");
+  CHECK(complaint_of("cpu:2") == "the backend cpu has one device: leave out ':2'");
 }
 
 TEST_CASE("a named backend that cannot be used is an error with the reason") {

@@ -1,4 +1,4 @@
-// The backend over the CUDA runtime: which products the library computes, and recorded steps.
+// The backend over the CUDA runtime: which products the library computes, and captured steps.
 
 #include <cmath>
 #include <memory>
@@ -19,7 +19,7 @@ namespace {
 
 template <class T>
 using fake_backend = device_backend<fake_runtime, T>;
-static_assert(recording_backend<fake_backend<float>>);
+static_assert(capturing_backend<fake_backend<float>>);
 
 /// A product of 4 x 3 by 3 x 2 with a bias; `done` says by what the last one was computed.
 template <class T>
@@ -138,7 +138,7 @@ TEST_CASE("an operand is the result itself or no part of it", "[cuda][gemm][map]
   }
 }
 
-TEST_CASE("a step is recorded and replayed through the backend", "[cuda][recording]") {
+TEST_CASE("a step is captured and replayed through the backend", "[cuda][capture]") {
   {
     products<float> p;
     const auto& be = p.be;
@@ -149,7 +149,7 @@ TEST_CASE("a step is recorded and replayed through the backend", "[cuda][recordi
     work();
     CHECK(be.statistics().launches == 3);
     fake_cuda::now().launches.clear();
-    const auto step = be.record(work);
+    const auto step = be.capture(work);
     CHECK(fake_cuda::now().launches.empty());
     be.replay(step);
     be.replay(step);

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "chainrule/backend/device/device_backend.hpp"
-#include "chainrule/backend/device/recording.hpp"
+#include "chainrule/backend/device/graph_capture.hpp"
 #include "cuda/fake_cuda.hpp"
 #include "support/catch.hpp"
 
@@ -31,7 +31,7 @@ void work() {
   be.upload(part, matrix_view<const float>(host.data(), 4, 4, 4));
   be.map(fn::negate{}, x.view(), x.view());
   be.map(fn::sqr{}, x.view(), x.view());
-  device::library_product<void*, float> p;
+  device::vendor_gemm<void*, float> p;
   p.rows = p.cols = p.inner = 4;
   p.a = p.b = {x.view().data(), 4, false};
   p.c = {y.view().data(), 4, false};
@@ -43,7 +43,7 @@ void work() {
   multiply(4);
   multiply(3);
   {
-    const device::recording<fake_runtime> step(be.runtime(), [&] {
+    const device::captured_graph<fake_runtime> step(be.runtime(), [&] {
       const auto inside = be.allocate<float>(1000);
       be.map(fn::exp{}, inside.view(), inside.view());
       multiply(3);

@@ -13,8 +13,8 @@
 
 using chainrule::backend_error;
 using chainrule::index_t;
-using chainrule::device::library_epilogue;
-using chainrule::device::library_product;
+using chainrule::device::vendor_epilogue;
+using chainrule::device::vendor_gemm;
 using support::complaint;
 using support::fake_cuda;
 using support::fake_runtime;
@@ -56,7 +56,7 @@ TEMPLATE_TEST_CASE("products of all transposes, strides, scalars and epilogues",
         for (const index_t gap : {0, 3})
           for (const T beta : {T(0), T(2)})
             for (const bool has_bias : {false, true})
-              for (const auto f : {library_epilogue::none, library_epilogue::relu}) {
+              for (const auto f : {vendor_epilogue::none, vendor_epilogue::relu}) {
                 const index_t m = 5, n = 4, k = 3;
                 sample<T> a(a_turned ? k : m, a_turned ? m : k, gap, 2, 1);
                 sample<T> b(b_turned ? n : k, b_turned ? k : n, gap, 1, 5);
@@ -71,11 +71,11 @@ TEMPLATE_TEST_CASE("products of all transposes, strides, scalars and epilogues",
                     T value = T(3) * sum;
                     if (beta != 0) value += beta * c(i, j);
                     if (has_bias) value += bias(0, j);
-                    if (f == library_epilogue::relu && value < 0) value = 0;
+                    if (f == vendor_epilogue::relu && value < 0) value = 0;
                     want(i, j) = value;
                     if (beta == 0) c(i, j) = std::numeric_limits<T>::quiet_NaN();
                   }
-                library_product<void*, T> p;
+                vendor_gemm<void*, T> p;
                 p.rows = m, p.cols = n, p.inner = k;
                 p.alpha = 3, p.beta = beta;
                 p.a = {a.data(), a.stride, a_turned};
@@ -84,7 +84,7 @@ TEMPLATE_TEST_CASE("products of all transposes, strides, scalars and epilogues",
                 if (has_bias) p.bias = bias.data();
                 p.epilogue = f;
                 INFO("a' " << a_turned << " b' " << b_turned << " gap " << gap << " beta " << beta
-                           << " bias " << has_bias << " relu " << (f == library_epilogue::relu));
+                           << " bias " << has_bias << " relu " << (f == vendor_epilogue::relu));
                 REQUIRE(runtime.multiply(p));
                 CHECK(c.values == want.values);  // what lies around the result, too
                 ++cases;
@@ -126,7 +126,7 @@ TEMPLATE_TEST_CASE("batches of products of all transposes, shared factors and sc
                     want(q * (m + 1) + i, j) = T(3) * sum + (beta != 0 ? beta * out : T(0));
                     if (beta == 0) out = std::numeric_limits<T>::quiet_NaN();
                   }
-              library_product<void*, T> p;
+              vendor_gemm<void*, T> p;
               p.rows = m, p.cols = n, p.inner = k, p.count = count;
               p.alpha = 3, p.beta = beta;
               p.a = {a.data(), a.stride, a_turned, a_rows * a.stride};
@@ -186,7 +186,7 @@ TEST_CASE("a verb's batch of products is one call of cuBLASLt", "[cuda][gemm]") 
 
 namespace {
 /// A product of 2 x 3 by 3 x 2 in memory of its own.
-struct small_product : library_product<void*, float> {
+struct small_product : vendor_gemm<void*, float> {
   alignas(256) float a_[64] = {};
   alignas(256) float b_[64] = {};
   alignas(256) float c_[64] = {};
@@ -307,11 +307,11 @@ TEST_CASE("errors of cuBLASLt are named", "[cuda][gemm][errors]") {
 
 TEST_CASE("epilogues that libraries have are known by their types", "[cuda][gemm]") {
   using namespace chainrule;
-  using device::library_epilogue_of;
-  CHECK(library_epilogue_of<fn::identity> == library_epilogue::none);
-  CHECK(library_epilogue_of<add_bias_then<identity>> == library_epilogue::none);
-  CHECK(library_epilogue_of<add_bias_then<relu>> == library_epilogue::relu);
-  CHECK(library_epilogue_of<gelu_tanh> == library_epilogue::gelu_tanh);
-  CHECK(library_epilogue_of<add_bias_then<gelu>> == std::nullopt);  // cuBLASLt's is the other one
-  CHECK(library_epilogue_of<add_bias_then<fn::sigmoid>> == std::nullopt);
+  using device::vendor_epilogue_of;
+  CHECK(vendor_epilogue_of<fn::identity> == vendor_epilogue::none);
+  CHECK(vendor_epilogue_of<add_bias_then<identity>> == vendor_epilogue::none);
+  CHECK(vendor_epilogue_of<add_bias_then<relu>> == vendor_epilogue::relu);
+  CHECK(vendor_epilogue_of<gelu_tanh> == vendor_epilogue::gelu_tanh);
+  CHECK(vendor_epilogue_of<add_bias_then<gelu>> == std::nullopt);  // cuBLASLt's is the other one
+  CHECK(vendor_epilogue_of<add_bias_then<fn::sigmoid>> == std::nullopt);
 }

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "chainrule/backend/device/device_backend.hpp"
-#include "chainrule/backend/device/recording.hpp"
+#include "chainrule/backend/device/graph_capture.hpp"
 #include "chainrule/memory/staging.hpp"
 #include "cuda/fake_cuda.hpp"
 #include "support/catch.hpp"
@@ -71,17 +71,18 @@ TEST_CASE("what is sent arrives, and waits for nobody unless it must", "[cuda][s
   CHECK(fake_cuda::now().alive == 0);
 }
 
-TEST_CASE("a matrix is not sent while a step is recorded", "[cuda][staging]") {
+TEST_CASE("a matrix is not sent while a step is captured", "[cuda][staging]") {
   {
     const fake_backend be = fresh();
     staging s(be, 4);
     (void)s.data();
-    CHECK(complaint<backend_error>([&] {
-            const chainrule::device::recording<fake_runtime> r(be.runtime(),
-                                                               [&] { (void)s.send(1, 4); });
-          }) ==
-          "cuda: staging waits for the device, so it cannot be recorded; do it before or after the "
-          "step");
+    CHECK(
+        complaint<backend_error>([&] {
+          const chainrule::device::captured_graph<fake_runtime> r(be.runtime(),
+                                                                  [&] { (void)s.send(1, 4); });
+        }) ==
+        "cuda: staging waits for the device, so it cannot be captured; call it before or after the "
+        "step");
   }
   CHECK(fake_cuda::now().alive == 0);
 }

@@ -152,7 +152,7 @@ std::vector<std::string> traced_texts() {
     be.gather(x, const_matrix<B>(x), {rows.view(), at, 8});
     be.gather(x, as(bytes), {rows.view(), at, 8}, fn::affine{});
     be.gather(as(numbers), as(numbers), {rows.view(), at, 8});
-    be.place(x, m(8, 1), at, 1);
+    be.copy_at(x, m(8, 1), at, 1);
   }
 
   ops::dropout_op{0.5}.forward(be, x, const_matrix<B>(x), const_matrix<B>(x));

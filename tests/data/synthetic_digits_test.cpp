@@ -1,15 +1,14 @@
-#include "chainrule/data/synthetic_digits.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cstdint>
 #include <vector>
 
+#include "../../examples/support/synthetic_digits.hpp"
 #include "support/catch.hpp"
 
 using chainrule::index_t;
 using chainrule::labelled_images;
-using chainrule::synthetic_digits;
 
 namespace {
 

@@ -82,7 +82,7 @@ TEMPLATE_LIST_TEST_CASE("a counter counts what is queued", "[device]", backends)
   tensor<B> one(be, 3, 1);
   for (int i = 0; i < 2; ++i) {
     be.map(fn::fill{1.0 + i}, one.view());
-    be.place(three.view(), const_matrix<B>(one.view()), count, 1);
+    be.copy_at(three.view(), const_matrix<B>(one.view()), count, 1);
     be.advance(count);
   }
   CHECK(to_host(be, const_matrix<B>(three.view())) == std::vector<scalar_t<B>>{1, 2, 1, 2, 1, 2});

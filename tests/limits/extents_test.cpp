@@ -4,11 +4,11 @@
 #include <string>
 #include <vector>
 
+#include "../../examples/support/synthetic_digits.hpp"
 #include "chainrule/autodiff/autodiff.hpp"
 #include "chainrule/backend/cpu.hpp"
 #include "chainrule/data/images.hpp"
 #include "chainrule/data/sampler.hpp"
-#include "chainrule/data/synthetic_digits.hpp"
 #include "chainrule/io/safetensors.hpp"
 #include "chainrule/layers/dense.hpp"
 #include "chainrule/layers/dropout.hpp"

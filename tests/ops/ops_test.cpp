@@ -155,9 +155,9 @@ TEMPLATE_LIST_TEST_CASE("argmax is the first of the largest, and no class where 
                                       -inf});
   const tensor<TestType> columns = ops::counting_row(be, 5);
   tensor<TestType> max(be, 6, 1);
-  tensor<TestType> winner(be, 6, 1);
-  ops::argmax(be, x.view(), columns.view(), max.view(), winner.view());
-  CHECK(doubles(be, winner) == std::vector<double>{1, 0, 4, inf, inf, 0});
+  tensor<TestType> argmax(be, 6, 1);
+  ops::argmax(be, x.view(), columns.view(), max.view(), argmax.view());
+  CHECK(doubles(be, argmax) == std::vector<double>{1, 0, 4, inf, inf, 0});
 }
 
 TEMPLATE_LIST_TEST_CASE("dropout's gradient flows where the forward pass did", "[ops]", backends) {

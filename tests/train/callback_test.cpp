@@ -159,7 +159,7 @@ TEMPLATE_LIST_TEST_CASE("a callback sees the gradient of the whole batch, howeve
     t.fit(data, {.epochs = 2, .batch = 16, .callbacks = callbacks, .micro_batches = parts});
     return parameters(net);
   };
-  if constexpr (forking_backend<B>) {
+  if constexpr (parallel_backend<B>) {
     const auto whole = trained(1, nullptr);
     for (const index_t parts : {2, 3, 5, 7, 16, 40}) {
       CAPTURE(parts);

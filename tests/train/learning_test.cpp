@@ -1,5 +1,5 @@
 // Training learns, and gives the same bits for the same seed.
-#include "chainrule/data/synthetic_digits.hpp"
+#include "../../examples/support/synthetic_digits.hpp"
 #include "chainrule/layers/dense.hpp"
 #include "chainrule/losses/pointwise.hpp"
 #include "chainrule/losses/softmax_cross_entropy.hpp"

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "chainrule/data/synthetic_digits.hpp"
+#include "../../examples/support/synthetic_digits.hpp"
 #include "chainrule/layers/dense.hpp"
 #include "chainrule/layers/dropout.hpp"
 #include "chainrule/losses/softmax_cross_entropy.hpp"

@@ -10,8 +10,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "../../support/synthetic_digits.hpp"
 #include "chainrule/data/idx.hpp"
-#include "chainrule/data/synthetic_digits.hpp"
 #include "data/files.hpp"
 
 namespace {
@@ -39,8 +39,8 @@ void flip(const std::string& path, long offset) {
 void make(const std::string& what, const std::string& path, int argc, char** argv) {
   const auto number = [&](int i) { return i < argc ? std::stol(argv[i]) : 0; };
   if (what == "digits") {
-    write_half(path + "/train", chainrule::synthetic_digits(300, 1));
-    write_half(path + "/t10k", chainrule::synthetic_digits(100, 2));
+    write_half(path + "/train", synthetic_digits(300, 1));
+    write_half(path + "/t10k", synthetic_digits(100, 2));
 #ifdef CHAINRULE_WITH_ZLIB
   } else if (what == "bomb") {
     const auto count = static_cast<std::uint32_t>(number(3));

@@ -1,7 +1,7 @@
 /// \file
 /// What a backend is: a cheap handle whose type supplies memory and a handful of verbs.
 ///
-/// Everything above this line of the library is written once, in terms of these verbs:
+/// Everything above backend/ is written once, in terms of these verbs:
 ///
 ///     storage    be.template allocate<T>(n)             n elements, not initialised
 ///     copy       be.upload(dst, host), be.download(host, src), be.copy(dst, src)
@@ -12,27 +12,26 @@
 ///     random     be.random(out, seed, stream)           uniform in [0, 1), the same bits anywhere
 ///     gather     be.gather(out, source, rows, f)        rows by index; index -1 gives zeros
 ///     scatter_add  be.scatter_add(target, rows, source)  rows added to rows by index, in order
-///     synchronize  waits until everything asked for is done
+///     synchronize  waits until all queued work is done
 ///
 /// `rows` is a 1 x n matrix of std::int32_t in the backend's memory. gather assigns
 /// out(i, j) = f(source(rows(i), j)); scatter_add adds source(i, j) to target(rows(i), j), one i
 /// after the other, so that the bits are always the same. Index -1 is padding: gather gives a row
-/// of zeros, whatever f is, and scatter_add leaves the row out. Any other index that is no row is
-/// an error where the host sees the indices, and nothing is written; elsewhere gather gives NaN and
-/// scatter_add leaves the row out.
+/// of zeros, whatever f is, and scatter_add skips the row. Any other index out of range throws on
+/// backends in host memory, before anything is written; elsewhere gather gives NaN and scatter_add
+/// skips the row.
 ///
 /// Matrices of std::int32_t (tokens, indices) are uploaded, downloaded, copied and gathered without
-/// conversion: be.gather(out, source, rows) where all three are int32. A row that does not exist is
-/// the smallest int32 there where scalars are NaN, which no later gather takes for a row.
+/// conversion: be.gather(out, source, rows) where all three are int32. Where scalars would be NaN,
+/// elements are the smallest int32, which is out of range for any later gather.
 ///
 /// Verbs are queued in order; on a device they may return before they are done. All matrices are
 /// row-major views, rows are samples. Every verb checks shapes and throws shape_error. An operand
-/// of map may be the result itself, in whole; else no operand may have an element in common with
-/// the result, for elements are computed in any order: an operand that is a row of the result could
-/// be overwritten before it is read. Devices throw value_error for operands of map and gemm that
-/// are.
+/// of map may be the result itself; no other operand may share elements with the result, because
+/// elements are computed in any order. Devices throw value_error for such operands of map and
+/// gemm.
 ///
-/// A backend passes the suite in tests/conformance; richer verbs are detected where they exist.
+/// Every backend passes the suite in tests/conformance; optional verbs are detected.
 /// See also backend/cpu.hpp.
 #ifndef CHAINRULE_BACKEND_CONCEPT_HPP
 #define CHAINRULE_BACKEND_CONCEPT_HPP
@@ -47,7 +46,7 @@
 
 namespace chainrule {
 
-/// A matrix in B's memory, and one that is only read.
+/// A matrix in B's memory, mutable and const.
 template <class B>
 using matrix = typename B::matrix;
 template <class B>
@@ -55,7 +54,7 @@ using const_matrix = typename B::const_matrix;
 template <class B>
 using scalar_t = typename B::scalar;
 
-/// The factors of c = alpha a b + beta c. With beta = 0, c is not read: NaN in it does not matter.
+/// The factors of c = alpha a b + beta c. With beta = 0, c is not read, so it may hold NaN.
 struct gemm_scalars {
   double alpha = 1;
   double beta = 0;
@@ -89,7 +88,7 @@ template <class T, class P>
 }
 
 namespace detail {
-/// A matrix, or a factor, of the same shape that lies `n` elements further on.
+/// The matrix or factor of the same shape at an offset of `n` elements.
 template <class T, class P>
 [[nodiscard]] matrix_view<T, P> moved(const matrix_view<T, P>& m, index_t n) {
   return m.empty() ? m : matrix_view<T, P>(m.data() + n, m.rows(), m.cols(), m.stride());
@@ -100,8 +99,8 @@ template <class View>
 }
 }  // namespace detail
 
-/// Several matrices of one shape, or factors of products: the first, and how many elements each
-/// lies behind the one before. With step 0 all are the first.
+/// Matrices of one shape, or factors of products, `step` elements apart. With step 0 all are the
+/// first.
 template <class Matrix>
 struct strided_batch {
   Matrix first;
@@ -148,14 +147,17 @@ struct minimum {
 
 }  // namespace reduction
 
-/// The factor of out = (the sum of f(in...)) + beta out. With beta = 0, out is not read: NaN in it
-/// does not matter.
+using maximum [[deprecated("write reduction::maximum")]] = reduction::maximum;
+using minimum [[deprecated("write reduction::minimum")]] = reduction::minimum;
+
+/// The factor of out = (the sum of f(in...)) + beta out. With beta = 0, out is not read, so it may
+/// hold NaN.
 struct reduce_scalars {
   double beta = 0;
 };
 
 namespace detail {
-/// Refuses, at compile time, every other operation than a sum in a reduction that has scalars.
+/// Compile-time error for operations other than a sum in a reduction with scalars.
 template <class Op>
 constexpr void require_sum() {
   static_assert(std::same_as<Op, reduction::sum>,
@@ -163,11 +165,11 @@ constexpr void require_sum() {
                 "assign, so leave the scalars out");
 }
 
-/// f(in...) + beta times the value that is there, for reductions that have nothing to combine.
+/// f(in...) + beta times the old value, for reductions whose result has the operands' shape.
 template <class F>
 struct plus_scaled {
   double beta;
-  [[no_unique_address]] F f;  // no gaps: the bytes of a functor stand for it in keys of kernels
+  [[no_unique_address]] F f;  // no padding: the bytes of a functor are its key
   constexpr auto operator()(const auto& old, const auto&... in) const {
     return f(in...) + beta * old;
   }
@@ -185,7 +187,7 @@ struct add_bias_then {
   }
 };
 
-/// Anything that has a backend's verbs.
+/// A type that has a backend's verbs.
 template <class B>
 concept backend = std::copyable<B> &&
     requires(const B& be, matrix<B> m, const_matrix<B> c,
@@ -212,70 +214,67 @@ concept backend = std::copyable<B> &&
   { be.name() } -> std::convertible_to<std::string>;
 };
 
-// What a backend may have beyond that.
-
-// Verbs that others are made of where they exist, and that ops and losses do without elsewhere:
+// Optional verbs, which ops and losses use where they exist and compose from others elsewhere:
 //
 //     be.gemm_batch(count, c, a, b, {alpha, beta})
-//                                         several products at once: see backend/gemm_batch.hpp,
-//                                         which does without where there is none
+//                                         several products at once: see backend/gemm_batch.hpp
 //     be.softmax_rows(x, y)               y = e^x / Σ e^x in each row; y may be x
 //     be.log_sum_exp_rows(x, out)         out (n x 1) = log Σ e^x of each row
-//     be.argmax_rows(x, winner)           winner (n x 1) = the first largest: see ops/softmax.hpp
+//     be.argmax_rows(x, argmax)           argmax (n x 1) = the first largest: see ops/softmax.hpp
 //     be.softmax_cross_entropy_rows(y, targets, scale, losses, gradient)
-//                                         as losses/softmax_cross_entropy.hpp says, at once
+//                                         see losses/softmax_cross_entropy.hpp
 //     be.transpose(target, source)            target(i, j) = source(j, i)
 //     be.scatter(target, rows, source)        target(rows(i), :) = source(i, :); the rows differ,
 //                                             -1 and others that do not exist as in scatter_add
 
-/// What a step of training holds while it lasts: `B::step_scope`, made of nothing, where a backend
-/// has something to set for that time and to restore.
+/// A backend with state to set during a training step and to restore after it: `B::step_scope`,
+/// default-constructed for the duration of the step.
 template <class B>
 concept scoping_backend = requires {
   typename B::step_scope;
 };
 
-/// A backend that can work on parts of a batch side by side. It calls f(0), ..., f(count - 1), in
-/// any order and maybe at the same time, and returns when all are done:
+/// A backend that processes parts of a batch in parallel:
 ///
-///     be.each_part(count, f)
+///     be.parallel_for(count, f)               // f(0), ..., f(count - 1), in any order
 ///     be.random(out, seed, stream, first)     // the numbers of random, from element `first` on
 ///
-/// Verbs that f calls are done when they return.
+/// parallel_for returns when all calls have returned. Verbs called by f have completed when they
+/// return.
 template <class B>
-concept forking_backend = requires(const B& be, void (*f)(index_t), matrix<B> m) {
-  be.each_part(index_t{2}, f);
+concept parallel_backend = requires(const B& be, void (*f)(index_t), matrix<B> m) {
+  be.parallel_for(index_t{2}, f);
   be.random(m, std::uint64_t{0}, std::uint64_t{0}, index_t{0});
 };
 
-/// A backend that can be sent matrices while it is at other work, from host memory that it made for
-/// that: `B::staging<T>`, which memory/staging.hpp describes.
+/// A backend that copies matrices from the host while it computes: `B::staging<T>`, which
+/// memory/staging.hpp describes.
 template <class B>
 concept staging_backend = requires {
   typename B::template staging<scalar_t<B>>;
 };
 
-/// A backend whose verbs can read a number of its own memory where they run, so that the next step
-/// of a training needs no word from the host: `B::counter`, made of a backend, with
+/// A backend whose verbs can read a number in its own memory, so that consecutive training steps
+/// need no data from the host: `B::counter`, constructed from a backend, with
 ///
 ///     be.set(counter, 0), be.restart(counter), be.advance(counter)  // queued like every verb
 ///     be.random(out, seed, stream, counter)                  // stream + its advances
 ///     be.gather(out, source, counted_rows{all, counter, step}, f)
-///     be.place(target, source, counter, step)                // columns from number * step on
+///     be.copy_at(target, source, counter, step)                // columns from number * step on
 ///     counter.view()                                         // the number, 1 x 1
 template <class B>
-concept counting_backend = requires {
+concept has_device_counter = requires {
   typename B::counter;
 };
 
 namespace detail {
-/// Stands for the counter of a backend that has none.
+/// The counter type of a backend that has none.
 struct no_counter {};
 template <class B>
 struct counter_of {
   using type = no_counter;
 };
-template <counting_backend B>
+template <has_device_counter B>
 struct counter_of<B> {
   using type = typename B::counter;
 };
@@ -283,11 +282,11 @@ struct counter_of<B> {
 template <class B>
 using counter_t = typename detail::counter_of<B>::type;
 
-/// A counting backend that can record what a function asks of it, and do it again at once:
-/// `auto r = be.record(f); be.replay(r);`. Recording does not run anything.
+/// A backend that captures the work that a function queues, as a graph that is replayed with one
+/// call: `auto graph = be.capture(f); be.replay(graph);`. Capturing does not run the work.
 template <class B>
-concept recording_backend = counting_backend<B> && requires(const B& be, void (*f)()) {
-  be.replay(be.record(f));
+concept capturing_backend = has_device_counter<B> && requires(const B& be, void (*f)()) {
+  be.replay(be.capture(f));
 };
 
 }  // namespace chainrule

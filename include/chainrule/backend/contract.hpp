@@ -1,6 +1,5 @@
 /// \file
-/// The shapes that verbs demand, checked in one place, so that every backend refuses the same calls
-/// with the same sentences.
+/// Checks of the shapes of verbs, in one place, so that all backends throw the same errors.
 #ifndef CHAINRULE_BACKEND_CONTRACT_HPP
 #define CHAINRULE_BACKEND_CONTRACT_HPP
 
@@ -9,7 +8,7 @@
 
 namespace chainrule::contract {
 
-/// Throws shape_error, naming the verb, unless the shapes are one.
+/// Throws shape_error, naming the verb, unless the shapes are equal.
 inline void same_shape(const char* verb, matrix_shape expected, matrix_shape got) {
   if (expected != got)
     throw shape_error(detail::concat(verb, ": the shapes ", to_string(expected), " and ",
@@ -24,7 +23,8 @@ inline void broadcasts(const char* verb, matrix_shape operand, matrix_shape whol
                                      " does not broadcast to ", to_string(whole)));
 }
 
-/// The shape that operands are broadcast to: an extent of 1 gives way to that of the next.
+/// The shape that operands are broadcast to: an extent of 1 is replaced by that of the next
+/// operand.
 template <class... Shapes>
 [[nodiscard]] constexpr matrix_shape broadcast(matrix_shape first, Shapes... more) {
   [[maybe_unused]] const auto widen = [&](matrix_shape s) {
@@ -53,9 +53,9 @@ inline void product(matrix_shape c, matrix_shape a, matrix_shape b, const char* 
         "; the inner extents must agree and the result be ", a.rows, "x", b.cols));
 }
 
-/// Throws shape_error unless `count` products of matrices that lie so many elements apart are one
-/// call: counts and steps are not negative, and no two results have an element in common: each
-/// begins behind the last, or they lie side by side within the rows of a wider matrix.
+/// Throws shape_error unless a batch of `count` products is valid: counts and steps are not
+/// negative, and no two results share an element, because each begins after the end of the previous
+/// one, or because they are side by side in the rows of a wider matrix.
 inline void products(index_t count, matrix_shape c, index_t c_stride, index_t c_step,
                      matrix_shape a, index_t a_step, matrix_shape b, index_t b_step) {
   product(c, a, b, "gemm_batch");
@@ -67,7 +67,7 @@ inline void products(index_t count, matrix_shape c, index_t c_stride, index_t c_
   if (count > 1 && c.size() > 0 && !one_behind_the_other && !side_by_side)
     throw shape_error(detail::concat("gemm_batch: ", count, " results of ", to_string(c),
                                      " with stride ", c_stride, " and step ", c_step,
-                                     " have elements in common; choose a step that parts them"));
+                                     " have elements in common; choose a larger step"));
 }
 
 /// Throws shape_error unless `rows` (1 x n) of a source fill a result of n rows.

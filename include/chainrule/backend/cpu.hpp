@@ -1,16 +1,17 @@
 /// \file
-/// `cpu`: the backend that runs on the processor, by kernels for its instruction set.
+/// `cpu`: the backend for the processor, with kernels for its instruction set.
 ///
 ///     chainrule::cpu be;                 // float, as many threads as processors
-///     chainrule::basic_cpu<double> d;    // the same in double, for checks
-///     chainrule::cpu two{2};             // a pool of its own with two threads
+///     chainrule::basic_cpu<double> d;    // double, for checks
+///     chainrule::cpu two{2};             // a separate pool of two threads
 ///
-/// Whatever the compiler's flags, the instruction set is chosen when the program runs: AVX-512, or
-/// AVX2 with FMA, else the portable kernels, which are Eigen's; CHAINRULE_ISA forces one
-/// (cpu/isa.hpp). Results differ from one to another by roundings.
+/// The instruction set is chosen at run time, independent of the compiler's flags: AVX-512, or AVX2
+/// with FMA, else the portable kernels, which are Eigen's; CHAINRULE_ISA forces one (cpu/isa.hpp).
+/// Results of different instruction sets differ by rounding.
 ///
-/// Handles are cheap to copy; copies share a pool of threads. Every verb is done when it returns,
-/// and gives the same bits for any number of threads. Handles may be used from several threads.
+/// Handles are cheap to copy; copies share a pool of threads. Every verb has completed when it
+/// returns, and gives the same bits for any number of threads. Handles may be used from several
+/// threads.
 #ifndef CHAINRULE_BACKEND_CPU_HPP
 #define CHAINRULE_BACKEND_CPU_HPP
 
@@ -48,19 +49,19 @@ class basic_cpu {
   /// Views of this backend are plain host memory.
   static constexpr bool host_memory = true;
 
-  /// Works with the pool that all handles made so share; its size is that of CHAINRULE_THREADS,
-  /// else the number of processors. Throws value_error if CHAINRULE_ISA names no instruction set,
-  /// or one that this machine does not support.
+  /// Uses a pool that all default-constructed handles share; its size is CHAINRULE_THREADS, else
+  /// the number of processors. Throws value_error if CHAINRULE_ISA is not an instruction set that
+  /// this machine supports.
   basic_cpu() : pool_(shared_pool()), isa_(chosen_isa()) {}
-  /// Works with a pool of its own of `threads` threads, by the instruction set `set`. Throws
-  /// value_error below 1, and as above.
+  /// Uses a separate pool of `threads` threads, and the instruction set `set`. Throws value_error
+  /// if `threads` is below 1 or the machine does not support `set`.
   explicit basic_cpu(int threads, chainrule::isa set = chosen_isa())
       : pool_(std::make_shared<thread_pool>(threads)), isa_(require_supported(set)) {}
-  /// The same pool and instruction set with another scalar.
+  /// Uses the pool and the instruction set of a handle with another scalar.
   template <class U>
   explicit basic_cpu(const basic_cpu<U>& other) : pool_(other.pool()), isa_(other.isa()) {}
 
-  // A handle that is moved from still works: so does what only has a copy.
+  // No move operations: a handle that was moved from remains usable.
   basic_cpu(const basic_cpu&) = default;
   basic_cpu& operator=(const basic_cpu&) = default;
 
@@ -70,7 +71,7 @@ class basic_cpu {
   [[nodiscard]] std::string name() const { return "cpu"; }
   /// The instruction set whose kernels are used.
   [[nodiscard]] chainrule::isa isa() const { return isa_; }
-  /// The same for people.
+  /// Its name for summaries.
   [[nodiscard]] std::string instruction_set() const {
     if (isa_ == chainrule::isa::avx512) return "AVX-512";
     if (isa_ == chainrule::isa::avx2) return "AVX2 and FMA";
@@ -85,14 +86,13 @@ class basic_cpu {
 
   void synchronize() const {}
 
-  /// What training holds while it makes a step: denormal numbers count as 0 (cpu/denormals.hpp).
+  /// Held during a training step: denormal numbers count as 0 (cpu/denormals.hpp).
   using step_scope = flush_denormals;
 
-  /// f(0), ..., f(count - 1), in any order and on any thread; returns when all are done. Verbs that
-  /// f calls run on its thread alone. The first exception is thrown here, after the others have
-  /// run.
+  /// Calls f(0), ..., f(count - 1), in any order and on any thread; returns when all have returned.
+  /// Verbs called by f run on its thread only. Rethrows the first exception after all calls.
   template <class F>
-  void each_part(index_t count, F&& f) const {
+  void parallel_for(index_t count, F&& f) const {
     pool_->for_each(count, f);
   }
 
@@ -293,7 +293,7 @@ class basic_cpu {
     contract::gathers(out.shape(), source.shape(), rows.shape());
     [[maybe_unused]] const bool has_padding = require_rows("gather", rows, source.rows());
     if (out.empty()) return;
-    // Rows lie anywhere: those to come are asked for while this one is converted.
+    // Rows are scattered in memory: the next ones are prefetched while this one is converted.
     constexpr index_t ahead = 8;
     const auto row = [&](index_t i) {
       return source.data() + (rows(0, i) < 0 ? 0 : rows(0, i)) * source.stride();
@@ -437,7 +437,7 @@ class basic_cpu {
                      begin, end);
   }
 
-  /// c *= beta; with beta = 0, c = 0 whatever it was.
+  /// c *= beta; with beta = 0, c = 0 even if it held NaN.
   static void scale(matrix c, T beta) {
     if (beta == T(1)) return;
     if (c.contiguous()) c = matrix(c.data(), 1, c.size());

@@ -7,15 +7,16 @@
 ///
 /// Needs the CUDA toolkit (11.4 or later) to compile, without nvcc: the headers, cudart, NVRTC and
 /// cuBLASLt (CMake: the component and target chainrule::cuda). A program built with it starts on
-/// machines without a driver; making a backend there throws backend_error, which says what is
-/// missing. The environment:
+/// machines without a driver; constructing a backend there throws backend_error, which names the
+/// missing part. Environment variables:
 ///
-///     CUDA_VISIBLE_DEVICES     which devices there are, heeded by the driver
-///     CHAINRULE_CUDA_DEVICE    the one to take, by number or by a part of its name
+///     CUDA_VISIBLE_DEVICES     the devices that the driver shows to the program
+///     CHAINRULE_CUDA_DEVICE    the default device, by number or by a part of its name
 ///     CHAINRULE_CUDA_TF32=1    products in TF32, faster, with 10 bits of mantissa
 ///     CHAINRULE_CUDA_GEMM=text products by the library's own kernel and not by cuBLASLt
 ///
-/// A product whose epilogue is relu makes 0 of NaN where cuBLASLt computes it; the kernel keeps it.
+/// Products with the epilogue relu turn NaN into 0 where cuBLASLt computes them; the library's
+/// kernel propagates NaN.
 #ifndef CHAINRULE_BACKEND_CUDA_HPP
 #define CHAINRULE_BACKEND_CUDA_HPP
 

@@ -1,5 +1,5 @@
 /// \file
-/// Which backends and devices there are, and a program that takes the one it is asked for.
+/// Lists backends and devices, and chooses one by name at run time.
 ///
 ///     if (auto has = available<opencl>(); !has) std::puts(has.reason.c_str());
 ///     for (const device_info& d : devices<opencl>()) std::puts(d.name.c_str());
@@ -9,8 +9,8 @@
 ///       train(be);
 ///     });
 ///
-/// This is the library's one switch at run time: everything inside is compiled once for each
-/// backend. Include the headers of those that are named. See also backend/concept.hpp.
+/// The body of with_backend is compiled once for each backend. Include the headers of those that
+/// are named. See also backend/concept.hpp.
 #ifndef CHAINRULE_BACKEND_SELECT_HPP
 #define CHAINRULE_BACKEND_SELECT_HPP
 
@@ -37,8 +37,8 @@ template <class T>
 class basic_cpu;
 CHAINRULE_CPU_END
 
-/// How a backend is called and what devices it has, without making one. For a backend of yours,
-/// specialise this, or give the backend what is used here: `static constexpr const char* api` and
+/// The name of a backend and its devices, without constructing one. For a backend of your own,
+/// specialise this, or give the backend `static constexpr const char* api` and
 /// `static std::vector<device_info> devices()`.
 template <class B>
 struct backend_traits {
@@ -62,30 +62,29 @@ struct backend_traits<basic_cpu<T>> {
   [[nodiscard]] static std::vector<device_info> devices() { return {detail::processor_info()}; }
 };
 
-/// The devices that B can be made on, in the order of their numbers; none without a driver. Nothing
-/// is opened, nothing is thrown.
+/// The devices of B by number; empty without a driver. Opens no device and throws nothing.
 template <class B>
 [[nodiscard]] std::vector<device_info> devices() {
   return backend_traits<B>::devices();
 }
 
-/// Whether something can be used, and if not, why.
+/// Whether a backend or device can be used, and the reason if not.
 struct availability {
   std::string reason;  ///< a sentence; empty if it can be used
   explicit operator bool() const { return reason.empty(); }
 };
 
-/// What with_backend has chosen.
+/// The choice of with_backend.
 struct selection {
   std::string name;    ///< of the backend: "cpu"
   std::string device;  ///< its name
-  std::string note;    ///< what was asked for, what was passed over and why, and what is used
+  std::string note;    ///< the request, the backends skipped with the reasons, and the one used
 };
 
 namespace detail {
 
-/// Makes a B on a device, which is a number, a part of a name or empty for the default. Throws what
-/// B throws, and value_error where there is nothing to choose from.
+/// Constructs a B on a device: a number, a part of a name, or empty for the default. Throws what B
+/// throws, and value_error if B has no devices to choose from.
 template <class B>
 [[nodiscard]] B open_backend(const std::string& device) {
   if (device.empty()) return B();
@@ -93,7 +92,7 @@ template <class B>
     return B(device_choice(device));
   else
     throw value_error(concat("the backend ", backend_traits<B>::name(),
-                             " has one device: leave away ':", device, "'"));
+                             " has one device: leave out ':", device, "'"));
 }
 
 template <class B>
@@ -106,7 +105,7 @@ template <class B>
   }
 }
 
-/// `sentence` without the backend's name before it, which is said already: "OpenCL: there is ...".
+/// `sentence` without a leading backend name, to avoid repeating it: "OpenCL: there is ...".
 [[nodiscard]] inline std::string without_name(const std::string& sentence,
                                               const std::string& name) {
   const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
@@ -124,7 +123,7 @@ template <class B>
   return out;
 }
 
-/// Calls f with a backend and, if it takes that, with how it was chosen.
+/// Calls f with a backend and, if f takes it, the selection.
 template <class F, class B>
 decltype(auto) call_with(F& f, const B& be, const selection& chosen) {
   if constexpr (std::is_invocable_v<F&, const B&, const selection&>)
@@ -164,8 +163,8 @@ class backend_search {
   }
 
  private:
-  /// CUDA first, then the others in their order, the processor itself last. One that only has
-  /// processors of this kind is used if there is nothing else.
+  /// Tries CUDA first, then the others in their order, the CPU backend last. A device backend that
+  /// has only CPU devices is used if nothing else can be.
   void find_best() {
     std::vector<std::size_t> order;
     const auto rank = [&](std::size_t i) {
@@ -203,7 +202,7 @@ class backend_search {
       try_to_open(i);
       if (found == count) continue;
       if (!is_device || !is_processor(info_)) break;
-      keep_as_spare(i, info_.name);  // the environment has chosen it
+      keep_as_spare(i, info_.name);  // chosen by an environment variable
       found = count;
     }
     for (std::size_t k = 0; k < spare.size() && found == count; ++k) try_to_open(spare[k]);
@@ -261,8 +260,8 @@ class backend_search {
 
 }  // namespace detail
 
-/// Whether a B can be made on a device (a number, a part of a name, empty for the default), and if
-/// not, why. Opens the device; nothing is thrown.
+/// Whether a B can be constructed on a device (a number, a part of a name, empty for the default),
+/// and the reason if not. Opens the device; throws nothing.
 template <class B>
 [[nodiscard]] availability available(const std::string& device = {}) {
   try {
@@ -273,15 +272,15 @@ template <class B>
   }
 }
 
-/// Calls f(backend), or f(backend, selection) if it takes that, with the backend that `name` says
-/// and returns what it returns, which must be one type for all of them. `name` is
+/// Calls f(backend), or f(backend, selection) if f takes that, with the backend called `name`, and
+/// returns its result, whose type must be the same for all backends. `name` is
 ///
-///     "auto"       a GPU if there is one: CUDA's, else another's; else the processor
+///     "auto"       a GPU if there is one, CUDA before others; else the CPU
 ///     "opencl"     that backend, on its default device
-///     "opencl:1"   on device 1; "opencl:nvidia" on the first whose name has this in it
+///     "opencl:1"   on device 1; "opencl:nvidia" on the first whose name contains this
 ///
-/// Throws value_error for a name that there is not, and backend_error, with the reason, where that
-/// backend or device cannot be used or is not among the types. What f throws passes through.
+/// Throws value_error for an unknown name, and backend_error, with the reason, if that backend or
+/// device cannot be used or is not among the types. Exceptions of f are passed on.
 template <class First, class... Others, class F>
 decltype(auto) with_backend(const std::string& name, F&& f) {
   static_assert(

@@ -1,5 +1,5 @@
 /// \file
-/// Labels as they are given, of whatever type, to class numbers.
+/// Conversion of labels of any arithmetic type to class numbers.
 ///
 ///     const int c = detail::class_number(labels[i], i, 10);   // 2.0F is 2, 2.5F is refused
 #ifndef CHAINRULE_CORE_CLASS_NUMBER_HPP
@@ -14,7 +14,7 @@
 
 namespace chainrule::detail {
 
-/// The label of that sample as an int. Throws value_error unless it is a whole number of
+/// The label of a sample as an int. Throws value_error unless it is a whole number of
 /// 0, ..., classes - 1.
 template <class Label>
 [[nodiscard]] int class_number(Label label, std::size_t sample, int classes) {

@@ -1,9 +1,9 @@
 /// \file
-/// What the library needs of the compiler and its flags, one sentence each where it is missing.
+/// Requirements on the compiler and its flags, each with a message where it is not met.
 ///
-/// -ffast-math lets the compiler take NaN and infinity to be impossible and reorder sums: functions
-/// lose their bounds, kernels may drop a NaN, and results are not the same bits everywhere. What
-/// the host decides by (has the training diverged?) tests bits and keeps working (core/finite.hpp).
+/// With -ffast-math the compiler assumes that there are no NaN and infinities and reorders sums:
+/// functions lose their bounds, kernels may drop a NaN, and results are not reproducible. Decisions
+/// on the host (has the training diverged?) test bits and still work (core/finite.hpp).
 /// CHAINRULE_ALLOW_FAST_MATH, if defined, silences the warning.
 #ifndef CHAINRULE_CORE_COMPILER_HPP
 #define CHAINRULE_CORE_COMPILER_HPP
@@ -11,7 +11,7 @@
 #pragma GCC system_header  // else -Wpedantic reports #warning itself
 
 #define CHAINRULE_STOP "chainrule: see the error above"
-// A file that is missing ends the compilation: thousands of errors would bury the sentence.
+// Including a missing file ends the compilation: thousands of errors would hide the message.
 #if __cplusplus < 202002L
 #error "chainrule needs C++20: compile with -std=c++20"
 #include CHAINRULE_STOP

@@ -1,5 +1,5 @@
 /// \file
-/// What the library throws, and how its messages are put together.
+/// The exceptions of the library, and the composition of their messages.
 ///
 /// Every message is one sentence: what is wrong, where, what was expected, what was found and,
 /// where it helps, what to do.
@@ -23,15 +23,14 @@
 
 namespace chainrule {
 
-/// The base of everything the library throws. (What is not thrown by it may pass through it:
-/// std::bad_alloc where there is no memory even for a string, and what functions of the caller's
-/// throw.)
+/// The base of all exceptions of the library. Exceptions of callbacks, and std::bad_alloc where
+/// there is no memory even for a string, are passed on.
 class error : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
 
-/// Extents that do not fit together.
+/// Extents do not match.
 class shape_error : public error {
  public:
   using error::error;
@@ -43,13 +42,13 @@ class value_error : public error {
   using error::error;
 };
 
-/// A file whose content is not what its format or the caller demands.
+/// The content of a file is not what its format or the caller requires.
 class format_error : public error {
  public:
   using error::error;
 };
 
-/// The operating system refused: a missing file, a full disk, a denied permission.
+/// An error of the operating system: a missing file, a full disk, a denied permission.
 class io_error : public error {
  public:
   using error::error;
@@ -61,7 +60,7 @@ class backend_error : public error {
   using error::error;
 };
 
-/// The memory of the host, or of a device, does not suffice.
+/// The host or a device is out of memory.
 class out_of_memory : public backend_error {
  public:
   using backend_error::backend_error;
@@ -124,8 +123,8 @@ class message_part {
   return out;
 }
 
-/// The arguments as one text: strings as they are, numbers in decimal. Messages are everywhere and
-/// rarely made, so a call is kept small: it lists its parts, and one function joins them.
+/// The arguments as one text: strings as they are, numbers in decimal. Calls are many and rarely
+/// executed, so their code is small: each lists its parts, and one function joins them.
 template <class... Args>
 [[nodiscard]] std::string concat(const Args&... args) {
   const message_part parts[] = {message_part(args)..., message_part("")};

@@ -1,6 +1,6 @@
 /// \file
-/// An open POSIX file that closes itself, and the three calls that are made on it, complete
-/// (no short reads or writes, interrupted calls repeated).
+/// An owning POSIX file descriptor, and complete read, write and sync calls on it (short and
+/// interrupted calls are repeated).
 ///
 ///     const chainrule::detail::file_descriptor file{::open(path, O_RDONLY | O_CLOEXEC)};
 ///     if (!file) throw chainrule::io_error(chainrule::detail::system_says("cannot open", path));
@@ -51,7 +51,8 @@ class file_descriptor {
   /// Closes now; false (errno says why) where a delayed write failed.
   [[nodiscard]] bool close() {
     const int number = std::exchange(number_, -1);
-    // On Linux the descriptor is gone after EINTR too: closing again might hit somebody else's.
+    // On Linux the descriptor is closed even after EINTR; closing it again could close another
+    // file.
     return ::close(number) == 0 || errno == EINTR;
   }
 
@@ -86,7 +87,7 @@ class file_descriptor {
   return static_cast<std::ptrdiff_t>(done);
 }
 
-/// Forces what was written to the disk; false (errno says why) if that cannot be done.
+/// Forces written data to the disk; false (errno says why) if that cannot be done.
 [[nodiscard]] inline bool sync_fully(const file_descriptor& file) {
   int result = 0;
   do {

@@ -1,6 +1,6 @@
 /// \file
-/// Whether a number is finite, or NaN, read from its bits: under -ffast-math compilers take
-/// std::isfinite(x) to be true and x != x to be false.
+/// Tests for finite numbers and NaN by their bits: with -ffast-math compilers assume that
+/// std::isfinite(x) is true and x != x is false.
 ///
 ///     detail::is_finite(loss);
 #ifndef CHAINRULE_CORE_FINITE_HPP
@@ -16,7 +16,7 @@
 
 namespace chainrule::detail {
 
-/// The bits of x without its sign: those of infinity are the largest that are no NaN's.
+/// The bits of x without its sign; larger than those of infinity if x is NaN.
 template <std::floating_point T>
 [[nodiscard]] constexpr auto magnitude_bits(T x) {
   static_assert(std::numeric_limits<T>::is_iec559 && sizeof(T) <= 8);

@@ -1,10 +1,9 @@
 /// \file
-/// A 128-bit hash of text: names for what is kept by its content, and a checksum. It tells apart
-/// any two texts of one length that differ in one byte; it does not protect against somebody who
-/// searches for two texts with the same hash.
+/// A 128-bit hash of text, for content-addressed names and as a checksum. Two texts of equal length
+/// that differ in one byte have different hashes; the hash is not cryptographic.
 ///
 ///     chainrule::detail::hash128 hash;
-///     hash.add("text").add("more");  // as often as there are pieces
+///     hash.add("text").add("more");  // any number of pieces
 ///     hash.text();                   // 32 hexadecimal digits
 #ifndef CHAINRULE_CORE_HASH_HPP
 #define CHAINRULE_CORE_HASH_HPP
@@ -18,8 +17,8 @@
 
 namespace chainrule::detail {
 
-/// Adds up text, piece by piece; how it is cut into pieces makes no difference. Two lanes of 64
-/// bits: FNV-1a, and the same with a rotation and another factor; at the end MurmurHash3's mixing.
+/// The hash of text added piece by piece, independent of the division into pieces. Two lanes of 64
+/// bits: FNV-1a, and a variant with a rotation and another factor; finally MurmurHash3's mixing.
 class hash128 {
  public:
   constexpr hash128& add(std::string_view text) {

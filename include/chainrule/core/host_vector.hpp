@@ -1,5 +1,5 @@
 /// \file
-/// A vector whose length follows from data or from a network, in the host's memory.
+/// Allocation of host vectors whose length comes from data or from a network.
 #ifndef CHAINRULE_CORE_HOST_VECTOR_HPP
 #define CHAINRULE_CORE_HOST_VECTOR_HPP
 
@@ -10,8 +10,8 @@
 
 namespace chainrule::detail {
 
-/// `count` elements, all 0. Throws value_error if count is negative or no address could be that
-/// large, out_of_memory.
+/// `count` elements, all 0. Throws value_error if count is negative or the size overflows,
+/// out_of_memory.
 template <class T>
 [[nodiscard]] std::vector<T> host_vector(index_t count) {
   require_countable(count);

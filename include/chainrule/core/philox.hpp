@@ -94,7 +94,7 @@ class random_stream {
 
   /// Uniform in {0, ..., bound - 1}, without bias (rejection); bound > 0.
   std::uint32_t below(std::uint32_t bound) {
-    // The last, incomplete run of `bound` values would favour its members: draw again there.
+    // Rejects draws from the last, incomplete run of `bound` values, which would bias the result.
     const std::uint32_t limit = (0U - bound) % bound;
     std::uint32_t draw = bits();
     while (draw < limit) draw = bits();

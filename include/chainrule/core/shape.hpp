@@ -22,7 +22,7 @@
 
 namespace chainrule {
 
-/// Counts elements, rows and columns. Signed, so that differences are what they look like.
+/// Counts elements, rows and columns. Signed, so that differences may be negative.
 using index_t = std::ptrdiff_t;
 
 /// An extent that is only known at run time.
@@ -30,11 +30,11 @@ inline constexpr index_t dynamic = -1;
 
 namespace detail {
 
-/// No matrix has more elements: their bytes can be counted, whatever the scalar.
+/// The largest number of elements of a matrix, so that their size in bytes does not overflow.
 inline constexpr index_t most_elements = std::numeric_limits<index_t>::max() / 16;
 
-/// Whether extents, whose bits are or-ed here, are at least 0 and so small that a product of two
-/// can be counted: nearly always, and in one comparison.
+/// Whether extents, given by the bitwise or of their values, are not negative and so small that no
+/// product of two overflows: one comparison, which nearly always holds.
 [[nodiscard]] constexpr bool is_small(index_t bits) {
   return static_cast<std::size_t>(bits) >> 29U == 0;
 }
@@ -46,8 +46,8 @@ inline constexpr index_t most_elements = std::numeric_limits<index_t>::max() / 1
           : concat("a matrix of ", rows, "x", cols, " has more elements than can be counted"));
 }
 
-/// rows * cols: wherever extents are multiplied that come from outside. Throws shape_error if one
-/// is negative or the product above most_elements.
+/// rows * cols, for extents from outside the library. Throws shape_error if one is negative or the
+/// product is above most_elements.
 [[nodiscard]] constexpr index_t elements_of(index_t rows, index_t cols) {
   if (is_small(rows | cols)) return rows * cols;
   index_t product = 0;
@@ -61,7 +61,7 @@ inline constexpr index_t most_elements = std::numeric_limits<index_t>::max() / 1
   throw value_error(concat("cannot allocate ", elements, " elements"));
 }
 
-/// Throws value_error unless there may be so many elements.
+/// Throws value_error if the number of elements is negative or above most_elements.
 constexpr void require_countable(index_t elements) {
   if (elements < 0 || elements > most_elements) refuse_count(elements);
 }
@@ -73,7 +73,7 @@ struct matrix_shape {
   index_t rows = 0;
   index_t cols = 0;
 
-  /// Throws shape_error if they cannot be counted.
+  /// The number of elements. Throws shape_error if it overflows.
   [[nodiscard]] constexpr index_t size() const { return detail::elements_of(rows, cols); }
   friend constexpr bool operator==(const matrix_shape&, const matrix_shape&) = default;
 };
@@ -108,7 +108,7 @@ class shape {
   [[nodiscard]] constexpr index_t last() const { return rank_ == 0 ? 0 : (*this)[rank_ - 1]; }
   /// The product of all extents but the last: how often the last axis is repeated in a sample.
   [[nodiscard]] constexpr index_t positions() const { return rank_ == 0 ? 0 : size_ / last(); }
-  /// The same axes with another last extent. Throws shape_error as the constructor does.
+  /// The shape with another last extent. Throws shape_error as the constructor does.
   [[nodiscard]] constexpr shape with_last(index_t extent) const {
     shape s;
     for (index_t i = 0; i + 1 < rank_; ++i) s.append((*this)[i]);

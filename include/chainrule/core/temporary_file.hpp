@@ -1,12 +1,12 @@
 /// \file
-/// A new file with a name of its own, to be written and then renamed to what it replaces: others
-/// see the old content or the new one, never a part.
+/// A new file with a unique name, to be written and then renamed to the file that it replaces:
+/// readers see the old content or the new one, never a part.
 ///
 ///     chainrule::detail::temporary_file file("folder/", 0666, path);
 ///     if (write_fully(file.file(), bytes) && file.file().close()) (void)file.rename_to(path);
 ///
-/// While it is written, the file is locked (flock), and the lock goes with its process: what is not
-/// locked was left by one that was killed, and the next temporary file of the folder removes it.
+/// The file is locked (flock) while it is written, and the lock ends with the process: unlocked
+/// files are leftovers of killed processes, which the next temporary file of the folder removes.
 ///
 /// Needs POSIX. See also io/atomic_file.hpp.
 #ifndef CHAINRULE_CORE_TEMPORARY_FILE_HPP
@@ -32,8 +32,8 @@ namespace chainrule::detail {
 inline constexpr std::string_view temporary_prefix = ".chainrule-";
 inline constexpr std::string_view temporary_suffix = ".tmp";
 
-/// Removes the temporary files of `folder` that nobody has locked. What cannot be looked at, or
-/// locked, is left where it is: on some file systems nothing can be.
+/// Removes unlocked temporary files of `folder`. Files that cannot be opened or locked are kept:
+/// some file systems do not support locks.
 inline void remove_abandoned_files(const std::string& folder) {
   struct closer {
     DIR* stream;
@@ -83,7 +83,7 @@ class temporary_file {
 
   [[nodiscard]] file_descriptor& file() { return file_; }
 
-  /// Makes it the file at `path`; false (errno says why) if that cannot be done.
+  /// Renames it to `path`; false (errno says why) on failure.
   [[nodiscard]] bool rename_to(const std::string& path) {
     if (std::rename(name_.c_str(), path.c_str()) != 0) return false;
     name_.clear();

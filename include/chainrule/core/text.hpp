@@ -1,5 +1,5 @@
 /// \file
-/// Text for people: numbers in a given format, and cells of tables.
+/// Formatted text: numbers in a given format, and cells of tables.
 #ifndef CHAINRULE_CORE_TEXT_HPP
 #define CHAINRULE_CORE_TEXT_HPP
 
@@ -23,7 +23,7 @@ template <class... Args>
   return text.size() < width ? std::string(width - text.size(), ' ') + text : text;
 }
 
-/// The same with the spaces behind it.
+/// `text` with spaces after it, `width` characters in all; a longer text as it is.
 [[nodiscard]] inline std::string padded_right(const std::string& text, std::size_t width) {
   return text.size() < width ? text + std::string(width - text.size(), ' ') : text;
 }

@@ -25,9 +25,9 @@ namespace chainrule {
 
 /// A row-major matrix of `T` that does not own its elements.
 ///
-/// `Pointer` is what the backend addresses memory with: `T*` wherever addresses are plain, a
-/// handle with an offset where they are not (it needs `+ index_t` and conversion to the const
-/// pointer). A view of `const T` is made from a view of `T` implicitly.
+/// `Pointer` is the backend's type of addresses: `T*` in host memory, else a handle with an offset
+/// (it needs `+ index_t` and conversion to the const pointer). A view of `const T` is made from a
+/// view of `T` implicitly.
 template <class T, class Pointer = T*>
 class matrix_view {
  public:
@@ -63,16 +63,16 @@ class matrix_view {
   [[nodiscard]] constexpr bool empty() const { return rows_ == 0 || cols_ == 0; }
   [[nodiscard]] constexpr chainrule::matrix_shape shape() const { return {rows_, cols_}; }
 
-  /// Whether the elements lie one after another without gaps.
+  /// Whether the elements are contiguous.
   [[nodiscard]] constexpr bool contiguous() const { return stride_ == cols_ || rows_ <= 1; }
 
-  /// The element at row i, column j; not checked. Only where addresses are plain.
+  /// The element at row i, column j; not checked. Only in host memory.
   [[nodiscard]] constexpr T& operator()(index_t i,
                                         index_t j) const requires std::is_pointer_v<Pointer> {
     return data_[i * stride_ + j];
   }
 
-  /// The rows [first, first + count). Throws shape_error if they are not all there.
+  /// The rows [first, first + count). Throws shape_error if they are not within the view.
   [[nodiscard]] constexpr matrix_view middle_rows(index_t first, index_t count) const {
     return block(first, 0, count, cols_);
   }
@@ -102,8 +102,8 @@ class matrix_view {
       return false;
   }
 
-  // Out of the way of the constructor, which is everywhere: it asks only where the answer is not
-  // plain. An empty view may have any stride and no data, a single row any stride.
+  // The rare checks, not inlined, to keep the constructor small. An empty view may have any stride
+  // and no data, a single row any stride.
   [[gnu::cold, gnu::noinline]] constexpr void check() const {
     if (rows_ < 0 || cols_ < 0 || stride_ < cols_)
       throw shape_error(detail::concat("a matrix view needs extents of at least 0 and a stride of ",
@@ -127,7 +127,7 @@ class matrix_view {
   index_t stride_ = 0;
 };
 
-// What pointer and extents make: matrix_view(data, n, d).
+// Deduces the element type: matrix_view(data, n, d).
 template <class T>
 matrix_view(T*, index_t, index_t) -> matrix_view<T>;
 template <class T>

@@ -1,7 +1,7 @@
 /// \file
 /// `byte_source`: the bytes of a file, from its first to its last, gzip-compressed or not.
 ///
-/// Whether a file is compressed is told by its first two bytes (1f 8b), never by its name.
+/// Compressed files are recognised by their first two bytes (1f 8b), not by their names.
 ///
 ///     chainrule::byte_source source{"train-images-idx3-ubyte.gz"};
 ///     std::uint8_t header[16];
@@ -31,12 +31,12 @@ struct file_closer {
 };
 using file_handle = std::unique_ptr<std::FILE, file_closer>;
 
-/// The operating system's words for an `errno`.
+/// The operating system's message for an `errno`.
 [[nodiscard]] inline std::string system_message(int number) {
   return std::generic_category().message(number);
 }
 
-/// Turns the bytes of a compressed file into plain ones.
+/// Decompresses a file.
 class byte_decoder {
  public:
   byte_decoder() = default;
@@ -49,7 +49,7 @@ class byte_decoder {
   virtual std::size_t read(std::uint8_t* out, std::size_t size) = 0;
 };
 
-/// Makes the decoder for a gzip file that stands at its first byte.
+/// Constructs the decoder of a gzip file positioned at its first byte.
 using gzip_opener = std::unique_ptr<byte_decoder> (*)(std::FILE* file, std::string path);
 
 /// Set by data/gzip.hpp wherever it is compiled with zlib. A variable, and not a second definition
@@ -64,7 +64,7 @@ inline constexpr std::uint64_t largest_deflate_ratio = 1032;
 /// Reads a plain or gzip-compressed file strictly forward.
 class byte_source {
  public:
-  /// What `most_remaining` answers when the length of the file is not known (a pipe).
+  /// The result of `most_remaining` if the length of the file is not known (a pipe).
   static constexpr std::uint64_t unknown = ~std::uint64_t{0};
 
   /// Opens `path`. Throws io_error if it cannot be opened or read, format_error if it is
@@ -98,14 +98,14 @@ class byte_source {
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] bool compressed() const { return compressed_; }
 
-  /// How many bytes have been handed out so far.
+  /// The number of bytes read so far.
   [[nodiscard]] std::uint64_t position() const { return position_; }
 
   /// The length of the file on disk, in bytes, or `unknown`.
   [[nodiscard]] std::uint64_t file_size() const { return file_size_; }
 
-  /// No more bytes than this can follow: exact for a plain file, for gzip what its length allows
-  /// at the best ratio of deflate, `unknown` for a pipe. To be asked before memory is reserved.
+  /// An upper bound of the bytes that follow: exact for a plain file, derived from the best ratio
+  /// of deflate for gzip, `unknown` for a pipe. Check it before reserving memory.
   [[nodiscard]] std::uint64_t most_remaining() const {
     if (file_size_ == unknown) return unknown;
     std::uint64_t most = file_size_;
@@ -162,7 +162,7 @@ class byte_source {
   bool compressed_ = false;
   std::uint64_t file_size_ = unknown;
   std::uint64_t position_ = 0;
-  std::uint8_t ahead_[2] = {};  // read from the file but not handed out yet
+  std::uint8_t ahead_[2] = {};  // read from the file, not yet returned
   std::size_t ahead_begin_ = 0;
   std::size_t ahead_end_ = 0;
 };

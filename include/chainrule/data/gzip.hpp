@@ -8,8 +8,8 @@
 ///     chainrule::byte_source source{"labels.gz"};  // compressed or plain alike
 ///
 /// Exactly one gzip stream is accepted. Bytes after it are refused, a second stream too (gzip
-/// itself would append it): a data set in several streams is one that something was glued to.
-/// At most the bytes that are asked for are decompressed, so that a bomb costs nothing.
+/// itself would append it). At most the requested number of bytes is decompressed, so that
+/// decompression bombs do no harm.
 ///
 /// See also data/byte_source.hpp, data/idx.hpp.
 #ifndef CHAINRULE_DATA_GZIP_HPP
@@ -30,7 +30,7 @@ namespace chainrule::detail {
 /// One gzip stream that fills its file to the last byte.
 class gzip_decoder final : public byte_decoder {
  public:
-  /// Reads from `file`, which stays the caller's; `path` is for messages.
+  /// Reads from `file`, which it does not own; `path` is for messages.
   gzip_decoder(std::FILE* file, std::string path) : file_(file), path_(std::move(path)) {
     constexpr int largest_window_gzip_only = 15 + 16;
     if (inflateInit2(&stream_, largest_window_gzip_only) != Z_OK)

@@ -8,8 +8,8 @@
 ///     images.extents;  // 60000, 28, 28
 ///     images.data;     // 60000 * 28 * 28 bytes
 ///
-/// The reader trusts nothing: every length is checked before it is used, no memory is reserved for
-/// what the file cannot hold, and not one byte may be missing or left over. Source of the format:
+/// The reader is strict: every length is checked before it is used, memory is reserved only for
+/// data that the file can hold, and missing or additional bytes are errors. Source of the format:
 /// Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits".
 ///
 /// See also data/mnist.hpp, data/gzip.hpp (which says when gzip is available).
@@ -129,8 +129,8 @@ class idx_reader {
   [[nodiscard]] std::vector<std::uint8_t> read() {
     std::vector<std::uint8_t> data;
     const auto size = static_cast<std::size_t>(size_);
-    // The constructor has seen that the file can hold this much: reserve once, which touches no
-    // memory yet, and let the elements that really come fill it.
+    // The constructor has checked that the file can hold this much: reserve once, without touching
+    // the memory, and append the elements that are read.
     if (source_.most_remaining() != byte_source::unknown) data.reserve(size);
     constexpr std::size_t step = std::size_t{1} << 20U;
     while (data.size() < size) {
@@ -262,7 +262,7 @@ inline void write_idx(const std::string& path, std::span<const index_t> extents,
       std::fwrite(header.data(), 1, header.size(), file.get()) == header.size() &&
       (data.empty() || std::fwrite(data.data(), 1, data.size(), file.get()) == data.size());
   const int write_error = errno;
-  // What is still buffered is written only now, and may fail only now.
+  // Buffered data are written only now, which may fail.
   const bool closed = std::fclose(file.release()) == 0;
   if (!written || !closed)
     throw io_error(detail::concat("cannot write ", path, ": ",

@@ -8,7 +8,7 @@
 ///     train.image(3);  // height x width
 ///     train.labels[3];
 ///
-/// See also data/mnist.hpp and data/synthetic_digits.hpp (where they come from), data/sampler.hpp.
+/// See also data/mnist.hpp (where they come from), data/sampler.hpp.
 #ifndef CHAINRULE_DATA_IMAGES_HPP
 #define CHAINRULE_DATA_IMAGES_HPP
 
@@ -31,7 +31,7 @@ namespace chainrule {
 
 /// `count` images of `height` x `width` bytes, one after another, each row by row.
 struct labelled_images {
-  std::string name;  ///< of the data set, for people
+  std::string name;  ///< of the data set, for messages
   index_t count = 0;
   index_t height = 0;
   index_t width = 0;
@@ -55,7 +55,7 @@ struct labelled_images {
     return {pixels.data() + i * features(), height, width};
   }
 
-  /// Checks what the other members take for granted. Throws shape_error if the sizes do not fit
+  /// Checks the invariants of the other members. Throws shape_error if the sizes do not fit
   /// together, value_error for a label outside its classes.
   void check() const {
     if (count < 0 || height < 0 || width < 0 || classes < 0)
@@ -85,7 +85,7 @@ struct labelled_images {
   }
 
   /// The images with the given numbers, in that order; a number may occur more than once.
-  /// Throws value_error for a number that is none.
+  /// Throws value_error for a number out of range.
   [[nodiscard]] labelled_images select(std::span<const std::int32_t> numbers) const {
     labelled_images result{name, static_cast<index_t>(numbers.size()), height, width, classes, {},
                            {}};

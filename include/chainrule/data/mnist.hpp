@@ -1,5 +1,5 @@
 /// \file
-/// Loads MNIST, and whatever is published in its four files (Fashion-MNIST, KMNIST, ...).
+/// Loads MNIST and data sets in its format (Fashion-MNIST, KMNIST, ...).
 ///
 ///     chainrule::mnist_data mnist = chainrule::load_mnist("data/mnist");
 ///     mnist.train.count;  // 60000
@@ -28,7 +28,7 @@
 
 namespace chainrule {
 
-/// The images to learn from and those to be judged by; ten classes, images of one size.
+/// The training and the test images; ten classes, images of one size.
 struct mnist_data {
   labelled_images train;
   labelled_images test;
@@ -37,7 +37,7 @@ struct mnist_data {
 namespace detail {
 
 /// The path of one of the four files: `stem` is "train-images" or alike, `kind` "idx3" or "idx1".
-/// Throws io_error, naming all that was looked for.
+/// Throws io_error, which lists the names tried.
 [[nodiscard]] inline std::string find_mnist_file(const std::string& folder, const std::string& stem,
                                                  const std::string& kind) {
   std::string looked_for;
@@ -54,8 +54,8 @@ namespace detail {
       concat("the folder ", folder, " lacks a file of the data set: looked for ", looked_for));
 }
 
-/// One half of the data set. The labels are few: they are read first, so that the images' header
-/// can be held against them before there is memory for the images.
+/// One half of the data set. The labels are read first, so that the header of the images is
+/// compared with them before memory for the images is allocated.
 [[nodiscard]] inline labelled_images load_mnist_half(const std::string& folder,
                                                      const std::string& stem,
                                                      const std::string& name) {
@@ -83,7 +83,7 @@ namespace detail {
 
 }  // namespace detail
 
-/// The data set in `folder`; `name` is what it calls itself. Throws io_error if the folder or one
+/// The data set in `folder`, with the given name. Throws io_error if the folder or one
 /// of the four files is missing or unreadable, format_error if a file is not what it should be or
 /// the files do not belong together.
 [[nodiscard]] inline mnist_data load_mnist(const std::string& folder, std::string name = "MNIST") {
@@ -95,7 +95,7 @@ namespace detail {
     throw io_error(
         detail::concat(folder, " is not a folder, expected one with the files of ", name));
   mnist_data data;
-  // The smaller half first: a wrong folder is noticed sooner.
+  // The smaller half first, to detect a wrong folder early.
   data.test = detail::load_mnist_half(folder, "t10k", name);
   data.train = detail::load_mnist_half(folder, "train", name);
   if (data.test.height != data.train.height || data.test.width != data.train.width)

@@ -1,5 +1,5 @@
 /// \file
-/// The order in which an epoch visits the samples, and the walk over it in batches.
+/// The order of samples in an epoch, and its division into batches.
 ///
 ///     chainrule::sampler sampler{60000, /*seed*/ 7};
 ///     std::vector<std::int32_t> order(60000);
@@ -23,19 +23,14 @@
 
 namespace chainrule {
 
-/// Samples are numbered in 32 bits: that is what devices gather by.
+/// Sample numbers have 32 bits, like the indices of gather.
 inline constexpr index_t largest_sample_count = std::numeric_limits<std::int32_t>::max();
 
 namespace detail {
 
-/// The random streams of the data headers: one name each in the upper half, a running number in
-/// the lower, so that no two of them ever draw the same numbers from one seed.
-enum class data_stream : std::uint32_t {
-  shuffle = 0x73687566,
-  split = 0x73706c74,
-  synthetic_label = 0x64696c61,
-  synthetic_pixels = 0x64697069
-};
+/// The random streams of the data headers: a name in the upper half and a running number in the
+/// lower, so that no two streams of a seed are equal.
+enum class data_stream : std::uint32_t { shuffle = 0x73687566, split = 0x73706c74 };
 
 [[nodiscard]] constexpr std::uint64_t stream_of(data_stream name, std::uint64_t number) {
   return (std::uint64_t{static_cast<std::uint32_t>(name)} << 32U) + number;
@@ -86,8 +81,8 @@ struct batch {
   friend constexpr bool operator==(const batch&, const batch&) = default;
 };
 
-/// The batches of an epoch, for a range-based for: all have `batch_size` samples but the last,
-/// which has what is left, and every sample is in exactly one.
+/// The batches of an epoch, for a range-based for: all have `batch_size` samples except the last,
+/// which has the remaining ones; every sample is in exactly one.
 class batch_range {
  public:
   class iterator {

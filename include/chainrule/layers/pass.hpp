@@ -148,9 +148,9 @@ class pass {
   /// the step and the sample's place in the batch.
   void draw(stream_id id, matrix<B> out) const {
     const std::uint64_t stream = stream_number(id, phase_.step);
-    if constexpr (counting_backend<B>)
+    if constexpr (has_device_counter<B>)
       if (phase_.passes != nullptr) return be_->random(out, phase_.seed, stream, *phase_.passes);
-    if constexpr (forking_backend<B>)
+    if constexpr (parallel_backend<B>)
       return be_->random(out, phase_.seed, stream, phase_.first_row * out.cols());
     be_->random(out, phase_.seed, stream);
   }

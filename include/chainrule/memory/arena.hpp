@@ -1,11 +1,11 @@
 /// \file
 /// `arena<B>`: all matrices of one kind (parameters, gradients, a moment of the optimizer) in one
-/// piece of memory.
+/// block of memory.
 ///
-/// A plan hands out slices; every arena made from the plan has the same slices at the same places,
-/// so that one pointwise kernel updates a whole network, one reduction measures its gradient and
-/// one copy saves it. Slots that an optimizer treats alike lie side by side: weights, which decay,
-/// come first and biases after them.
+/// A plan allocates slices; every arena of the plan has the same slices at the same offsets, so
+/// that one pointwise kernel updates a whole network, one reduction gives the norm of its gradient
+/// and one copy saves it. Slots with equal tags are contiguous: weights, which decay, before
+/// biases.
 ///
 ///     arena_plan plan;
 ///     slice w = plan.add(weight_tags, 784, 128);
@@ -21,7 +21,8 @@
 
 namespace chainrule {
 
-/// How an optimizer treats a slot. Slots of equal tags lie side by side in an arena.
+/// Properties of a slot that optimizers depend on. Slots with equal tags are contiguous in an
+/// arena.
 struct slot_tags {
   bool decay = true;    // weight decay applies: true for weights, false for biases
   bool frozen = false;  // updates leave the values and the optimizer's state unchanged
@@ -33,7 +34,7 @@ struct slot_tags {
 inline constexpr slot_tags weight_tags{};
 inline constexpr slot_tags bias_tags{.decay = false};
 
-/// The place of a matrix in every arena of a plan.
+/// The position of a matrix in every arena of a plan.
 struct slice {
   index_t region = 0;  // of slots with equal tags
   index_t offset = 0;  // from the start of the region, in elements
@@ -41,15 +42,15 @@ struct slice {
   index_t cols = 0;
 };
 
-/// Where the slices lie: regions of equal tags one after another, slots in the order in which they
-/// were added within a region. The first two regions are those of weights and biases.
+/// The positions of slices: regions of equal tags one after another, with slots in the order of
+/// their addition. The first two regions are those of weights and biases.
 class arena_plan {
  public:
-  /// Slices begin at multiples of so many elements: a cache line of floats.
+  /// The alignment of slices in elements: a cache line of floats.
   static constexpr index_t alignment = 16;
 
-  /// The next slice with these tags, rows x cols. Throws shape_error if an extent is negative or
-  /// all slices together have more elements than can be counted.
+  /// Adds a slice of rows x cols with these tags. Throws shape_error if an extent is negative or
+  /// the total number of elements overflows.
   slice add(const slot_tags& tags, index_t rows, index_t cols) {
     const index_t size = (detail::elements_of(rows, cols) + alignment - 1) / alignment * alignment;
     if (size > detail::most_elements - this->size()) detail::refuse_extents(rows, cols);
@@ -63,16 +64,16 @@ class arena_plan {
 
   [[nodiscard]] index_t regions() const { return static_cast<index_t>(regions_.size()); }
   [[nodiscard]] const slot_tags& tags(index_t region) const { return at(region).tags; }
-  /// Whether updates leave some region unchanged.
+  /// Whether a region is frozen.
   [[nodiscard]] bool has_frozen() const {
     for (const tagged& r : regions_)
       if (r.tags.frozen) return true;
     return false;
   }
-  /// The elements of a region, padding included.
+  /// The number of elements of a region, padding included.
   [[nodiscard]] index_t size(index_t region) const { return at(region).size; }
   [[nodiscard]] index_t size() const { return begin(regions()); }
-  /// The element at which a region begins.
+  /// The offset of a region in elements.
   [[nodiscard]] index_t begin(index_t region) const {
     index_t first = 0;
     for (index_t i = 0; i < region && i < regions(); ++i) first += at(i).size;
@@ -104,13 +105,13 @@ class arena {
     be.map(fn::fill{0}, elements_.view());
   }
 
-  /// The matrix at that place. Throws shape_error if the arena has no such place.
+  /// The matrix of a slice. Throws shape_error if the slice is not within the arena.
   [[nodiscard]] matrix<B> operator[](const slice& s) { return {at(all(), s), s.rows, s.cols}; }
   [[nodiscard]] const_matrix<B> operator[](const slice& s) const {
     return {at(all(), s), s.rows, s.cols};
   }
 
-  /// Everything as one row, padding included.
+  /// All elements as one row, padding included.
   [[nodiscard]] matrix<B> all() { return elements_.view(); }
   [[nodiscard]] const_matrix<B> all() const { return elements_.view(); }
   /// One region as one row.
@@ -136,8 +137,8 @@ class arena {
   tensor<B> elements_;
 };
 
-/// All elements on the host, as an arena of a plan of the same sizes takes them that may be on
-/// another backend and of another scalar. Throws shape_error if the sizes differ, out_of_memory.
+/// All elements on the host, converted for an arena of equal region sizes that may have another
+/// backend and scalar. Throws shape_error if the sizes differ, out_of_memory.
 template <backend From, backend To>
 [[nodiscard]] std::vector<scalar_t<To>> elements_for(const arena<To>& to, const From& from_be,
                                                      const arena<From>& from) {
@@ -155,7 +156,7 @@ template <backend From, backend To>
 template <backend B>
 void assign_elements(const B& be, arena<B>& to, const std::vector<scalar_t<B>>& elements) {
   be.upload(to.all(), matrix_view<const scalar_t<B>>(elements.data(), 1, to.all().cols()));
-  be.synchronize();  // `elements` must live until they are read
+  be.synchronize();  // `elements` is destroyed when this returns
 }
 
 }  // namespace chainrule

@@ -1,12 +1,12 @@
 /// \file
-/// Host memory that matrices are sent from, to where a backend reads them.
+/// Host memory from which matrices are copied to a backend's memory.
 ///
 ///     staging_of<B, std::uint8_t> s(be, 64 * 784);
-///     std::copy(first, last, s.data());            // waits until the last matrix has left
-///     be.gather(x, s.send(64, 784), rows);         // queued; `x` has it when it is read
-///     s.done();                                    // the matrix was read, as far as is asked for
+///     std::copy(first, last, s.data());            // waits until the last copy is done
+///     be.gather(x, s.send(64, 784), rows);         // both are queued
+///     s.done();                                    // no verb queued later reads the matrix
 ///
-/// With two of them the host fills one while the other's matrix is on its way and the backend
+/// With two stagings the host fills one while the matrix of the other is copied and the backend
 /// computes.
 #ifndef CHAINRULE_MEMORY_STAGING_HPP
 #define CHAINRULE_MEMORY_STAGING_HPP
@@ -20,7 +20,7 @@
 
 namespace chainrule {
 
-/// For backends without a staging of their own: an ordinary upload, which waits.
+/// Staging by a blocking upload, for backends without a staging of their own.
 template <backend B, class T>
 class blocking_staging {
  public:
@@ -54,9 +54,9 @@ struct staging_of<B, T> {
 
 /// Memory for matrices of up to `size` elements: `staging_of<B, T> s(be, size)`.
 ///
-///     s.data()             where the host writes, row by row; waits until it may
-///     s.send(rows, cols)   sends that matrix, and gives it as the backend's
-///     s.done()             what was asked of the backend until now is all that reads it
+///     s.data()             memory for the next matrix, row by row; waits for the last copy
+///     s.send(rows, cols)   queues the copy and returns the matrix in the backend's memory
+///     s.done()             declares that no verb queued later reads it
 template <backend B, class T>
 using staging_of = typename detail::staging_of<B, T>::type;
 

@@ -17,14 +17,13 @@
 
 namespace chainrule {
 
-/// A row-major matrix without gaps. Move-only, 0 x 0 when moved from; const tensors give views that
-/// are only read.
+/// A contiguous row-major matrix. Move-only, 0 x 0 when moved from; const tensors give const views.
 template <backend B>
 class tensor {
  public:
   tensor() = default;
-  /// rows x cols elements, not initialised. Throws shape_error if an extent is negative or they are
-  /// more than can be counted, out_of_memory, backend_error.
+  /// rows x cols elements, not initialised. Throws shape_error if an extent is negative or the size
+  /// overflows, out_of_memory, backend_error.
   tensor(const B& be, index_t rows, index_t cols)
       : storage_(be.template allocate<scalar_t<B>>(detail::elements_of(rows, cols))),
         rows_(rows),

@@ -109,16 +109,16 @@ struct log_sum_exp_op {
   }
 };
 
-/// The number of the first largest element of each row, assigned to `winner` (n × 1, as scalars);
+/// The number of the first largest element of each row, assigned to `argmax` (n × 1, as scalars);
 /// infinity in a row with NaN. `columns` is the row 0, 1, ..., c - 1; `max` is n × 1 scratch.
 template <backend B>
 void argmax(const B& be, const_matrix<B> x, const_matrix<B> columns, matrix<B> max,
-            matrix<B> winner) {
-  if constexpr (requires { be.argmax_rows(x, winner); }) {
-    be.argmax_rows(x, winner);
+            matrix<B> argmax) {
+  if constexpr (requires { be.argmax_rows(x, argmax); }) {
+    be.argmax_rows(x, argmax);
   } else {
     be.reduce(reduction::maximum{}, max, identity{}, x);
-    be.reduce(reduction::minimum{}, winner, terms::column_of_maximum{}, x, max, columns);
+    be.reduce(reduction::minimum{}, argmax, terms::column_of_maximum{}, x, max, columns);
   }
 }
 

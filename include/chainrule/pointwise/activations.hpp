@@ -1,8 +1,8 @@
 /// \file
 /// Activation functions: one struct each, with one generic `operator()`.
 ///
-/// Derivatives come from dual numbers; a functor states its own where that saves keeping the
-/// pre-activation, or where the expression has a kink that the function has not.
+/// Derivatives come from dual numbers; a functor states its own if that avoids saving the
+/// pre-activation, or if the expression has a kink that the function does not have.
 ///
 ///     dense{784, 128, relu{}}
 ///     dense{784, 128, fn::tanh{}}  // a function of pointwise/functions.hpp is one too
@@ -32,15 +32,15 @@
 namespace chainrule {
 
 namespace detail {
-/// x times a gate that is 0 for very negative x and 1 for very large x. At the infinities it is 0
-/// and x, with the derivatives 0 and 1, where products of infinity and 0 would make NaN of them.
+/// x times a gate that is 0 for very negative x and 1 for very large x. At -infinity and infinity
+/// it is 0 and x, with derivatives 0 and 1, where the product of infinity and 0 would be NaN.
 constexpr auto gated(const auto& x, const auto& gate) {
   const auto finite = math::where(math::abs(x) < 1e30, x, 0);
   return math::where(x >= 1e30, x, finite * gate);
 }
 }  // namespace detail
 
-/// Which rule keeps the variance of the signal through layers of this activation.
+/// The rule of initial weights that preserves the variance through layers of an activation.
 enum class gain_class { linear, rectifier, self_normalizing };
 
 using fn::identity;
@@ -126,7 +126,7 @@ struct gelu_tanh {
   static constexpr std::string_view name = "gelu_tanh";
   static constexpr gain_class gain = gain_class::rectifier;
   constexpr auto operator()(const auto& x) const {
-    // Beyond 10 the tanh is 1 to the last digit; the cube would overflow.
+    // Beyond 10 the tanh is exactly 1, and the cube would overflow.
     const auto u = math::clamp(x, -10, 10);
     const auto t = math::tanh(0.79788456080286535588 * (u + 0.044715 * u * u * u));
     return detail::gated(x, 0.5 * (1 + t));
@@ -156,7 +156,7 @@ struct hard_swish {
   constexpr auto operator()(const auto& x) const { return detail::gated(x, hard_sigmoid{}(x)); }
 };
 
-/// Which rule of initial weights suits F: that of its `gain`; linear if it states none.
+/// The gain class of F; linear if it states none.
 template <class F>
 [[nodiscard]] constexpr gain_class gain_of() {
   if constexpr (requires { F::gain; })
@@ -203,8 +203,8 @@ constexpr void for_each_activation(Visitor&& visit) {
   visit(fn::sign{});
 }
 
-/// Calls `visit` with the activation of that name: the run-time switch at a program's edge.
-/// Throws value_error, listing the names there are.
+/// Calls `visit` with the activation called `name`, for names from options or files. Throws
+/// value_error, which lists the names.
 template <class Visitor>
 void with_activation(std::string_view name, Visitor&& visit) {
   bool found = false;

@@ -4,15 +4,14 @@
 ///     struct swish {
 ///       auto operator()(auto x) const { return x * sigmoid(x); }
 ///     };
-///     derivative_of<swish>{}(2.0);  // swish'(2), without a line of calculus
+///     derivative_of<swish>{}(2.0);  // swish'(2)
 ///
-/// A functor may state its derivative as a member, where that is cheaper or smoother:
+/// A functor may state its derivative as a member, where that is cheaper or has no kink:
 ///
 ///     auto derivative_from_output(auto y) const;  // from y = f(x) alone, or
 ///     auto derivative(auto x, auto y) const;      // from x and y
 ///
-/// With the first, layers keep only the output (sigmoid is y(1 - y)); two names, and not one that
-/// is probed, so that a reader sees which.
+/// With the first, layers save only the output (that of sigmoid is y(1 - y)).
 #ifndef CHAINRULE_POINTWISE_DERIVATIVE_HPP
 #define CHAINRULE_POINTWISE_DERIVATIVE_HPP
 
@@ -39,7 +38,7 @@ concept states_derivative = requires(const F& f, double x, double y) {
 /// numbers whatever f states.
 template <std::size_t I = 0, class F, class X, class... More>
 [[nodiscard]] constexpr auto dual_derivative(const F& f, const X& x, const More&... more) {
-  // The arguments meet in one number type: mixing a lane with a constant is common.
+  // All arguments are converted to the number type of the first.
   using S = X;
   const auto lift = [&]<std::size_t... Is>(std::index_sequence<Is...>) {
     return f(math::dual<S>(math::convert<S>(x), math::convert<S>(I == 0 ? 1 : 0)),
@@ -77,18 +76,18 @@ struct derivative_of {
   }
 };
 
-/// The functor that a layer's backward pass maps: (dy, kept) -> dx = dy * f'(x), where `kept` is
-/// the output y if f is derivable from it, else the argument x.
+/// The functor that a layer's backward pass maps: (dy, saved) -> dx = dy * f'(x), where `saved` is
+/// the output y if f states its derivative from it, else the argument x.
 template <class F>
 struct backward_of {
   [[no_unique_address]] F f{};
 
   template <math::number X>
-  [[nodiscard]] constexpr X operator()(const X& dy, const X& kept) const {
+  [[nodiscard]] constexpr X operator()(const X& dy, const X& saved) const {
     if constexpr (derivable_from_output<F>)
-      return dy * math::convert<X>(f.derivative_from_output(kept));
+      return dy * math::convert<X>(f.derivative_from_output(saved));
     else
-      return dy * derivative_of<F>{f}(kept);
+      return dy * derivative_of<F>{f}(saved);
   }
 };
 

@@ -1,17 +1,17 @@
 /// \file
-/// `dual<S>`: a value and its derivative, carried together. The chain rule, written once.
+/// `dual<S>`: a value with its derivative; the chain rule, written once for all number types.
 ///
 ///     using chainrule::math::dual;
 ///     dual<double> x{2.0, 1.0};        // the variable: dx/dx = 1
 ///     auto y = x * x + sin(x);         // y.value = f(2), y.derivative = f'(2)
 ///
-/// S is any number type: `dual<double>` is the oracle, `dual<lane<float>>` what the CPU runs,
-/// `dual<dual<double>>` gives second derivatives. The derivatives of all functions stand in the
-/// table of pointwise/functions.hpp.
+/// S is any number type: `dual<double>` is the reference, `dual<lane<float>>` runs on the CPU,
+/// `dual<dual<double>>` gives second derivatives. The table of pointwise/functions.hpp has the
+/// derivatives of all functions.
 ///
-/// At kinks: the derivative of max(x, c) and min(x, c) with a constant c is 0 where x = c, so that
-/// of relu at 0 is 0; where two variables tie in max(a, b), all of it goes to b; that of |x| at 0
-/// is 0.
+/// At kinks: the derivatives of max(x, c) and min(x, c) with a constant c are 0 where x = c, so
+/// that of relu at 0 is 0; where a = b, max(a, b) and min(a, b) have the derivative of b; that of
+/// |x| at 0 is 0.
 #ifndef CHAINRULE_POINTWISE_DUAL_HPP
 #define CHAINRULE_POINTWISE_DUAL_HPP
 
@@ -33,7 +33,7 @@ struct dual {
   requires(!std::same_as<C, S>) constexpr explicit dual(C c)
       : value(convert<S>(c)), derivative(convert<S>(0)) {}
 
-  /// Not a plain number, which std::exp(x) would take.
+  /// Compile-time error for std::exp(x), which takes plain numbers only.
   template <class Plain>
   requires std::same_as<Plain, double>
   operator Plain() const { return refuse_plain_number<Plain>(); }  // NOLINT: implicit, to be found
@@ -51,7 +51,7 @@ struct common<S, dual<S>> {
   using type = dual<S>;
 };
 
-/// What a dual may be combined with: constants, and the number it is made of.
+/// Operands that a dual combines with: constants, and numbers of type S.
 template <class C, class S>
 concept beside_dual = constant<C> || std::same_as<C, S>;
 
@@ -81,7 +81,7 @@ constexpr dual<S> operator/(const dual<S>& a, const dual<S>& b) {
 
 namespace chainrule::detail {
 
-/// A constant beside a plain scalar is rounded to it; beside other numbers it stays a constant.
+/// Rounds a constant to S if that is a plain scalar; other number types take constants as they are.
 template <class S, class C>
 constexpr auto round_to(const C& c) {
   if constexpr (std::floating_point<S>)
@@ -97,7 +97,7 @@ concept is_dual = requires(X x) {
 template <class A, class B>
 concept dual_comparison = math::number<A> && math::number<B> &&(is_dual<A> || is_dual<B>);
 
-/// What takes part in a comparison with an Other: the value of a dual, a constant rounded as above.
+/// The operand of a comparison with an Other: the value of a dual, or a constant rounded as above.
 template <class Other, class X>
 constexpr auto comparand(const X& x) {
   if constexpr (is_dual<X>)
@@ -110,7 +110,7 @@ constexpr auto comparand(const X& x) {
 
 namespace chainrule::math {
 
-// With a constant on one side: no arithmetic on a derivative that is known to be 0.
+// Constant operands have the derivative 0, with which nothing is computed.
 template <class S, beside_dual<S> C>
 constexpr dual<S> operator+(const dual<S>& a, const C& c) {
   return {a.value + detail::round_to<S>(c), a.derivative};
@@ -145,7 +145,7 @@ constexpr dual<S> operator/(const C& c, const dual<S>& a) {
   return {y, -y * a.derivative / a.value};
 }
 
-// Comparisons look at the values only.
+// Comparisons compare the values only.
 #define CHAINRULE_DUAL_COMPARISON(op)                                             \
   template <class A, class B>                                                     \
   requires chainrule::detail::dual_comparison<A, B>                               \

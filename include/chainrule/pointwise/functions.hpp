@@ -24,7 +24,7 @@
 
 namespace chainrule::detail {
 
-/// A bool as a truth value that & and | join; masks do that themselves.
+/// Converts bool to math::truth, which has & and |; masks have them already.
 template <class Result>
 constexpr auto verdict(const Result& result) {
   if constexpr (std::same_as<Result, bool>)

@@ -1,8 +1,8 @@
 /// \file
-/// The number protocol: what a pointwise functor may be evaluated over.
+/// The number types over which pointwise functors are evaluated, and what they have in common.
 ///
-/// A pointwise thing (an activation, a loss term, an optimizer rule) is one struct with one generic
-/// `operator()`. The library evaluates it over different number types:
+/// A pointwise functor (an activation, a loss term, an optimizer rule) is one struct with one
+/// generic `operator()`, which the library evaluates over different number types:
 ///
 ///     float, double   the reference value                        (here)
 ///     lane<T>         a SIMD packet, the CPU backend's unit      (backend/cpu/lane.hpp)
@@ -16,10 +16,10 @@
 ///       auto operator()(auto x) const { return x / (1 + exp(-x)); }
 ///     };
 ///
-/// Functions are called by their plain names, exp(x) and not std::exp(x), which knows only plain
-/// numbers. Such a functor cannot branch on a value: write `where(x > 0, a, b)`, max, min, abs or
-/// clamp. Constants in it are `double` (or int) and are rounded to the number's scalar when they
-/// meet it. See also pointwise/functions.hpp (every function there is), pointwise/activations.hpp.
+/// Functions are called by their plain names: exp(x), not std::exp(x), which takes only plain
+/// numbers. A functor cannot branch on a value: write `where(x > 0, a, b)`, max, min, abs or clamp.
+/// Constants are `double` (or int) and are rounded to the scalar of the other operand. See also
+/// pointwise/functions.hpp (every function there is), pointwise/activations.hpp.
 #ifndef CHAINRULE_POINTWISE_MATH_HPP
 #define CHAINRULE_POINTWISE_MATH_HPP
 
@@ -31,7 +31,7 @@
 
 namespace chainrule::math {
 
-/// Specialised to true by lane, dual and symbol.
+/// Specialised to true by lane, dual, symbol and variable.
 template <class X>
 inline constexpr bool is_number = false;
 
@@ -43,12 +43,12 @@ concept constant = std::is_arithmetic_v<X>;
 template <class X>
 concept abstract_number = is_number<std::remove_cvref_t<X>>;
 
-/// Anything that the functions below take.
+/// An argument of the functions below.
 template <class X>
 concept number = constant<X> || abstract_number<X>;
 
-/// The number type in which A and B meet: a constant takes the type of the other side; where a
-/// dual number meets what it is made of, the dual number wins.
+/// The number type to which operands of types A and B are converted: that of the operand that is
+/// not a constant; dual<S> for dual<S> and S.
 template <class A, class B>
 struct common;
 template <class A, class B>
@@ -81,8 +81,8 @@ template <number X, number Y>
     return X(x);
 }
 
-/// What comparing duals of plain numbers gives: a bool that conditions may join with & and |, as
-/// they join masks, without a compiler's warning that && was meant.
+/// The result of comparing duals of plain numbers: a bool with & and |, like masks, without the
+/// compiler's warning that && was meant.
 struct truth {
   bool holds = false;
   constexpr operator bool() const { return holds; }  // NOLINT: implicit by design
@@ -90,11 +90,11 @@ struct truth {
   friend constexpr truth operator|(truth a, truth b) { return {a.holds || b.holds}; }
 };
 
-/// Chooses a where the condition holds, b elsewhere; both are evaluated. The condition is what a
-/// comparison of numbers gives: bool, or a mask with one truth value per lane.
+/// a where the condition holds, b elsewhere; both are evaluated. The condition is the result of a
+/// comparison: bool, or a mask with one truth value per lane.
 template <class Condition, number A, number B>
 [[nodiscard]] constexpr auto where(const Condition& condition, const A& a, const B& b) {
-  // bool, or int, which is what | makes of two bools
+  // bool, or int, the result of | of two bools
   if constexpr (constant<Condition> || std::same_as<Condition, truth>) {
     using X = common_number<A, B>;
     return condition ? convert<X>(a) : convert<X>(b);
@@ -119,7 +119,7 @@ CHAINRULE_ASSIGNMENT(*)
 CHAINRULE_ASSIGNMENT(/)
 #undef CHAINRULE_ASSIGNMENT
 
-/// What a mask answers when it is asked for one truth value: a sentence of the compiler's.
+/// The conversion of masks to bool: a compile-time error.
 template <class Bool>
 bool refuse_to_branch() {
   static_assert(!std::same_as<Bool, bool>,
@@ -128,8 +128,8 @@ bool refuse_to_branch() {
   return false;
 }
 
-/// What a number answers when a plain one is asked of it, as std::exp(x) and a functor of doubles
-/// do: a sentence of the compiler's.
+/// The conversion of numbers to plain ones, which std::exp(x) and functors of doubles require: a
+/// compile-time error.
 template <class Plain>
 Plain refuse_plain_number() {
   static_assert(!std::same_as<Plain, double>,
@@ -139,8 +139,7 @@ Plain refuse_plain_number() {
   return Plain{};
 }
 
-/// An operation of one argument: called with a constant it computes `Op::value`, with any other
-/// number type it is handed to that type's `evaluate`.
+/// An operation of one argument: `Op::value` of a constant, `evaluate` of any other number type.
 template <class Op>
 struct unary {
   template <number X>
@@ -158,7 +157,7 @@ struct unary {
 template <class Op>
 struct composite : unary<Op> {};
 
-/// An operation of two arguments, which meet in their common number type.
+/// An operation of two arguments, which are converted to their common number type.
 template <class Op>
 struct binary {
   template <number A, number B>

@@ -1,9 +1,9 @@
 /// \file
-/// `symbol`: the number type that writes down what a functor does.
+/// `symbol`: the number type that records the operations of a functor.
 ///
-/// A generic functor that is run over symbols, once, leaves a list of operations; printed for a
-/// scalar, that list is a piece of C that is valid in CUDA C++ and in OpenCL C. `dual<symbol>`
-/// gives the text of a derivative in the same way. Equal operations are written down once.
+/// Evaluated over symbols, a generic functor yields a list of operations; printed for a scalar, the
+/// list is C code that is valid in CUDA C++ and in OpenCL C. `dual<symbol>` gives the code of the
+/// derivative. Equal operations are recorded once.
 ///
 ///     trace t = trace_of<1>(silu{});  // one operand
 ///     t.print<float>();   // "const real v1 = ...;" lines over x0; t.result(0) names the result
@@ -34,13 +34,13 @@ struct symbol;
 struct symbol_mask;
 }  // namespace math
 
-/// The operations of a functor, in an order in which they can be carried out.
+/// The operations of a functor, in an order in which they can be executed.
 class trace {
  public:
   enum class kind : std::uint8_t { operand, constant, infix, prefix, call, choice };
 
-  /// One operation: its text (an operator or the name of a function) and the operations whose
-  /// results it takes.
+  /// One operation: its text (an operator or the name of a function) and the numbers of the
+  /// operations that give its operands.
   struct operation {
     kind what = kind::constant;
     std::string text;
@@ -56,14 +56,14 @@ class trace {
     }
   };
 
-  /// The number of an operation with these parts: that of an equal one if there is one.
+  /// Adds an operation, unless there is an equal one, and returns its number.
   int add(const operation& o) {
     const auto [place, is_new] = numbers_.emplace(o.key(), static_cast<int>(operations_.size()));
     if (is_new) operations_.push_back(o);
     return place->second;
   }
 
-  /// Declares the result that comes next.
+  /// Declares the next result.
   void add_result(int number) { results_.push_back(number); }
 
   [[nodiscard]] const std::vector<operation>& operations() const { return operations_; }
@@ -90,14 +90,14 @@ class trace {
     return text;
   }
 
-  /// The trace that is being written, on this thread.
+  /// The current trace of this thread. Throws value_error if there is none.
   static trace& current() {
     if (writing() == nullptr)
       throw value_error("a symbol was made outside of a trace; use trace_of(functor, operands)");
     return *writing();
   }
 
-  /// Makes `t` the trace that is being written while it lives.
+  /// Makes `t` the current trace of this thread while the scope lives.
   class scope {
    public:
     explicit scope(trace& t) : before_(std::exchange(writing(), &t)) {}
@@ -117,7 +117,7 @@ class trace {
 
   static std::string variable(int number) { return "v" + std::to_string(number); }
 
-  /// The constant, rounded to T and exact from there: in hexadecimal.
+  /// The constant rounded to T, as a hexadecimal literal.
   template <std::floating_point T>
   static std::string literal(double value) {
     const T rounded = static_cast<T>(value);
@@ -155,7 +155,7 @@ class trace {
 
 namespace math {
 
-/// A truth value that is not known yet: what comparing symbols gives.
+/// The result of a comparison of symbols.
 struct symbol_mask {
   using number_type = symbol;
   int number = -1;
@@ -166,7 +166,8 @@ struct symbol_mask {
     return {trace::current().add({trace::kind::prefix, "!", a.number, -1, -1, 0, true})};
   }
 
-  /// Not a bool: it is only known where the kernel runs.
+  /// Not a bool, because the value is known only when the kernel runs; a compile-time error says
+  /// so.
   template <class Bool>
   requires std::same_as<Bool, bool>
   explicit operator Bool() const { return refuse_to_branch<Bool>(); }
@@ -177,7 +178,7 @@ struct symbol_mask {
   }
 };
 
-/// A number that is not known yet: the result of an operation of the trace that is being written.
+/// The result of an operation of the current trace.
 struct symbol {
   int number = -1;
 
@@ -189,7 +190,7 @@ struct symbol {
       : number(trace::current().add(
             {trace::kind::constant, "", -1, -1, -1, static_cast<double>(c), false})) {}
 
-  /// Not a plain number, which std::exp(x) would take.
+  /// Compile-time error for std::exp(x), which takes plain numbers only.
   template <class Plain>
   requires std::same_as<Plain, double>
   operator Plain() const { return refuse_plain_number<Plain>(); }  // NOLINT: implicit, to be found
@@ -202,7 +203,7 @@ struct symbol {
 template <>
 inline constexpr bool is_number<symbol> = true;
 
-/// A symbol beside a symbol or a constant.
+/// Two symbols, or a symbol and a constant.
 template <class A, class B>
 concept symbol_pair = (std::same_as<A, symbol> && (std::same_as<B, symbol> || constant<B>)) ||
                       (constant<A> && std::same_as<B, symbol>);
@@ -267,8 +268,8 @@ symbol evaluate(const Op&, symbol a, symbol b) {
 
 }  // namespace math
 
-/// Runs `f` over as many symbols as it has operands, x0, x1, ...; its results (one, or a
-/// std::tuple) are those of the trace.
+/// The trace of `f` called with the symbols x0, x1, ...; the results of `f` (one, or a std::tuple)
+/// are the results of the trace.
 template <std::size_t Operands, class F>
 [[nodiscard]] trace trace_of(const F& f) {
   trace t;

@@ -5,7 +5,7 @@
 ///     tape<basic_cpu<double>> t;
 ///     const auto x = t.variable(2, 3, {0.1, 0.2, 0.3, 0.4, 0.5, 0.6});
 ///     const auto w = t.variable(3, 1, {1, -1, 2});
-///     const auto f = [](const auto& a, const auto& b) { return math::tanh(matmul(a, b)); };
+///     const auto f = [](const auto& a, const auto& b) { return tanh(matmul(a, b)); };
 ///     auto report = check_gradients(f, x, w);
 ///     std::puts(to_string(report).c_str());
 ///     // gradients agree: worst relative error 8.7e-11 at input 1(0, 0), analytic 0.248 ...
@@ -33,26 +33,26 @@ struct function_check_options {
   double tolerance = 1e-6;
   /// The relative error of an analytic gradient a and a numeric one b is
   /// |a - b| / max(|a|, |b|, floor * max(1, |value|)), for the value of which differences are
-  /// taken: below the floor they show its rounding and nothing else.
+  /// taken: below the floor, differences consist of rounding errors.
   double floor = 1e-3;
   /// Checks the gradient of the gradient in place of the gradient: second derivatives.
   bool second_order = false;
-  /// Whether an input may have a gradient of nothing but zeros. It proves little.
+  /// Accepts inputs whose gradient is zero everywhere, which proves little.
   bool allow_zero = false;
 };
 
 namespace detail {
 
-/// A function of variables, its type forgotten: the checker is compiled once per backend.
+/// A type-erased function of variables: the checker is compiled once per backend.
 template <backend B>
 struct taped_function {
   const void* f;
   variable<B> (*run)(const void* f, const std::vector<variable<B>>& x);
 };
 
-/// What is compared is a number, Σ weight * element over the outputs, with weights that differ from
-/// element to element. The outputs are f(x), or for second derivatives the gradients of their
-/// weighted sum with respect to each x.
+/// Compares the derivatives of a number, Σ weight * element over the outputs, with different
+/// weights. The outputs are f(x), or for second derivatives the gradients of their weighted sum
+/// with respect to each x.
 template <backend B>
 class function_checker final : function_at_a_point {
   static_assert(std::same_as<scalar_t<B>, double>,
@@ -85,7 +85,7 @@ class function_checker final : function_at_a_point {
       comparison_.compare(concat("input ", k), place_.shape(),
                           to_host(be_, const_matrix<B>(place_)), gradients[k], *this, at_point_);
     }
-    require_same_value();  // everything is where it was
+    require_same_value();  // all elements were restored
     return comparison_.report();
   }
 
@@ -95,12 +95,12 @@ class function_checker final : function_at_a_point {
       throw value_error(
           "check_gradients: a function without inputs has no gradient; give the variables it is "
           "called with, check_gradients(f, {x, w})");
-    for (const variable<B>& x : inputs) (void)x.node();  // a constant of no tape says so
+    for (const variable<B>& x : inputs) (void)x.node();  // throws for a constant of no tape
     for (const variable<B>& x : inputs) (void)graph_of(inputs.front(), x);
     return inputs.front().graph();
   }
 
-  /// Variables that look at the points.
+  /// Variables that refer to the points.
   [[nodiscard]] list inputs() {
     list x;
     for (tensor<B>& p : points_) {
@@ -114,7 +114,7 @@ class function_checker final : function_at_a_point {
     variable<B> x = variable<B>::adopt(graph_, graph_.make(s));
     be_.upload(graph_.writable(&x.node()),
                matrix_view<const double>(elements.data(), s.rows, s.cols));
-    be_.synchronize();  // `elements` must live until they are read
+    be_.synchronize();  // `elements` is destroyed when this returns
     return x;
   }
 
@@ -176,8 +176,8 @@ class function_checker final : function_at_a_point {
     return total;
   }
 
-  /// What the tape hands out next holds NaN: an operation that does not write a gradient shows,
-  /// where nothing of the same pass lay there before, and has not what an earlier pass left.
+  /// Fills the memory that the tape allocates next with NaN, so that an operation that does not
+  /// write its gradient is detected instead of reusing values of an earlier pass.
   void unset_free_memory() {
     list held;
     const auto unset = [&](matrix_shape s) {
@@ -200,14 +200,14 @@ class function_checker final : function_at_a_point {
 
   void put(index_t i, index_t j, double value) override {
     be_.upload(place_.block(i, j, 1, 1), matrix_view<const double>(&value, 1, 1));
-    be_.synchronize();  // `value` must live until it is read
+    be_.synchronize();  // `value` is destroyed when this returns
   }
 
   taped_function<B> f_;
   graph<B>& graph_;
   B be_;
   std::vector<tensor<B>> points_;
-  matrix<B> place_;  // what is being compared
+  matrix<B> place_;  // the matrix that is compared
   index_t nodes_ = 0;
   double at_point_ = 0;
   function_check_options options_;
@@ -228,11 +228,11 @@ template <backend B, class F>
 /// Compares the gradient of f, with respect to every element of every input, with a central
 /// difference in the step h = cbrt(epsilon) max(1, |v|) for an element of value v.
 ///
-/// f takes a std::vector of variables and gives a variable of any shape; what is differentiated is
-/// a weighted sum of its elements. It may use other variables of the same tape. The inputs are
+/// f takes a std::vector of variables and returns a variable of any shape, of whose elements a
+/// weighted sum is differentiated. It may use other variables of the same tape. The inputs are
 /// variables or constants of a tape, and stay as they are. Elements where f has a kink (the
-/// differences to the two sides disagree) are left out and counted. Throws value_error if f is not
-/// a function of its inputs or nothing of them reaches its result, and whatever f throws.
+/// differences to the two sides disagree) are skipped and counted. Throws value_error if f is not a
+/// function of its inputs or its result does not depend on them, and whatever f throws.
 template <class F, backend B>
 [[nodiscard]] gradient_report check_gradients(const F& f, const std::vector<variable<B>>& inputs,
                                               const function_check_options& options = {}) {
@@ -244,7 +244,7 @@ template <class F, backend B>
   return detail::check_function(f, std::vector<variable<B>>(inputs), options);
 }
 
-/// The same for a function of one to four variables, each by itself.
+/// Compares the gradient of a function of one to four separate variables.
 template <class F, backend B>
 [[nodiscard]] gradient_report check_gradients(const F& f, const variable<B>& a,
                                               const function_check_options& options = {}) {

@@ -29,15 +29,14 @@ struct gradient_check_options {
   /// The largest relative error that passes.
   double tolerance = 1e-6;
   /// The relative error of an analytic gradient a and a numeric one b is
-  /// |a - b| / max(|a|, |b|, floor * max(1, |loss|)): below the floor rounding in the loss, about
-  /// epsilon |loss| / h = 4e-11 |loss|, is all that a difference shows.
+  /// |a - b| / max(|a|, |b|, floor * max(1, |loss|)): below the floor, differences consist of
+  /// rounding errors of the loss, about epsilon |loss| / h = 4e-11 |loss|.
   double floor = 1e-3;
   /// Every pass draws the numbers of this seed and step, so that dropout drops the same elements.
   phase pass = phase::train(0, 0);
   /// Whether the gradient with respect to the input is checked too.
   bool input = true;
-  /// Whether a parameter, or the input, may have a gradient of nothing but zeros. It proves little:
-  /// a dead layer looks the same.
+  /// Accepts parameters and inputs whose gradient is zero everywhere, as that of a dead layer is.
   bool allow_zero = false;
 };
 
@@ -87,7 +86,8 @@ class gradient_checker final : function_at_a_point {
   }
 
  private:
-  /// What was never written stays NaN, and so does what was added to instead of assigned.
+  /// Gradients are filled with NaN first, which elements keep that are not written, or added to
+  /// instead of assigned.
   void unset(matrix<B> m) {
     const std::vector<double> nan(static_cast<std::size_t>(m.size()),
                                   std::numeric_limits<double>::quiet_NaN());
@@ -148,7 +148,7 @@ class gradient_checker final : function_at_a_point {
   tensor<B> scale_;
   pass<B> pass_;
   loss_scratch<B> scratch_;
-  matrix<B> values_;  // what is being compared
+  matrix<B> values_;  // the matrix that is compared
   double at_point_ = 0;
   gradient_check_options options_;
   gradient_comparison comparison_;
@@ -161,8 +161,8 @@ class gradient_checker final : function_at_a_point {
 /// cbrt(epsilon) max(1, |v|) for an element of value v.
 ///
 /// x: n × inputs; targets: as the loss takes them. Elements where the loss has a kink (the
-/// differences to the two sides disagree) are left out and counted. The parameters are changed one
-/// by one and put back. Throws value_error if the loss is not a function of parameters, input, seed
+/// differences to the two sides disagree) are skipped and counted. The parameters are changed one
+/// by one and restored. Throws value_error if the loss is not a function of parameters, input, seed
 /// and step, and whatever the network and the loss throw.
 template <class Network, class Loss>
 [[nodiscard]] gradient_report check_gradients(Network& net, const Loss& loss,

@@ -1,6 +1,6 @@
 /// \file
-/// `gradient_comparison`: derivatives beside central differences, element by element. What the
-/// checkers of networks and of functions have in common.
+/// `gradient_comparison`: compares derivatives with central differences, element by element; shared
+/// by the checkers of networks and of functions.
 #ifndef CHAINRULE_TESTING_GRADIENT_COMPARISON_HPP
 #define CHAINRULE_TESTING_GRADIENT_COMPARISON_HPP
 
@@ -15,12 +15,12 @@
 
 namespace chainrule::detail {
 
-/// A function of many numbers that lie somewhere in a backend's memory.
+/// A function of many numbers in a backend's memory.
 struct function_at_a_point {
   virtual ~function_at_a_point() = default;
-  /// Changes element (i, j) of what is being compared.
+  /// Changes element (i, j) of the matrix that is compared.
   virtual void put(index_t i, index_t j, double value) = 0;
-  /// The function where its elements are now.
+  /// The value of the function at its present elements.
   [[nodiscard]] virtual double value() = 0;
 };
 
@@ -35,7 +35,7 @@ class gradient_comparison {
   [[nodiscard]] const gradient_report& report() const { return report_; }
 
   /// Compares the gradient with respect to a matrix. points: its elements, row by row; analytic:
-  /// the gradient as it was computed; at_point: the function there. Puts each element back.
+  /// the computed gradient; at_point: the value of the function. Restores each element.
   void compare(const std::string& name, matrix_shape s, const std::vector<double>& points,
                const std::vector<double>& analytic, function_at_a_point& f, double at_point) {
     bool zero = true;
@@ -49,7 +49,7 @@ class gradient_comparison {
   }
 
  private:
-  /// Compares one derivative; returns what it is by differences.
+  /// Compares one derivative; returns its value by differences.
   double compare_element(const std::string& name, index_t i, index_t j, double point,
                          double analytic, function_at_a_point& f, double at_point) {
     // The truncation error grows with h², the rounding error with 1/h: they balance about here.
@@ -69,8 +69,8 @@ class gradient_comparison {
                                    floor_ * std::max(1.0, std::fabs(at_point))});
     if (is_nan(error)) error = std::numeric_limits<double>::infinity();
     if (error > report_.tolerance) {
-      // A kink within the step: the slope on one side differs from that on the other by as much
-      // as (twice) what is to be explained, for the analytic one is that of one of the two sides.
+      // A kink within the step: the one-sided derivatives differ by twice the error to be
+      // explained, since the analytic derivative is that of one side.
       const double jump =
           (at_right - at_point) / (right - point) - (at_point - at_left) / (point - left);
       if (off <= 0.6 * std::fabs(jump)) {

@@ -1,5 +1,5 @@
 /// \file
-/// What a check of gradients found, as a value and as a line of text.
+/// The result of a check of gradients, as a value and as a line of text.
 #ifndef CHAINRULE_TESTING_GRADIENT_REPORT_HPP
 #define CHAINRULE_TESTING_GRADIENT_REPORT_HPP
 
@@ -11,22 +11,22 @@
 
 namespace chainrule {
 
-/// What check_gradients found.
+/// The result of check_gradients.
 struct gradient_report {
-  double worst = 0;  // the largest relative error; infinity where nothing was written
+  double worst = 0;  // the largest relative error; infinite if an element was not written
   std::string
-      parameter;    // where it is: "0.weight" or "input" of a network, "input 1" of a function
+      parameter;    // its position: "0.weight" or "input" of a network, "input 1" of a function
   index_t row = 0;  // and the element
   index_t col = 0;
   double analytic = 0;  // by backward
   double numeric = 0;   // by differences
   index_t compared = 0;
-  index_t skipped = 0;  // left out because there is a kink
-  std::string zero;     // the first parameter, or input, with nothing but zeros, if there is one
-  double tolerance = 1e-6;  // as the options had it
+  index_t skipped = 0;      // elements skipped at kinks
+  std::string zero;         // the first parameter or input whose gradient is zero everywhere
+  double tolerance = 1e-6;  // of the options
   bool allow_zero = false;
 
-  /// At most a quarter of the elements may lie at kinks: a check must not pass by looking away.
+  /// At most a quarter of the elements may lie at kinks, so that a check cannot pass by skipping.
   [[nodiscard]] bool passed() const {
     return worst <= tolerance && compared > 0 && skipped <= compared / 3 &&
            (zero.empty() || allow_zero);

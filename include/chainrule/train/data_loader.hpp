@@ -249,7 +249,7 @@ class data_loader {
   void load(row_range r) { gather(order_.view().block(0, first_ + r.first, 1, r.count), r); }
   /// Gathers the batch whose number the backend's counter holds, if it is one of a full size or the
   /// last. Unless inputs are streamed, nothing comes from the host, so that it can be captured.
-  void load(const counter_t<B>& count) requires counting_backend<B> {
+  void load(const counter_t<B>& count) requires has_device_counter<B> {
     if (is_resident())
       gather(typename B::counted_rows{order_.view(), count, options_.batch}, {0, size_});
     else

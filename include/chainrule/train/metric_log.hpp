@@ -45,7 +45,7 @@ class metric_log {
   void place(const Counter& count, index_t n, index_t full_batch) {
     for (std::size_t i = 0; i < metrics_.size() + 1; ++i) {
       const index_t k = columns(i);
-      be_->place(
+      be_->copy_at(
           all_.view().block(0, first_column_[i] * samples_, 1, k * samples_),
           const_matrix<B>(batch_.view()).block(0, first_column_[i] * batch_capacity_, 1, k * n),
           count, k * full_batch);

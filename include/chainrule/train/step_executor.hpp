@@ -6,7 +6,7 @@
 ///     while (loader.next()) executor.step(loader, loader.size());
 ///     executor.measured(0, done);                        // loss and metrics
 ///
-/// Where the backend can capture what it is asked for (`recording_backend`), steps of full batches
+/// Where the backend can capture what it is asked for (`capturing_backend`), steps of full batches
 /// are captured once and replayed. Where it can work on parts of a batch at the same time, a batch
 /// is cut into micro-batches.
 #ifndef CHAINRULE_TRAIN_STEP_EXECUTOR_HPP
@@ -36,14 +36,14 @@ class captured_work {
     work();
   }
 };
-template <recording_backend B>
+template <capturing_backend B>
 class captured_work<B> {
  public:
   template <class Work>
   void run(const B& be, Work&& work) {
     // The first run builds the kernels and fills the pool of memory: neither can be captured.
     if (has_run_ && can_capture_ && !graph_) try {
-        graph_.emplace(be.record(work));
+        graph_.emplace(be.capture(work));
       } catch (const backend_error&) {  // nothing was done, and work() throws what is wrong
         can_capture_ = false;
       }
@@ -57,7 +57,7 @@ class captured_work<B> {
  private:
   bool has_run_ = false;
   bool can_capture_ = true;
-  std::optional<decltype(std::declval<const B&>().record(std::declval<void (*)()>()))> graph_;
+  std::optional<decltype(std::declval<const B&>().capture(std::declval<void (*)()>()))> graph_;
 };
 
 /// The scope of a step of a backend that has one (flush-to-zero on the CPU), else nothing.
@@ -80,7 +80,7 @@ class step_executor {
         optimizer_(&optimizer),
         parts_(net),
         scale_(be_, 1, 1) {
-    if constexpr (counting_backend<B>) count_ = std::make_unique<counter_t<B>>(be_);
+    if constexpr (has_device_counter<B>) count_ = std::make_unique<counter_t<B>>(be_);
   }
 
   /// Makes room for the batches of a loader over `samples`. `micro_batches` is the number that a
@@ -90,7 +90,7 @@ class step_executor {
                const std::vector<any_metric<B>>& metrics, index_t micro_batches) {
     parts_.prepare(*net_, loader.capacity(), number_of_parts(loader.capacity(), micro_batches));
     log_ = {};
-    log_ = metric_log<B>(be_, metrics, samples, counting_backend<B> ? loader.capacity() : 0);
+    log_ = metric_log<B>(be_, metrics, samples, has_device_counter<B> ? loader.capacity() : 0);
   }
 
   /// Begins a call of fit. `seed` is that of layers that draw.
@@ -100,11 +100,11 @@ class step_executor {
     whole_ = {};
     differentiation_ = {};
     update_ = {};
-    if constexpr (counting_backend<B>) be_.restart(*count_);
+    if constexpr (has_device_counter<B>) be_.restart(*count_);
   }
   /// Begins an epoch of `batches` batches; no epoch of this fit has more than `most`.
   void begin_epoch([[maybe_unused]] index_t batches, [[maybe_unused]] index_t most) {
-    if constexpr (counting_backend<B>) {
+    if constexpr (has_device_counter<B>) {
       optimizer_->plan_steps(batches, most);
       be_.set(*count_, 0);
     }
@@ -140,13 +140,14 @@ class step_executor {
 
  private:
   [[nodiscard]] index_t number_of_parts(index_t rows, index_t wanted) const {
-    const bool may_cut = forking_backend<B> && loss_.traits().samples_are_independent &&
+    const bool may_cut = parallel_backend<B> && loss_.traits().samples_are_independent &&
                          net_->declared().is_cut_by_samples();
     if (wanted < 0 || (wanted > 1 && !may_cut))
       throw value_error(detail::concat("a batch cannot be cut into ", wanted, " micro-batches: ",
-                                       wanted < 0            ? "their number is at least 0"
-                                       : !forking_backend<B> ? "this backend takes each batch whole"
-                                       : may_cut             ? ""
+                                       wanted < 0 ? "their number is at least 0"
+                                       : !parallel_backend<B>
+                                           ? "this backend takes each batch whole"
+                                       : may_cut ? ""
                                        : net_->declared().is_cut_by_samples()
                                            ? "the loss does not say that samples are independent"
                                            : "a layer needs the whole batch"));
@@ -157,9 +158,9 @@ class step_executor {
   /// Forward, loss and backward of the batch, micro-batch by micro-batch.
   void differentiate(data_loader<B>& loader) {
     const pass_phase<B> p = phase_of_step();
-    if constexpr (forking_backend<B>) {
+    if constexpr (parallel_backend<B>) {
       const index_t count = parts_.count(loader.size());
-      be_.each_part(count, [&](index_t i) {
+      be_.parallel_for(count, [&](index_t i) {
         differentiate(loader, i, parts_.rows_of(i, count, loader.size()), p);
       });
       // Without a callback, sums and updates of a range follow each other while it is in cache.
@@ -172,7 +173,7 @@ class step_executor {
     }
   }
   void differentiate(data_loader<B>& loader, index_t i, row_range rows, pass_phase<B> p) {
-    if constexpr (counting_backend<B>)
+    if constexpr (has_device_counter<B>)
       loader.load(*count_);
     else
       loader.load(rows);
@@ -193,7 +194,7 @@ class step_executor {
     const arena<B>& gradients = parts_.total();
     const index_t count = parts_.count(loader.size());
     optimizer_->require_plan(parameters, gradients);
-    if constexpr (counting_backend<B>)
+    if constexpr (has_device_counter<B>)
       optimizer_->begin_planned_step(*count_);
     else
       optimizer_->begin_step();
@@ -212,7 +213,7 @@ class step_executor {
       optimizer_->update_range(parameters, gradients, 0, gradients.all().cols());
     }
     for (index_t i = 0; i < count; ++i) net_->commit(parts_.memory(i));
-    if constexpr (counting_backend<B>) {
+    if constexpr (has_device_counter<B>) {
       log_.place(*count_, loader.size(), loader.batch());
       be_.advance(*count_);
     }
@@ -222,11 +223,11 @@ class step_executor {
   /// are several micro-batches.
   template <class F>
   void each_piece([[maybe_unused]] index_t count, [[maybe_unused]] const F& f) const {
-    if constexpr (forking_backend<B>) {
+    if constexpr (parallel_backend<B>) {
       constexpr index_t piece = 8192;
       const index_t all = parts_.total().all().cols();
       if (count > 1)
-        be_.each_part((all + piece - 1) / piece, [&](index_t i) {
+        be_.parallel_for((all + piece - 1) / piece, [&](index_t i) {
           const index_t first = i * piece;
           f(first, first + piece < all ? piece : all - first);
         });
@@ -236,7 +237,7 @@ class step_executor {
   /// The pass of the current step: where the backend counts, it is the first of this fit and as
   /// many more as the counter holds.
   [[nodiscard]] pass_phase<B> phase_of_step() const {
-    if constexpr (counting_backend<B>)
+    if constexpr (has_device_counter<B>)
       return {first_pass_, count_.get()};
     else
       return phase::train(first_pass_.seed, static_cast<std::uint64_t>(optimizer_->step()));

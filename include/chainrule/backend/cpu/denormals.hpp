@@ -1,8 +1,8 @@
 /// \file
 /// `flush_denormals`: a scope in which denormal numbers count as 0.
 ///
-/// Arithmetic with denormal numbers, such as gradients that have all but vanished, takes a
-/// processor up to a hundred times as long.
+/// Arithmetic with denormal numbers, such as very small gradients, takes processors up to a hundred
+/// times as long.
 #ifndef CHAINRULE_BACKEND_CPU_DENORMALS_HPP
 #define CHAINRULE_BACKEND_CPU_DENORMALS_HPP
 
@@ -22,8 +22,8 @@ namespace chainrule {
 namespace detail {
 CHAINRULE_CPU_BEGIN
 
-/// How the processor treats floating-point numbers on this thread: rounding, exceptions, denormals.
-/// 0 where that is not known how to read.
+/// The floating-point control register of this thread: rounding, exceptions, denormals. 0 on
+/// processors where it is not supported here.
 [[nodiscard]] inline std::uint64_t floating_point_mode() {
 #if CHAINRULE_HAS_MXCSR
   return __builtin_ia32_stmxcsr();
@@ -48,8 +48,8 @@ CHAINRULE_CPU_END
 
 CHAINRULE_CPU_BEGIN
 
-/// From its construction to its end, denormal results of this thread become 0, and denormal
-/// operands count as 0. A thread_pool's workers follow the thread that they work for.
+/// While it lives, denormal results of this thread become 0, and denormal operands count as 0. The
+/// workers of a thread_pool use the mode of the calling thread.
 class flush_denormals {
  public:
   flush_denormals() : before_(detail::floating_point_mode()) {

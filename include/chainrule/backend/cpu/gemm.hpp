@@ -2,12 +2,12 @@
 /// The CPU's matrix product: Eigen's kernel on blocks of rows, with the epilogue applied to each
 /// block while it is in the cache.
 ///
-/// Eigen's own driver packs both factors anew for each product, so blocks that call it would each
-/// pack the whole of b. Here b is packed once, in pieces, and then every block of rows packs its
-/// part of a and multiplies. The cuts follow from the shapes alone, so the bits do not depend on
-/// the number of threads. The packed factors live on the stack of the calling thread or, if they
-/// are large, in a buffer that it keeps, so a call allocates nothing once that is large enough.
-/// Eigen's product kernels are named in this file only.
+/// Eigen's own driver packs both factors for each product, so that each block of rows would pack
+/// all of b. Here b is packed once, in pieces, and every block of rows packs its part of a and
+/// multiplies. The cuts follow from the shapes alone, so the bits do not depend on the number of
+/// threads. The packed factors are on the stack of the calling thread or, if they are large, in a
+/// thread-local buffer, so a call allocates nothing once that is large enough. Eigen's product
+/// kernels are named in this file only.
 #ifndef CHAINRULE_BACKEND_CPU_GEMM_HPP
 #define CHAINRULE_BACKEND_CPU_GEMM_HPP
 
@@ -22,8 +22,9 @@
 namespace chainrule::detail {
 CHAINRULE_CPU_BEGIN
 
-/// How many rows of c make a block: such that a fork pays (a quarter of a million multiplications)
-/// and a pass over the packed b as well, but few enough for many threads and for the cache.
+/// The number of rows in a block of c: enough work for a fork (a quarter of a million
+/// multiplications) and for a pass over the packed b, but few enough for many threads and the
+/// cache.
 [[nodiscard]] inline index_t gemm_rows_per_block(index_t m, index_t n, index_t k) {
   constexpr index_t work_per_block = 1 << 18;
   constexpr index_t least = 16;
@@ -36,7 +37,7 @@ CHAINRULE_CPU_BEGIN
   return rows < m ? rows : m;
 }
 
-/// At least `size` elements that belong to the calling thread until it asks again.
+/// A thread-local buffer of at least `size` elements, valid until the next call on this thread.
 template <class T>
 [[nodiscard]] T* gemm_buffer(index_t size) {
   thread_local cpu_storage<T> buffer;
@@ -97,7 +98,7 @@ void gemm_add(thread_pool& pool, index_t m, index_t n, index_t k, T alpha, const
   const index_t columns_per_piece = up_to_multiple(elements_per_piece / depth + 1, traits::mr);
 
   const index_t left_size = up_to_multiple(columns * depth, 32);  // the rest begins a cache line
-  // Small products may run on any thread at any time: none of them should have to allocate first.
+  // Small products may run on any thread at any time and must not allocate.
   constexpr std::size_t most_on_stack = 1 << 20;
   const index_t elements = left_size + rows * depth;
   const auto bytes = static_cast<std::size_t>(elements) * sizeof(T);

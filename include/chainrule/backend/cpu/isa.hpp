@@ -5,15 +5,14 @@
 ///     switch (chosen_isa()) { case isa::avx512: ... }
 ///     CHAINRULE_ISA=avx2 ./program      // forces one
 ///
-/// Whatever flags the program is compiled with, kernels for all of these sets are in it (by the
-/// function attribute `target`), and the machine it runs on decides. Other machines than x86-64,
-/// and other compilers than g++ and clang, have the portable kernels only.
+/// A program contains the kernels for all of these sets whatever its flags (by the function
+/// attribute `target`), and chooses at run time. Machines other than x86-64, and compilers other
+/// than g++ and clang, have the portable kernels only.
 ///
-/// How a kernel is written, so that g++ and clang agree: the work is done by generic functions
-/// without a target, which are always inlined (CHAINRULE_INLINE); what they are inlined into is a
-/// function with a target (CHAINRULE_TARGET_AVX512), and that decides the instructions. The other
-/// way round the compilers refuse, and a call in between would pass wide vectors in a way that
-/// depends on the target.
+/// Structure of a kernel, for both g++ and clang: generic functions without a target, always
+/// inlined (CHAINRULE_INLINE), do the work; the function into which they are inlined has a target
+/// (CHAINRULE_TARGET_AVX512), which determines the instructions. Compilers refuse the reverse, and
+/// a call that is not inlined would pass wide vectors in a way that depends on the target.
 #ifndef CHAINRULE_BACKEND_CPU_ISA_HPP
 #define CHAINRULE_BACKEND_CPU_ISA_HPP
 
@@ -27,7 +26,7 @@
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #define CHAINRULE_HAS_X86_TARGETS 1
-// What every processor with AVX-512 has since the first for servers (2017).
+// The extensions that all processors with AVX-512 have since the first for servers (2017).
 #define CHAINRULE_TARGET_AVX512 [[gnu::target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]]
 #define CHAINRULE_TARGET_AVX2 [[gnu::target("avx2,fma")]]
 #else
@@ -37,7 +36,7 @@
 namespace chainrule {
 CHAINRULE_CPU_BEGIN
 
-/// From what every machine has to what few have; each contains those before it.
+/// Instruction sets in ascending order; each contains those before it.
 enum class isa { portable, avx2, avx512 };
 
 /// Its name in CHAINRULE_ISA.
@@ -45,7 +44,7 @@ enum class isa { portable, avx2, avx512 };
   return set == isa::avx512 ? "avx512" : (set == isa::avx2 ? "avx2" : "portable");
 }
 
-/// Whether this machine, its system included, can run the kernels of a set.
+/// Whether processor and operating system support a set.
 [[nodiscard]] inline bool is_supported(isa set) {
   if (set == isa::portable) return true;
 #if CHAINRULE_HAS_X86_TARGETS

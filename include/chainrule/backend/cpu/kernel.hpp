@@ -1,13 +1,12 @@
 /// \file
-/// The loops that run functors over lanes, once for each instruction set.
+/// The loops that run functors over lanes, one for each instruction set.
 ///
-/// What they do not do, pointwise_run does, once for all functors: repeat single numbers, and pad
-/// what is left at the end of a row to a lane. So a new functor costs one small loop for each set,
-/// and an element's result does not depend on where it stands.
+/// pointwise_run does the rest, once for all functors: it repeats single numbers and pads the end
+/// of a row to a whole lane. So a new functor costs one small loop per instruction set, and the
+/// result of an element does not depend on its position.
 ///
-/// In a kernel the functor stands directly in a function with a target, which g++ is told to
-/// flatten. Were there a function in between that is always inlined, g++ would come to the kernel
-/// before the functor, and not inline it.
+/// A kernel calls the functor directly in a function with a target that g++ flattens. With an
+/// always-inlined function in between, g++ would not inline the functor.
 #ifndef CHAINRULE_BACKEND_CPU_KERNEL_HPP
 #define CHAINRULE_BACKEND_CPU_KERNEL_HPP
 
@@ -25,21 +24,20 @@
 namespace chainrule::detail {
 CHAINRULE_CPU_BEGIN
 
-/// Where a kernel reads an operand: `step` elements on from lane to lane, or 0 to read the same
-/// lane again.
+/// An operand of a kernel: consecutive lanes are `step` elements apart; 0 repeats the same lane.
 template <class T>
 struct lane_operand {
   const T* data;
   index_t step;
 };
 
-/// Computes out[o][j] = f(in[0][j], in[1][j], ...) for so many whole lanes. The results of a lane
-/// are stored after all its operands are loaded, so that the two may be the same memory.
+/// Computes out[o][j] = f(in[0][j], in[1][j], ...) for a number of whole lanes. The results of a
+/// lane are stored after all its operands are loaded, so that results may be operands.
 template <class T>
 using lane_kernel = void (*)(const void* functor, const lane_operand<T>* in, T* const* out,
                              index_t lanes);
 
-/// Stores what a functor returned, one value or a std::tuple of them.
+/// Stores the result of a functor, one value or a std::tuple.
 template <class X, std::size_t Outs, class T, class Result>
 CHAINRULE_INLINE void store_results(const Result& result, T* const* out, index_t j) {
   if constexpr (math::number<Result>) {
@@ -55,22 +53,22 @@ CHAINRULE_INLINE void store_results(const Result& result, T* const* out, index_t
   }
 }
 
-/// A small functor's own numbers are copied, so that the compiler sees that no store changes them.
+/// Small functors are copied, so that the compiler knows that stores do not change their constants.
 template <class F>
 using held_functor =
     std::conditional_t<std::is_trivially_copyable_v<F> && sizeof(F) <= 256, const F, const F&>;
 
-// g++ 12's vectorisers turn `flag ? a : b` of vectors, for one flag, into a choice lane by lane of
-// which only the first lane is right. There is nothing for them to do in a loop over vectors.
+// g++ 12's vectorisers miscompile `flag ? a : b` of vectors with a scalar flag: only the first lane
+// is right. They are not needed in a loop over vectors.
 #if defined(__clang__)
 #define CHAINRULE_VECTORS_AS_WRITTEN
 #else
 #define CHAINRULE_VECTORS_AS_WRITTEN [[gnu::optimize("no-tree-vectorize")]]
 #endif
 
-// run: the kernel of a functor. combine: op of values in one fixed order, into lanes, by two chains
-// of operations, for their latency limits the speed; says how many values that were. combine_each:
-// out[j] = op(out[j], values[j]), likewise.
+// run: the kernel of a functor. combine: op of values in a fixed order, into lanes, by two chains
+// of operations to hide their latency; returns the number of values combined. combine_each: out[j]
+// = op(out[j], values[j]); returns that number too.
 #define CHAINRULE_POINTWISE_KERNELS(name, bytes, attribute)                            \
   template <class T, class F, std::size_t Outs, std::size_t... I>                      \
   attribute CHAINRULE_VECTORS_AS_WRITTEN [[gnu::flatten]] void run_##name(             \
@@ -115,15 +113,16 @@ CHAINRULE_POINTWISE_KERNELS(avx512, 64, CHAINRULE_TARGET_AVX512)
 #undef CHAINRULE_POINTWISE_KERNELS
 
 #if CHAINRULE_HAS_X86_TARGETS
-/// to[j] = f(from[j]) for so many whole lanes of bytes. Of smaller vectors it would be no faster
-/// than the compiler's own conversion.
+/// to[j] = f(from[j]) for a number of whole lanes of bytes; only for wide vectors, since for narrow
+/// ones the compiler's own conversion is as fast.
 template <class T, class F>
 CHAINRULE_TARGET_AVX512 CHAINRULE_VECTORS_AS_WRITTEN [[gnu::flatten]] void convert_bytes_avx512(
     const F& functor, const std::uint8_t* from, T* to, index_t lanes) {
   using X = math::lane<T, 64>;
   constexpr int width = static_cast<int>(X::width);
   using bytes = simd<std::uint8_t, width>;
-  // In steps: g++ 12 widens twofold by an instruction, fourfold number by number.
+  // In two steps: g++ 12 doubles the width by an instruction, but converts to the fourfold one by
+  // one.
   using halves = typename simd<std::uint16_t, 2 * width>::vector;
   using integers = typename simd<std::int32_t, 4 * width>::vector;
   held_functor<F> f = functor;
@@ -147,9 +146,9 @@ template <class T, class F, std::size_t Outs, std::size_t... I>
   return run_portable<T, F, Outs, I...>;
 }
 
-/// A part of one row of an operand; `splat`: one element, repeated. (As everything here that comes
-/// in arrays with room for more, it has no first values: giving them takes longer than a small
-/// map.)
+/// A part of one row of an operand; `splat`: one element, repeated. Not initialised, like all types
+/// here that are used in arrays of the largest size: initialisation would take longer than a small
+/// map.
 template <class T>
 struct run_operand {
   const T* data;
@@ -159,14 +158,14 @@ struct run_operand {
 inline constexpr std::size_t most_operands = 16;
 inline constexpr std::size_t most_results = 8;
 
-/// The elements of a vector of an instruction set.
+/// The number of elements in a vector of an instruction set.
 template <class T>
 [[nodiscard]] constexpr index_t vector_width(isa set) {
   constexpr index_t most = 64 / static_cast<index_t>(sizeof(T));
   return set == isa::avx512 ? most : (set == isa::avx2 ? most / 2 : most / 4);
 }
 
-/// The whole vectors of an instruction set in so many elements.
+/// The number of whole vectors of an instruction set in a number of elements.
 template <class T>
 [[nodiscard]] constexpr index_t whole_vectors(isa set, index_t count) {
   constexpr int most = sizeof(T) == 4 ? 4 : 3;  // as a power of 2: shifts are faster than divisions
@@ -197,7 +196,7 @@ void pointwise_run(isa set, lane_kernel<T> kernel, const void* functor, const ru
   std::array<T*, most_results> target;
   for (std::size_t i = 0; i < operands; ++i) {
     if (in[i].splat) continue;
-    std::memset(slot(i), 0, 64);  // of known length: a few stores instead of a call
+    std::memset(slot(i), 0, 64);  // of constant length: a few stores instead of a call
     copy_few<most / 2>(slot(i), in[i].data + whole, rest);
     from[i] = {slot(i), 0};
   }
@@ -206,7 +205,7 @@ void pointwise_run(isa set, lane_kernel<T> kernel, const void* functor, const ru
   for (std::size_t o = 0; o < results; ++o) copy_few<most / 2>(out[o] + whole, target[o], rest);
 }
 
-/// op of `count` values, beginning from its neutral element, in one fixed order.
+/// op of `count` values, starting from its neutral element, in a fixed order.
 template <class T, class Op>
 [[nodiscard]] T combine([[maybe_unused]] isa set, const Op& op, const T* values, index_t count) {
   constexpr index_t most = 64 / static_cast<index_t>(sizeof(T));

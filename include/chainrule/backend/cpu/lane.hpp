@@ -5,16 +5,15 @@
 ///     auto x = math::lane<float>::load(p);
 ///     (x / (1 + exp(-x))).store(q);
 ///
-/// It is made of the compilers' own vectors, so that a functor that is compiled with the program's
-/// flags becomes AVX-512 where it is inlined into a function for AVX-512 (cpu/isa.hpp): the same
-/// source for every instruction set. The class is in cpu/lane_type.hpp, the functions are in
-/// cpu/lane_math.hpp.
+/// It holds a vector of the compiler's vector extension, so that one source compiles to each
+/// instruction set: a functor becomes AVX-512 code where it is inlined into a function for AVX-512
+/// (cpu/isa.hpp). The class is in cpu/lane_type.hpp, the functions are in cpu/lane_math.hpp.
 ///
-/// Lanes are classes with a copy constructor of their own and so handed over by address: how a
-/// plain vector is handed over depends on the target, and a functor that is not inlined has another
-/// one than its caller.
+/// Lanes have a user-provided copy constructor and are therefore passed by address: how a plain
+/// vector is passed by value depends on the target, and a functor that is not inlined has a
+/// different target than its caller.
 ///
-/// A lane's result does not depend on its place in the vector, nor on its neighbours.
+/// The result of an element does not depend on its position in the vector, nor on other elements.
 #ifndef CHAINRULE_BACKEND_CPU_LANE_HPP
 #define CHAINRULE_BACKEND_CPU_LANE_HPP
 

@@ -1,6 +1,6 @@
 /// \file
-/// What the functions over lanes are made of: bits of numbers, powers of 2, whole numbers,
-/// polynomials, and doubles in place of floats.
+/// Parts of the functions over lanes: bits of numbers, powers of 2, whole numbers, polynomials, and
+/// computation of floats in double.
 #ifndef CHAINRULE_BACKEND_CPU_LANE_BITS_HPP
 #define CHAINRULE_BACKEND_CPU_LANE_BITS_HPP
 
@@ -14,7 +14,7 @@
 namespace chainrule::math::lanes {
 CHAINRULE_CPU_BEGIN
 
-/// A number's bits as an integer that wraps around: those of a NaN may.
+/// The unsigned integer type of a number's bits, whose arithmetic wraps around.
 template <class T>
 using word = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
 template <class T, int Bytes>
@@ -22,14 +22,14 @@ using words = typename chainrule::detail::simd<word<T>, Bytes>::vector;
 template <class T, int Bytes>
 using integers = typename lane_mask<T, Bytes>::vector;
 
-/// Bits of a number behind its leading one, what is added to its exponent, and its sign.
+/// The number of fraction bits, the bias of the exponent, and the sign bit.
 template <class T>
 inline constexpr int fraction_bits = std::numeric_limits<T>::digits - 1;
 template <class T>
 inline constexpr word<T> exponent_bias = std::numeric_limits<T>::max_exponent - 1;
 template <class T>
 inline constexpr word<T> sign_bit = word<T>{1} << (8 * sizeof(T) - 1);
-/// 2^fraction_bits, from which on all numbers are whole.
+/// 2^fraction_bits: all numbers from there on are whole.
 template <class T>
 inline constexpr T all_whole = static_cast<T>(word<T>{1} << fraction_bits<T>);
 
@@ -85,7 +85,8 @@ struct nearest {
   }
 };
 
-/// A whole number less than 1 from x, with its sign; x where all numbers are whole, or NaN.
+/// A whole number that differs from x by less than 1 and has its sign; x itself if it is NaN or so
+/// large that all numbers are whole.
 template <class T, int Bytes>
 [[nodiscard]] CHAINRULE_INLINE lane<T, Bytes> whole_near(const lane<T, Bytes>& x) {
   const lane<T, Bytes> size = magnitude(x);
@@ -98,7 +99,7 @@ template <class T, int Bytes>
   const X whole = whole_near(x);
   return whole - select(whole > x, X(1), X(0));
 }
-/// a b + c in one expression, which compilers make one instruction of where there is one.
+/// a b + c in one expression, which compiles to a fused instruction where there is one.
 template <class T, int Bytes>
 [[nodiscard]] CHAINRULE_INLINE lane<T, Bytes> multiply_add(const lane<T, Bytes>& a,
                                                            const lane<T, Bytes>& b,
@@ -106,9 +107,8 @@ template <class T, int Bytes>
   return lane<T, Bytes>(a.bits * b.bits + c.bits);
 }
 
-/// The polynomial with these coefficients, that of the highest power first. A long one is that of
-/// its even powers and that of its odd ones, each by Horner's rule over x^2, for a kernel waits for
-/// its longest chain of operations.
+/// The polynomial with these coefficients, highest power first. Long ones are split into even and
+/// odd powers, each by Horner's rule over x^2, to shorten the chain of dependent operations.
 template <class T, int Bytes, class... C>
 [[nodiscard]] CHAINRULE_INLINE lane<T, Bytes> polynomial(const lane<T, Bytes>& x, T first, T second,
                                                          C... rest) {
@@ -131,8 +131,8 @@ template <class T, int Bytes, class... C>
   }
 }
 
-/// f of each half of some floats, as doubles. Where a double is some units off, its float is off by
-/// half a unit and little more.
+/// f applied in double to both halves of a vector of floats. A double that is some units off rounds
+/// to a float that is off by little more than half a unit.
 template <int Bytes, class F, class... X>
 [[nodiscard]] CHAINRULE_INLINE lane<float, Bytes> in_doubles(const F& f,
                                                              const lane<float, Bytes>& x,

@@ -8,7 +8,7 @@
 namespace chainrule::math::lanes {
 CHAINRULE_CPU_BEGIN
 
-/// The numbers that exp is computed with.
+/// Constants of exp.
 template <class T>
 struct exponential;
 
@@ -55,14 +55,15 @@ struct reduced {
   }
   /// factor 2^n, rounded once, also where 2^n is out of range.
   [[nodiscard]] CHAINRULE_INLINE lane<T, Bytes> times(const lane<T, Bytes>& factor) const {
-    constexpr word<T> even = 2 * (exponent_bias<T> + 1);  // a number below 0 would not be halved
+    constexpr word<T> even =
+        2 * (exponent_bias<T> + 1);  // unsigned: a negative number would not be halved
     const words<T, Bytes> half = ((n + even) >> 1) - even / 2;
     const words<T, Bytes> other = n - half;
     return factor * power_of_2<T, Bytes>(half) * power_of_2<T, Bytes>(other);
   }
 };
 
-/// x where it is neither below nor above; a NaN stays.
+/// x limited to [low, high]; NaN is kept.
 template <class T, int Bytes>
 [[nodiscard]] CHAINRULE_INLINE lane<T, Bytes> limited(const lane<T, Bytes>& x, T low, T high) {
   using X = lane<T, Bytes>;

@@ -20,7 +20,7 @@ struct parts {
     words<T, Bytes> i;
     X added(0);
     if constexpr (MayBeDenormal) {
-      // A denormal number is made a normal one.
+      // A denormal number is scaled to a normal one.
       const auto is_denormal = x < std::numeric_limits<T>::min();
       to_bits(select(is_denormal, x * all_whole<T>, x), i);
       added = select(is_denormal, X(fraction_bits<T>), X(0));
@@ -41,7 +41,7 @@ struct parts {
   }
 };
 
-/// y where x is finite and above 0; else what a logarithm is there.
+/// y where x is finite and above 0, else the logarithm of x there: infinite or NaN.
 template <class T, int Bytes>
 [[nodiscard]] CHAINRULE_INLINE lane<T, Bytes> defined_above_0(const lane<T, Bytes>& x,
                                                               const lane<T, Bytes>& y) {

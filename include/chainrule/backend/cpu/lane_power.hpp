@@ -10,7 +10,7 @@
 namespace chainrule::math::lanes {
 CHAINRULE_CPU_BEGIN
 
-/// log2(x) to 2^-37 for x >= 0 that was a float: no such double is denormal.
+/// log2(x) to 2^-37 for doubles x >= 0 converted from floats, none of which is denormal.
 template <int Bytes>
 [[nodiscard]] CHAINRULE_INLINE lane<double, Bytes> short_log2(const lane<double, Bytes>& x) {
   using X = lane<double, Bytes>;
@@ -23,7 +23,7 @@ template <int Bytes>
                                    0.577083613179207, 0.961796673192218, 2.8853900817902085);
   return select(x < infinity, select(x == 0, X(-infinity), y), x);
 }
-/// 2^x to 2^-32, and 0 and infinity for floats where it is so for them.
+/// 2^x to 2^-32; rounded to float it is 0 or infinite where it should be.
 template <int Bytes>
 [[nodiscard]] CHAINRULE_INLINE lane<double, Bytes> short_exp2(const lane<double, Bytes>& x) {
   const lane<double, Bytes> within = limited(x, -200.0, 200.0);
@@ -35,21 +35,21 @@ template <int Bytes>
                     0.24022651204069354, 0.6931471807311304, 0.9999999999610838);
 }
 
-/// a^b for doubles that floats became.
+/// a^b for doubles converted from floats.
 template <int Bytes>
 [[nodiscard]] CHAINRULE_INLINE lane<double, Bytes> float_power(const lane<double, Bytes>& a,
                                                                const lane<double, Bytes>& b) {
   using X = lane<double, Bytes>;
   constexpr double infinity = std::numeric_limits<double>::infinity();
   const X size = short_exp2(b * short_log2(magnitude(a)));
-  // Of a number below 0 there are whole powers only, of which the odd ones are below 0. Infinite
-  // numbers are even ones.
+  // Negative numbers have integer powers only; odd powers are negative. Infinite exponents are
+  // even.
   const X half = 0.5 * b;
   const auto is_whole = whole_near(b) == b;
   const auto is_odd = is_whole & (whole_near(half) != half);
   const X with_sign = select(is_odd, with_sign_of(a, size), size);
   const auto has_none = (a < 0) & (a > -infinity) & !is_whole;
-  // The 0th power is 1, also of NaN, and so is every power of 1, and the infinite ones of -1.
+  // a^0 is 1 even for NaN, 1^b is 1 even for NaN, and (-1)^b is 1 for infinite b.
   const auto is_1 = (b == 0) | (a == 1) | ((a == -1) & (magnitude(b) == infinity));
   const X other = select(has_none, X(std::numeric_limits<double>::quiet_NaN()), with_sign);
   return select(is_1, X(1), other);

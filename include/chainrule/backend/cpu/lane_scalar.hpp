@@ -1,6 +1,6 @@
 /// \file
-/// The scalar functions lane by lane: all lanes, or those that the vectors' function does not
-/// cover.
+/// Scalar functions applied lane by lane: to all lanes, or to those that a vector function
+/// excludes.
 #ifndef CHAINRULE_BACKEND_CPU_LANE_SCALAR_HPP
 #define CHAINRULE_BACKEND_CPU_LANE_SCALAR_HPP
 
@@ -42,7 +42,7 @@ template <class Op, class T, int Bytes, class... X>
   return X1::load(y.values);
 }
 
-/// Puts Op(x...) into the lanes of y for which the mask holds.
+/// Assigns Op(x...) to the lanes of y for which the mask holds.
 template <class Op, class T, int Bytes, class... X>
 CHAINRULE_INLINE void replace_some(lane<T, Bytes>& y, const lane_mask<T, Bytes>& m, const X&... x) {
   using X1 = lane<T, Bytes>;

@@ -9,7 +9,7 @@
 namespace chainrule::math::lanes {
 CHAINRULE_CPU_BEGIN
 
-/// a - b and, to be added to it, what it lost. Source: D. Knuth, TAOCP 2, 4.2.2.
+/// The rounded difference a - b and its rounding error. Source: D. Knuth, TAOCP 2, 4.2.2.
 template <class T, int Bytes>
 struct exact_difference {
   lane<T, Bytes> rounded;
@@ -38,7 +38,7 @@ struct turned<float, Bytes> {
   CHAINRULE_INLINE explicit turned(const lane<float, Bytes>& x) : lost(0) {
     const nearest<float, Bytes> multiple(x * 0.63661977236758134308);
     quadrant = multiple.n;
-    // A double holds all of the difference that a float shows.
+    // Exact in double as far as a float shows.
     r = in_doubles(
         [](const auto& a, const auto& n) __attribute__((always_inline)) {
           return (a - n * 0x1.921fb544p0) - n * 0x1.0b4611a626331p-34;
@@ -89,7 +89,7 @@ struct turned<double, Bytes> {
   }
 };
 
-/// The sine and the cosine of an angle, for the right angle that it lies in.
+/// The sine and the cosine of the reduced angle, with its quadrant.
 template <class T, int Bytes>
 struct sine_and_cosine {
   lane<T, Bytes> sine;
@@ -106,7 +106,7 @@ struct sine_and_cosine {
     cosine =
         first + (((1 - first) - half) + (square * square * a.cosine_curve(square) - a.r * a.lost));
   }
-  /// `even` or `odd`, as is the number of right angles.
+  /// `even` where the quadrant is even, else `odd`.
   [[nodiscard]] CHAINRULE_INLINE lane<T, Bytes> choose(const lane<T, Bytes>& even,
                                                        const lane<T, Bytes>& odd) const {
     const integers<T, Bytes> is_odd = -reinterpret_cast<integers<T, Bytes>>(quadrant & 1);

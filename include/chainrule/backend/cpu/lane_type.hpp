@@ -12,19 +12,19 @@
 namespace chainrule::math {
 CHAINRULE_CPU_BEGIN
 
-/// Bytes of the vectors that every machine has, or can be given by a pair of scalars.
+/// Bytes of the smallest vectors, which compilers emulate by scalars where machines lack them.
 inline constexpr int portable_bytes = 16;
 
 template <class T, int Bytes = portable_bytes>
 struct lane;
 
-/// One truth value per lane: what comparing lanes gives.
+/// The result of a comparison: one truth value per lane.
 template <class T, int Bytes = portable_bytes>
 struct lane_mask {
   using number_type = lane<T, Bytes>;
   using vector = chainrule::detail::mask_vector<T, Bytes>;
 
-  vector bits;  // all of a lane's are set where it is true
+  vector bits;  // all bits of a lane are set where it is true
 
   lane_mask() = default;
   CHAINRULE_INLINE explicit lane_mask(const vector& v) : bits(v) {}
@@ -42,13 +42,13 @@ struct lane_mask {
   }
   CHAINRULE_INLINE friend lane_mask operator!(const lane_mask& a) { return lane_mask(~a.bits); }
 
-  /// Lanes may differ, so there is no one answer: not a bool.
+  /// Not a bool, because lanes may differ; gives a compile-time error that says so.
   template <class Bool>
   requires std::same_as<Bool, bool>
   explicit operator Bool() const { return refuse_to_branch<Bool>(); }
 };
 
-/// `width` numbers of type T that go through every operation together.
+/// `width` numbers of type T, on which every operation acts element by element.
 template <class T, int Bytes>
 struct lane {
   using simd = chainrule::detail::simd<T, Bytes>;
@@ -72,7 +72,7 @@ struct lane {
     ops::fill(bits, static_cast<T>(c));
   }
 
-  /// Not a plain number, which std::exp(x) would take.
+  /// Compile-time error for std::exp(x), which takes plain numbers only.
   template <class Plain>
   requires std::same_as<Plain, double>
   operator Plain() const { return refuse_plain_number<Plain>(); }  // NOLINT: implicit, to be found
@@ -136,7 +136,7 @@ inline constexpr bool is_number<lane<T, Bytes>> = true;
 
 CHAINRULE_CPU_BEGIN
 
-// A constant on one side of an operator becomes a lane.
+// A constant operand is converted to a lane.
 #define CHAINRULE_LANE_OPERATOR(op)                                 \
   template <class T, int Bytes, constant C>                         \
   CHAINRULE_INLINE auto operator op(const lane<T, Bytes>& a, C c) { \

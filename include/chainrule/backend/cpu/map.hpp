@@ -2,10 +2,10 @@
 /// The CPU's pointwise engine: map with broadcast, and map-reduce, over row-major matrices.
 ///
 /// A functor is compiled for each number of operands and results, and each instruction set, into a
-/// kernel that runs along a part of one row (kernel.hpp); behind that, its type is forgotten. All
-/// that surrounds the kernel
-/// (broadcast, strides, cutting work for threads, reduction, the epilogue of gemm) is compiled once
-/// per scalar. So a new functor costs one small loop of machine code.
+/// kernel that runs along a part of one row (kernel.hpp); its type is erased outside the kernel.
+/// Everything around it (broadcast, strides, division of work among threads, reduction, the
+/// epilogue of gemm) is compiled once per scalar. So a new functor costs one small loop of machine
+/// code.
 ///
 /// An operand of extent 1 in a direction is repeated along it, as in NumPy.
 #ifndef CHAINRULE_BACKEND_CPU_MAP_HPP
@@ -28,28 +28,27 @@
 namespace chainrule::detail {
 CHAINRULE_CPU_BEGIN
 
-/// Elements that are evaluated at a time where they are not evaluated in place: few enough for
-/// the L1 cache, enough to forget the call.
+/// The number of elements evaluated at a time into a buffer: small enough for the L1 cache, large
+/// enough to make the cost of the call negligible.
 inline constexpr index_t run_length = 512;
-/// Rows that are shorter are computed several at a time: a run for each would cost more than its
-/// elements.
+/// Shorter rows are computed several at a time, since the call would cost more than their elements.
 inline constexpr index_t short_row = 256;
 
-/// How many of so many short rows are computed at a time.
+/// The number of short rows that are computed at a time.
 [[nodiscard]] constexpr index_t rows_of_run(index_t rows, index_t cols) {
   return rows * cols <= run_length ? rows : run_length / cols;
 }
 
-/// A matrix that is read as if it had the shape of the whole operation.
+/// An operand, broadcast to the shape of the operation.
 template <class T>
 struct operand {
   const T* data;
   index_t row_step;  // 0: every row is the first
   bool splat;        // one element per row, repeated along it
-  bool one_run;      // no gaps and no repeats but of a single number
+  bool one_run;      // contiguous, or a single number
 };
 
-/// A matrix that is assigned.
+/// A result.
 template <class T>
 struct result {
   T* data;
@@ -57,7 +56,7 @@ struct result {
   bool contiguous;
 };
 
-/// A functor with its operands and results, its type forgotten.
+/// A functor with its operands and results, type-erased.
 template <class T>
 class pointwise_call {
  public:
@@ -89,7 +88,7 @@ class pointwise_call {
   [[nodiscard]] matrix_shape whole() const { return whole_; }
   [[nodiscard]] isa set() const { return set_; }
 
-  /// Takes the matrix as one long row, if it has neither gaps nor repeats.
+  /// Treats the matrices as one long row, if all are contiguous or single numbers.
   void flatten() {
     bool flat = true;
     for (std::size_t i = 0; i < operands_; ++i) flat = flat && in_[i].one_run;
@@ -126,18 +125,18 @@ class pointwise_call {
     run_to(&values, i, first, last);
   }
 
-  /// Computes rows [first, last) of fewer than short_row columns into a buffer, without gaps.
+  /// Computes rows [first, last) of fewer than short_row columns into a contiguous buffer.
   void run_rows_into(T* values, index_t first, index_t last) const {
     run_packed(&values, first, last);
   }
 
  private:
-  // Rows that are whole vectors: one call of the kernel each, and nothing else to do.
+  // Rows that are whole vectors: one call of the kernel each.
   [[gnu::noinline]] void run_lanes(index_t first, index_t last, index_t left, index_t right) const {
     const index_t width = vector_width<T>(set_);
     const index_t vectors = whole_vectors<T>(set_, right - left);
     constexpr std::size_t most = 64 / sizeof(T);
-    alignas(64) T numbers[most_operands * most];  // those that are repeated along their row
+    alignas(64) T numbers[most_operands * most];  // those repeated along their row
     std::array<lane_operand<T>, most_operands> in;
     std::array<T*, most_results> out;
     for (std::size_t k = 0; k < operands_; ++k)
@@ -158,8 +157,8 @@ class pointwise_call {
     }
   }
 
-  /// Rows of an operand, each behind the other: those that are repeated are, numbers that are
-  /// repeated along their row are, gaps are left out. There is room for a vector of 64 bytes more.
+  /// Copies rows of an operand to a contiguous buffer, with repeated rows and numbers expanded. The
+  /// buffer has room for 64 bytes more.
   void pack(T* to, const operand<T>& from, index_t first, index_t last) const {
     const index_t cols = whole_.cols;
     const index_t count = (last - first) * cols;
@@ -168,12 +167,12 @@ class pointwise_call {
       constexpr index_t step = 64 / static_cast<index_t>(sizeof(T));  // a loop of known length
       for (index_t i = first; i < last; ++i, to += cols) {
         const T value = from.data[i * from.row_step];
-        for (index_t j = 0; j < cols; j += step)  // what is too much the next row overwrites
+        for (index_t j = 0; j < cols; j += step)  // the next row overwrites the excess
           for (index_t k = 0; k < step; ++k) to[j + k] = value;
       }
     } else if (from.row_step == 0) {
       std::memcpy(to, from.data, bytes(cols));
-      for (index_t done = cols; done < count; done *= 2)  // what is there, once more
+      for (index_t done = cols; done < count; done *= 2)  // doubles the filled part
         std::memcpy(to + done, to, bytes(done < count - done ? done : count - done));
     } else {
       for (index_t i = first; i < last; ++i, to += cols)
@@ -181,14 +180,14 @@ class pointwise_call {
     }
   }
 
-  // Rows as one run, as many at a time as fit a buffer.
+  // Rows as one run, as many at a time as the buffer holds.
   [[gnu::noinline]] void run_packed(T* const* out, index_t first, index_t last) const {
     const index_t cols = whole_.cols;
     const index_t most = rows_of_run(last - first, cols);
     constexpr std::size_t room = run_length + 64 / sizeof(T);
     alignas(64) T buffer[most_operands * room];
     std::array<run_operand<T>, most_operands> in;
-    std::array<bool, most_operands> changes;  // packed anew for each run
+    std::array<bool, most_operands> changes;  // copied for each run
     for (std::size_t k = 0; k < operands_; ++k) {
       const operand<T>& from = in_[k];
       changes[k] = from.row_step != 0 && (from.splat || from.row_step != cols);
@@ -214,7 +213,7 @@ class pointwise_call {
     }
   }
 
-  // Not inlined: it would be the larger part of every call of a verb.
+  // Not inlined, to keep calls of verbs small.
   [[gnu::noinline]] void connect(const char* verb, const matrix_view<const T>* in,
                                  std::size_t operands, const matrix_view<T>* out,
                                  std::size_t results) {
@@ -234,7 +233,7 @@ class pointwise_call {
     }
   }
 
-  /// Where results go: those of a reduction, which has no matrix for them, to one buffer.
+  /// The destinations of results; those of a reduction are written to a buffer.
   [[nodiscard]] std::size_t targets() const { return results_ == 0 ? 1 : results_; }
 
   void run_to(T* const* out, index_t i, index_t first, index_t last) const {
@@ -254,7 +253,7 @@ class pointwise_call {
   std::array<result<T>, most_results> out_;
 };
 
-/// Hands the values of row i, columns [first, last), to use(values, first, count), run by run.
+/// Calls use(values, first, count) with the values of row i, columns [first, last), run by run.
 template <class T, class Use>
 void evaluate_runs(const pointwise_call<T>& call, index_t i, index_t first, index_t last,
                    Use&& use) {
@@ -266,7 +265,7 @@ void evaluate_runs(const pointwise_call<T>& call, index_t i, index_t first, inde
   }
 }
 
-/// Whether numbers stay what they are under f.
+/// Whether f copies numbers without change.
 template <class T, class U, class F>
 inline constexpr bool is_copy = std::same_as<U, T>&& std::same_as<F, fn::identity>;
 
@@ -310,8 +309,8 @@ void convert_run(isa set, const F& f, const U* from, T* to, index_t count) {
   }
 }
 
-/// The same for rows [first, last) of `cols` elements, row i from row(i), to rows without gaps:
-/// several at a time.
+/// Converts rows [first, last) of `cols` elements, row i from row(i), to contiguous rows, several
+/// at a time.
 template <class T, class F, class Row>
 void convert_short_rows(isa set, const F& f, const Row& row, index_t cols, index_t first,
                         index_t last, T* to) {
@@ -327,8 +326,8 @@ void convert_short_rows(isa set, const F& f, const Row& row, index_t cols, index
   }
 }
 
-/// Asks for the beginning of a row that will be read soon, into the second cache; the processor
-/// follows by itself.
+/// Prefetches the beginning of a row into the L2 cache; the hardware prefetcher continues from
+/// there.
 template <class U>
 void prefetch(const U* row, index_t count) {
   constexpr index_t line = 64 / static_cast<index_t>(sizeof(U));
@@ -353,8 +352,8 @@ void assign_scaled(T& out, T beta, T value) {
   out = beta == T(0) ? value : value + beta * out;
 }
 
-/// The reductions of several rows without gaps, each combined first to last, to out[r * step],
-/// whose values times beta are added: columns are combined with columns, so that a lane is a row.
+/// Reduces several contiguous rows, each in order, to out[r * step], whose values times beta are
+/// added: columns are combined with columns, so that a lane holds a row.
 template <class T, class Op>
 void reduce_short_rows(isa set, const Op& op, const T* values, index_t rows, index_t cols, T beta,
                        T* out, index_t step) {
@@ -385,7 +384,7 @@ void reduce_rows(const Op& op, const pointwise_call<T>& call, index_t first, ind
       assign_scaled(out[i * step], beta, reduce_row(op, call, i, 0, cols));
     return;
   }
-  // From here on a row fills vectors of its own.
+  // Longer rows are reduced one by one.
   constexpr index_t filling = 128 / static_cast<index_t>(sizeof(T));
   alignas(64) std::array<T, static_cast<std::size_t>(run_length)> values;
   const index_t most = rows_of_run(last - first, cols);

@@ -1,13 +1,13 @@
 /// \file
-/// `thread_pool`: a fork and join over numbered pieces of work.
+/// `thread_pool`: fork and join over numbered pieces of work.
 ///
 ///     thread_pool pool{2};
 ///     pool.for_each(8, [&](index_t piece) { ... });  // returns when all eight are done
 ///
-/// Who runs a piece is left to chance; what a piece is must not be: callers cut work by its shape
-/// and never by the number of threads, so that results are the same to the bit for any number.
-/// Workers compute in the caller's floating-point mode (denormals.hpp).
-/// A call from within a piece, and a call while another thread uses the pool, run serially.
+/// Any thread may run any piece. Callers cut work by its shape and never by the number of threads,
+/// so that results have the same bits for any number of threads. Workers compute in the caller's
+/// floating-point mode (denormals.hpp). Calls from within a piece, and calls while another thread
+/// uses the pool, run serially.
 #ifndef CHAINRULE_BACKEND_CPU_PARALLEL_HPP
 #define CHAINRULE_BACKEND_CPU_PARALLEL_HPP
 
@@ -33,7 +33,7 @@ CHAINRULE_CPU_BEGIN
 
 class thread_pool {
  public:
-  /// A pool in which `threads` threads work, the caller's included. Throws value_error below 1.
+  /// A pool of `threads` threads, the calling thread included. Throws value_error below 1.
   explicit thread_pool(int threads) {
     if (threads < 1 || threads > max_threads)
       throw value_error(detail::concat("the number of threads must be between 1 and ", max_threads,
@@ -45,7 +45,7 @@ class thread_pool {
       stop();
       throw backend_error(detail::concat("the system allows only ", workers_.size() + 1, " of the ",
                                          threads, " threads asked for"));
-    } catch (...) {  // no memory for one: those that run must end before their handles go
+    } catch (...) {  // out of memory: running threads must end before their handles are destroyed
       stop();
       throw;
     }
@@ -58,8 +58,8 @@ class thread_pool {
 
   [[nodiscard]] int threads() const { return static_cast<int>(workers_.size()) + 1; }
 
-  /// Runs work(0) ... work(count - 1), in any order and on any thread, and returns when all are
-  /// done. The first exception that a piece throws is thrown here, after the others have run.
+  /// Runs work(0) ... work(count - 1), in any order and on any thread, and returns when all have
+  /// returned. Rethrows the first exception of a piece after all pieces have run.
   template <class Work>
   void for_each(index_t count, Work&& work) {
     using Callable = std::remove_reference_t<Work>;
@@ -73,11 +73,11 @@ class thread_pool {
   static constexpr index_t max_pieces = (1 << 20) - 1;
   static constexpr int spins_before_sleep = 2000;
 
-  /// Which job is on offer and the pieces that are left of it, [next, end): one word, so that a
-  /// thread that comes late can never take a piece of a job that is over. The caller takes from the
-  /// front and workers from the back, so that in one job after the other a thread meets the same
-  /// part of the data, which its cache still holds.
-  struct ticket {
+  /// The current job and its remaining pieces, [next, end), in one word, so that a delayed thread
+  /// can never take a piece of a finished job. The caller takes pieces from the front and workers
+  /// from the back, so that in consecutive jobs a thread processes the same part of the data, which
+  /// its cache still holds.
+  struct remaining_pieces {
     std::uint32_t generation = 0;  // 24 bits
     std::uint32_t end = 0;         // 20 bits
     std::uint32_t next = 0;        // 20 bits
@@ -85,7 +85,7 @@ class thread_pool {
     [[nodiscard]] std::uint64_t packed() const {
       return std::uint64_t{generation} << 40U | std::uint64_t{end} << 20U | next;
     }
-    static ticket unpacked(std::uint64_t word) {
+    static remaining_pieces unpacked(std::uint64_t word) {
       return {static_cast<std::uint32_t>(word >> 40U),
               static_cast<std::uint32_t>((word >> 20U) & 0xfffffU),
               static_cast<std::uint32_t>(word & 0xfffffU)};
@@ -97,7 +97,7 @@ class thread_pool {
     return inside;
   }
 
-  /// The pieces in turn; as in parallel, one that throws does not keep the others from running.
+  /// Runs the pieces one after another; all run even if one throws.
   static void run_serially(index_t count, void (*call)(void*, index_t), void* context) {
     std::exception_ptr failure;
     for (index_t i = 0; i < count; ++i) {
@@ -110,7 +110,7 @@ class thread_pool {
     if (failure) std::rethrow_exception(failure);
   }
 
-  /// for_each, once for all kinds of work: it is called from many places.
+  /// for_each without a template parameter, to keep its many callers small.
   void run(index_t count, void (*call)(void*, index_t), void* context) {
     std::unique_lock<std::mutex> lock(busy_, std::defer_lock);
     if (count <= 1 || workers_.empty() || inside_piece() || count > max_pieces ||
@@ -123,7 +123,7 @@ class thread_pool {
     mode_ = detail::floating_point_mode();
     done_.store(0, std::memory_order_relaxed);
     generation_ = (generation_ + 1) & 0xffffffU;
-    ticket_.store(ticket{generation_, static_cast<std::uint32_t>(count), 0}.packed());
+    remaining_.store(remaining_pieces{generation_, static_cast<std::uint32_t>(count), 0}.packed());
     if (sleeping_.load() > 0) {
       wake_.fetch_add(1);
       wake_.notify_all();
@@ -148,18 +148,17 @@ class thread_pool {
     for (std::thread& worker : workers_) worker.join();
   }
 
-  /// Takes the first or the last piece and runs it; false if none is left. A piece that was taken
-  /// keeps its job alive: the caller waits for it, so call_ and context_ are stable until done_ is
-  /// raised.
+  /// Takes the first or the last piece and runs it; false if none is left. The caller waits for
+  /// every piece taken, so call_ and context_ do not change before done_ is incremented.
   bool run_one(bool from_front) {
-    std::uint64_t word = ticket_.load();
+    std::uint64_t word = remaining_.load();
     index_t piece = 0;
-    ticket left;
+    remaining_pieces left;
     do {
-      left = ticket::unpacked(word);
+      left = remaining_pieces::unpacked(word);
       if (left.next >= left.end) return false;
       piece = from_front ? left.next++ : --left.end;
-    } while (!ticket_.compare_exchange_weak(word, left.packed()));
+    } while (!remaining_.compare_exchange_weak(word, left.packed()));
     inside_piece() = true;
     if (detail::floating_point_mode() != mode_) detail::set_floating_point_mode(mode_);
     try {
@@ -186,14 +185,14 @@ class thread_pool {
       }
       sleeping_.fetch_add(1);
       const std::uint32_t seen = wake_.load();
-      const ticket left = ticket::unpacked(ticket_.load());
+      const remaining_pieces left = remaining_pieces::unpacked(remaining_.load());
       if (left.next >= left.end && !stopping_.load()) wake_.wait(seen);
       sleeping_.fetch_sub(1);
       spins = 0;
     }
   }
 
-  std::atomic<std::uint64_t> ticket_{0};
+  std::atomic<std::uint64_t> remaining_{0};
   std::atomic<index_t> done_{0};
   std::atomic<std::uint32_t> wake_{0};
   std::atomic<int> sleeping_{0};

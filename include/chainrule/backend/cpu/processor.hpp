@@ -1,5 +1,5 @@
 /// \file
-/// What the processor that this program runs on is, as a device that can be listed.
+/// The processor as a device in lists.
 #ifndef CHAINRULE_BACKEND_CPU_PROCESSOR_HPP
 #define CHAINRULE_BACKEND_CPU_PROCESSOR_HPP
 
@@ -17,7 +17,7 @@
 namespace chainrule::detail {
 CHAINRULE_CPU_BEGIN
 
-/// The name in /proc/cpuinfo, as on Linux on x86; "processor" where that does not tell.
+/// The name in /proc/cpuinfo (Linux on x86); "processor" if there is none.
 [[nodiscard]] inline std::string processor_name() {
   std::string name = "processor";
   if (std::FILE* const file = std::fopen("/proc/cpuinfo", "re")) {

@@ -1,8 +1,9 @@
 /// \file
-/// `simd<T, Bytes>`: a vector of the compilers' own (g++ and clang), from which kernels are built.
+/// `simd<T, Bytes>`: a vector of the vector extension of g++ and clang, from which kernels are
+/// built.
 ///
-/// It is whatever registers the function has that the code is inlined into: see isa.hpp. Vectors
-/// are handed over by reference only, because how one is passed by value depends on the target.
+/// The function into which the code is inlined determines the registers: see isa.hpp. Vectors are
+/// passed by reference only, because passing them by value depends on the target.
 #ifndef CHAINRULE_BACKEND_CPU_VECTOR_HPP
 #define CHAINRULE_BACKEND_CPU_VECTOR_HPP
 
@@ -18,7 +19,7 @@ CHAINRULE_CPU_BEGIN
 template <class T, int Bytes>
 struct simd {
   typedef T vector __attribute__((vector_size(Bytes)));
-  /// The same anywhere in memory.
+  /// The vector at an address without alignment.
   typedef T loose __attribute__((vector_size(Bytes), aligned(alignof(T)), may_alias));
 
   static constexpr index_t width = Bytes / static_cast<index_t>(sizeof(T));

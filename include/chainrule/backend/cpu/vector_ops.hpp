@@ -1,12 +1,11 @@
 /// \file
-/// The operations of vectors that need to know their target: constants, comparisons, selection,
-/// square roots, whether any lane is true.
+/// The operations of vectors that depend on their target: constants, comparisons, selection, square
+/// roots, whether any lane is true.
 ///
-/// g++ gives a comparison the type of truth values of the function that it stands in; inlined into
-/// a function with another target, it falls apart into scalars, and so does, at times, a repeated
-/// constant. So in g++ these are functions with the target of their width. They are not always
-/// inlined (into a functor without a target they cannot be), but are once the functor is inlined
-/// into a kernel.
+/// In g++ the result type of a comparison depends on the target of the enclosing function; inlined
+/// into a function with another target, it is split into scalars, as constants sometimes are. So in
+/// g++ these are functions with the target of their width. They cannot be inlined into a functor
+/// without a target, but are once the functor is inlined into a kernel.
 #ifndef CHAINRULE_BACKEND_CPU_VECTOR_OPS_HPP
 #define CHAINRULE_BACKEND_CPU_VECTOR_OPS_HPP
 

@@ -1,13 +1,13 @@
 /// \file
-/// The calls of CUDA that the runtime makes, as a table, and what their error codes are called.
+/// The functions of CUDA that the runtime calls, as a table, and the names of their error codes.
 /// Needs the CUDA toolkit's headers and its libraries cudart and nvrtc (11.4 or later), and
-/// cublasLt when a product is asked for; this is the only file that includes them.
+/// cublasLt for products; this is the only file that includes them.
 ///
-/// Modules and launches belong to the driver, whose library machines without a GPU lack: its
-/// functions are asked for at run time, so that a program starts there all the same.
+/// Modules and launches are functions of the driver, whose library is missing on machines without a
+/// GPU: they are looked up at run time, so that a program starts there too.
 ///
-/// The runtime is a template over the table, so that a test can put itself between the two and let
-/// the k-th call fail.
+/// The runtime is a template over the table, so that a test can replace it and let the k-th call
+/// fail.
 #ifndef CHAINRULE_BACKEND_CUDA_API_HPP
 #define CHAINRULE_BACKEND_CUDA_API_HPP
 
@@ -26,9 +26,9 @@ namespace chainrule {
 
 namespace device {
 
-/// A library of the toolkit that is opened when the first of its functions is called. They have
-/// tens to hundreds of megabytes, and a program that does without CUDA on most machines should not
-/// carry them. Throws backend_error if it is not there.
+/// A library of the toolkit, opened when the first of its functions is called: these libraries have
+/// tens to hundreds of megabytes, which programs without CUDA should not load. Throws backend_error
+/// if it is not found.
 [[nodiscard]] inline void* open_library(const std::string& name, const char* what) {
   void* const opened = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (opened == nullptr)
@@ -110,7 +110,7 @@ struct cuda_api {
   static constexpr auto* launch_graph = &cudaGraphLaunch;
   static constexpr auto* destroy_executable = &cudaGraphExecDestroy;
 
-  /// Memory of the host's that the device reaches by itself.
+  /// Pinned host memory.
   static cudaError_t allocate_host(void** p, std::size_t bytes) {
     return cudaHostAlloc(p, bytes, cudaHostAllocDefault);
   }
@@ -260,8 +260,8 @@ namespace device {
     default:
       break;
   }
-  // What older headers do not know: a contained error, a leak of tensor memory, another process's
-  // end, a device outside.
+  // Codes that older headers do not name: a contained error, a leak of tensor memory, the end of
+  // another process, an external device.
   const int number = static_cast<int>(code);
   return number == 226 || number == 721 || number == 810 || number == 911;
 }

@@ -1,5 +1,6 @@
 /// \file
-/// From a kernel's text to what a GPU runs, by NVRTC; no GPU or driver is needed for that.
+/// Compilation of a kernel's text to machine code or PTX by NVRTC, which needs no GPU and no
+/// driver.
 ///
 ///     const cuda_target t = cuda_target_for<cuda_api>(90);                 // a Hopper
 ///     const std::string cubin = cuda_compile<cuda_api>(text, t);
@@ -15,9 +16,9 @@
 
 namespace chainrule::device {
 
-/// What makes the common text of the kernels CUDA C++. Rows beyond 65535 blocks go on along z, see
-/// launch_shape_of. Number 177 are functions and operands that a kernel does not need: texts that
-/// are put together have some.
+/// The prelude that makes the common text of the kernels valid CUDA C++. Blocks of rows beyond
+/// 65535 continue along z, see launch_shape_of. Diagnostic 177 (unused functions and variables) is
+/// off, because composed texts have some.
 inline constexpr const char* cuda_prelude = R"(#pragma nv_diag_suppress 177
 #define KERNEL extern "C" __global__ void
 #define KERNEL_OF(width, height) extern "C" __global__ void __launch_bounds__((width) * (height))
@@ -42,8 +43,8 @@ typedef unsigned long ulong;
 static_assert(sizeof(long) == 8, "the kernels count in long, which must have 64 bits");
 )";
 
-/// What a text is compiled for: the machine code of an architecture (89 for sm_89), or PTX, which
-/// the driver of a newer one turns into its own.
+/// The target of a compilation: machine code of an architecture (89 for sm_89), or PTX, which the
+/// driver of a newer one compiles further.
 struct cuda_target {
   int architecture = 0;
   bool as_ptx = false;
@@ -79,7 +80,7 @@ template <class Api>
   return {best, best / 10 != capability / 10};
 }
 
-/// The version of the compiler and how it is called, for the keys of caches.
+/// The version and the options of the compiler, for keys of the kernel cache.
 template <class Api>
 [[nodiscard]] std::string cuda_compiler_identity(const cuda_target& target) {
   int major = 0;
@@ -88,7 +89,7 @@ template <class Api>
   return detail::concat("NVRTC ", major, ".", minor, " --std=c++17 ", target.option());
 }
 
-/// Owns a program of NVRTC until it goes.
+/// Owns an NVRTC program.
 template <class Api>
 class cuda_program {
  public:
@@ -102,12 +103,12 @@ class cuda_program {
 
   [[nodiscard]] nvrtcResult compile(const cuda_target& target) {
     const std::string architecture = target.option();
-    // Neither fast math nor flushing of denormals: results are to agree with other devices'.
+    // Without fast math and flushing of denormals, so that results agree with other devices.
     const char* const options[] = {architecture.c_str(), "--std=c++17",
                                    "--device-as-default-execution-space"};
     return Api::compile_program(program_, 3, options);
   }
-  /// What the compiler said.
+  /// The log of the compiler.
   [[nodiscard]] std::string log() const {
     std::size_t size = 0;
     if (Api::log_size(program_, &size) != NVRTC_SUCCESS || size == 0) return {};
@@ -132,7 +133,7 @@ class cuda_program {
 };
 
 /// The machine code (or PTX) of a text that has its prelude. Throws backend_error with the
-/// compiler's words and the numbered text if it does not compile.
+/// compiler's log and the numbered text if it does not compile.
 template <class Api>
 [[nodiscard]] std::string cuda_compile(const std::string& text, const cuda_target& target) {
   cuda_program<Api> program(text);

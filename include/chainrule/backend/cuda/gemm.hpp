@@ -1,10 +1,11 @@
 /// \file
 /// `cuda_blas`: products of matrices by cuBLASLt, with its bias, relu and gelu epilogues.
 ///
-/// Results repeat: the workspace is of one size and belongs to one stream, and the algorithm is the
-/// one that cuBLASLt's heuristic names first for a shape. TF32 is off unless CHAINRULE_CUDA_TF32=1.
+/// Results are reproducible: the workspace has a fixed size and belongs to one stream, and the
+/// algorithm is the first of cuBLASLt's heuristic for a shape. TF32 is off unless
+/// CHAINRULE_CUDA_TF32=1.
 ///
-/// cuBLASLt's relu makes 0 of NaN, where ours keeps it.
+/// cuBLASLt's relu turns NaN into 0; the library's own propagates it.
 /// Source: NVIDIA, "cuBLAS Library", section "Using the cuBLASLt API".
 #ifndef CHAINRULE_BACKEND_CUDA_GEMM_HPP
 #define CHAINRULE_BACKEND_CUDA_GEMM_HPP
@@ -22,11 +23,11 @@
 #include <type_traits>
 
 #include "chainrule/backend/cuda/api.hpp"
-#include "chainrule/backend/device/library_product.hpp"
+#include "chainrule/backend/device/vendor_gemm.hpp"
 
 namespace chainrule::device {
 
-/// Owns a handle of CUDA until it goes; `Release` is the function of the table that takes it.
+/// Owns a CUDA handle; `Release` is the function of the table that releases it.
 template <auto* Release, class Handle>
 struct cuda_deleter {
   using pointer = Handle;
@@ -44,7 +45,7 @@ using cuda_owner = std::unique_ptr<std::remove_pointer_t<Handle>, cuda_deleter<R
 template <class Api>
 class cuda_blas {
  public:
-  /// What an algorithm may use beside its operands; NVIDIA recommends it for Hopper.
+  /// The size of the workspace of algorithms, as NVIDIA recommends for Hopper.
   static constexpr std::size_t workspace_bytes = std::size_t{32} << 20;
 
   /// Opens the library on the current device; `workspace` is of workspace_bytes.
@@ -54,10 +55,10 @@ class cuda_blas {
     handle_.reset(handle);
   }
 
-  /// Queues a product; false if the library cannot compute it, and then nothing is queued. Without
-  /// `may_plan` it cannot compute what it has not computed before. Throws backend_error.
+  /// Queues a product; returns false, and queues nothing, if the library cannot compute it. Without
+  /// `may_plan` only products are queued that have a plan already. Throws backend_error.
   template <std::floating_point T>
-  bool multiply(const library_product<void*, T>& p, bool may_plan) {
+  bool multiply(const vendor_gemm<void*, T>& p, bool may_plan) {
     if (p.inner == 0 || p.count > std::numeric_limits<std::int32_t>::max() ||
         !has_rows(p.c, p.rows, p.cols) ||
         !has_rows(p.a, p.a.transposed ? p.inner : p.rows, p.a.transposed ? p.rows : p.inner) ||
@@ -87,7 +88,7 @@ class cuda_blas {
   };
   using key = std::array<std::int64_t, 19>;
 
-  /// The plans of very many shapes are forgotten at once; there are few in a program as a rule.
+  /// Above this number all plans are dropped; programs rarely use so many shapes.
   static constexpr std::size_t most_plans = 4096;
 
   static void require(cublasStatus_t code, const char* call) {
@@ -101,30 +102,28 @@ class cuda_blas {
   [[nodiscard]] static const void* address(const device_pointer<void*, T>& p) {
     return static_cast<const std::remove_const_t<T>*>(p.buffer) + p.offset;
   }
-  /// Whether the rows of a matrix lie one behind the other, as libraries demand.
+  /// Whether the rows of a matrix do not overlap, as the library requires.
   template <class T>
-  [[nodiscard]] static bool has_rows(const library_matrix<void*, T>& m, index_t rows,
-                                     index_t cols) {
+  [[nodiscard]] static bool has_rows(const vendor_matrix<void*, T>& m, index_t rows, index_t cols) {
     return rows == 1 || m.stride >= cols;
   }
-  /// The power of two, 256 at most, that an address is a multiple of: algorithms differ in what
-  /// they demand.
+  /// The alignment of an address, a power of two up to 256: algorithms have different requirements.
   [[nodiscard]] static std::uint32_t alignment(const void* p, std::size_t step = 0) {
     const auto a = reinterpret_cast<std::uintptr_t>(p) | step | 256;
     return static_cast<std::uint32_t>(a & (~a + 1));
   }
-  /// That of all matrices of a batch.
+  /// The alignment of all matrices of a batch.
   template <class T>
-  [[nodiscard]] static std::uint32_t alignment(const library_matrix<void*, T>& m) {
+  [[nodiscard]] static std::uint32_t alignment(const vendor_matrix<void*, T>& m) {
     return alignment(address(m.data), static_cast<std::size_t>(m.step) * sizeof(T));
   }
 
   template <class T>
-  [[nodiscard]] plan* plan_of(const library_product<void*, T>& p, bool may_plan) {
+  [[nodiscard]] plan* plan_of(const vendor_gemm<void*, T>& p, bool may_plan) {
     const std::uint32_t align_a = alignment(p.a);
     const std::uint32_t align_b = alignment(p.b);
     const std::uint32_t align_c = alignment(p.c);
-    // The heuristic looks at the bias itself.
+    // The heuristic depends on the address of the bias.
     const std::uint32_t align_bias = p.has_bias() ? alignment(address(p.bias)) : 0;
     const key k{static_cast<std::int64_t>(sizeof(T)),
                 p.rows,
@@ -154,7 +153,7 @@ class cuda_blas {
   }
 
   template <class T>
-  [[nodiscard]] plan make_plan(const library_product<void*, T>& p, std::uint32_t align_a,
+  [[nodiscard]] plan make_plan(const vendor_gemm<void*, T>& p, std::uint32_t align_a,
                                std::uint32_t align_b, std::uint32_t align_c) {
     constexpr bool single = sizeof(T) == sizeof(float);
     const cudaDataType_t type = single ? CUDA_R_32F : CUDA_R_64F;
@@ -212,21 +211,21 @@ class cuda_blas {
         "cublasLtMatmulDescSetAttribute");
   }
 
-  [[nodiscard]] static cublasLtEpilogue_t epilogue_of(library_epilogue f, bool has_bias) {
+  [[nodiscard]] static cublasLtEpilogue_t epilogue_of(vendor_epilogue f, bool has_bias) {
     switch (f) {
-      case library_epilogue::none:
+      case vendor_epilogue::none:
         break;
-      case library_epilogue::relu:
+      case vendor_epilogue::relu:
         return has_bias ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_RELU;
-      case library_epilogue::gelu_tanh:
+      case vendor_epilogue::gelu_tanh:
         return has_bias ? CUBLASLT_EPILOGUE_GELU_BIAS : CUBLASLT_EPILOGUE_GELU;
     }
     return has_bias ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_DEFAULT;
   }
 
-  /// The column-major matrix that a row-major one of rows x cols is, or a batch of them.
+  /// The column-major layout of a row-major matrix of rows x cols, or of a batch of them.
   template <class T>
-  [[nodiscard]] static auto layout(cudaDataType_t type, const library_matrix<void*, T>& m,
+  [[nodiscard]] static auto layout(cudaDataType_t type, const vendor_matrix<void*, T>& m,
                                    index_t rows, index_t cols, index_t count) {
     cublasLtMatrixLayout_t made = nullptr;
     require(Api::create_layout(&made, type, static_cast<std::uint64_t>(cols),

@@ -1,5 +1,5 @@
 /// \file
-/// How a launch's work items are cut into blocks, within CUDA's limits.
+/// The division of a launch's work items into blocks, within CUDA's limits.
 #ifndef CHAINRULE_BACKEND_CUDA_LAUNCH_SHAPE_HPP
 #define CHAINRULE_BACKEND_CUDA_LAUNCH_SHAPE_HPP
 
@@ -21,8 +21,8 @@ struct launch_shape {
 /// The most blocks that CUDA has along y and along z; along x there may be 2^31 - 1.
 inline constexpr std::size_t most_blocks_down = 65535;
 
-/// The groups of the work as blocks. Rows beyond 65535 blocks go on along z: the last blocks may
-/// then lie beyond the work in whole.
+/// The groups of the work as blocks. Blocks of rows beyond 65535 continue along z; the last blocks
+/// may then lie completely outside the work.
 [[nodiscard]] inline launch_shape launch_shape_of(const work& w, int units) {
   const auto pieces = [](std::size_t n, std::size_t size) { return (n + size - 1) / size; };
   const work g = grouped(w, units);

@@ -1,9 +1,8 @@
 /// \file
-/// What the device backend asks of CUDA: devices, memory, copies, building a kernel's text,
-/// launching it, products by cuBLASLt, and steps that are recorded as graphs. See
-/// backend/device/runtime.hpp for the contract.
+/// The CUDA runtime of the device backend: devices, memory, copies, compilation and launch of
+/// kernels, products by cuBLASLt, graph capture. backend/device/runtime.hpp states the contract.
 ///
-/// Every call makes its device the calling thread's current one, and leaves it so.
+/// Every call sets the calling thread's current device and does not restore it.
 #ifndef CHAINRULE_BACKEND_CUDA_RUNTIME_HPP
 #define CHAINRULE_BACKEND_CUDA_RUNTIME_HPP
 
@@ -42,21 +41,21 @@ struct cuda_unloader {
   void operator()(CUmodule m) const { unload(m); }
 };
 
-/// A kernel on the device, and the image that it was loaded from, for the disk cache.
+/// A kernel on the device, and the image that it was loaded from, for the kernel cache.
 struct cuda_module {
   std::unique_ptr<std::remove_pointer_t<CUmodule>, cuda_unloader> module;
   CUfunction function = nullptr;
   std::string image;
 };
 
-/// Host memory that the device reaches, and a stream of its own for copies from it.
+/// Pinned host memory, with a stream for copies from it.
 template <class Api>
 struct cuda_staging {
   cuda_owner<void*, &Api::release_host> memory;
   cuda_owner<cudaStream_t, &Api::destroy_stream> stream;
   cuda_owner<cudaEvent_t, &Api::destroy_event> sent;  // the last copy
-  cuda_owner<cudaEvent_t, &Api::destroy_event> read;  // it was read
-  bool is_marked = false;                             // `read` says so
+  cuda_owner<cudaEvent_t, &Api::destroy_event> read;  // the verbs that read it
+  bool is_marked = false;                             // `read` is recorded
 
   [[nodiscard]] void* data() const { return memory.get(); }
 };
@@ -82,7 +81,7 @@ class basic_cuda_runtime
   [[nodiscard]] static std::vector<device_info> devices() {
     int count = 0;
     if (Api::device_count(&count) != cudaSuccess) {
-      Api::last_error();  // or it would be reported again by a later call
+      Api::last_error();  // else a later call would report it again
       return {};
     }
     std::vector<device_info> list;
@@ -100,7 +99,7 @@ class basic_cuda_runtime
                                                  "CUDA_VISIBLE_DEVICES may hide it");
   }
 
-  /// Why there is no device, in words; "" if there is one.
+  /// The reason why there is no device; "" if there is one.
   [[nodiscard]] static std::string missing() {
     int count = 0;
     const cudaError_t code = Api::device_count(&count);
@@ -152,29 +151,29 @@ class basic_cuda_runtime
   }
   ~basic_cuda_runtime() {
     if (Api::set_device(base::info().index) == cudaErrorCudartUnloading) {
-      // The process ends, and CUDA has gone before us: what it had is gone too.
+      // At the end of the process CUDA is unloaded first and has freed its resources.
       if (blas_) static_cast<void>(blas_.release());
       static_cast<void>(stream_.release());
     } else {
-      Api::synchronize(stream_.get());  // what still runs needs its kernel and its memory
+      Api::synchronize(stream_.get());  // running work needs its kernel and its memory
       blas_.reset();
       if (workspace_ != nullptr) raw_release(workspace_);
     }
     base::close();
   }
 
-  /// Queues a product of matrices for cuBLASLt, see device/library_product.hpp; false if it is not
-  /// for it. CHAINRULE_CUDA_GEMM=text leaves all products to the kernel's text; so does a recording
-  /// with those that cuBLASLt has not planned before: its heuristic may fail while a stream is
-  /// captured.
+  /// Queues a product by cuBLASLt, see device/vendor_gemm.hpp; returns false if that does not
+  /// support it. CHAINRULE_CUDA_GEMM=text uses the kernel for all products. During a capture the
+  /// kernel is used for products that cuBLASLt has not planned before, since its heuristic may fail
+  /// then.
   template <class T>
-  [[nodiscard]] bool multiply(const device::library_product<void*, T>& p) {
+  [[nodiscard]] bool multiply(const device::vendor_gemm<void*, T>& p) {
     if (text_gemm_) return false;
     return base::queue("gemm", [&] {
-      const bool may_plan = !base::is_recording();
+      const bool may_plan = !base::is_capturing();
       if (!blas_ && !may_plan) return false;
       activate();
-      const relaxed_capture relaxed(*this);  // the library may load kernels of its own
+      const relaxed_capture relaxed(*this);  // the library may load kernels
       if (!blas_) {
         if (workspace_ == nullptr) workspace_ = base::take(device::cuda_blas<Api>::workspace_bytes);
         blas_ = base::with_room(
@@ -190,11 +189,11 @@ class basic_cuda_runtime
   }
 
  private:
-  /// While it lives, this thread may do what CUDA else forbids while a stream is being captured:
-  /// allocate memory and load modules. Neither touches the stream.
+  /// While it lives, this thread may allocate memory and load modules during a capture, which CUDA
+  /// forbids by default. Neither uses the stream.
   class relaxed_capture {
    public:
-    explicit relaxed_capture(basic_cuda_runtime& r) : active_(r.is_recording()) {
+    explicit relaxed_capture(basic_cuda_runtime& r) : active_(r.is_capturing()) {
       if (active_) Api::exchange_capture_mode(&mode_);
     }
     relaxed_capture(const relaxed_capture&) = delete;
@@ -208,11 +207,11 @@ class basic_cuda_runtime
     bool active_ = false;
   };
 
-  /// Throws unless `code` is a success; `call` names what was called. Kernels run later than they
-  /// are queued, so an error may be that of an earlier verb.
+  /// Throws unless `code` is a success; `call` is the name of the function. Kernels run
+  /// asynchronously, so the error may be that of an earlier verb.
   void check(cudaError_t code, const char* call) {
     if (code == cudaSuccess) return;
-    Api::last_error();  // or it would be reported again by a later call
+    Api::last_error();  // else a later call would report it again
     const std::string said =
         detail::concat("CUDA: ", call, " failed with ", device::cuda_error_name(code), " on ",
                        base::info().name, "; the verb queued last was ", base::last_verb());
@@ -225,7 +224,7 @@ class basic_cuda_runtime
   }
   void check(CUresult code, const char* call) { check(static_cast<cudaError_t>(code), call); }
 
-  /// After an error of a library: whether the device is lost shows in the next call.
+  /// Marks the device as lost if the error of a library was fatal, which CUDA's last error shows.
   void note_loss(const char* said) {
     if (device::is_fatal(Api::last_error())) base::poison(said);
   }
@@ -257,16 +256,16 @@ class basic_cuda_runtime
   void raw_fill(void* b, unsigned char value, std::size_t at, std::size_t bytes) {
     if (bytes == 0) return;
     activate();
-    check(Api::fill(place(b, at), value, bytes, stream_.get()), "cudaMemsetAsync");
+    check(Api::fill(byte_at(b, at), value, bytes, stream_.get()), "cudaMemsetAsync");
   }
 
   void write(void* to, const device::rectangle& target, const void* from, std::size_t stride,
              std::size_t bytes, std::size_t rows) {
-    copy(place(to, target.at), target.stride, from, stride, bytes, rows, cudaMemcpyHostToDevice);
+    copy(byte_at(to, target.at), target.stride, from, stride, bytes, rows, cudaMemcpyHostToDevice);
   }
   void read(void* to, std::size_t stride, void* from, const device::rectangle& source,
             std::size_t bytes, std::size_t rows) {
-    copy(to, stride, place(from, source.at), source.stride, bytes, rows, cudaMemcpyDeviceToHost);
+    copy(to, stride, byte_at(from, source.at), source.stride, bytes, rows, cudaMemcpyDeviceToHost);
   }
   void copy(void* to, std::size_t to_stride, const void* from, std::size_t from_stride,
             std::size_t bytes, std::size_t rows, cudaMemcpyKind kind) {
@@ -276,9 +275,9 @@ class basic_cuda_runtime
     else
       check(Api::copy_rows(to, to_stride, from, from_stride, bytes, rows, kind, stream_.get()),
             "cudaMemcpy2DAsync");
-    wait();  // the host's memory is the caller's again, and what it reads is there
+    wait();  // the caller may reuse or read the host's memory when this returns
   }
-  [[nodiscard]] static void* place(void* b, std::size_t at) { return static_cast<char*>(b) + at; }
+  [[nodiscard]] static void* byte_at(void* b, std::size_t at) { return static_cast<char*>(b) + at; }
 
   [[nodiscard]] module build(const std::string& text) {
     return loaded(device::cuda_compile<Api>(text, target_));
@@ -304,7 +303,7 @@ class basic_cuda_runtime
     check(driver_.find_function(&m.function, handle, "cr_main"), "cuModuleGetFunction");
     return m;
   }
-  /// What a binary is good for: this architecture, by this compiler, with this driver.
+  /// Identifies the architecture, the compiler and the driver that a binary is for.
   [[nodiscard]] const std::string& fingerprint() const { return fingerprint_; }
   [[nodiscard]] static const char* prelude() { return device::cuda_prelude; }
 
@@ -327,27 +326,27 @@ class basic_cuda_runtime
     check(Api::synchronize(stream_.get()), "cudaStreamSynchronize");
   }
 
-  // What runtime_base asks of a runtime that records, see begin_recording() there.
+  // Graph capture, see runtime_base::begin_capture().
 
-  void raw_begin_recording() {
+  void raw_begin_capture() {
     activate();
     check(Api::begin_capture(stream_.get(), cudaStreamCaptureModeThreadLocal),
           "cudaStreamBeginCapture");
   }
-  [[nodiscard]] graph raw_end_recording() {
+  [[nodiscard]] graph raw_end_capture() {
     activate();
-    cudaGraph_t noted = nullptr;
-    check(Api::end_capture(stream_.get(), &noted), "cudaStreamEndCapture");
-    const device::cuda_owner<cudaGraph_t, &Api::destroy_graph> owner(noted);
+    cudaGraph_t captured = nullptr;
+    check(Api::end_capture(stream_.get(), &captured), "cudaStreamEndCapture");
+    const device::cuda_owner<cudaGraph_t, &Api::destroy_graph> owner(captured);
     cudaGraphExec_t ready = nullptr;
-    check(Api::instantiate(&ready, noted, 0), "cudaGraphInstantiateWithFlags");
+    check(Api::instantiate(&ready, captured, 0), "cudaGraphInstantiateWithFlags");
     return graph(ready);
   }
-  void raw_abandon_recording() noexcept {
+  void raw_abandon_capture() noexcept {
     Api::set_device(base::info().index);
-    cudaGraph_t noted = nullptr;
-    Api::end_capture(stream_.get(), &noted);
-    if (noted != nullptr) Api::destroy_graph(noted);
+    cudaGraph_t captured = nullptr;
+    Api::end_capture(stream_.get(), &captured);
+    if (captured != nullptr) Api::destroy_graph(captured);
     Api::last_error();
   }
   void raw_replay(const graph& g) {
@@ -355,7 +354,7 @@ class basic_cuda_runtime
     check(Api::launch_graph(g.get(), stream_.get()), "cudaGraphLaunch");
   }
 
-  // What runtime_base asks of a runtime that stages, see stage() there.
+  // Staging, see runtime_base::stage().
 
   [[nodiscard]] staging raw_stage(std::size_t bytes) {
     activate();
@@ -383,7 +382,7 @@ class basic_cuda_runtime
     activate();
     check(Api::let_stream_wait(s.stream.get(), s.read.get(), 0), "cudaStreamWaitEvent");
     s.is_marked = false;
-    check(Api::copy(place(to, at), s.data(), bytes, cudaMemcpyHostToDevice, s.stream.get()),
+    check(Api::copy(byte_at(to, at), s.data(), bytes, cudaMemcpyHostToDevice, s.stream.get()),
           "cudaMemcpyAsync");
     check(Api::record_event(s.sent.get(), s.stream.get()), "cudaEventRecord");
     check(Api::let_stream_wait(stream_.get(), s.sent.get(), 0), "cudaStreamWaitEvent");
@@ -392,7 +391,7 @@ class basic_cuda_runtime
     activate();
     const cudaError_t code = Api::query_stream(s.stream.get());
     if (code == cudaErrorNotReady) {
-      Api::last_error();  // or it would be reported by a later call
+      Api::last_error();  // else a later call would report it
       return false;
     }
     check(code, "cudaStreamQuery");

@@ -1,5 +1,5 @@
 /// \file
-/// Which device of an API to open: by number, by a part of its name, or as the environment says.
+/// Choice of a device of an API: by number, by a part of its name, or by an environment variable.
 #ifndef CHAINRULE_BACKEND_DEVICE_CHOICE_HPP
 #define CHAINRULE_BACKEND_DEVICE_CHOICE_HPP
 
@@ -25,7 +25,7 @@ class device_choice {
   device_choice(const char* name) : text_(name) {}                 // NOLINT: implicit
   device_choice(const device_info& d) : device_choice(d.index) {}  // NOLINT: implicit
 
-  /// What was asked for: a number or a name, "" for the default.
+  /// A number or a name, "" for the default.
   [[nodiscard]] const std::string& text() const { return text_; }
 
  private:
@@ -34,8 +34,8 @@ class device_choice {
 
 namespace device {
 
-/// The one of `list` that is wanted: a number in it, or a part of a name, in capitals or not.
-/// Throws backend_error, with the names there are; `source` says where the wish came from.
+/// The device of `list` with this number, or with this part of a name (case is ignored). Throws
+/// backend_error, which lists the devices; `source` names the setting in the message.
 [[nodiscard]] inline const device_info& find_device(const std::vector<device_info>& list,
                                                     const std::string& wanted, const char* api,
                                                     const char* source) {
@@ -64,8 +64,8 @@ template <class Runtime>
 [[nodiscard]] std::shared_ptr<Runtime> open_once(const device_choice& choice, const char* api,
                                                  const char* variable, const char* advice) {
   static std::mutex mutex;
-  // Never destroyed: when a program ends, the driver may have gone before us, and releasing what it
-  // gave us would crash. It takes everything back by itself.
+  // Never destroyed: at the end of a program the driver may be unloaded first, and releasing its
+  // resources then would crash. The driver frees them by itself.
   static auto& open = *new std::map<int, std::shared_ptr<Runtime>>;
   const std::vector<device_info> list = Runtime::devices();
   if (list.empty()) throw backend_error(detail::concat(api, ": there is no device; ", advice));
@@ -75,12 +75,12 @@ template <class Runtime>
                                           by_environment ? variable : "the device asked for");
   const std::lock_guard lock(mutex);
   std::shared_ptr<Runtime>& runtime = open[wanted.index];
-  // One that is lost stays with those who hold it; who asks now gets a new one.
+  // A lost runtime stays with its present owners; new backends get a new one.
   if (!runtime || runtime->is_lost()) runtime = std::make_shared<Runtime>(wanted);
   return runtime;
 }
 
-/// A text with a number before each line, as compilers' messages count them.
+/// The text with line numbers, as messages of compilers count them.
 [[nodiscard]] inline std::string numbered(const std::string& text) {
   std::string out;
   std::size_t number = 1;

@@ -1,5 +1,5 @@
 /// \file
-/// `device_backend<Runtime, T>`: every verb of a backend, written once for GPUs and their like.
+/// `device_backend<Runtime, T>`: every verb of a backend, written once for all device APIs.
 ///
 /// A runtime supplies memory, copies, compilation of a kernel's text and its launch; the texts are
 /// those of backend/device/kernels/. A verb queues its work and returns; only download and
@@ -21,6 +21,7 @@
 #include "chainrule/backend/concept.hpp"
 #include "chainrule/backend/contract.hpp"
 #include "chainrule/backend/device/choice.hpp"
+#include "chainrule/backend/device/graph_capture.hpp"
 #include "chainrule/backend/device/kernels/copy.hpp"
 #include "chainrule/backend/device/kernels/counter.hpp"
 #include "chainrule/backend/device/kernels/gather.hpp"
@@ -31,9 +32,8 @@
 #include "chainrule/backend/device/kernels/row_softmax.hpp"
 #include "chainrule/backend/device/kernels/scatter.hpp"
 #include "chainrule/backend/device/kernels/transpose.hpp"
-#include "chainrule/backend/device/library_product.hpp"
-#include "chainrule/backend/device/recording.hpp"
 #include "chainrule/backend/device/staging.hpp"
+#include "chainrule/backend/device/vendor_gemm.hpp"
 
 namespace chainrule {
 
@@ -79,11 +79,11 @@ class device_storage {
 };
 
 namespace device {
-/// One of these for each type: its address stands for the type in the keys of kernels.
+/// A variable per type; its address identifies the type in keys of kernels.
 template <class F>
 inline char type_tag = 0;
 
-/// A functor that is not a plain value but says what tells it from others of its type.
+/// A functor that identifies itself among others of its type by a number.
 template <class F>
 concept has_identity = requires(const F& f) {
   { f.identity() } -> std::convertible_to<std::uint64_t>;
@@ -105,17 +105,17 @@ class device_backend {
   using const_matrix = view<const T>;
   template <class U>
   using storage = device_storage<Runtime, U>;
-  /// Where the runtime has what it takes.
+  /// Only where the runtime supports staging.
   template <class U>
   using staging = device_staging<Runtime, U>;
   template <class U>
   using rebind = device_backend<Runtime, U>;
 
-  /// Works on a device that all handles made so share; the first opens it. Throws backend_error if
-  /// there is none, or if it does not know the scalar.
+  /// Uses a device that all handles share which are constructed this way; the first one opens it.
+  /// Throws backend_error if there is none, or if it does not support the scalar.
   device_backend() : device_backend(device_choice{}) {}
   explicit device_backend(const device_choice& choice) : device_backend(Runtime::shared(choice)) {}
-  /// Works on a device that is open already.
+  /// Uses a device that is open already.
   explicit device_backend(std::shared_ptr<Runtime> runtime) : runtime_(std::move(runtime)) {
     if (sizeof(T) == sizeof(double) && !info().has_double)
       throw backend_error(detail::concat(Runtime::api, ": the device ", device_name(),
@@ -125,7 +125,7 @@ class device_backend {
   template <class U>
   explicit device_backend(const device_backend<Runtime, U>& other)
       : device_backend(other.runtime()) {}
-  // A handle that is moved from still works: so does what only has a copy.
+  // No move operations: a handle that was moved from remains usable.
   device_backend(const device_backend&) = default;
   device_backend& operator=(const device_backend&) = default;
 
@@ -133,7 +133,7 @@ class device_backend {
   [[nodiscard]] std::string name() const { return Runtime::api; }
   [[nodiscard]] const device_info& info() const { return runtime_->info(); }
   [[nodiscard]] std::string device_name() const { return info().name; }
-  /// What the device was asked to do since it was opened, by all handles together.
+  /// Counts of the device's operations since it was opened, for all handles together.
   [[nodiscard]] device_statistics statistics() const { return runtime_->statistics(); }
 
   template <class U = T>
@@ -167,7 +167,7 @@ class device_backend {
     contract::same_shape("copy", target.shape(), source.shape());
     map(fn::identity{}, target, source);
   }
-  /// Elements that are no scalars, such as int32.
+  /// Copies elements of another type than the scalar, such as int32.
   template <class U>
   void copy(view<U> target, std::type_identity_t<view<const U>> source) const {
     contract::same_shape("copy", target.shape(), source.shape());
@@ -180,8 +180,8 @@ class device_backend {
            items(target.cols(), target.rows()), a);
   }
 
-  /// A number in the device's memory that verbs read where they run: what changes from step to step
-  /// without a word from the host. A second number counts on when the first is set back.
+  /// A number in the device's memory that verbs read on the device, for values that change from
+  /// step to step in a captured graph. A second number goes on counting when the first is set.
   class counter {
    public:
     explicit counter(const device_backend& be) : value_(be.template allocate<std::int32_t>(2)) {
@@ -191,7 +191,7 @@ class device_backend {
     [[nodiscard]] matrix_view<std::int32_t, pointer<std::int32_t>> view() const {
       return value_.view().block(0, 0, 1, 1);
     }
-    /// How often it has advanced since it was restarted.
+    /// The number of advances since the last restart.
     [[nodiscard]] matrix_view<std::int32_t, pointer<std::int32_t>> total() const {
       return value_.view().block(0, 1, 1, 1);
     }
@@ -208,7 +208,7 @@ class device_backend {
     set(c, 0);
     upload<std::int32_t>(c.total(), matrix_view<const std::int32_t>(&zero, 1, 1));
   }
-  /// Adds 1 to both numbers, after all that was asked for before.
+  /// Adds 1 to both numbers, after all work queued before.
   void advance(const counter& c) const {
     arguments a;
     a.buffer(c.view().data());
@@ -265,7 +265,7 @@ class device_backend {
     (require_apart("gemm", c, in), ...);
     if (c.empty()) return;
     if constexpr (device::multiplies<Runtime, T>)
-      if (by_library(c, a, b, scalars, epilogue, const_matrix(in)...)) return;
+      if (by_vendor_gemm(c, a, b, scalars, epilogue, const_matrix(in)...)) return;
     const device::gemm_variant v = device::gemm_variant_for(
         {c.rows(), c.cols(), a.cols(), a.is_transposed, b.is_transposed}, gemm_device(), sizeof(T));
     const device::gemm_geometry g = device::gemm_geometry_for(v, c.rows(), c.cols());
@@ -290,7 +290,7 @@ class device_backend {
                        a.step, {b.first.rows(), b.first.cols()}, b.step);
     if (count == 0 || c.first.empty()) return;
     if constexpr (device::multiplies<Runtime, T>) {
-      auto p = library_form(c.first, a.first, b.first, scalars);
+      auto p = vendor_gemm_of(c.first, a.first, b.first, scalars);
       p.count = count;
       p.c.step = c.step;
       p.a.step = a.step;
@@ -309,22 +309,22 @@ class device_backend {
         {g.width, g.height * static_cast<std::size_t>(count), g.local_width, g.local_height}, list);
   }
 
-  /// What `work()` asks of the device, noted down and not done: see device/recording.hpp.
+  /// Captures the work that `work()` queues, without running it: see device/graph_capture.hpp.
   template <class Work>
-  requires device::records<Runtime>
-  [[nodiscard]] auto record(Work&& work) const {
-    return device::recording<Runtime>(runtime_, std::forward<Work>(work));
+  requires device::captures<Runtime>
+  [[nodiscard]] auto capture(Work&& work) const {
+    return device::captured_graph<Runtime>(runtime_, std::forward<Work>(work));
   }
-  /// Queues what was recorded once more.
+  /// Queues the captured work.
   template <std::same_as<Runtime> R>
-  void replay(const device::recording<R>& step) const {
+  void replay(const device::captured_graph<R>& step) const {
     step.replay();
   }
 
   void random(matrix out, std::uint64_t seed, std::uint64_t stream) const {
     random(out, seed, stream, nullptr);
   }
-  /// The numbers of stream `stream` + the times that `later` has advanced.
+  /// Draws from the stream `stream` + the number of advances of `later`.
   void random(matrix out, std::uint64_t seed, std::uint64_t stream, const counter& later) const {
     random(out, seed, stream, &later);
   }
@@ -342,13 +342,14 @@ class device_backend {
     gather_integers(out, source, rows, nullptr, 0);
   }
 
-  /// Numbers of rows that begin `step` further on in `all` (1 x count) with each count of `at`.
+  /// The row indices from element `at` * `step` of `all` (1 x count) on.
   struct counted_rows {
     view<const std::int32_t> all;
     const counter& at;
     index_t step = 0;
   };
-  /// Gathers the rows that are counted to. The rows must lie within `all`, which is not checked.
+  /// Gathers rows by indices that begin at a counter's value. They must lie within `all`, which is
+  /// not checked.
   template <class U, class F = fn::identity>
   void gather(matrix out, view<U> source, const counted_rows& rows, const F& f = {}) const {
     contract::gathers(out.shape(), source.shape(), {1, out.rows()});
@@ -362,8 +363,8 @@ class device_backend {
 
   /// target(i, at * step + j) = source(i, j) for the source's columns; they must lie within the
   /// target, which is not checked.
-  void place(matrix target, const_matrix source, const counter& at, index_t step) const {
-    contract::same_shape("place", {target.rows(), 1}, {source.rows(), 1});
+  void copy_at(matrix target, const_matrix source, const counter& at, index_t step) const {
+    contract::same_shape("copy_at", {target.rows(), 1}, {source.rows(), 1});
     if (source.empty()) return;
     arguments a;
     a.integers(source.rows(), source.cols());
@@ -371,7 +372,7 @@ class device_backend {
     a.target(source);
     a.buffer(at.view().data());
     a.integers(step);
-    launch("place", kernel_for<task::place, void>([] { return device::place_kernel(); }),
+    launch("copy_at", kernel_for<task::copy_at, void>([] { return device::copy_at_kernel(); }),
            items(source.cols(), source.rows()), a);
   }
 
@@ -385,11 +386,11 @@ class device_backend {
     contract::same_shape("log_sum_exp_rows", {x.rows(), 1}, out.shape());
     per_row<task::log_sum_exp_rows>("log_sum_exp_rows", x, out, device::log_sum_exp_rows_kernel);
   }
-  /// winner (n x 1) = the number of the first largest element of each row, as a scalar; infinity
+  /// argmax (n x 1) = the number of the first largest element of each row, as a scalar; infinity
   /// if there is NaN.
-  void argmax_rows(const_matrix x, matrix winner) const {
-    contract::same_shape("argmax_rows", {x.rows(), 1}, winner.shape());
-    per_row<task::argmax_rows>("argmax_rows", x, winner, device::argmax_rows_kernel);
+  void argmax_rows(const_matrix x, matrix argmax) const {
+    contract::same_shape("argmax_rows", {x.rows(), 1}, argmax.shape());
+    per_row<task::argmax_rows>("argmax_rows", x, argmax, device::argmax_rows_kernel);
   }
 
   /// The loss of every row (n x 1) and, unless `gradient` is empty, `scale` (1 x 1) times its
@@ -451,7 +452,7 @@ class device_backend {
   }
 
  private:
-  /// What kernels are made for, in their keys.
+  /// The verb of a kernel, a part of its key.
   enum class task : char {
     map,
     copy,
@@ -460,7 +461,7 @@ class device_backend {
     random,
     gather,
     advance,
-    place,
+    copy_at,
     softmax_rows,
     log_sum_exp_rows,
     argmax_rows,
@@ -473,7 +474,7 @@ class device_backend {
   static constexpr const char* verbs_[] = {"map",          "copy",
                                            "reduce",       "gemm",
                                            "random",       "gather",
-                                           "advance",      "place",
+                                           "advance",      "copy_at",
                                            "softmax_rows", "log_sum_exp_rows",
                                            "argmax_rows",  "softmax_cross_entropy_rows",
                                            "scatter",      "scatter_add",
@@ -563,8 +564,8 @@ class device_backend {
   [[nodiscard]] kernel_handle kernel_for(Text&& text) const {
     return kernel_by<Task, Types...>({}, text);
   }
-  /// The kernel of a functor, whose constants are a part of its text. It is known by its bytes; one
-  /// that refers to something, as a lambda may (then it cannot be assigned), is traced every time.
+  /// The kernel of a functor, whose constants are a part of its text. Its bytes are the key; a
+  /// functor that holds references (a lambda that cannot be assigned) is traced at every call.
   template <task Task, class F, class... Types, class Text>
   [[nodiscard]] kernel_handle kernel_for(const F& f, Text&& text, std::uint64_t variant = 0) const {
     if constexpr (std::is_empty_v<F>) {
@@ -576,12 +577,12 @@ class device_backend {
     } else if constexpr (std::is_trivially_copyable_v<F> && std::is_copy_assignable_v<F>) {
       F values = f;
 #if __has_builtin(__builtin_clear_padding)
-      __builtin_clear_padding(&values);  // else other padding is another key for the same kernel
+      __builtin_clear_padding(&values);  // padding is not a part of the key
 #endif
       return kernel_by<Task, F, Types...>({reinterpret_cast<const char*>(&values), sizeof values},
                                           text, variant);
     } else {
-      return runtime_->kernel(whole(text()));  // traced every time
+      return runtime_->kernel(whole(text()));
     }
   }
 
@@ -590,8 +591,8 @@ class device_backend {
     return detail::concat("typedef ", device::type_name<T>(), " real;\n", scalar_prelude(), text);
   }
 
-  /// Functions that the vocabulary has and C has not, or not on every device: a tanh that reaches 1
-  /// where it rounds to it.
+  /// Functions of the vocabulary that C does not have, and a tanh that is exactly 1 for large
+  /// arguments on every device.
   static std::string scalar_prelude() {
     return detail::concat(
         "#define cr_infinity ((real)INFINITY)\n#define cr_nan ((real)NAN)\n"
@@ -617,8 +618,8 @@ class device_backend {
                  whole, in...);
   }
 
-  /// One value per row or column of the whole. Where they are cut into pieces, the pieces' values
-  /// are reduced again, and beta out is added then.
+  /// One value per row or column. Where rows or columns are cut into pieces, the values of the
+  /// pieces are reduced again, and beta out is added then.
   template <class Op, class F, class... In>
   void reduce_along(device::walk along, const Op& op, matrix out, T beta, const F& f,
                     matrix_shape whole, const In&... in) const {
@@ -648,7 +649,8 @@ class device_backend {
     if (r.pieces > 1) reduce_along(along, op, out, beta, fn::identity{}, s, const_matrix(result));
   }
 
-  /// Everything: as one row if the operands lie so, else the longer direction first.
+  /// Reduces all elements: as one row if the operands are contiguous, else the longer direction
+  /// first.
   template <class Op, class F, class... In>
   void reduce_all(const Op& op, matrix out, T beta, const F& f, matrix_shape whole,
                   const In&... in) const {
@@ -670,7 +672,7 @@ class device_backend {
                  const_matrix(partial.view()));
   }
 
-  /// The arguments that every product has.
+  /// The arguments common to all products.
   [[nodiscard]] static arguments product_arguments(matrix c, const gemm_operand<const_matrix>& a,
                                                    const gemm_operand<const_matrix>& b,
                                                    gemm_scalars scalars) {
@@ -683,11 +685,11 @@ class device_backend {
     list.factor(b);
     return list;
   }
-  /// A product as libraries take it.
-  [[nodiscard]] static device::library_product<typename Runtime::buffer, T> library_form(
+  /// The arguments of a product for the vendor's library.
+  [[nodiscard]] static device::vendor_gemm<typename Runtime::buffer, T> vendor_gemm_of(
       matrix c, const gemm_operand<const_matrix>& a, const gemm_operand<const_matrix>& b,
       gemm_scalars scalars) {
-    device::library_product<typename Runtime::buffer, T> p;
+    device::vendor_gemm<typename Runtime::buffer, T> p;
     p.rows = c.rows();
     p.cols = c.cols();
     p.inner = a.cols();
@@ -699,22 +701,22 @@ class device_backend {
     return p;
   }
 
-  /// A product by the runtime's library, with the epilogue where it has that, else with a map after
-  /// it. False if nothing is done.
+  /// Queues a product by the vendor's library, with its epilogue if it has that, else followed by a
+  /// map. Returns false if nothing was queued.
   template <class Epilogue, class... In>
-  [[nodiscard]] bool by_library(matrix c, const gemm_operand<const_matrix>& a,
-                                const gemm_operand<const_matrix>& b, gemm_scalars scalars,
-                                const Epilogue& epilogue, const In&... in) const {
-    // What lies on c is gone before the epilogue reads it.
+  [[nodiscard]] bool by_vendor_gemm(matrix c, const gemm_operand<const_matrix>& a,
+                                    const gemm_operand<const_matrix>& b, gemm_scalars scalars,
+                                    const Epilogue& epilogue, const In&... in) const {
+    // The product overwrites operands that overlap c before the epilogue reads them.
     if ((overlap(c, in) || ...)) return false;
-    device::library_product<typename Runtime::buffer, T> p = library_form(c, a, b, scalars);
-    constexpr std::optional<device::library_epilogue> known = device::library_epilogue_of<Epilogue>;
+    device::vendor_gemm<typename Runtime::buffer, T> p = vendor_gemm_of(c, a, b, scalars);
+    constexpr std::optional<device::vendor_epilogue> known = device::vendor_epilogue_of<Epilogue>;
     if constexpr (known.has_value()) {
       p.epilogue = *known;
       ((p.bias = in.data()), ...);
       if (((in.rows() == 1 && in.cols() == c.cols()) && ...) && runtime_->multiply(p)) return true;
-      if (*known == device::library_epilogue::none && sizeof...(In) == 0) return false;
-      p.epilogue = device::library_epilogue::none;
+      if (*known == device::vendor_epilogue::none && sizeof...(In) == 0) return false;
+      p.epilogue = device::vendor_epilogue::none;
       p.bias = {};
     }
     if (!runtime_->multiply(p)) return false;
@@ -722,7 +724,7 @@ class device_backend {
     return true;
   }
 
-  /// Whether two matrices have a part of memory in common, or lie within each other's rows.
+  /// Whether the ranges of memory from first to last element of two matrices intersect.
   static bool overlap(const const_matrix& x, const const_matrix& y) {
     const auto end = [](const const_matrix& m) {
       return m.data().offset + (m.rows() - 1) * m.stride() + m.cols();
@@ -731,8 +733,8 @@ class device_backend {
            x.data().offset < end(y) && y.data().offset < end(x);
   }
 
-  /// Whether an element of y is one of x; no where both have several rows and these lie differently
-  /// far apart.
+  /// Whether x and y have an element in common; false if both have several rows and different
+  /// strides.
   static bool have_common_element(const const_matrix& x, const const_matrix& y) {
     if (!overlap(x, y)) return false;
     if (x.rows() == 1 && y.rows() == 1) return true;

@@ -1,5 +1,5 @@
 /// \file
-/// What the device backend asks of an API such as OpenCL or CUDA.
+/// The contract between the device backend and an API such as OpenCL or CUDA.
 ///
 /// A runtime is one open device with one queue that runs in order. It derives from
 /// `runtime_base` (backend/device/runtime_base.hpp), which has what all runtimes share, and adds
@@ -15,17 +15,17 @@
 ///     raw_allocate(bytes);                      // throws out_of_memory, backend_error
 ///     raw_release(buffer);
 ///     raw_fill(buffer, byte, at, bytes);
-///     write(buffer, rectangle, host, ...);      // the host's memory is free when it returns
+///     write(buffer, rectangle, host, ...);      // the host may reuse its memory afterwards
 ///     read(host, ..., buffer, rectangle, ...);
 ///     build(text);                              // a module; throws with the numbered text
-///     binary_of(module);                        // what the disk cache keeps
-///     load(binary);                             // a module, or none if the binary is no good
+///     binary_of(module);                        // what the kernel cache saves
+///     load(binary);                             // a module, or none if it cannot be loaded
 ///     fingerprint();                            // versions of device, driver and compiler
 ///     raw_launch(module, work, arguments);
 ///     wait();                                   // until the queue is empty
 ///
-/// It may have more: `graph`, to record steps (backend/device/recording.hpp), and `staging`, to
-/// copy beside what it computes (backend/device/staging.hpp).
+/// Optional: `graph`, to capture steps (backend/device/graph_capture.hpp), and `staging`, to copy
+/// while it computes (backend/device/staging.hpp).
 ///
 /// See also backend/opencl/runtime.hpp, backend/cuda/runtime.hpp.
 #ifndef CHAINRULE_BACKEND_DEVICE_RUNTIME_HPP
@@ -43,7 +43,7 @@
 
 namespace chainrule {
 
-/// Where elements of T lie: a buffer and the number of elements before them.
+/// The position of elements of T: a buffer and an offset in elements.
 template <class Buffer, class T>
 struct device_pointer {
   Buffer buffer{};
@@ -62,7 +62,7 @@ struct device_pointer {
   }
 };
 
-/// What kind of processor a device is: kernels are laid out accordingly.
+/// The kind of a device, which determines the layout of kernels.
 enum class device_kind : unsigned char { gpu, processor, accelerator };
 
 /// A device that can be chosen.
@@ -78,23 +78,23 @@ struct device_info {
   int group_items = 256;  // the most work items that a group may have
 };
 
-/// What a device was asked to do since it was opened.
+/// Counts of the operations of a device since it was opened.
 struct device_statistics {
   std::uint64_t uploads = 0;  // copies from the host, to it, and their bytes
   std::uint64_t uploaded_bytes = 0;
   std::uint64_t downloads = 0;
   std::uint64_t downloaded_bytes = 0;
-  std::uint64_t launches = 0;          // of kernels, replayed ones not counted
-  std::uint64_t replays = 0;           // of recorded steps
+  std::uint64_t launches = 0;          // of kernels, those of replayed graphs not included
+  std::uint64_t replays = 0;           // of captured graphs
   std::uint64_t synchronizations = 0;  // times that the host waited for the device
-  std::uint64_t allocations = 0;       // that the device's memory pool could not serve
+  std::uint64_t allocations = 0;       // not served by the memory pool
   std::uint64_t allocated_bytes = 0;   // of these
   std::uint64_t builds = 0;            // kernels that were compiled, not found in a cache
 };
 
 namespace device {
 
-/// A rectangle of bytes in a buffer: where it begins and how far its rows lie apart.
+/// A rectangle of bytes in a buffer: its offset and the distance between its rows.
 struct rectangle {
   std::size_t at = 0;
   std::size_t stride = 0;
@@ -106,9 +106,9 @@ struct argument {
   alignas(8) std::array<std::byte, 8> bytes{};
 };
 
-/// The work items of a launch. Kernels whose text works in groups say how large they are, and
-/// `width` and `height` are multiples of that; else (0) the runtime chooses, and the kernel must
-/// leave alone what lies beyond its extents.
+/// The work items of a launch. Kernels that use groups state the group size, and `width` and
+/// `height` are multiples of it; else (0) the runtime chooses a size, and the kernel checks its
+/// extents.
 struct work {
   std::size_t width = 1;
   std::size_t height = 1;
@@ -116,10 +116,10 @@ struct work {
   std::size_t local_height = 0;
 };
 
-/// The same in whole groups. Where the kernel does not say their size they have up to 256 items, as
-/// wide as the work or 256 at most, so that neighbours touch neighbouring memory, but not so wide
-/// that more than an eighth of them lies beside the work, down to 32; 128 items where that gives
-/// work to more of the device's `units`; never more than `most`.
+/// The work items in whole groups. Where the kernel does not state their size, groups have up to
+/// 256 items (128 where that occupies more of the device's `units`; never more than `most`). They
+/// are as wide as the work or 256 at most, so that accesses to memory coalesce, but narrowed down
+/// to 32 items while more than an eighth of them would lie outside the work.
 [[nodiscard]] inline work grouped(work w, int units, std::size_t most = 256) {
   const auto power_of_two = [](std::size_t at_least, std::size_t at_most) {
     std::size_t p = 1;

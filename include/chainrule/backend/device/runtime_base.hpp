@@ -1,9 +1,9 @@
 /// \file
-/// `runtime_base`: what runtimes share: a pool of memory, kernels that are kept in memory and on
-/// disk, counters, and the first error of a device that is lost.
+/// `runtime_base`: what runtimes share: a memory pool, kernels cached in memory and on disk,
+/// counters, and the first error of a device that is lost.
 ///
-/// With CHAINRULE_CHECK_MEMORY=1 every buffer is filled with NaN, lies between two guard zones and
-/// is looked at when it is released; the next synchronisation throws if a kernel wrote beside one.
+/// With CHAINRULE_CHECK_MEMORY=1 every buffer is filled with NaN and lies between two guard zones,
+/// which are checked when it is released; the next synchronisation throws if a kernel wrote there.
 #ifndef CHAINRULE_BACKEND_DEVICE_RUNTIME_BASE_HPP
 #define CHAINRULE_BACKEND_DEVICE_RUNTIME_BASE_HPP
 
@@ -21,12 +21,12 @@
 #include <utility>
 #include <vector>
 
-#include "chainrule/backend/device/program_store.hpp"
+#include "chainrule/backend/device/kernel_cache.hpp"
 #include "chainrule/backend/device/runtime.hpp"
 
 namespace chainrule::device {
 
-/// Memory of a runtime: a buffer, the bytes that were asked for, and those that lie before them.
+/// Memory of a runtime: a buffer, the bytes requested, and the offset at which they begin.
 template <class Buffer>
 struct allocation {
   Buffer buffer{};
@@ -47,12 +47,12 @@ class runtime_base {
   };
   /// Keeps a kernel loaded: the runtime unloads no kernel to which a handle exists elsewhere.
   using kernel_handle = std::shared_ptr<built_kernel>;
-  /// What a recording needs while it lives.
+  /// What a captured graph needs while it lives.
   struct held_resources {
-    std::vector<Buffer> buffers;  // that it took from the pool or gave to it
+    std::vector<Buffer> buffers;  // taken from the pool or returned to it during the capture
     std::vector<kernel_handle> kernels;
   };
-  /// Kernels that a device keeps loaded. Beyond that, those used longest ago are forgotten.
+  /// Kernels that a device keeps loaded; beyond that, the least recently used are unloaded.
   static constexpr std::size_t most_kernels = 1024;
 
   runtime_base(const runtime_base&) = delete;
@@ -77,16 +77,16 @@ class runtime_base {
     return a;
   }
 
-  /// Gives memory back; work that is queued may still use it, because what is queued later comes
-  /// after it.
+  /// Returns memory to the pool. Queued work may still use it: whatever reuses the buffer is queued
+  /// later and runs after that work.
   void release(const allocation_type& a) noexcept {
     if (a.buffer == Buffer{}) return;
     const std::lock_guard lock(mutex_);
     try {
-      // What is being recorded has not run yet, so there is nothing to see.
-      if (zone_ > 0 && !recording_) look_for_damage(a);
+      // Captured work has not run yet, so there is no damage to find.
+      if (zone_ > 0 && !capturing_) look_for_damage(a);
       give_back(a.buffer, size_class(a.bytes + 2 * zone_));
-    } catch (...) {  // no room to note it, or a device that is lost
+    } catch (...) {  // no host memory for the entry, or a lost device
       self().raw_release(a.buffer);
     }
   }
@@ -97,34 +97,34 @@ class runtime_base {
     const std::lock_guard lock(mutex_);
     return built("", text);
   }
-  /// The same for a text that is made where it is needed: `key` stands for it, `verb` is what it is
-  /// for, in names of files.
+  /// The kernel of a text that is generated only if no kernel with this `key` is loaded; `verb` is
+  /// a part of the name of dumped files.
   template <class Text>
   [[nodiscard]] kernel_handle kernel(const std::string& key, const char* verb, Text&& text) {
     const std::lock_guard lock(mutex_);
     const auto found = keys_.find(key);
     if (found != keys_.end()) return found->second;
     const kernel_handle k = built(verb, text());
-    if (keys_.size() >= 4 * most_kernels) keys_.clear();  // they are found by their texts again
+    if (keys_.size() >= 4 * most_kernels) keys_.clear();  // their kernels are found by text
     return keys_.emplace(key, k).first->second;
   }
 
-  /// Queues a kernel; `verb` names who asks for it in messages.
+  /// Queues a kernel; error messages name `verb`.
   void launch(const char* verb, const kernel_handle& k, const work& w,
               std::span<const argument> arguments) {
     const std::lock_guard lock(mutex_);  // in OpenCL, arguments are a part of the kernel
     require_alive();
     last_verb_ = verb;
-    if (recording_)
-      noted_.push_back(k);
+    if (capturing_)
+      captured_kernels_.push_back(k);
     else
       ++counted_.launches;
     k->last_use = ++uses_;
     self().raw_launch(k->module, w, arguments);
   }
 
-  /// Copies `rows` rows of `bytes` bytes to the device; returns when the host's memory may be used
-  /// again.
+  /// Copies `rows` rows of `bytes` bytes to the device; returns when the host's memory may be
+  /// reused.
   void upload(Buffer to, const rectangle& target, const void* from, std::size_t stride,
               std::size_t bytes, std::size_t rows) {
     const std::lock_guard lock(mutex_);
@@ -134,7 +134,7 @@ class runtime_base {
     counted_.uploaded_bytes += bytes * rows;
     self().write(to, target, from, stride, bytes, rows);
   }
-  /// The same from the device, when all that was queued before is done.
+  /// Copies `rows` rows of `bytes` bytes from the device after all work queued before.
   void download(void* to, std::size_t stride, Buffer from, const rectangle& source,
                 std::size_t bytes, std::size_t rows) {
     const std::lock_guard lock(mutex_);
@@ -145,7 +145,7 @@ class runtime_base {
     self().read(to, stride, from, source, bytes, rows);
   }
 
-  /// Waits until everything that was asked for is done. Throws what went wrong meanwhile.
+  /// Waits until all queued work is done. Throws errors of that work.
   void synchronize() {
     const std::lock_guard lock(mutex_);
     require_waiting("synchronize");
@@ -164,8 +164,8 @@ class runtime_base {
     require_waiting("staging");
     return self().raw_stage(bytes);
   }
-  /// Copies its first bytes to the device when that has read what was sent before. The verbs that
-  /// are asked for from now on come after the copy.
+  /// Copies its first bytes to the device once the previous matrix has been read. Verbs queued from
+  /// now on run after the copy.
   template <class Staging>
   void send(Staging& s, Buffer to, std::size_t at, std::size_t bytes) {
     const std::lock_guard lock(mutex_);
@@ -176,7 +176,7 @@ class runtime_base {
     counted_.uploaded_bytes += bytes;
     self().raw_send(s, to, at, bytes);
   }
-  /// The verbs that were asked for until now are all that read what was sent.
+  /// Declares that no verb queued later reads the matrix that was sent.
   template <class Staging>
   void mark_read(Staging& s) {
     const std::lock_guard lock(mutex_);
@@ -192,38 +192,39 @@ class runtime_base {
     ++counted_.synchronizations;
     self().raw_await(s);
   }
-  /// The same for memory that goes, on a device that may be lost.
+  /// Waits likewise before the memory is released; ignores errors of a lost device.
   template <class Staging>
   void end_staging(Staging& s) noexcept {
     const std::lock_guard lock(mutex_);
     try {
       self().raw_await(s);
-    } catch (...) {  // then nothing is on its way
+    } catch (...) {  // on a lost device no copy is in flight
     }
   }
 
-  // Recording, for runtimes that have `graph` (what end_recording returns), raw_begin_recording(),
-  // raw_end_recording(), raw_abandon_recording() and raw_replay(graph); see device/recording.hpp.
+  // Graph capture, for runtimes that have `graph` (what end_capture returns), raw_begin_capture(),
+  // raw_end_capture(), raw_abandon_capture() and raw_replay(graph); see device/graph_capture.hpp.
 
-  /// From now on, what this thread asks for is noted down and not done, until end_recording().
-  /// Throws backend_error, also for what other threads ask for meanwhile.
-  void begin_recording() {
+  /// Captures what this thread queues, instead of running it, until end_capture(). Throws
+  /// backend_error if a capture is active; until it ends, calls by other threads throw it too.
+  void begin_capture() {
     const std::lock_guard lock(mutex_);
     require_alive();
-    if (recording_) throw backend_error(detail::concat(Derived::api, ": is recording already"));
-    self().raw_begin_recording();
-    recording_ = true;
-    recorder_ = std::this_thread::get_id();
+    if (capturing_)
+      throw backend_error(detail::concat(Derived::api, ": a capture is active already"));
+    self().raw_begin_capture();
+    capturing_ = true;
+    capturing_thread_ = std::this_thread::get_id();
     touched_.clear();
-    noted_.clear();
+    captured_kernels_.clear();
   }
-  /// What was noted down since begin_recording(), and in `held` what it needs: nobody else gets
-  /// these buffers until let_go(held).
-  [[nodiscard]] auto end_recording(held_resources& held) {
+  /// The graph captured since begin_capture(); assigns to `held` the buffers and kernels that it
+  /// needs. The pool does not reuse these buffers before let_go(held).
+  [[nodiscard]] auto end_capture(held_resources& held) {
     const std::lock_guard lock(mutex_);
-    auto noted = self().raw_end_recording();
-    recording_ = false;
-    held.kernels = std::exchange(noted_, {});
+    auto captured = self().raw_end_capture();
+    capturing_ = false;
+    held.kernels = std::exchange(captured_kernels_, {});
     held.buffers.reserve(touched_.size());
     for (const auto& [b, size] : touched_) {
       held_buffer& h = held_.try_emplace(b, held_buffer{size}).first->second;
@@ -238,27 +239,27 @@ class runtime_base {
       held.buffers.push_back(b);
     }
     touched_.clear();
-    return noted;
+    return captured;
   }
-  /// Ends a recording that is not wanted.
-  void abandon_recording() noexcept {
+  /// Ends a capture and discards it.
+  void abandon_capture() noexcept {
     const std::lock_guard lock(mutex_);
-    if (!recording_) return;
-    recording_ = false;
+    if (!capturing_) return;
+    capturing_ = false;
     touched_.clear();
-    noted_.clear();
-    self().raw_abandon_recording();
+    captured_kernels_.clear();
+    self().raw_abandon_capture();
   }
-  /// Queues what was noted down, in whole.
+  /// Queues a captured graph.
   template <class Graph>
-  void replay(const Graph& noted) {
+  void replay(const Graph& captured) {
     const std::lock_guard lock(mutex_);
     require_alive();
     last_verb_ = "replay";
     ++counted_.replays;
-    self().raw_replay(noted);
+    self().raw_replay(captured);
   }
-  /// The recording that held these buffers is gone.
+  /// Releases the buffers of a captured graph that is destroyed.
   void let_go(const held_resources& held) noexcept {
     const std::lock_guard lock(mutex_);
     for (const Buffer b : held.buffers) {
@@ -266,7 +267,7 @@ class runtime_base {
       if (h == held_.end() || --h->second.holders > 0) continue;
       const held_buffer was = h->second;
       held_.erase(h);
-      if (!was.is_free) continue;  // its owner has it still
+      if (!was.is_free) continue;  // its owner has not released it
       try {
         give_back(b, was.size);
       } catch (...) {
@@ -315,14 +316,13 @@ class runtime_base {
     pool_.clear();
   }
 
-  /// What `make()` makes; where memory does not suffice for it, what the pool keeps may be what is
-  /// missing.
+  /// Returns `make()`; if that runs out of memory, releases the pool's buffers and tries once more.
   template <class Make>
   [[nodiscard]] auto with_room(Make&& make) {
     try {
       return make();
     } catch (const out_of_memory&) {
-      if (recording_) throw;  // what the pool has may be what was noted down
+      if (capturing_) throw;  // the captured work may use the pool's buffers
       self().wait();
       bool any = false;
       for (auto& [bytes, buffers] : pool_)
@@ -347,25 +347,25 @@ class runtime_base {
     return b;
   }
 
-  /// Queues what is no kernel of ours, such as a library's product: `work()` does, or returns false
-  /// and has done nothing.
+  /// Queues work that is not a kernel of this library, such as a vendor's product. `work()` queues
+  /// it, or does nothing and returns false.
   template <class Work>
   [[nodiscard]] bool queue(const char* verb, Work&& work) {
     const std::lock_guard lock(mutex_);
     require_alive();
     last_verb_ = verb;
     if (!work()) return false;
-    if (!recording_) ++counted_.launches;
+    if (!capturing_) ++counted_.launches;
     return true;
   }
-  /// Whether what is asked for is noted down and not done.
-  [[nodiscard]] bool is_recording() const { return recording_; }
+  /// Whether queued work is captured instead of run.
+  [[nodiscard]] bool is_capturing() const { return capturing_; }
 
-  /// Notes that the device is lost: every later call throws this first error.
+  /// Marks the device as lost: every later call throws this first error.
   void poison(const std::string& first_error) {
     if (fatal_.empty()) fatal_ = first_error;
   }
-  /// The verb whose kernel was queued last, for errors that come to light later.
+  /// The verb queued last, for errors that are reported asynchronously.
   [[nodiscard]] const char* last_verb() const { return last_verb_; }
 
  private:
@@ -377,42 +377,45 @@ class runtime_base {
     if (!fatal_.empty())
       throw backend_error(detail::concat(
           Derived::api, ": the device cannot be used any more since an earlier error: ", fatal_));
-    if (recording_ && std::this_thread::get_id() != recorder_)
+    if (capturing_ && std::this_thread::get_id() != capturing_thread_)
       throw backend_error(detail::concat(
-          Derived::api, ": another thread is recording a step; use a device at a time"));
+          Derived::api,
+          ": another thread is capturing a step; use the device from one thread at a time"));
   }
-  /// The same for what waits until the device is done, which nothing is while it is noted down.
+  /// Throws as require_alive does, and if a capture is active: captured work does not run, so
+  /// waiting for it would never end.
   void require_waiting(const char* verb) const {
     require_alive();
-    if (recording_)
-      throw backend_error(detail::concat(Derived::api, ": ", verb,
-                                         " waits for the device, so it cannot be recorded; do it ",
-                                         "before or after the step"));
+    if (capturing_)
+      throw backend_error(detail::concat(
+          Derived::api, ": ", verb, " waits for the device, so it cannot be captured; call it ",
+          "before or after the step"));
   }
 
   [[nodiscard]] kernel_handle built(const char* verb, const std::string& text) {
     require_alive();
     const auto found = kernels_.find(text);
     if (found != kernels_.end()) return found->second;
-    if (kernels_.size() >= most_kernels && !recording_) forget_kernels();
+    if (kernels_.size() >= most_kernels && !capturing_) forget_kernels();
     const std::string whole = Derived::prelude() + text;
-    const program_store store(Derived::api, self().fingerprint(), whole, verb);
-    store.dump();
-    if (const std::optional<std::string> binary = store.load())
+    const kernel_cache cache(Derived::api, self().fingerprint(), whole, verb);
+    cache.dump();
+    if (const std::optional<std::string> binary = cache.load())
       if (std::optional<Module> m = with_room([&] { return self().load(*binary); }))
         return keep(text, std::move(*m));
     ++counted_.builds;
     Module m = with_room([&] { return self().build(whole); });
-    // A program that builds so many builds them for constants that will not come back.
-    if (counted_.builds <= most_kernels) store.save(self().binary_of(m));
+    // So many builds mean that constants change all the time: these kernels will not be needed
+    // again.
+    if (counted_.builds <= most_kernels) cache.save(self().binary_of(m));
     return keep(text, std::move(m));
   }
   [[nodiscard]] kernel_handle keep(const std::string& text, Module&& m) {
     return kernels_.emplace(text, std::make_shared<built_kernel>(built_kernel{std::move(m), uses_}))
         .first->second;
   }
-  /// Unloads the half of the kernels that was used longest ago, when the device has run them,
-  /// except those that are about to be launched and those of recordings.
+  /// Waits for the device and unloads the least recently used half of the kernels, except those
+  /// that are about to be launched and those of captured graphs.
   void forget_kernels() {
     ++counted_.synchronizations;
     self().wait();
@@ -426,15 +429,15 @@ class runtime_base {
     });
   }
 
-  /// Sizes are rounded up, so that buffers of about one size can stand in for each other: to a
-  /// quarter of the power of two below, but by no more than 64 KiB.
+  /// Rounds a size up, so that a buffer can be reused for allocations of a similar size: to a
+  /// multiple of a quarter of the power of two below, but by at most 64 KiB.
   static std::size_t size_class(std::size_t bytes) {
     std::size_t step = 64;
     while (step < 65536 && step * 8 <= bytes) step *= 2;
     return bytes == 0 ? step : (bytes + step - 1) / step * step;
   }
 
-  /// Into the pool, or aside while a recording needs it.
+  /// Returns a buffer to the pool, or marks it as free while a captured graph needs it.
   void give_back(Buffer b, std::size_t size) {
     touch(b, size);
     const auto h = held_.find(b);
@@ -443,9 +446,9 @@ class runtime_base {
     else
       pool_[size].push_back(b);
   }
-  /// Notes that the work that is being recorded may use a buffer.
+  /// Remembers, during a capture, that the captured work may use a buffer.
   void touch(Buffer b, std::size_t size) {
-    if (recording_) touched_.emplace(b, size);
+    if (capturing_) touched_.emplace(b, size);
   }
 
   void look_for_damage(const allocation_type& a) {
@@ -459,11 +462,11 @@ class runtime_base {
                                  " of a buffer of ", a.bytes, " bytes, which is outside of it");
   }
 
-  /// A buffer that recordings use.
+  /// A buffer that captured graphs use.
   struct held_buffer {
     std::size_t size = 0;
     int holders = 0;
-    bool is_free = false;  // its owner has given it back
+    bool is_free = false;  // released by its owner
   };
 
   device_info info_;
@@ -471,12 +474,12 @@ class runtime_base {
   std::map<std::size_t, std::vector<Buffer>> pool_;  // released buffers by size
   std::map<std::string, kernel_handle> kernels_;     // by text
   std::map<std::string, kernel_handle> keys_;        // the same by what the text is made from
-  std::map<Buffer, held_buffer> held_;               // by recordings that live
-  std::map<Buffer, std::size_t> touched_;            // by the recording that is being made
-  std::vector<kernel_handle> noted_;                 // likewise
-  std::uint64_t uses_ = 0;                           // launches, recorded ones too
-  bool recording_ = false;
-  std::thread::id recorder_;
+  std::map<Buffer, held_buffer> held_;               // by captured graphs
+  std::map<Buffer, std::size_t> touched_;            // during the active capture
+  std::vector<kernel_handle> captured_kernels_;      // during the active capture
+  std::uint64_t uses_ = 0;                           // launches, captured ones included
+  bool capturing_ = false;
+  std::thread::id capturing_thread_;
   device_statistics counted_;
   std::string fatal_;   // why the device is lost, "" while it is not
   std::string damage_;  // what a guard zone showed

@@ -1,8 +1,8 @@
 /// \file
-/// `device_staging`: host memory whose matrices go to a device while it is at other work.
+/// `device_staging`: host memory from which matrices are copied to a device while it computes.
 ///
-/// The copy has a queue of its own. It waits until the device has read the matrix before, and what
-/// is asked of the backend after send() waits for the copy; nobody else waits. See also
+/// Copies have a queue of their own. A copy starts when the device has read the previous matrix,
+/// and verbs queued after send() start when the copy is done; the host does not wait. See also
 /// memory/staging.hpp.
 #ifndef CHAINRULE_BACKEND_DEVICE_STAGING_HPP
 #define CHAINRULE_BACKEND_DEVICE_STAGING_HPP
@@ -16,14 +16,14 @@
 namespace chainrule {
 
 namespace device {
-/// A runtime whose API can copy beside what it computes; see runtime_base.hpp for what that takes.
+/// A runtime whose API can copy while it computes; runtime_base.hpp lists the functions needed.
 template <class Runtime>
 concept stages = requires {
   typename Runtime::staging;
 };
 }  // namespace device
 
-/// Keeps the device open; stays where it is.
+/// Keeps the device open; neither copied nor moved.
 template <device::stages Runtime, class T>
 class device_staging {
   using pointer = device_pointer<typename Runtime::buffer, const T>;
@@ -39,19 +39,19 @@ class device_staging {
         memory_(runtime_->acquire(bytes(size))) {}
   device_staging(const device_staging&) = delete;
   device_staging& operator=(const device_staging&) = delete;
-  /// Waits until nothing is on its way.
+  /// Waits until all copies are done.
   ~device_staging() {
     runtime_->end_staging(host_);
     runtime_->release(memory_);
   }
 
-  /// Where the host writes the next matrix, once the last one has left. Throws what went wrong
-  /// meanwhile.
+  /// Memory for the next matrix; waits until the last one has been copied. Throws errors of earlier
+  /// work.
   [[nodiscard]] T* data() {
     runtime_->await(host_);
     return static_cast<T*>(host_.data());
   }
-  /// Sends that matrix; what is asked of the backend from now on can read it.
+  /// Queues the copy of that matrix; verbs queued from now on can read the result.
   [[nodiscard]] matrix_view<const T, pointer> send(index_t rows, index_t cols) {
     if (rows < 0 || cols < 0 || matrix_shape{rows, cols}.size() > size_)
       throw shape_error(detail::concat("a staging of ", size_, " elements cannot send ", rows,
@@ -59,8 +59,8 @@ class device_staging {
     runtime_->send(host_, memory_.buffer, memory_.begin, bytes(rows * cols));
     return {{memory_.buffer, static_cast<index_t>(memory_.begin / sizeof(T))}, rows, cols};
   }
-  /// Says that all that reads the matrix has been asked for: the next one need not wait for what
-  /// comes after. Without it the next waits for all that was asked for until it is sent.
+  /// Declares that no verb queued later reads the matrix, so that the next copy need not wait for
+  /// those. Without this call the next copy waits for all work queued before it is sent.
   void done() { runtime_->mark_read(host_); }
 
  private:

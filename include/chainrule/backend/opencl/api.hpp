@@ -1,9 +1,9 @@
 /// \file
-/// The calls of OpenCL that the runtime makes, as a table, and what their error codes are called.
+/// The functions of OpenCL that the runtime calls, as a table, and the names of their error codes.
 /// Needs the OpenCL headers and loader (1.2 or later); this is the only file that includes them.
 ///
-/// The runtime is a template over the table, so that a test can put itself between the two and let
-/// the k-th call fail.
+/// The runtime is a template over the table, so that a test can replace it and let the k-th call
+/// fail.
 #ifndef CHAINRULE_BACKEND_OPENCL_API_HPP
 #define CHAINRULE_BACKEND_OPENCL_API_HPP
 

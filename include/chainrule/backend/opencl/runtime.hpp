@@ -1,6 +1,6 @@
 /// \file
-/// What the device backend asks of OpenCL: devices, memory, copies, building a kernel's text and
-/// launching it. See backend/device/runtime.hpp for the contract.
+/// The OpenCL runtime of the device backend: devices, memory, copies, compilation and launch of
+/// kernels. backend/device/runtime.hpp states the contract.
 #ifndef CHAINRULE_BACKEND_OPENCL_RUNTIME_HPP
 #define CHAINRULE_BACKEND_OPENCL_RUNTIME_HPP
 
@@ -20,7 +20,7 @@ namespace chainrule {
 
 namespace device {
 
-/// Owns a handle of the API until it goes.
+/// Owns a handle of the API.
 template <auto* Release, class Handle>
 struct opencl_deleter {
   using pointer = Handle;
@@ -38,13 +38,13 @@ struct opencl_module {
   std::size_t most_items = 0;  // that a group of this kernel may have
 };
 
-/// Host memory, and a queue of its own for copies from it.
+/// Host memory, with a queue for copies from it.
 template <class Api>
 struct opencl_staging {
   std::unique_ptr<std::byte[]> memory;
   opencl_owner<cl_command_queue, &Api::release_queue> queue;
   opencl_owner<cl_event, &Api::release_event> sent;  // the last copy; none before the first
-  opencl_owner<cl_event, &Api::release_event> read;  // it was read; none while nobody said so
+  opencl_owner<cl_event, &Api::release_event> read;  // the verbs that read it; none if not marked
 
   [[nodiscard]] void* data() const { return memory.get(); }
 };
@@ -98,12 +98,12 @@ class basic_opencl_runtime
   ~basic_opencl_runtime() { base::close(); }
 
  private:
-  /// So drivers say that a device is gone, or that a kernel has crashed.
+  /// The codes by which drivers report that a device is lost or that a kernel has crashed.
   [[nodiscard]] static constexpr bool is_fatal(cl_int code) {
     return code == CL_DEVICE_NOT_AVAILABLE || code == CL_INVALID_COMMAND_QUEUE ||
            code == CL_INVALID_CONTEXT;
   }
-  /// Throws unless `code` is CL_SUCCESS; `call` names what was called.
+  /// Throws unless `code` is CL_SUCCESS; `call` is the name of the function.
   void check(cl_int code, const char* call) {
     if (code == CL_SUCCESS) return;
     const std::string said =
@@ -218,7 +218,7 @@ class basic_opencl_runtime
           "clGetKernelWorkGroupInfo");
   }
 
-  /// What a binary is good for: this device with this driver.
+  /// Identifies the device and the driver that a binary is for.
   [[nodiscard]] std::string fingerprint() const {
     std::string print = base::info().name;
     constexpr cl_device_info versions[] = {CL_DEVICE_VENDOR, CL_DEVICE_VERSION, CL_DRIVER_VERSION};
@@ -247,7 +247,7 @@ class basic_opencl_runtime
 
   void wait() { check(Api::finish(queue_.get()), "clFinish"); }
 
-  // What runtime_base asks of a runtime that stages, see stage() there.
+  // Staging, see runtime_base::stage().
 
   [[nodiscard]] staging raw_stage(std::size_t bytes) {
     staging s;
@@ -261,7 +261,7 @@ class basic_opencl_runtime
     cl_event read = nullptr;
     check(Api::barrier(queue_.get(), 0, nullptr, &read), "clEnqueueBarrierWithWaitList");
     device::opencl_owner<cl_event, &Api::release_event> owner(read);
-    check(Api::flush(queue_.get()), "clFlush");  // or the other queue might wait for ever
+    check(Api::flush(queue_.get()), "clFlush");  // else the other queue could wait forever
     s.read = std::move(owner);
   }
   void raw_send(staging& s, cl_mem to, std::size_t at, std::size_t bytes) {
@@ -276,7 +276,7 @@ class basic_opencl_runtime
     check(Api::barrier(queue_.get(), 1, &sent, nullptr), "clEnqueueBarrierWithWaitList");
   }
   [[nodiscard]] bool raw_is_sent(const staging& s) {
-    // The device begins with what it was asked for while the host prepares the next.
+    // The device starts the queued work while the host prepares the next matrix.
     check(Api::flush(queue_.get()), "clFlush");
     if (!s.sent) return true;
     cl_int status = CL_COMPLETE;
@@ -288,7 +288,7 @@ class basic_opencl_runtime
   }
   void raw_await(staging& s) { check(Api::finish(s.queue.get()), "clFinish"); }
 
-  /// What makes the common text OpenCL C.
+  /// The prelude that makes the common text valid OpenCL C.
   static const char* prelude() {
     return R"(#ifdef cl_khr_fp64
 #pragma OPENCL EXTENSION cl_khr_fp64 : enable

@@ -1,5 +1,5 @@
 /// \file
-/// A block of a matrix product: what one thread computes at a time, out of register tiles.
+/// A block of a matrix product, which one thread computes from register tiles.
 #ifndef CHAINRULE_BACKEND_CPU_GEMM_BLOCK_HPP
 #define CHAINRULE_BACKEND_CPU_GEMM_BLOCK_HPP
 
@@ -20,8 +20,8 @@ CHAINRULE_INLINE void multiply_strip(gemm_tile<T> t, index_t rows) {
   T* const sums = t.sums;
   for (index_t i = 0; i < rows;) {
     const index_t left = rows - i;
-    // A tile that would end below the block is moved up and stores only what it is there for. For
-    // few rows a tall tile would do that in vain.
+    // A tile that would extend below the block is moved up and stores only the remaining rows. For
+    // few rows a smaller tile is cheaper.
     const bool is_tall = rows >= tall && left > (tall > 2 * few ? 2 * few : few);
     const index_t height = is_tall ? tall : (rows >= few ? few : 1);
     const index_t first = left < height ? rows - height : i;
@@ -113,7 +113,7 @@ CHAINRULE_INLINE void multiply_block(const gemm_problem<T>& g, const gemm_plan& 
           t.y_step = vecs * S::width;
         }
       }
-      // Sums are made in c itself where that holds whole vectors and nothing else is asked for.
+      // Sums are accumulated in c itself where its rows are whole vectors and alpha, beta allow it.
       T* const c = g.c + i * g.c_stride + (j + s);
       const bool in_place = is_bare && is_whole;
       t.sums = in_place ? c : all_sums + (plan.keeps_sums ? s * plan.rows : 0);

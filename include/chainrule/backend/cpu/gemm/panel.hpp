@@ -1,10 +1,10 @@
 /// \file
 /// Compact copies of parts of a product's factors.
 ///
-/// A part of a large matrix lies on as many pages as it has rows, and where the stride is a power
-/// of two, in a few sets of the cache. What several tiles read is therefore copied once; the
-/// columns of b that do not fill a vector are copied with zeros beside them, so that the register
-/// tiles know whole vectors only. A transposed b is turned on the way.
+/// A part of a large matrix occupies as many pages as it has rows and, if the stride is a power of
+/// two, few sets of the cache. Parts that several tiles read are therefore copied once; columns of
+/// b that do not fill a vector are padded with zeros, so that register tiles process whole vectors
+/// only. A transposed b is transposed by the copy.
 #ifndef CHAINRULE_BACKEND_CPU_GEMM_PANEL_HPP
 #define CHAINRULE_BACKEND_CPU_GEMM_PANEL_HPP
 
@@ -70,7 +70,7 @@ CHAINRULE_INLINE void transpose(typename simd<T, Bytes>::vector* v) {
 }
 
 /// to(p, j) = from(j, p) for rows p, columns j; zeros up to a whole vector of columns. `adjoins`:
-/// the row after one of `from` begins where it ends, so that reading on is allowed.
+/// the rows of `from` are contiguous, so that reading beyond the end of one is allowed.
 template <class T, int Bytes>
 CHAINRULE_INLINE void copy_panel_transposed(T* to, index_t to_step, const T* from,
                                             index_t from_step, index_t rows, index_t cols,

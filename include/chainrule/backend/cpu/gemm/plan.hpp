@@ -1,9 +1,9 @@
 /// \file
-/// How the CPU cuts a matrix product into blocks, and which parts of the factors it copies.
+/// The division of a matrix product into blocks on the CPU, and the parts of the factors to copy.
 ///
-/// The cut follows from the shapes alone, never from the number of threads: so which thread
-/// computes what changes nothing, not even a bit. The numbers here were measured; a block that is
-/// twice as large or half as large costs a few per cent.
+/// The division depends on the shapes only, never on the number of threads, so that the bits are
+/// the same for any number. The constants were measured; blocks of twice or half the size cost a
+/// few per cent.
 #ifndef CHAINRULE_BACKEND_CPU_GEMM_PLAN_HPP
 #define CHAINRULE_BACKEND_CPU_GEMM_PLAN_HPP
 
@@ -36,8 +36,8 @@ struct gemm_plan {
   index_t cols = 0;   ///< likewise
   index_t depth = 0;  ///< how much of k at a time
   bool copies_a = false;
-  bool copies_b = false;    ///< whole strips too; where columns do not fill a
-                            ///< vector they always are
+  bool copies_b = false;    ///< whole strips too; strips that do not fill a
+                            ///< vector are always copied
   bool keeps_sums = false;  ///< all sums of a block beside c, until k is done
   // Elements of the workspace of a block.
   index_t panel_size = 0;  ///< a strip of b
@@ -59,16 +59,16 @@ template <class T>
 [[nodiscard]] gemm_plan plan_gemm(const gemm_problem<T>& g, index_t lanes, index_t tall) {
   constexpr auto size = static_cast<index_t>(sizeof(T));
   const index_t strip = 2 * lanes;
-  // A strip of b so deep (with floats 32 KiB, of doubles twice that) stays in the first cache, or
-  // is at hand in the second, while the tiles of a block read it again and again.
+  // A strip of b of this depth (32 KiB of floats, twice that of doubles) stays in the L1 or L2
+  // cache while the tiles of a block read it repeatedly.
   constexpr index_t most_depth = 272;
-  // The rows of a block read each copied strip again: the more, the less a copy costs; but their
-  // part of a has to stay in the second cache: 192 x 272 floats are 204 KiB.
+  // The more rows a block has, the more often each copied strip is reused; but their part of a has
+  // to stay in the L2 cache: 192 x 272 floats are 204 KiB.
   constexpr index_t most_rows = 192 * 4 / size;
-  // Rows of c that an epilogue finds in the second cache.
+  // Rows of c that are still in the L2 cache when the epilogue reads them.
   constexpr index_t most_cols = 256;
-  // A fork pays for 0.5 million multiplications (3 us). Eight blocks are enough for the threads of
-  // small machines to end together; larger products have more.
+  // A fork (3 us) pays from 0.5 million multiplications on. Eight blocks balance the threads of
+  // small machines; larger products have more blocks.
   constexpr index_t work_per_block = 1 << 19;
   constexpr index_t most_small_blocks = 8;
   constexpr index_t tiny_work = 1 << 15;
@@ -97,27 +97,26 @@ template <class T>
     plan.rows = pieces_of(tiles, down) * tall;
     plan.cols = pieces_of(strips, across) * strip;
 
-    // Rows a multiple of 4 KiB apart meet in the same set of a first cache, and there are more in a
-    // tile than it has places. A transposed a has a row for each step of k: what four strips read
-    // is worth collecting.
+    // Rows a multiple of 4 KiB apart map to the same L1 set, and a tile has more rows than the set
+    // has ways. A transposed a has a row for each step of k: a copy pays if four strips read it.
     constexpr index_t crowded = 4096;
     plan.copies_a = g.a.is_transposed ? plan.cols >= 4 * strip
                                       : plan.cols >= 2 * strip && g.a.stride * size % crowded == 0;
-    // A b that the second cache holds together with the rest is as fast where it lies, and a copy
-    // has to serve a few tiles.
+    // If b fits into the L2 cache together with the rest, reading it in place is as fast; a copy
+    // pays only if several tiles use it.
     plan.copies_b =
         !g.b.is_transposed && plan.rows >= 4 * tall && g.k * g.n * size >= index_t{1} << 18;
   }
 
   const bool has_panel = plan.copies_b || g.b.is_transposed || g.n % lanes != 0;
-  // A transposed a that is not copied takes a page per step of k: the next tile should find them in
-  // the processor's memory of pages, which has at least 64.
+  // A transposed a that is not copied takes a page per step of k: they should still be in the TLB
+  // for the next tile, which has at least 64 entries.
   const bool is_paged = g.a.is_transposed && !plan.copies_a && g.a.stride * size >= 1024;
   const index_t limit = is_paged ? 64 : (has_panel || plan.copies_a ? most_depth : g.k);
   plan.depth = g.k <= limit ? g.k : up_to_multiple(pieces_of(g.k, pieces_of(g.k, limit)), 8);
   if (has_panel) plan.panel_size = plan.depth * strip;
   if (plan.copies_a) {
-    // A vector more than a row, so that rows of the copy do not crowd.
+    // Padded by a vector, so that rows of the copy map to different sets.
     plan.a_step = up_to_multiple(g.a.is_transposed ? plan.rows : plan.depth, lanes) + lanes;
     plan.a_size = plan.a_step * (g.a.is_transposed ? plan.depth : plan.rows);
   }

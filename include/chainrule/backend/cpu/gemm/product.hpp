@@ -5,12 +5,11 @@
 ///     gemm_problem<float> g{m, n, k, 1, {a, k, false}, {b, n, false}, 0, c, n};
 ///     multiply_by_tiles(isa::avx512, pool, g, [](index_t, index_t, index_t, index_t) {});
 ///
-/// From the outside in: plan.hpp cuts c into blocks, which threads take in any order; block.hpp
-/// walks a block strip by strip (two vectors of columns) and tile by tile (so many rows as there
-/// are registers), and copies what is read again and again by panel.hpp; tile.hpp is the loop that
-/// multiplies. No edge has code of its own: the last tile is moved up to end with the block, and
-/// columns that do not fill a vector are copied with zeros beside them. What is too small for all
-/// of this goes by small.hpp.
+/// plan.hpp cuts c into blocks, which threads take in any order; block.hpp processes a block strip
+/// by strip (two vectors of columns) and tile by tile (as many rows as registers allow) and copies
+/// reused parts by panel.hpp; tile.hpp is the innermost loop. Edges need no separate code: the last
+/// tile is moved up to end with the block, and columns that do not fill a vector are padded with
+/// zeros. small.hpp computes products that are too small for this.
 #ifndef CHAINRULE_BACKEND_CPU_GEMM_PRODUCT_HPP
 #define CHAINRULE_BACKEND_CPU_GEMM_PRODUCT_HPP
 
@@ -23,8 +22,7 @@
 namespace chainrule::detail {
 CHAINRULE_CPU_BEGIN
 
-// Tiles are functions of their own: inlined into one large function, they would not get the
-// registers that they are made for.
+// Tiles are not inlined: in one large function their sums would not stay in registers.
 
 struct gemm_tiles_avx512 {
   static constexpr int bytes = 64;
@@ -71,9 +69,9 @@ CHAINRULE_TARGET_AVX2 [[gnu::noinline]] void multiply_small_avx2(const gemm_prob
   multiply_small<T, 32>(g);
 }
 
-/// Computes g by the kernels of `set`, which is not portable, on a pool's
-/// threads. For each block of c, `end(first_row, last_row, first_column, last_column)` is called
-/// when it is done, on the thread that computed it.
+/// Computes g by the kernels of `set`, which is not portable, on a pool's threads. For each block
+/// of c, `end(first_row, last_row, first_column, last_column)` is called when it is done, on the
+/// thread that computed it.
 template <class T, class End>
 void multiply_by_tiles(isa set, thread_pool& pool, const gemm_problem<T>& g, const End& end) {
   const bool is_wide = set == isa::avx512;

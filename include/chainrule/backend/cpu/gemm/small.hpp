@@ -12,11 +12,11 @@
 namespace chainrule::detail {
 CHAINRULE_CPU_BEGIN
 
-/// So many steps of k fit the copy of b, 2 KiB on the stack: it stays in the first cache.
+/// The steps of k that fit the copy of b, 2 KiB on the stack, which stays in the L1 cache.
 inline constexpr index_t most_small_depth = 32;
 
-/// Whether a product is small, for vectors of `lanes`: one strip of b, and not more rows than a
-/// few tiles, which would be as fast.
+/// Whether a product is small, for vectors of `lanes`: one strip of b, and so few rows that tiles
+/// would not be faster.
 template <class T>
 [[nodiscard]] constexpr bool is_small(const gemm_problem<T>& g, index_t lanes) {
   constexpr index_t most_rows = 32;
@@ -29,7 +29,7 @@ CHAINRULE_INLINE void copy_small(const gemm_problem<T>& g, T* to) {
   using S = simd<T, Bytes>;
   typename S::vector v{};
   const bool is_transposed = g.b.is_transposed;
-  // Rows without gaps may be read on into those that follow.
+  // Contiguous rows may be read beyond their ends, into the next row.
   const index_t readable = !is_transposed && g.b.stride == g.n ? g.k * g.n - S::width : -1;
   const T* from = g.b.data;
   index_t p = 0;
@@ -63,7 +63,7 @@ CHAINRULE_INLINE void multiply_small_rows(const gemm_problem<T>& g, const T* b, 
     ((sums[R] += *a[R] * v), ...);
     ((a[R] += step), ...);
   }
-  // What is written behind a row without gaps, the rows that follow overwrite.
+  // Elements written beyond the end of a contiguous row are overwritten by the next row.
   const index_t writable = g.beta == T(0) && g.c_stride == g.n ? g.m * g.n - S::width : -1;
   const auto finish = [&](index_t at, typename S::vector & sum) __attribute__((always_inline)) {
     T* const c = g.c + at * g.c_stride;

@@ -15,7 +15,7 @@
 namespace chainrule::detail {
 CHAINRULE_CPU_BEGIN
 
-/// How large tiles are, from the number of registers and the latency of what is done in them.
+/// The sizes of tiles, from the number of registers and the latency of fused multiplications.
 template <int Bytes>
 struct gemm_tile_sizes {
   /// A row of two vectors uses each number of a twice, so that the two loads a cycle that
@@ -29,7 +29,7 @@ struct gemm_tile_sizes {
   static constexpr int few_rows = 4;
 };
 
-/// Where a tile's factors and sums are.
+/// The addresses of a tile's factors and sums.
 template <class T>
 struct gemm_tile {
   const T* x;      // of a: the number of row i, step p is x[i * x_row + p * x_step]

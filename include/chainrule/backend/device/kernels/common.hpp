@@ -1,12 +1,12 @@
 /// \file
-/// What the texts of all kernels are put together from.
+/// The common parts of the texts of kernels.
 ///
 /// Kernels are written once, in the common part of OpenCL C and CUDA C++; what differs is in a
 /// dialect: the prelude of macros that makes one text valid in both. Pointwise functors are spliced
 /// in as the text that tracing them gives (pointwise/symbol.hpp).
 ///
 /// Every kernel is called `cr_main`; one that works in groups begins with KERNEL_OF(width, height),
-/// so that it is compiled for groups of that size, whatever registers it would like to have.
+/// so that the compiler limits its registers to what a group of that size can have.
 /// Extents and strides are `long`; a buffer comes with the offset of its first element.
 #ifndef CHAINRULE_BACKEND_DEVICE_KERNELS_COMMON_HPP
 #define CHAINRULE_BACKEND_DEVICE_KERNELS_COMMON_HPP
@@ -37,8 +37,8 @@ template <class Piece>
   return text;
 }
 
-/// The parameters that describe operand i: where it begins and its steps along rows and columns (0
-/// where it is repeated).
+/// The parameters of operand i: its buffer, offset and steps along rows and columns (0 where it is
+/// repeated).
 [[nodiscard]] inline std::string operand_parameters(std::size_t count) {
   return repeat(count, [](const std::string& i) {
     return ", GLOBAL const real* in" + i + ", long in" + i + "_at, long in" + i + "_row, long in" +

@@ -1,5 +1,5 @@
 /// \file
-/// The text of `copy` for elements that are no scalars; scalars are copied by `map`.
+/// The text of `copy` for elements other than scalars, which `map` copies.
 ///
 ///     copy_kernel<std::int32_t>();   // its text; launched over columns and rows
 #ifndef CHAINRULE_BACKEND_DEVICE_KERNELS_COPY_HPP

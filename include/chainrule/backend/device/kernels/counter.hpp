@@ -1,6 +1,6 @@
 /// \file
-/// The texts of what a step counts by: a number in the device's memory, so that a recorded step
-/// does the next thing each time.
+/// The texts of the verbs of a counter in the device's memory, by which a captured step processes
+/// the next batch at each replay.
 #ifndef CHAINRULE_BACKEND_DEVICE_KERNELS_COUNTER_HPP
 #define CHAINRULE_BACKEND_DEVICE_KERNELS_COUNTER_HPP
 
@@ -10,7 +10,7 @@
 
 namespace chainrule::device {
 
-/// The count and the total behind it go up by 1.
+/// Adds 1 to the count and to the total behind it.
 [[nodiscard]] inline std::string advance_kernel() {
   return R"(KERNEL cr_main(GLOBAL int* count, long count_at) {
   if (INDEX(0) == 0 && INDEX(1) == 0) {
@@ -22,7 +22,7 @@ namespace chainrule::device {
 }
 
 /// target(i, count * step + j) = source(i, j)
-[[nodiscard]] inline std::string place_kernel() {
+[[nodiscard]] inline std::string copy_at_kernel() {
   return R"(KERNEL cr_main(long rows, long cols, GLOBAL real* target, long target_at, long target_row,
             GLOBAL const real* source, long source_at, long source_row,
             GLOBAL const int* count, long count_at, long step) {

@@ -1,10 +1,10 @@
 /// \file
-/// What the texts of reductions are put together from: how work items share the elements of a row,
-/// and how they combine them.
+/// The common parts of the texts of reductions: the division of a row among work items, and the
+/// combination of their results.
 ///
-/// A CPU device wants one work item per row, whose loops become vector instructions; a GPU wants
-/// neighbouring work items to read neighbouring elements and to combine their results in local
-/// memory. Both combine in an order that the shape alone decides. See reduce.hpp, row_softmax.hpp.
+/// On a CPU device one work item processes a row, in loops that become vector instructions; on a
+/// GPU neighbouring work items read neighbouring elements and combine their results in local
+/// memory. In both cases the order depends on the shape only. See reduce.hpp, row_softmax.hpp.
 #ifndef CHAINRULE_BACKEND_DEVICE_KERNELS_FOLD_HPP
 #define CHAINRULE_BACKEND_DEVICE_KERNELS_FOLD_HPP
 
@@ -44,17 +44,17 @@ struct row_team {
   int rows = 1;   ///< rows of a group
   int lanes = 1;  ///< elements that a work item alone in its row combines side by side
 
-  /// Whether work items share a row, so that they have to wait for each other.
+  /// Whether several work items share a row, which requires barriers.
   [[nodiscard]] bool shares() const { return items > 1; }
   /// Different for different teams; 26 bits.
   [[nodiscard]] std::uint64_t code() const {
     return static_cast<std::uint64_t>((items * 512 + rows) * 128 + lanes);
   }
-  /// How a kernel of it begins: where work items share a row, with the size of their groups.
+  /// The beginning of a kernel, with the group size where work items share a row.
   [[nodiscard]] const char* kernel() const {
     return shares() ? "KERNEL_OF(ITEMS, TEAM_ROWS)" : "KERNEL";
   }
-  /// The numbers above under the names ITEMS, TEAM_ROWS and LANES, in which kernels know them.
+  /// Defines ITEMS, TEAM_ROWS and LANES for the kernel.
   [[nodiscard]] std::string definitions() const {
     return detail::concat("#define ITEMS ", items, "\n#define TEAM_ROWS ", rows, "\n#define LANES ",
                           lanes, "\n");
@@ -66,7 +66,7 @@ struct row_team {
   return static_cast<int>(64 / scalar_bytes);
 }
 
-/// Who works on rows of `cols` elements. There are few different teams: each is a text of its own.
+/// The team for rows of `cols` elements. There are few different teams, since each needs a kernel.
 [[nodiscard]] inline row_team row_team_for(index_t cols, bool on_cpu, std::size_t scalar_bytes) {
   if (on_cpu) return {1, 1, lanes_of(scalar_bytes)};
   if (cols <= 32) return {8, 32, 1};
@@ -77,7 +77,7 @@ struct row_team {
   return (size + piece - 1) / piece;
 }
 
-/// The work items for `rows` rows, of which one that works alone takes `each`.
+/// The work items for `rows` rows; `each` rows per work item where rows are not shared.
 [[nodiscard]] inline work row_work(const row_team& team, index_t rows, index_t each) {
   const auto size = [](index_t n) { return static_cast<std::size_t>(n); };
   if (!team.shares()) return {size(pieces_of(rows, each)), 1, 1, 1};
@@ -86,9 +86,9 @@ struct row_team {
 }
 
 /// The body of a kernel that walks over rows r = 0 ... `count` - 1; `row` is the text for one.
-/// There, `leads` is true for the one work item that writes what belongs to the row, and `active`
-/// is false beyond the last row, where a work item only keeps the others company at barriers. The
-/// kernel has a parameter `each`: the rows that a work item takes that works alone.
+/// There, `leads` is true for the one work item that writes the result of the row, and `active` is
+/// false beyond the last row, where a work item only takes part in barriers. The kernel has a
+/// parameter `each`: the number of rows per work item where rows are not shared.
 [[nodiscard]] inline std::string each_row(const row_team& team, std::string_view count,
                                           const std::string& row) {
   return filled(team.shares() ? R"(  LOCAL real shared[ITEMS * TEAM_ROWS];
@@ -110,7 +110,7 @@ $row  }
                 {{"count", count}, {"row", row}});
 }
 
-/// How values are combined: the text for two of them, $a and $b, and the neutral element.
+/// The text that combines two values, $a and $b, and the neutral element.
 struct fold_operation {
   std::string combine;
   std::string neutral;
@@ -123,8 +123,8 @@ inline const fold_operation fold_maximum{"cr_max($a, $b)", "(-cr_infinity)"};
 inline const fold_operation fold_minimum{"cr_min($a, $b)", "cr_infinity"};
 
 /// Declares `name`: the values of columns j = from ... to - 1 of row i combined, known to all work
-/// items of the row. `loads` is what a value needs before it. Values are stored too where `store`,
-/// a place in terms of j, is not empty; it may be where they come from.
+/// items of the row. `loads` precedes the computation of a value. If `store`, an lvalue in terms of
+/// j, is not empty, values are stored there; it may be the operand itself.
 [[nodiscard]] inline std::string fold(const row_team& team, std::string_view name,
                                       const fold_operation& op, std::string_view loads,
                                       std::string_view value, const std::string& store = "") {
@@ -152,9 +152,8 @@ $keep      $name = $combined;
                    {"combined", op.of(name, "value")},
                    {"halves", op.of("shared[place]", "shared[place + s]")}});
   }
-  // Loops of LANES steps become vector instructions. What is left over at the end of a row is
-  // computed in full width too, with the last element repeated: exp of one number takes as long as
-  // exp of a vector.
+  // Loops of LANES steps become vector instructions. The rest of a row is computed in full width
+  // too, with the last element repeated: exp of one number takes as long as exp of a vector.
   const std::string keep =
       store.empty() ? ""
                     : "      for (int k = 0; k < LANES; ++k) {\n        const long j = b + k;\n"
@@ -201,7 +200,8 @@ $rest    }
                                   detail::concat("parts_of_", name, "[k + s]"))}});
 }
 
-/// `body` for every column j = from ... to - 1, each by the work item that had it in a fold.
+/// `body` for every column j = from ... to - 1, with the same division among work items as in a
+/// fold.
 [[nodiscard]] inline std::string each_column(const row_team& team, const std::string& body) {
   return (team.shares() ? "    for (long j = from + lane; j < to; j += ITEMS) {\n"
                         : "    for (long j = from; j < to; ++j) {\n") +

@@ -7,25 +7,25 @@
 
 namespace chainrule::device {
 
-/// What the results of gather are: their type in kernels, the definition of `cr_f`, a function of
-/// one of them, and the value in rows that do not exist.
+/// The results of gather: their type in kernels, the definition of the function `cr_f` that
+/// converts an element, and the value for indices out of range.
 struct gathered {
   std::string type;
   std::string function;
   std::string missing;
 };
-/// Scalars, through a functor; NaN in rows that do not exist.
+/// Scalars, converted by a functor; NaN for indices out of range.
 template <std::floating_point T>
 [[nodiscard]] gathered gathered_scalars(const trace& f) {
   return {"real", function_of<T>("cr_f", f, 1), "cr_nan"};
 }
-/// int32 as they are; the smallest one in rows that do not exist.
+/// int32 without conversion; the smallest one for indices out of range.
 [[nodiscard]] inline gathered gathered_integers() {
   return {"int", "FUNCTION int cr_f(int x) { return x; }\n", "(-2147483647 - 1)"};
 }
 
-/// out(i, j) = f(source(numbers[i], j)), zeros where the number is -1. With `counted`, the numbers
-/// begin at a place that is counted to in memory.
+/// out(i, j) = f(source(numbers[i], j)), zeros where the number is -1. With `counted`, a counter in
+/// memory determines the first number.
 template <class Element>
 [[nodiscard]] std::string gather_kernel(const gathered& what, bool counted) {
   return what.function + "typedef " + what.type +

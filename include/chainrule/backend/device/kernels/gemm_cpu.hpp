@@ -1,14 +1,14 @@
 /// \file
 /// The text of a product for CPU devices: a work item computes tiles of c in vector registers.
 ///
-/// No local memory and no barriers: a work-group of a CPU device is a loop on one thread, and what
-/// its items would share lies in the caches anyway. A tile is an outer product per step of k, every
-/// sum a variable of its own (an array would live in memory wherever the compiler leaves its loop
-/// as it is). The last tile of a row or column is moved back to end with the matrix, so all tiles
-/// are whole; it stores only what the one before does not. Each sum adds k in order, whatever the
-/// tile, so the bits do not depend on the plan.
+/// No local memory and no barriers: a work-group of a CPU device is a loop on one thread, whose
+/// caches hold the shared data. Each step of k adds an outer product to a tile, whose sums are
+/// separate variables (an array would be kept in memory where the compiler does not unroll its
+/// loop). The last tile of a row or column is moved back to end with the matrix, so that all tiles
+/// are whole; it stores only elements that the previous one does not. Each sum adds k in order, so
+/// that the bits do not depend on the plan.
 ///
-/// OpenCL C only: its vector types are what makes the tile whole registers.
+/// OpenCL C only, because its vector types map to whole registers.
 #ifndef CHAINRULE_BACKEND_DEVICE_KERNELS_GEMM_CPU_HPP
 #define CHAINRULE_BACKEND_DEVICE_KERNELS_GEMM_CPU_HPP
 
@@ -27,7 +27,7 @@ namespace chainrule::device::gemm_detail {
 struct vectors_of {
   int width;
 
-  /// The first `count` elements from `from` on, zeros after them; none beyond them is read.
+  /// Loads the first `count` elements from `from` on, with zeros after them; reads no others.
   [[nodiscard]] std::string load(const std::string& from, int count) const {
     if (width == 1) return "*(" + from + ")";
     if (count == width) return "vload" + std::to_string(width) + "(0, " + from + ")";
@@ -49,7 +49,7 @@ struct vectors_of {
     return "vstore" + std::to_string(width) + "(" + value + ", 0, " + to + ");\n";
   }
 
-  /// Defines EVEN and ODD: those lanes of two vectors of T as one.
+  /// Defines EVEN and ODD: the even and the odd lanes of two vectors of T, as one vector.
   template <std::floating_point T>
   [[nodiscard]] std::string parting() const {
     std::string text;
@@ -63,8 +63,8 @@ struct vectors_of {
   }
 
   /// Lines that load `width` rows of `width` elements, `step` apart, and store them transposed,
-  /// `pitch` apart. Even and odd lanes of neighbours are parted as often as width is halved: each
-  /// round moves one bit of a lane's number into the number of its vector.
+  /// `pitch` apart. Each of log2(width) rounds separates the even and odd lanes of neighbouring
+  /// vectors, which moves one bit of a lane's index into the index of its vector.
   [[nodiscard]] std::string transpose(const std::string& from, const std::string& step,
                                       const std::string& to, const std::string& pitch,
                                       const std::string& indent) const {
@@ -92,9 +92,9 @@ struct vectors_of {
 /// A tile's sums: each step of k adds numbers of one factor (x) times vectors of the other (y).
 struct outer_product {
   int numbers;        // along the side that is broadcast
-  int elements;       // along the side that lies in lanes
+  int elements;       // along the vector lanes
   vectors_of vector;  // the lanes
-  bool side_by_side;  // the numbers of one k, or else those of one row of the factor
+  bool side_by_side;  // the numbers of one k are contiguous, else those of one row of the factor
   bool padded;        // y has whole vectors
 
   [[nodiscard]] int count() const { return (elements + vector.width - 1) / vector.width; }
@@ -138,8 +138,8 @@ struct outer_product {
     return text;
   }
 
-  /// All `depth` steps. Where each number has a row of its own, four steps go together: so many
-  /// addresses do not stay in registers, and then they are fetched once for four.
+  /// All `depth` steps, four at a time where each number is in a different row: the addresses do
+  /// not fit into registers and are then loaded once for four steps.
   [[nodiscard]] std::string loop(const std::string& indent) const {
     const std::string in = indent + "  ";
     std::string text = indent + "long k = 0;\n";
@@ -154,8 +154,8 @@ struct outer_product {
   }
 };
 
-/// Copies b's columns of a work item for `depth` steps of k into `panel`, transposed if need be:
-/// what all its tiles read again then lies together.
+/// Copies the columns of b of a work item for `depth` steps of k into `panel`, transposed if
+/// needed, so that all its tiles read contiguous memory.
 [[nodiscard]] inline std::string pack_panel(const gemm_variant& v, const outer_product& outer) {
   const std::string whole = std::to_string(v.cols / v.width * v.width);
   const std::string w = std::to_string(v.width);
@@ -192,8 +192,8 @@ struct outer_product {
   return text;
 }
 
-/// Takes the sums of all tiles through alpha, beta and the epilogue into c. Everything is loaded
-/// before anything is stored, a row at a time, so that these loops become vectors.
+/// Applies alpha, beta and the epilogue to the sums of all tiles and stores them in c. Each row is
+/// loaded completely before it is stored, so that these loops are vectorised.
 [[nodiscard]] inline std::string finish(const gemm_variant& v, std::size_t operands) {
   const std::string at =
       v.lanes == gemm_lanes::rows ? "sums[s * PITCH + r]" : "sums[r * PITCH + s]";
@@ -222,7 +222,7 @@ struct outer_product {
 }
 
 /// The kernel of a variant whose lanes are columns or rows. INDEX(0) counts blocks of rows and
-/// INDEX(1) strips of columns, so that neighbours in time share what they read of b.
+/// INDEX(1) strips of columns, so that consecutive work items read the same part of b.
 template <std::floating_point T>
 [[nodiscard]] std::string cpu_kernel(const gemm_variant& v, const trace& epilogue,
                                      std::size_t operands) {

@@ -16,11 +16,11 @@
 
 namespace chainrule::device::gemm_detail {
 
-/// The kernel of a variant with gemm_lanes::group. A work item's elements lie SIDE apart, so that
-/// neighbours load from and store to neighbouring places; rows of local memory have one element
-/// more than they need, so that those of a column lie in different banks. What lies beyond a factor
-/// is loaded as zero. Extents of tiles are powers of two, so places are unsigned: then a division
-/// is a shift. Each sum adds k in order, as on CPU devices.
+/// The kernel of a variant with gemm_lanes::group. The elements of a work item are SIDE apart, so
+/// that accesses of neighbouring items are contiguous; rows of local memory are padded by one
+/// element, so that the elements of a column lie in different banks. Elements beyond a factor are
+/// loaded as zero. Extents of tiles are powers of two and indices unsigned, so that divisions are
+/// shifts. Each sum adds k in order, as on CPU devices.
 template <std::floating_point T>
 [[nodiscard]] std::string gpu_kernel(const gemm_variant& v, const trace& epilogue,
                                      std::size_t operands) {

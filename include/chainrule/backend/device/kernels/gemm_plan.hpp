@@ -1,6 +1,5 @@
 /// \file
-/// How a device computes a product: which kernel (a variant) for which shape, and over how many
-/// work items.
+/// The plan of a product on a device: the kernel (a variant) for a shape, and its work items.
 ///
 ///     const gemm_shape s{128, 512, 784, false, false};
 ///     const gemm_device d{.on_cpu = true, .units = 2};
@@ -8,9 +7,9 @@
 ///     const gemm_geometry g = gemm_geometry_for(v, s.m, s.n);
 ///     const std::string text = gemm_kernel<float>(v, trace_of<1>(relu{}), 0);  // gemm.hpp
 ///
-/// A CPU device wants a register tile per work item, no local memory and no barriers: what its
-/// vector units do not hold goes through the caches anyway. A GPU wants groups that share what they
-/// load. See gemm_cpu.hpp and gemm_gpu.hpp for the two texts.
+/// On a CPU device each work item computes register tiles, without local memory and barriers, since
+/// its caches serve that purpose. On a GPU the work items of a group share loads through local
+/// memory. See gemm_cpu.hpp and gemm_gpu.hpp for the two texts.
 #ifndef CHAINRULE_BACKEND_DEVICE_KERNELS_GEMM_PLAN_HPP
 #define CHAINRULE_BACKEND_DEVICE_KERNELS_GEMM_PLAN_HPP
 
@@ -33,7 +32,7 @@ struct gemm_shape {
   index_t count = 1;
 };
 
-/// What the plan has to know of a device.
+/// The properties of a device that the plan depends on.
 struct gemm_device {
   bool on_cpu = false;
   /// Cores or multiprocessors: how many work-groups run at once.
@@ -45,16 +44,16 @@ struct gemm_device {
   index_t group_items = 256;
 };
 
-/// What lies in the lanes of a CPU's vectors; `group` is the text for GPUs.
+/// The dimension along a CPU's vector lanes; `group` is the text for GPUs.
 enum class gemm_lanes { columns, rows, group };
 
-/// All that decides a kernel's text beside scalar and epilogue.
+/// Everything that a kernel's text depends on besides scalar and epilogue.
 struct gemm_variant {
   gemm_lanes lanes = gemm_lanes::columns;
   int rows = 1;   ///< of a tile: a work item's, or that of a group
   int cols = 1;   ///< likewise
   int width = 1;  ///< the lanes of a vector; a group has width x width work items
-  int depth = 0;  ///< steps of k for which b is copied at a time; 0: it is read where it lies
+  int depth = 0;  ///< steps of k for which b is copied at a time; 0: b is not copied
   int tiles = 1;  ///< of a work item, one below the other
   bool a_transposed = false;
   bool b_transposed = false;
@@ -62,7 +61,7 @@ struct gemm_variant {
 
   friend bool operator==(const gemm_variant&, const gemm_variant&) = default;
 
-  /// A number of its own for every variant, to look kernels up by.
+  /// A unique number of the variant, for keys of kernels.
   [[nodiscard]] constexpr std::uint64_t number() const {
     std::uint64_t all = static_cast<std::uint64_t>(lanes);
     for (const int field : {rows, cols, width, depth, tiles})
@@ -70,7 +69,7 @@ struct gemm_variant {
     return all << 3 | std::uint64_t{is_batch} << 2 | std::uint64_t{a_transposed} << 1 |
            std::uint64_t{b_transposed};
   }
-  /// The same for people; the same in every run of the program.
+  /// A readable name of the variant, the same in every run.
   [[nodiscard]] std::string key() const {
     const char* const names[] = {"columns", "rows", "group"};
     return detail::concat(names[static_cast<int>(lanes)], ' ', rows, 'x', cols, " by ", width,
@@ -93,8 +92,8 @@ namespace gemm_detail {
   return (whole + size - 1) / size;
 }
 
-/// As many as make equal pieces of `whole`, at most `most` each; even above 4, for there is a
-/// kernel for every number, and never beyond the whole.
+/// The size of about equal pieces of `whole`, at most `most` each; even above 4, to limit the
+/// number of kernels, and never larger than the whole.
 [[nodiscard]] constexpr index_t fitted(index_t whole, index_t most) {
   const index_t equal = pieces(whole, pieces(whole, most));
   if (equal <= 4 || equal % 2 == 0) return equal;
@@ -116,8 +115,8 @@ namespace gemm_detail {
   v.a_transposed = s.a_transposed;
   v.b_transposed = s.b_transposed;
   v.width = static_cast<int>(lanes);
-  // A transposed a has neighbouring rows side by side. They go into lanes where b's columns do
-  // not lie so, or where they are fewer.
+  // In a transposed a, neighbouring rows are contiguous. They become lanes where columns of b are
+  // not contiguous, or where there are fewer of them.
   if (s.a_transposed && (s.b_transposed || (s.n < lanes && s.n < s.m))) {
     v.lanes = gemm_lanes::rows;
     const index_t vectors = vectors_along(s.m);
@@ -130,18 +129,18 @@ namespace gemm_detail {
   const index_t rows = fitted(s.m, vectors == 2 ? most_of_two : most_of_one);
   v.cols = static_cast<int>(cols);
   v.rows = static_cast<int>(rows);
-  // A copy of b's strip, vectors beside each other, serves all tiles of a work item. It has to be
-  // made where b is transposed, for then it has no neighbouring columns to load. Elsewhere it pays
-  // where the steps of k touch more pages than the processor remembers: beyond 1 MiB of b, or half
-  // of that for both factors where a takes a page per step as well. (Without the copy such products
-  // ran at 0.4 to 0.9 of the speed, smaller ones at 1 to 1.1.)
+  // A contiguous copy of a strip of b serves all tiles of a work item. It is necessary where b is
+  // transposed, since its columns are not contiguous then. Elsewhere it pays where the steps of k
+  // access more pages than the TLB holds: beyond 1 MiB of b, or half of that for both factors where
+  // a takes a page per step as well. (Without the copy such products ran at 0.4 to 0.9 of the
+  // speed, smaller ones at 1 to 1.1.)
   const index_t down = pieces(s.m, rows);
   const index_t bytes_of_b = s.k * s.n * scalar_size;
   const bool is_wide =
       s.a_transposed ? s.k * s.m * scalar_size + bytes_of_b > (1 << 19) : bytes_of_b > (1 << 20);
   if (!s.b_transposed && !(is_wide && down >= 4)) return v;
   // 256 steps at a time: two vectors wide they fill two thirds of a first-level cache of 48 KiB.
-  // With a transposed, 64: their pages, which the next tile touches again, stay remembered.
+  // With a transposed, 64: the TLB still holds their pages when the next tile reads them.
   v.depth = s.a_transposed ? 64 : 256;
   // As many tiles as leave four work items to each core, in equal blocks; more than 24 gain nothing
   // any more. A block may have fewer than its kernel has, so that there are few kernels.
@@ -160,10 +159,10 @@ namespace gemm_detail {
     index_t rows, cols;
     int depth;
   };
-  // From 8 x 8 elements a work item, where local memory keeps up with the arithmetic, down to one:
-  // the largest tile with which half of the units have work, as one twice as large each way does
-  // twice as much per load from local memory. Small tiles go deeper, so that a work item loads at
-  // least two elements between two barriers. Sums of 8 x 8 doubles do not fit registers.
+  // The largest tile with which half of the units have work, from 8 x 8 elements per work item down
+  // to one: a tile twice as large in each dimension does twice as much arithmetic per load from
+  // local memory. Small tiles are deeper, so that a work item loads at least two elements between
+  // two barriers. Sums of 8 x 8 doubles do not fit into registers.
   constexpr tile tiles[] = {{8, 8, 16}, {4, 4, 16}, {2, 2, 32}, {4, 1, 32}, {1, 4, 32}, {1, 1, 32}};
   gemm_variant v;
   v.lanes = gemm_lanes::group;

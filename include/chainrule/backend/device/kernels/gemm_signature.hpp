@@ -1,5 +1,5 @@
 /// \file
-/// What the texts of all products have in common: the kernel's parameters and its epilogue's.
+/// The common parts of the texts of products: the parameters of the kernel and of its epilogue.
 #ifndef CHAINRULE_BACKEND_DEVICE_KERNELS_GEMM_SIGNATURE_HPP
 #define CHAINRULE_BACKEND_DEVICE_KERNELS_GEMM_SIGNATURE_HPP
 
@@ -26,8 +26,8 @@ namespace chainrule::device::gemm_detail {
                    : "");
 }
 
-/// Declares `block`, which of its product's blocks along the second dimension a work item or group
-/// at `place` has. In a batch, goes to that product first.
+/// Declares `block`, the index along the second dimension of the block that the work item or group
+/// at `place` computes. In a batch, advances the matrices to its product first.
 [[nodiscard]] inline std::string block_at(const std::string& place, bool is_batch) {
   if (!is_batch) return "  const long block = " + place + ";\n";
   return "  const long product = " + place + R"( / blocks;
@@ -39,7 +39,7 @@ namespace chainrule::device::gemm_detail {
          place + " - product * blocks;\n";
 }
 
-/// What the epilogue takes: "value, x1, x2, ...".
+/// The arguments of the epilogue: "value, x1, x2, ...".
 [[nodiscard]] inline std::string epilogue_arguments(std::size_t operands) {
   return "value" + repeat(operands, [](const std::string& i) {
            return ", x" + std::to_string(std::stoul(i) + 1);

@@ -20,19 +20,19 @@
 
 namespace chainrule::device {
 
-/// What is combined: the elements of each row, or those of each column.
+/// The direction: the elements of each row, or those of each column.
 enum class walk { rows, columns };
 
 /// How a matrix is reduced.
 struct reduction {
   walk along = walk::rows;
-  /// Rows: who shares one. Columns: `items` neighbouring columns by `rows` that share each of them,
-  /// or `lanes` neighbouring columns of one work item.
+  /// Rows: the work items that share one. Columns: `items` neighbouring columns by `rows` work
+  /// items that share each column, or `lanes` neighbouring columns of one work item.
   row_team team;
   matrix_shape whole;
   index_t length = 0;  ///< elements of a piece of a row or column
   index_t pieces = 1;  ///< of each
-  index_t each = 1;    ///< pieces of rows that a work item takes that works alone
+  index_t each = 1;    ///< pieces of rows per work item where rows are not shared
 
   /// Different for kernels of different text, beside the functors; 27 bits.
   [[nodiscard]] std::uint64_t code() const {
@@ -66,9 +66,9 @@ struct reduction {
   };
   if (along == walk::rows) {
     r.team = row_team_for(whole.cols, on_cpu, scalar_bytes);
-    if (whole.cols < r.team.lanes) r.team.lanes = 1;  // what is left over would be all of it
+    if (whole.cols < r.team.lanes) r.team.lanes = 1;  // too short for a vector
     r.length = whole.cols;
-    // A few rows alone keep few work items busy.
+    // A few rows alone occupy few work items.
     if (on_cpu ? whole.rows < 8 && whole.cols > 32768 : whole.rows < 64 && whole.cols > 8192)
       cut(whole.cols, on_cpu ? 16384 : 4096);
     if (on_cpu) r.each = std::max<index_t>(1, 4096 / (1 + r.length));
@@ -88,8 +88,8 @@ struct reduction {
 }
 
 /// Loads the operands of element (i, j) into x0, x1, ... Bit n of `across` is set if operand n has
-/// as many columns as the whole, and not if it is repeated along them: so loads are known to be of
-/// neighbours.
+/// as many columns as the whole, and not if it is repeated along them: so that compilers know which
+/// loads are contiguous.
 [[nodiscard]] inline std::string fold_loads(std::size_t operands, std::uint64_t across) {
   return repeat(operands, [&](const std::string& n) {
     return "        const real x" + n + " = in" + n + "[in" + n + "_at + i * in" + n + "_row" +

@@ -19,11 +19,11 @@
 
 namespace chainrule::device {
 
-/// How whole rows are worked on.
+/// The division of work on whole rows.
 struct row_task {
   row_team team;
   matrix_shape whole;
-  index_t each = 1;  ///< rows that a work item takes that works alone
+  index_t each = 1;  ///< rows per work item where rows are not shared
 
   [[nodiscard]] work items() const { return row_work(team, whole.rows, each); }
 };
@@ -38,7 +38,8 @@ struct row_task {
   return t;
 }
 
-/// The kernel that does `row` with every row of x, in terms of r, of from, to, x(j) and out(j).
+/// The kernel that runs the text `row` for every row of x, in terms of r, from, to, x(j) and
+/// out(j).
 [[nodiscard]] inline std::string row_kernel(const row_team& team, const std::string& parameters,
                                             const std::string& row) {
   return team.definitions() + R"(#define X(j) x[x_at + r * x_row + (j)]
@@ -74,8 +75,8 @@ struct row_task {
   return row_kernel(
       team, "",
       fold(team, "max", fold_maximum, "", "X(j)") +
-          fold(team, "winner", fold_minimum, "", "(X(j) == max ? (real)j : cr_infinity)") +
-          "    if (leads) OUT(0) = winner;\n");
+          fold(team, "argmax", fold_minimum, "", "(X(j) == max ? (real)j : cr_infinity)") +
+          "    if (leads) OUT(0) = argmax;\n");
 }
 
 /// out(i) = the loss of row i and, if wanted, g = `scale` times its gradient; g may be x. Further
@@ -90,9 +91,9 @@ struct row_task {
   const std::string maximum = fold(team, "max", fold_maximum, "", "X(j)");
   std::string row;
   if (by_class) {
-    // The class's own score is read before the exponentials, which may take the scores' place.
-    // log softmax is kept as two differences: log(sum) is small near saturation and must not drown
-    // in the maximum.
+    // The score of the class is read before the exponentials, which may overwrite the scores.
+    // log softmax is computed as two differences: log(sum) is small near saturation and would be
+    // lost when added to the maximum.
     row = R"(    const real label = active ? T(0) : -1;
     const int known = label >= 0 && label <= (real)(cols - 1) && floor(label) == label;
     const long own = known ? (long)label : -1;

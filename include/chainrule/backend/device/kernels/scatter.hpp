@@ -15,9 +15,9 @@
 
 namespace chainrule::device {
 
-/// How additions to rows are shared: a work item has `block` columns of every row whose number is
-/// its own modulo `shares`. It walks over all rows of the source, so that an element is added to in
-/// their order, whatever the sharing.
+/// The division of additions to rows: a work item adds to `block` columns of every row whose index
+/// is its own modulo `shares`. It visits all rows of the source in order, so that the order of
+/// additions to an element does not depend on the division.
 struct scatter_task {
   index_t block = 1;
   index_t shares = 1;  ///< a power of 2
@@ -26,7 +26,7 @@ struct scatter_task {
     const auto width = static_cast<std::size_t>((cols + block - 1) / block);
     const auto height = static_cast<std::size_t>(shares);
     if (block == 1) return {width, height};
-    return {width, height, 1, 1};  // each has so much work that a core should have few of them
+    return {width, height, 1, 1};  // few items per core suffice, as each has much work
   }
 };
 
@@ -50,7 +50,7 @@ struct scatter_task {
 )");
 }
 
-/// target(numbers[i], j) = source(i, j); a number that is none is left out. Launched over columns
+/// target(numbers[i], j) = source(i, j); numbers out of range are skipped. Launched over columns
 /// and rows of the source.
 [[nodiscard]] inline std::string scatter_kernel() {
   return scatter_signature("long rows, long cols") + R"(  const long j = INDEX(0);
@@ -64,7 +64,7 @@ struct scatter_task {
 )";
 }
 
-/// target(numbers[i], j) += source(i, j), one i after the other; a number that is none is left out.
+/// target(numbers[i], j) += source(i, j), one i after the other; numbers out of range are skipped.
 [[nodiscard]] inline std::string scatter_add_kernel() {
   return scatter_signature("long rows, long cols, long block, long shares") +
          R"(  const long begin = INDEX(0) * block;

@@ -13,8 +13,8 @@
 
 namespace chainrule::device {
 
-/// The work items for a target of that shape. Groups are square, so that what one reads of a column
-/// shares cache lines with what its neighbours read: on a processor three times as fast as rows.
+/// The work items for a target of that shape. Groups are square, so that neighbouring items read
+/// from the same cache lines: three times as fast as groups of one row on a processor.
 [[nodiscard]] inline work transpose_items(matrix_shape target) {
   return {static_cast<std::size_t>(target.cols + 15) / 16 * 16,
           static_cast<std::size_t>(target.rows + 15) / 16 * 16, 16, 16};

@@ -1,4 +1,4 @@
-#include "chainrule/backend/device/program_store.hpp"
+#include "chainrule/backend/device/kernel_cache.hpp"
 
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -12,7 +12,7 @@
 #include "support/catch.hpp"
 #include "support/scratch.hpp"
 
-using chainrule::device::program_store;
+using chainrule::device::kernel_cache;
 
 namespace {
 
@@ -38,8 +38,8 @@ class variable {
 const std::string text = "KERNEL cr_main(void) {}\n";
 const std::string binary("\x7f\0ELF\xff and so on", 16);
 
-program_store store_of(const std::string& of_text = text) {
-  return program_store("opencl", "device\ndriver 1", of_text);
+kernel_cache store_of(const std::string& of_text = text) {
+  return kernel_cache("opencl", "device\ndriver 1", of_text);
 }
 
 bool same(const std::optional<std::string>& a, const std::string& b) { return a && *a == b; }
@@ -76,18 +76,18 @@ TEST_CASE("another api, device, driver, text or division of them is another prog
   const scratch::folder scratch;
   const variable folder("CHAINRULE_CACHE_DIR", scratch.path());
   store_of().save(binary);
-  CHECK(!program_store("cuda", "device\ndriver 1", text).load());
-  CHECK(!program_store("opencl", "device\ndriver 2", text).load());
-  CHECK(!program_store("opencl", "device\ndriver 1", text + " ").load());
-  CHECK(!program_store("opencl", "device\ndriver 1" + text, "").load());
-  CHECK(!program_store("opencl", "", "device\ndriver 1" + text).load());
+  CHECK(!kernel_cache("cuda", "device\ndriver 1", text).load());
+  CHECK(!kernel_cache("opencl", "device\ndriver 2", text).load());
+  CHECK(!kernel_cache("opencl", "device\ndriver 1", text + " ").load());
+  CHECK(!kernel_cache("opencl", "device\ndriver 1" + text, "").load());
+  CHECK(!kernel_cache("opencl", "", "device\ndriver 1" + text).load());
   CHECK(same(store_of().load(), binary));
 }
 
 TEST_CASE("an entry under another's name is not that program") {
   const scratch::folder scratch;
   const variable folder("CHAINRULE_CACHE_DIR", scratch.path());
-  const program_store other("opencl", "device\ndriver 1", "KERNEL cr_main(void) {;}");
+  const kernel_cache other("opencl", "device\ndriver 1", "KERNEL cr_main(void) {;}");
   other.save("other");
   // As if the two texts had the same hash.
   scratch::write(store_of().path(), scratch::read(other.path()));
@@ -112,7 +112,7 @@ TEST_CASE("an entry of another version of the library is not taken") {
 TEST_CASE("a damaged entry is none and is replaced") {
   const scratch::folder scratch;
   const variable folder("CHAINRULE_CACHE_DIR", scratch.path());
-  const program_store store = store_of();
+  const kernel_cache store = store_of();
   store.save(binary);
   const std::string whole = scratch::read(store.path());
   REQUIRE(same(store.load(), binary));
@@ -143,7 +143,7 @@ TEST_CASE("a damaged entry is none and is replaced") {
 TEST_CASE("what is not a plain file is no entry") {
   const scratch::folder scratch;
   const variable folder("CHAINRULE_CACHE_DIR", scratch.path());
-  const program_store store = store_of();
+  const kernel_cache store = store_of();
   REQUIRE(::mkdir(store.path().c_str(), 0700) == 0);
   CHECK(!store.load());
   store.save(binary);  // cannot replace a folder
@@ -163,7 +163,7 @@ TEST_CASE("what is not a plain file is no entry") {
 TEST_CASE("processes that write one entry at a time leave one that is whole") {
   const scratch::folder scratch;
   const variable folder("CHAINRULE_CACHE_DIR", scratch.path());
-  const program_store store = store_of();
+  const kernel_cache store = store_of();
   // Different in length, so that a mixture of two would be seen.
   const auto binary_of = [](int writer) {
     return std::string(static_cast<std::size_t>(40000 + 30000 * writer),
@@ -250,7 +250,7 @@ TEST_CASE("texts of kernels are written for people on request") {
   const variable dump("CHAINRULE_DUMP_KERNELS", scratch / "a/b");
   store_of().dump();
   store_of().dump();
-  program_store("cuda", "device", text, "gemm").dump();
+  kernel_cache("cuda", "device", text, "gemm").dump();
   std::string opencl;
   std::string cuda;
   for (const std::string& name : scratch::entries_of(scratch / "a/b"))

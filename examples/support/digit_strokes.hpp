@@ -1,19 +1,17 @@
 /// \file
 /// How the ten digits are written: the pen's path for three hands each.
 ///
-///     const detail::digit_path& seven = detail::digit_paths[7][1];  // the one with a bar
+///     const synthetic::digit_path& seven = synthetic::digit_paths[7][1];  // the one with a bar
 ///
-/// See also data/synthetic_digits.hpp, which draws them.
-#ifndef CHAINRULE_DATA_DIGIT_STROKES_HPP
-#define CHAINRULE_DATA_DIGIT_STROKES_HPP
+/// See also synthetic_digits.hpp, which draws them.
+#ifndef CHAINRULE_EXAMPLES_SUPPORT_DIGIT_STROKES_HPP
+#define CHAINRULE_EXAMPLES_SUPPORT_DIGIT_STROKES_HPP
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
 
-#include "chainrule/core/compiler.hpp"
-
-namespace chainrule::detail {
+namespace synthetic {
 
 /// A point of a digit that is 100 high and about 60 wide, around x = 50; y points down.
 struct pen_point {
@@ -206,6 +204,6 @@ inline constexpr std::array<std::array<digit_path, 3>, 10> digit_paths{{
      path_through({{66, 12}, {42, 4}, {28, 26}, {44, 46}, {66, 32}, {68, 8}, {66, 50}, {64, 100}})},
 }};
 
-}  // namespace chainrule::detail
+}  // namespace synthetic
 
-#endif  // CHAINRULE_DATA_DIGIT_STROKES_HPP
+#endif  // CHAINRULE_EXAMPLES_SUPPORT_DIGIT_STROKES_HPP

@@ -1,11 +1,11 @@
-// Steps that are recorded and replayed: what is noted down, who gets which memory meanwhile.
+// Steps that are captured and replayed: what a graph holds, and when its memory is reused.
 
 #include <stdexcept>
 #include <string>
 #include <thread>
 
 #include "chainrule/backend/device/device_backend.hpp"
-#include "chainrule/backend/device/recording.hpp"
+#include "chainrule/backend/device/graph_capture.hpp"
 #include "chainrule/layers/dense.hpp"
 #include "chainrule/losses/pointwise.hpp"
 #include "chainrule/network/network.hpp"
@@ -21,7 +21,7 @@ using support::complaint;
 using support::fake_cuda;
 using support::fake_runtime;
 using fake_backend = chainrule::device_backend<fake_runtime, float>;
-using recording = chainrule::device::recording<fake_runtime>;
+using captured_graph = chainrule::device::captured_graph<fake_runtime>;
 using chainrule::fn::negate;
 
 namespace {
@@ -34,11 +34,11 @@ namespace {
 }
 }  // namespace
 
-TEST_CASE("a recorded step runs when it is replayed, and not before", "[cuda][recording]") {
+TEST_CASE("a captured step runs when it is replayed, and not before", "[cuda][capture]") {
   {
     const fake_backend be = fresh();
     const auto x = be.allocate<float>(4);
-    recording step(be.runtime(), [&] {
+    captured_graph step(be.runtime(), [&] {
       be.map(negate{}, x.view(), x.view());
       be.map(chainrule::fn::sqr{}, x.view(), x.view());
     });
@@ -54,19 +54,19 @@ TEST_CASE("a recorded step runs when it is replayed, and not before", "[cuda][re
     CHECK(fake_cuda::now().launches.size() == 5);
     CHECK(be.statistics().launches == 1);
 
-    recording other = std::move(step);
+    captured_graph other = std::move(step);
     other.replay();
     CHECK(fake_cuda::now().launches.size() == 7);
-    CHECK(has(complaint<backend_error>([] { recording{}.replay(); }), "nothing was recorded"));
+    CHECK(has(complaint<backend_error>([] { captured_graph{}.replay(); }), "nothing was captured"));
   }
   CHECK(fake_cuda::now().alive == 0);
 }
 
-TEST_CASE("kernels and memory may be new to a recording", "[cuda][recording]") {
+TEST_CASE("kernels and memory may be new to a capture", "[cuda][capture]") {
   {
     const fake_backend be = fresh();
     // The table refuses cudaMalloc and modules in a capture that is not relaxed for them.
-    const recording step(be.runtime(), [&] {
+    const captured_graph step(be.runtime(), [&] {
       const auto x = be.allocate<float>(4);
       be.map(negate{}, x.view(), x.view());
     });
@@ -78,7 +78,7 @@ TEST_CASE("kernels and memory may be new to a recording", "[cuda][recording]") {
   CHECK(fake_cuda::now().alive == 0);
 }
 
-TEST_CASE("nobody gets the memory of a recording while it lives", "[cuda][recording]") {
+TEST_CASE("the memory of a captured graph is not reused while it lives", "[cuda][capture]") {
   {
     const fake_backend be = fresh();
     const auto buffer_of = [](const auto& s) { return s.view().data().buffer; };
@@ -88,7 +88,7 @@ TEST_CASE("nobody gets the memory of a recording while it lives", "[cuda][record
     {
       auto old = be.allocate<float>(900);
       void* const released = buffer_of(old);
-      std::optional<recording> step(std::in_place, be.runtime(), [&] {
+      std::optional<captured_graph> step(std::in_place, be.runtime(), [&] {
         {
           const auto x = be.allocate<float>(100);
           inside = buffer_of(x);
@@ -97,13 +97,13 @@ TEST_CASE("nobody gets the memory of a recording while it lives", "[cuda][record
           const auto again = be.allocate<float>(100);  // what was dropped is taken again
           CHECK(buffer_of(again) == inside);
         }
-        old = {};                        // given back while it is recorded
-        kept = be.allocate<float>(300);  // outlives the recording of it
+        old = {};                        // released during the capture
+        kept = be.allocate<float>(300);  // outlives the capture
       });
       void* const held = buffer_of(kept);
       CHECK(buffer_of(be.allocate<float>(100)) != inside);
       CHECK(buffer_of(be.allocate<float>(900)) != released);
-      kept = {};  // given back while the recording lives
+      kept = {};  // released while the graph lives
       CHECK(buffer_of(be.allocate<float>(300)) != held);
       const auto a = be.allocate<float>(300);
       step.reset();
@@ -121,14 +121,14 @@ TEST_CASE("nobody gets the memory of a recording while it lives", "[cuda][record
   CHECK(fake_cuda::now().alive == 0);
 }
 
-TEST_CASE("memory of two recordings is free when both are gone", "[cuda][recording]") {
+TEST_CASE("memory of two captured graphs is free when both are destroyed", "[cuda][capture]") {
   {
     const fake_backend be = fresh();
     fake_backend::storage<float> x;
-    std::optional<recording> first(std::in_place, be.runtime(),
-                                   [&] { x = be.allocate<float>(50); });
+    std::optional<captured_graph> first(std::in_place, be.runtime(),
+                                        [&] { x = be.allocate<float>(50); });
     void* const buffer = x.view().data().buffer;
-    std::optional<recording> second(std::in_place, be.runtime(), [&] { x = {}; });
+    std::optional<captured_graph> second(std::in_place, be.runtime(), [&] { x = {}; });
     first.reset();
     CHECK(be.allocate<float>(50).view().data().buffer != buffer);
     second.reset();
@@ -137,38 +137,40 @@ TEST_CASE("memory of two recordings is free when both are gone", "[cuda][recordi
   CHECK(fake_cuda::now().alive == 0);
 }
 
-TEST_CASE("what waits for the device cannot be recorded", "[cuda][recording]") {
+TEST_CASE("what waits for the device cannot be captured", "[cuda][capture]") {
   {
     const fake_backend be = fresh();
     const auto x = be.allocate<float>(1);
     float value = 0;
     const auto said = [&](auto&& work) {
-      return complaint<backend_error>([&] { const recording r(be.runtime(), work); });
+      return complaint<backend_error>([&] { const captured_graph r(be.runtime(), work); });
     };
-    CHECK(said([&] { be.synchronize(); }) ==
-          "cuda: synchronize waits for the device, so it cannot be recorded; do it before or after "
-          "the step");
+    CHECK(
+        said([&] { be.synchronize(); }) ==
+        "cuda: synchronize waits for the device, so it cannot be captured; call it before or after "
+        "the step");
     CHECK(has(said([&] { be.upload(x.view(), chainrule::matrix_view<const float>(&value, 1, 1)); }),
               "upload waits"));
     CHECK(has(said([&] { be.download(chainrule::matrix_view<float>(&value, 1, 1), x.view()); }),
               "download waits"));
-    CHECK(has(said([&] { const recording inner(be.runtime(), [] {}); }), "recording already"));
-    // Each of them ended its recording.
+    CHECK(has(said([&] { const captured_graph inner(be.runtime(), [] {}); }),
+              "a capture is active already"));
+    // Each of them ended its capture.
     CHECK_FALSE(fake_cuda::now().capturing);
     CHECK_NOTHROW(be.synchronize());
   }
   CHECK(fake_cuda::now().alive == 0);
 }
 
-TEST_CASE("what is thrown while a step is recorded ends the recording", "[cuda][recording]") {
+TEST_CASE("an exception during a capture ends it", "[cuda][capture]") {
   {
     const fake_backend be = fresh();
     const auto x = be.allocate<float>(4);
-    CHECK_THROWS_AS(recording(be.runtime(),
-                              [&] {
-                                be.map(negate{}, x.view(), x.view());
-                                throw std::domain_error("mine");
-                              }),
+    CHECK_THROWS_AS(captured_graph(be.runtime(),
+                                   [&] {
+                                     be.map(negate{}, x.view(), x.view());
+                                     throw std::domain_error("mine");
+                                   }),
                     std::domain_error);
     CHECK_FALSE(fake_cuda::now().capturing);
     be.map(negate{}, x.view(), x.view());
@@ -177,30 +179,30 @@ TEST_CASE("what is thrown while a step is recorded ends the recording", "[cuda][
   CHECK(fake_cuda::now().alive == 0);
 }
 
-TEST_CASE("another thread does not slip into a recording", "[cuda][recording]") {
+TEST_CASE("calls of another thread are refused during a capture", "[cuda][capture]") {
   {
     const fake_backend be = fresh();
     const auto x = be.allocate<float>(4);
     be.map(negate{}, x.view(), x.view());
     std::string said;
-    const recording step(be.runtime(), [&] {
+    const captured_graph step(be.runtime(), [&] {
       std::thread([&] {
         said = complaint<backend_error>([&] { be.map(negate{}, x.view(), x.view()); });
       }).join();
     });
-    CHECK(has(said, "another thread is recording"));
+    CHECK(has(said, "another thread is capturing"));
     step.replay();
     CHECK(fake_cuda::now().launches.size() == 1);
   }
   CHECK(fake_cuda::now().alive == 0);
 }
 
-TEST_CASE("buffers in a recording are filled and guarded, and not looked at", "[cuda][recording]") {
+TEST_CASE("buffers in a capture are filled and guarded, and not checked", "[cuda][capture]") {
   {
     ::setenv("CHAINRULE_CHECK_MEMORY", "1", 1);
     const fake_backend be = fresh();
     ::unsetenv("CHAINRULE_CHECK_MEMORY");
-    const recording step(be.runtime(), [&] {
+    const captured_graph step(be.runtime(), [&] {
       const auto x = be.allocate<float>(4);
       be.map(negate{}, x.view(), x.view());
     });
@@ -210,7 +212,7 @@ TEST_CASE("buffers in a recording are filled and guarded, and not looked at", "[
   CHECK(fake_cuda::now().alive == 0);
 }
 
-TEST_CASE("a product that is new to a recording is recorded as a kernel", "[cuda][recording]") {
+TEST_CASE("a product that is new in a capture is captured as a kernel", "[cuda][capture]") {
   {
     const fake_backend be = fresh();
     const auto x = be.allocate<float>(64);
@@ -219,7 +221,7 @@ TEST_CASE("a product that is new to a recording is recorded as a kernel", "[cuda
     const auto product = [&] { be.gemm(out, m, m); };
     {
       const int allocations = fake_cuda::now().calls["cudaMalloc"];
-      const recording step(be.runtime(), product);
+      const captured_graph step(be.runtime(), product);
       // cuBLASLt is neither opened nor asked, and no workspace is made for it.
       CHECK(fake_cuda::now().calls["cublasLtCreate"] == 0);
       CHECK(fake_cuda::now().heuristics == 0);
@@ -230,42 +232,43 @@ TEST_CASE("a product that is new to a recording is recorded as a kernel", "[cuda
     }
     product();
     CHECK(fake_cuda::now().heuristics == 1);
-    const recording step(be.runtime(), product);  // this one is planned
+    const captured_graph step(be.runtime(), product);  // this one is planned
     step.replay();
     CHECK(fake_cuda::now().launches.back().text == "cublasLtMatmul");
     // The library is open, but has no plan for this shape.
     const fake_backend::matrix flat(x.view().data(), 2, 4);
-    const recording other(be.runtime(), [&] { be.gemm(out, chainrule::transposed(flat), flat); });
+    const captured_graph other(be.runtime(),
+                               [&] { be.gemm(out, chainrule::transposed(flat), flat); });
     CHECK(fake_cuda::now().heuristics == 1);
   }
   CHECK(fake_cuda::now().alive == 0);
 }
 
-TEST_CASE("a recording is ended on its own device", "[cuda][recording]") {
+TEST_CASE("a capture is ended on its own device", "[cuda][capture]") {
   {
     fake_cuda::reset();
     fake_cuda::now().devices = 2;
     const auto second = std::make_shared<fake_runtime>(fake_runtime::devices().back());
     {
-      const recording step(second, [] { (void)fake_cuda::set_device(0); });
+      const captured_graph step(second, [] { (void)fake_cuda::set_device(0); });
     }
     CHECK(fake_cuda::now().elsewhere == 0);
-    CHECK_THROWS_AS(recording(second,
-                              [] {
-                                (void)fake_cuda::set_device(0);
-                                throw std::domain_error("mine");
-                              }),
+    CHECK_THROWS_AS(captured_graph(second,
+                                   [] {
+                                     (void)fake_cuda::set_device(0);
+                                     throw std::domain_error("mine");
+                                   }),
                     std::domain_error);
     CHECK(fake_cuda::now().elsewhere == 0);
   }
   CHECK(fake_cuda::now().alive == 0);
 }
 
-TEST_CASE("kernels of a recording stay while it lives", "[cuda][recording]") {
+TEST_CASE("kernels of a captured graph stay while it lives", "[cuda][capture]") {
   {
     const fake_backend be = fresh();
     const auto x = be.allocate<float>(4);
-    std::optional<recording> step(std::in_place, be.runtime(), [&] {
+    std::optional<captured_graph> step(std::in_place, be.runtime(), [&] {
       be.map(chainrule::fn::affine{-1, 0}, x.view(), x.view());
     });
     for (int i = 0; i < 2000; ++i) be.map(chainrule::fn::affine{2.0 + i, 0}, x.view(), x.view());
@@ -311,16 +314,16 @@ device_statistics epoch(const fake_backend& be, const Loss& loss) {
 }
 }  // namespace
 
-TEST_CASE("a training whose steps cannot be recorded takes them one by one", "[cuda][recording]") {
-  device_statistics recorded;
+TEST_CASE("a training whose steps cannot be captured runs them one by one", "[cuda][capture]") {
+  device_statistics captured;
   {
-    recorded = epoch(fresh(), chainrule::quadratic_cost{});
-    CHECK(recorded.replays == 9);
+    captured = epoch(fresh(), chainrule::quadratic_cost{});
+    CHECK(captured.replays == 9);
   }
   {
     const device_statistics plain = epoch(fresh(), looking_loss{});
     CHECK(plain.replays == 0);
-    CHECK(plain.downloads == 10 + recorded.downloads);
+    CHECK(plain.downloads == 10 + captured.downloads);
     CHECK_FALSE(fake_cuda::now().capturing);
   }
   // A device that refuses to capture, or to make a graph of it, is no reason to stop either.

@@ -1,8 +1,8 @@
 /// \file
-/// Digits that look written by hand, without any file: for examples, tests and first steps.
+/// Digits that look written by hand, without any file: for examples, tests and benchmarks.
 ///
-///     chainrule::labelled_images train = chainrule::synthetic_digits(10000, /*seed*/ 1);
-///     chainrule::labelled_images test = chainrule::synthetic_digits(2000, /*seed*/ 2);
+///     chainrule::labelled_images train = synthetic_digits(10000, /*seed*/ 1);
+///     chainrule::labelled_images test = synthetic_digits(2000, /*seed*/ 2);
 ///
 /// Each digit is the path of a pen: one of three hands, every point moved a little, then rotated,
 /// scaled, slanted and shifted, drawn with a round tip of some width and ink of some strength, on
@@ -11,9 +11,9 @@
 /// Image i depends on the seed and on i only. All arithmetic is on integers, so that the pixels
 /// are the same bits with every compiler, every flag (also -ffast-math) and on every machine.
 ///
-/// See also data/mnist.hpp (digits that people wrote), data/digit_strokes.hpp (the paths).
-#ifndef CHAINRULE_DATA_SYNTHETIC_DIGITS_HPP
-#define CHAINRULE_DATA_SYNTHETIC_DIGITS_HPP
+/// See also chainrule/data/mnist.hpp (digits that people wrote), digit_strokes.hpp (the paths).
+#ifndef CHAINRULE_EXAMPLES_SUPPORT_SYNTHETIC_DIGITS_HPP
+#define CHAINRULE_EXAMPLES_SUPPORT_SYNTHETIC_DIGITS_HPP
 
 #include <algorithm>
 #include <array>
@@ -27,11 +27,13 @@
 #include "chainrule/core/host_vector.hpp"
 #include "chainrule/core/philox.hpp"
 #include "chainrule/core/shape.hpp"
-#include "chainrule/data/digit_strokes.hpp"
 #include "chainrule/data/images.hpp"
+#include "chainrule/data/sampler.hpp"
+#include "digit_strokes.hpp"
 
-namespace chainrule {
-namespace detail {
+namespace synthetic {
+
+using chainrule::index_t, chainrule::labelled_images, chainrule::random_stream;
 
 inline constexpr int digit_side = 28;                       // pixels
 inline constexpr int digit_area = digit_side * digit_side;  // pixels
@@ -184,17 +186,22 @@ class pen_and_paper {
   std::array<std::int32_t, digit_area> nearest_;  // squared distance to the tip's path
 };
 
+/// The random streams of labels and pixels, with the image's number in the lower half: apart from
+/// each other and from those of chainrule/data/sampler.hpp.
+inline constexpr std::uint64_t label_streams = std::uint64_t{0x64696c61} << 32;
+inline constexpr std::uint64_t pixel_streams = std::uint64_t{0x64697069} << 32;
+
 /// The label of image i: each run of ten images has each digit once, in an order of its own.
-[[nodiscard]] inline std::uint8_t synthetic_label(std::uint64_t seed, std::uint64_t i) {
+[[nodiscard]] inline std::uint8_t label_of(std::uint64_t seed, std::uint64_t i) {
   std::array<std::int32_t, 10> order{};
-  random_order(random_stream{seed, stream_of(data_stream::synthetic_label, i / 10)}, order);
+  chainrule::detail::random_order(random_stream{seed, label_streams + i / 10}, order);
   return static_cast<std::uint8_t>(order[static_cast<std::size_t>(i % 10)]);
 }
 
 /// Assigns the pixels of image i, row by row.
-inline void draw_synthetic_digit(std::uint64_t seed, std::uint64_t i, std::uint8_t label,
-                                 std::span<std::uint8_t, digit_area> pixels) {
-  random_stream random{seed, stream_of(data_stream::synthetic_pixels, i)};
+inline void draw(std::uint64_t seed, std::uint64_t i, std::uint8_t label,
+                 std::span<std::uint8_t, digit_area> pixels) {
+  random_stream random{seed, pixel_streams + i};
   const auto& hands = digit_paths[label];
   const digit_path& path = hands[random.below(static_cast<std::uint32_t>(hands.size()))];
   const handwriting hand{random};
@@ -224,30 +231,28 @@ inline void draw_synthetic_digit(std::uint64_t seed, std::uint64_t i, std::uint8
   }
 }
 
-}  // namespace detail
+}  // namespace synthetic
 
 /// `count` images of 28x28 with labels 0 to 9, as equally many of each as can be, in mixed order.
 /// The first n images of a longer set with the same seed are the same. Throws value_error unless
 /// 0 <= count <= 2^31 - 1.
-[[nodiscard]] inline labelled_images synthetic_digits(index_t count, std::uint64_t seed) {
-  if (count < 0 || count > largest_sample_count)
-    throw value_error(
-        detail::concat("can draw 0 to 2147483647 synthetic digits, was asked for ", count));
+[[nodiscard]] inline chainrule::labelled_images synthetic_digits(chainrule::index_t count,
+                                                                 std::uint64_t seed) {
+  if (count < 0 || count > chainrule::largest_sample_count)
+    throw chainrule::value_error(chainrule::detail::concat(
+        "can draw 0 to 2147483647 synthetic digits, was asked for ", count));
   const auto size = static_cast<std::size_t>(count);
-  constexpr auto area = static_cast<std::size_t>(detail::digit_area);
-  labelled_images images{
-      "synthetic digits", count, detail::digit_side, detail::digit_side, 10, {}, {}};
-  images.pixels = detail::host_vector<std::uint8_t>(count * detail::digit_area);
+  constexpr auto area = static_cast<std::size_t>(synthetic::digit_area);
+  chainrule::labelled_images images{
+      "synthetic digits", count, synthetic::digit_side, synthetic::digit_side, 10, {}, {}};
+  images.pixels = chainrule::detail::host_vector<std::uint8_t>(count * synthetic::digit_area);
   images.labels.resize(size);
   for (std::size_t i = 0; i < size; ++i) {
-    images.labels[i] = detail::synthetic_label(seed, i);
-    detail::draw_synthetic_digit(
-        seed, i, images.labels[i],
-        std::span<std::uint8_t, area>(images.pixels.data() + i * area, area));
+    images.labels[i] = synthetic::label_of(seed, i);
+    synthetic::draw(seed, i, images.labels[i],
+                    std::span<std::uint8_t, area>(images.pixels.data() + i * area, area));
   }
   return images;
 }
 
-}  // namespace chainrule
-
-#endif  // CHAINRULE_DATA_SYNTHETIC_DIGITS_HPP
+#endif  // CHAINRULE_EXAMPLES_SUPPORT_SYNTHETIC_DIGITS_HPP

@@ -1,19 +1,19 @@
 /// \file
-/// `program_store`: where built kernels are kept between runs of a program.
+/// `kernel_cache`: binaries of kernels, kept on disk between runs of a program.
 ///
-///     const program_store store("opencl", fingerprint, text);
-///     if (auto binary = store.load()) ...  // else build it, and
-///     store.save(binary);
+///     const kernel_cache cache("opencl", fingerprint, text);
+///     if (auto binary = cache.load()) ...  // else build it, and
+///     cache.save(binary);
 ///
-/// The folder is the one that the environment variable CHAINRULE_CACHE_DIR names (empty or `off`:
-/// none, nothing is kept), else $XDG_CACHE_HOME/chainrule, else $HOME/.cache/chainrule. It may be
-/// deleted at any time, and processes may share it. Whatever goes wrong with it, kernels are built.
+/// The folder is $CHAINRULE_CACHE_DIR (no caching if it is empty or `off`), else
+/// $XDG_CACHE_HOME/chainrule, else $HOME/.cache/chainrule. It may be deleted at any time, and
+/// processes may share it. If it cannot be read or written, kernels are built as without it.
 ///
-/// CHAINRULE_DUMP_KERNELS=folder writes the text of what is used there, for people to read.
+/// CHAINRULE_DUMP_KERNELS=folder writes the text of each kernel that is used to that folder.
 ///
-/// See also backend/device/runtime_base.hpp, which asks it. Needs POSIX.
-#ifndef CHAINRULE_BACKEND_DEVICE_PROGRAM_STORE_HPP
-#define CHAINRULE_BACKEND_DEVICE_PROGRAM_STORE_HPP
+/// Used by backend/device/runtime_base.hpp. Needs POSIX.
+#ifndef CHAINRULE_BACKEND_DEVICE_KERNEL_CACHE_HPP
+#define CHAINRULE_BACKEND_DEVICE_KERNEL_CACHE_HPP
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -35,17 +35,17 @@
 
 namespace chainrule::device {
 
-/// The place of one program: the text of a kernel for a device, its driver and its compiler.
+/// The cache entry of one kernel: its text for a device, a driver and a compiler.
 ///
 /// An entry is a file whose name is the hash of its key. It holds the key as a whole (api,
 /// fingerprint, version of the library, text, each after its length), the binary after its length,
-/// and the hash of all that. A file that is not exactly so is no entry.
-class program_store {
+/// and the hash of all that. Any other file is ignored.
+class kernel_cache {
  public:
-  /// `fingerprint` stands for everything but the text that makes one binary unlike another; `verb`
-  /// is for the names of dumped files.
-  program_store(std::string_view api, std::string_view fingerprint, std::string_view text,
-                std::string_view verb = {})
+  /// `fingerprint` identifies everything besides the text that the binary depends on; `verb` is a
+  /// part of the name of dumped files.
+  kernel_cache(std::string_view api, std::string_view fingerprint, std::string_view text,
+               std::string_view verb = {})
       : api_(api), text_(text), verb_(verb), folder_(cache_folder()) {
     key_ = magic;
     for (const std::string_view part :
@@ -54,12 +54,12 @@ class program_store {
     hash_ = detail::hash128{}.add(key_).text();
   }
 
-  /// The file of this program; empty if nothing is kept.
+  /// The path of the entry; empty if nothing is cached.
   [[nodiscard]] std::string path() const {
     return folder_.empty() ? "" : detail::concat(folder_, api_, '-', hash_, ".program");
   }
 
-  /// The binary that was saved, if there is one and it is whole.
+  /// The saved binary, if there is one and it is intact.
   [[nodiscard]] std::optional<std::string> load() const {
     std::optional<std::string> entry = file_at(path());
     if (!entry || !entry->starts_with(key_)) return std::nullopt;
@@ -73,8 +73,8 @@ class program_store {
     return entry->substr(at, end - at);
   }
 
-  /// Keeps a binary in place of what is there; what cannot be written is let be. An empty binary is
-  /// none.
+  /// Saves a binary in place of an earlier one; does nothing if it is empty. Errors of the file
+  /// system are ignored.
   void save(std::string_view binary) const {
     if (binary.empty() || folder_.empty()) return;
     std::string entry = key_;
@@ -84,7 +84,7 @@ class program_store {
   }
 
   /// Writes the text to the folder CHAINRULE_DUMP_KERNELS, if that is set, as
-  /// <api>-<verb>-<hash>.cl (.cu for CUDA); what cannot be written is let be.
+  /// <api>-<verb>-<hash>.cl (.cu for CUDA). Errors of the file system are ignored.
   void dump() const {
     const std::string folder = folder_of(std::getenv("CHAINRULE_DUMP_KERNELS"), "");
     if (folder.empty()) return;
@@ -126,11 +126,11 @@ class program_store {
     return folder_of(std::getenv("HOME"), "/.cache/chainrule");
   }
 
-  /// The bytes of a file, if it can be read. What it holds is run, so it has to belong to who runs
-  /// it, or to root.
+  /// The bytes of a file, if it can be read and belongs to this user or to root: they are executed,
+  /// so files of others are not trusted.
   [[nodiscard]] static std::optional<std::string> file_at(const std::string& path) {
     if (path.empty()) return std::nullopt;
-    // Without O_NONBLOCK a pipe of that name would be waited for.
+    // Without O_NONBLOCK, opening a pipe of that name would block.
     const detail::file_descriptor file{
         ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW)};
     struct stat status {};
@@ -144,9 +144,9 @@ class program_store {
     return bytes;
   }
 
-  /// Makes `content` the file at `path`, in `folder`, which is made too. Who reads meanwhile sees
-  /// the old content or the new one. After a crash of the machine it may be neither: then it is
-  /// no entry.
+  /// Writes `content` to the file `path` in `folder`, creating the folder. Concurrent readers see
+  /// the old content or the new one. After a crash of the machine the file may hold neither; load()
+  /// ignores it then.
   static void replace(const std::string& folder, const std::string& path, std::string_view content,
                       readers who) {
     const mode_t of_folders = who == readers::all ? 0777 : 0700;
@@ -159,18 +159,18 @@ class program_store {
       if (detail::write_fully(temporary.file(), std::as_bytes(std::span(content))) &&
           temporary.file().close())
         static_cast<void>(temporary.rename_to(path));
-    } catch (const io_error&) {  // then it will be built again
+    } catch (const io_error&) {  // the kernel is built again next time
     }
   }
 
   std::string api_;
   std::string text_;
   std::string verb_;
-  std::string folder_;  // with its final slash; empty if nothing is kept
+  std::string folder_;  // with its final slash; empty if nothing is cached
   std::string key_;
   std::string hash_;
 };
 
 }  // namespace chainrule::device
 
-#endif  // CHAINRULE_BACKEND_DEVICE_PROGRAM_STORE_HPP
+#endif  // CHAINRULE_BACKEND_DEVICE_KERNEL_CACHE_HPP
