@@ -43,30 +43,45 @@ template <class T>
   return buffer.data();
 }
 
+/// Packs `count` columns of op(b) from (p, first) on, `length` steps of k, as Eigen's kernel reads
+/// its left factor: Eigen's kernel is column-major, c' = op(b)' op(a)', where row-major storage is
+/// a transpose already.
+template <class T, bool Transposed>
+void pack_columns_of_b(T* packed, const T* b, index_t stride, index_t first, index_t p,
+                       index_t length, index_t count) {
+  constexpr int order = Transposed ? Eigen::RowMajor : Eigen::ColMajor;
+  using traits = Eigen::internal::gebp_traits<T, T>;
+  using mapper = Eigen::internal::const_blas_data_mapper<T, index_t, order>;
+  Eigen::internal::gemm_pack_lhs<T, index_t, mapper, traits::mr, traits::LhsProgress,
+                                 typename traits::LhsPacket4Packing, order>{}(
+      packed, mapper(b, stride).getSubMapper(first, p), length, count);
+}
+/// Packs `count` rows of op(a) from (first, p) on, as Eigen's kernel reads its right factor.
+template <class T, bool Transposed>
+void pack_rows_of_a(T* packed, const T* a, index_t stride, index_t first, index_t p, index_t length,
+                    index_t count) {
+  constexpr int order = Transposed ? Eigen::RowMajor : Eigen::ColMajor;
+  using mapper = Eigen::internal::const_blas_data_mapper<T, index_t, order>;
+  Eigen::internal::gemm_pack_rhs<T, index_t, mapper, Eigen::internal::gebp_traits<T, T>::nr,
+                                 order>{}(packed, mapper(a, stride).getSubMapper(p, first), length,
+                                          count);
+}
+
 /// c += alpha op(a) op(b) for row-major matrices, on a pool's threads; a and b are given by their
 /// first element, stride and whether they are transposed. For each block of c, `begin` is called
 /// before anything is added to it and `end` when it is done, as begin(first_row, last_row,
 /// first_column, last_column); both on the thread that computes the block.
-template <class T, bool TransposedA, bool TransposedB, class Begin, class End>
+template <class T, class Begin, class End>
 void gemm_add(thread_pool& pool, index_t m, index_t n, index_t k, T alpha, const T* a,
-              index_t a_stride, const T* b, index_t b_stride, T* c, index_t c_stride,
-              const Begin& begin, const End& end) {
-  // Eigen's kernel is column-major: c' = op(b)' op(a)', where row-major storage is a transpose
-  // already. So Eigen's left factor is b, its rows are the columns of c.
+              index_t a_stride, bool a_transposed, const T* b, index_t b_stride, bool b_transposed,
+              T* c, index_t c_stride, const Begin& begin, const End& end) {
   namespace eigen = Eigen::internal;
-  constexpr int left_order = TransposedB ? Eigen::RowMajor : Eigen::ColMajor;
-  constexpr int right_order = TransposedA ? Eigen::RowMajor : Eigen::ColMajor;
   using traits = eigen::gebp_traits<T, T>;
-  using left_mapper = eigen::const_blas_data_mapper<T, index_t, left_order>;
-  using right_mapper = eigen::const_blas_data_mapper<T, index_t, right_order>;
   using result_mapper = eigen::blas_data_mapper<T, index_t, Eigen::ColMajor>;
-  eigen::gemm_pack_lhs<T, index_t, left_mapper, traits::mr, traits::LhsProgress,
-                       typename traits::LhsPacket4Packing, left_order>
-      pack_left;
-  eigen::gemm_pack_rhs<T, index_t, right_mapper, traits::nr, right_order> pack_right;
+  // The transpositions are values, so that the loops below are compiled once.
+  const auto pack_left = b_transposed ? &pack_columns_of_b<T, true> : &pack_columns_of_b<T, false>;
+  const auto pack_right = a_transposed ? &pack_rows_of_a<T, true> : &pack_rows_of_a<T, false>;
   eigen::gebp_kernel<T, T, index_t, result_mapper, traits::mr, traits::nr, false, false> multiply;
-  const left_mapper left(b, b_stride);
-  const right_mapper right(a, a_stride);
   const result_mapper result(c, c_stride);
 
   // The cut: `depth` of k at a time, as the L1 cache wants it; of that, `columns` of b, packed,
@@ -106,7 +121,7 @@ void gemm_add(thread_pool& pool, index_t m, index_t n, index_t k, T alpha, const
           const index_t first = piece * columns_per_piece;
           const index_t count =
               width - first < columns_per_piece ? width - first : columns_per_piece;
-          pack_left(packed_left + first * length, left.getSubMapper(j + first, p), length, count);
+          pack_left(packed_left + first * length, b, b_stride, j + first, p, length, count);
         });
         pool.for_each((height + rows_per_block - 1) / rows_per_block, [&](index_t block) {
           const index_t offset = block * rows_per_block;
@@ -114,7 +129,7 @@ void gemm_add(thread_pool& pool, index_t m, index_t n, index_t k, T alpha, const
           const index_t first = i + offset;
           T* const packed = packed_right + offset * depth;
           if (p == 0) begin(first, first + count, j, j + width);
-          if (j == 0) pack_right(packed, right.getSubMapper(p, first), length, count);
+          if (j == 0) pack_right(packed, a, a_stride, first, p, length, count);
           multiply(result.getSubMapper(j, first), packed_left, packed, width, length, count, alpha);
           if (p + depth >= k) end(first, first + count, j, j + width);
         });
