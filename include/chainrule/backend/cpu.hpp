@@ -138,7 +138,7 @@ class basic_cpu {
     static_assert(sizeof...(In) > 0, "chainrule: reduce needs at least one operand");
     const matrix_shape whole = contract::broadcast(const_matrix(in).shape()...);
     if (out.shape() == whole) return map(f, out, in...);  // nothing to combine
-    run_reduce(op, out, T(0),
+    run_reduce(detail::reduction_call<T>(op), out, T(0),
                detail::pointwise_call<T>(isa_, "reduce", f, whole, std::array<matrix, 0>{},
                                          const_matrix(in)...));
   }
@@ -150,7 +150,7 @@ class basic_cpu {
     if (scalars.beta == 0) return reduce(op, out, f, in...);
     const matrix_shape whole = contract::broadcast(const_matrix(in).shape()...);
     if (out.shape() == whole) return map(detail::plus_scaled<F>{scalars.beta, f}, out, out, in...);
-    run_reduce(op, out, static_cast<T>(scalars.beta),
+    run_reduce(detail::reduction_call<T>(op), out, static_cast<T>(scalars.beta),
                detail::pointwise_call<T>(isa_, "reduce", f, whole, std::array<matrix, 0>{},
                                          const_matrix(in)...));
   }
@@ -356,8 +356,8 @@ class basic_cpu {
   }
 
   /// beta out is added to the reduction; with beta = 0, out is not read.
-  template <class Op>
-  void run_reduce(const Op& op, matrix out, T beta, const detail::pointwise_call<T>& call) const {
+  [[gnu::noinline]] void run_reduce(const detail::reduction_call<T>& op, matrix out, T beta,
+                                    const detail::pointwise_call<T>& call) const {
     const matrix_shape whole = call.whole();
     contract::reduces(out.shape(), whole);
     // A single short row is reduced as it would be among others.
@@ -379,10 +379,10 @@ class basic_cpu {
   }
 
   /// One partial result per run of at most `grain` elements of a row, combined in double.
-  template <class Op>
-  void reduce_all(const Op& op, const detail::pointwise_call<T>& call, T beta, T* out) const {
+  void reduce_all(const detail::reduction_call<T>& op, const detail::pointwise_call<T>& call,
+                  T beta, T* out) const {
     const matrix_shape whole = call.whole();
-    double total = Op::template identity<T>();
+    double total = op.neutral;
     // Partial results are collected in groups that fit a buffer on the stack.
     constexpr index_t group = 256;
     std::array<T, static_cast<std::size_t>(group)> partial{};
@@ -400,7 +400,7 @@ class basic_cpu {
         }
       });
       for (index_t i = 0; i < count; ++i)
-        total = op(total, static_cast<double>(partial[static_cast<std::size_t>(i)]));
+        total = op.combine_two(total, static_cast<double>(partial[static_cast<std::size_t>(i)]));
     }
     if (beta != T(0)) total += static_cast<double>(beta) * static_cast<double>(*out);
     *out = static_cast<T>(total);

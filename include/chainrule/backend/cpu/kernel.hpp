@@ -242,6 +242,43 @@ void combine_each([[maybe_unused]] isa set, const Op& op, const T* values, index
   for (; j < count; ++j) out[j] = static_cast<T>(op(out[j], values[j]));
 }
 
+/// The operation of a reduction, type-erased: reductions are compiled once per scalar.
+template <class T>
+class reduction_call {
+ public:
+  /// `op` must outlive the call.
+  template <class Op>
+  explicit reduction_call(const Op& op)
+      : neutral(Op::template identity<T>()),
+        op_(&op),
+        values_([](const void* o, isa set, const T* values, index_t count) {
+          return detail::combine(set, *static_cast<const Op*>(o), values, count);
+        }),
+        each_([](const void* o, isa set, const T* values, index_t count, T* out) {
+          detail::combine_each(set, *static_cast<const Op*>(o), values, count, out);
+        }),
+        two_([](const void* o, double a, double b) {
+          return static_cast<double>((*static_cast<const Op*>(o))(a, b));
+        }) {}
+
+  /// The result for no values.
+  T neutral;
+
+  [[nodiscard]] T combine(isa set, const T* values, index_t count) const {
+    return values_(op_, set, values, count);
+  }
+  void combine_each(isa set, const T* values, index_t count, T* out) const {
+    each_(op_, set, values, count, out);
+  }
+  [[nodiscard]] double combine_two(double a, double b) const { return two_(op_, a, b); }
+
+ private:
+  const void* op_;
+  T (*values_)(const void*, isa, const T*, index_t);
+  void (*each_)(const void*, isa, const T*, index_t, T*);
+  double (*two_)(const void*, double, double);
+};
+
 CHAINRULE_CPU_END
 }  // namespace chainrule::detail
 

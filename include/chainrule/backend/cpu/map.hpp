@@ -336,12 +336,13 @@ void prefetch(const U* row, index_t count) {
 }
 
 /// The reduction of row i, columns [first, last).
-template <class T, class Op>
-[[nodiscard]] T reduce_row(const Op& op, const pointwise_call<T>& call, index_t i, index_t first,
-                           index_t last) {
-  T total = Op::template identity<T>();
+template <class T>
+[[nodiscard]] T reduce_row(const reduction_call<T>& op, const pointwise_call<T>& call, index_t i,
+                           index_t first, index_t last) {
+  T total = op.neutral;
   evaluate_runs(call, i, first, last, [&](const T* values, index_t, index_t count) {
-    total = static_cast<T>(op(total, combine(call.set(), op, values, count)));
+    const T value = op.combine(call.set(), values, count);
+    op.combine_each(call.set(), &value, 1, &total);
   });
   return total;
 }
@@ -354,20 +355,20 @@ void assign_scaled(T& out, T beta, T value) {
 
 /// Reduces several contiguous rows, each in order, to out[r * step], whose values times beta are
 /// added: columns are combined with columns, so that a lane holds a row.
-template <class T, class Op>
-void reduce_short_rows(isa set, const Op& op, const T* values, index_t rows, index_t cols, T beta,
-                       T* out, index_t step) {
+template <class T>
+void reduce_short_rows(isa set, const reduction_call<T>& op, const T* values, index_t rows,
+                       index_t cols, T beta, T* out, index_t step) {
   constexpr index_t lanes = 64 / static_cast<index_t>(sizeof(T));
   alignas(64) std::array<T, static_cast<std::size_t>(run_length)> total;
   alignas(64) std::array<T, static_cast<std::size_t>(run_length)> column;
   const index_t padded = (rows + lanes - 1) / lanes * lanes;
   for (index_t r = 0; r < padded; ++r) {
-    total[static_cast<std::size_t>(r)] = Op::template identity<T>();
+    total[static_cast<std::size_t>(r)] = op.neutral;
     column[static_cast<std::size_t>(r)] = T(0);
   }
   for (index_t j = 0; j < cols; ++j) {
     for (index_t r = 0; r < rows; ++r) column[static_cast<std::size_t>(r)] = values[r * cols + j];
-    combine_each(set, op, column.data(), padded, total.data());
+    op.combine_each(set, column.data(), padded, total.data());
   }
   for (index_t r = 0; r < rows; ++r)
     assign_scaled(out[r * step], beta, total[static_cast<std::size_t>(r)]);
@@ -375,9 +376,9 @@ void reduce_short_rows(isa set, const Op& op, const T* values, index_t rows, ind
 
 /// The reductions of rows [first, last), whole, to out[i * step], whose values times beta are
 /// added.
-template <class T, class Op>
-void reduce_rows(const Op& op, const pointwise_call<T>& call, index_t first, index_t last, T beta,
-                 T* out, index_t step) {
+template <class T>
+void reduce_rows(const reduction_call<T>& op, const pointwise_call<T>& call, index_t first,
+                 index_t last, T beta, T* out, index_t step) {
   const index_t cols = call.whole().cols;
   if (cols == 0 || cols >= short_row) {
     for (index_t i = first; i < last; ++i)
@@ -397,17 +398,16 @@ void reduce_rows(const Op& op, const pointwise_call<T>& call, index_t first, ind
     }
     const T* v = values.data();
     for (index_t r = i; r < end; ++r, v += cols)
-      assign_scaled(out[r * step], beta, combine(call.set(), op, v, cols));
+      assign_scaled(out[r * step], beta, op.combine(call.set(), v, cols));
   }
 }
 
 /// The reduction of all rows, columns [first, last), into out[j], which begins at beta out[j]: 0
 /// (not read) unless the operation is a sum.
-template <class T, class Op>
-void reduce_columns(const Op& op, const pointwise_call<T>& call, index_t first, index_t last,
-                    T beta, T* out) {
-  for (index_t j = first; j < last; ++j)
-    out[j] = beta == T(0) ? Op::template identity<T>() : beta * out[j];
+template <class T>
+void reduce_columns(const reduction_call<T>& op, const pointwise_call<T>& call, index_t first,
+                    index_t last, T beta, T* out) {
+  for (index_t j = first; j < last; ++j) out[j] = beta == T(0) ? op.neutral : beta * out[j];
   const auto [rows, cols] = call.whole();
   if (cols < short_row && first == 0 && last == cols && last > 0) {
     alignas(64) std::array<T, run_length> values;
@@ -416,13 +416,13 @@ void reduce_columns(const Op& op, const pointwise_call<T>& call, index_t first, 
       const index_t end = i + most < rows ? i + most : rows;
       call.run_rows_into(values.data(), i, end);
       const T* v = values.data();
-      for (index_t r = i; r < end; ++r, v += cols) combine_each(call.set(), op, v, cols, out);
+      for (index_t r = i; r < end; ++r, v += cols) op.combine_each(call.set(), v, cols, out);
     }
     return;
   }
   for (index_t i = 0; i < call.whole().rows; ++i)
     evaluate_runs(call, i, first, last, [&](const T* values, index_t j, index_t count) {
-      combine_each(call.set(), op, values, count, out + j);
+      op.combine_each(call.set(), values, count, out + j);
     });
 }
 

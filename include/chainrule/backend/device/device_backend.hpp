@@ -315,6 +315,11 @@ class device_backend {
   [[nodiscard]] auto capture(Work&& work) const {
     return device::captured_graph<Runtime>(runtime_, std::forward<Work>(work));
   }
+  template <class Work>
+  requires device::captures<Runtime>
+  [[nodiscard, deprecated("write capture")]] auto record(Work&& work) const {
+    return capture(std::forward<Work>(work));
+  }
   /// Queues the captured work.
   template <std::same_as<Runtime> R>
   void replay(const device::captured_graph<R>& step) const {
