@@ -75,17 +75,6 @@ struct scaled final : gradient_callback<B> {
   }
 };
 
-/// A loss that does not say that samples are independent.
-struct joint {
-  static constexpr const char* name = "joint";
-  void operator()(const basic_cpu<double>& be, const_matrix<basic_cpu<double>> y,
-                  const_matrix<basic_cpu<double>> t, const_matrix<basic_cpu<double>> scale,
-                  matrix<basic_cpu<double>> losses, matrix<basic_cpu<double>> gradient,
-                  loss_scratch<basic_cpu<double>>& scratch) const {
-    softmax_cross_entropy{}(be, y, t, scale, losses, gradient, scratch);
-  }
-};
-
 }  // namespace
 
 TEMPLATE_LIST_TEST_CASE("callbacks are called in a fixed order, by every fit", "[train][callback]",
@@ -176,47 +165,6 @@ TEMPLATE_LIST_TEST_CASE("a callback sees the gradient of the whole batch, howeve
   }
   CHECK(complaint<value_error>([&] { trained(-1, nullptr); }) ==
         "a batch cannot be cut into -1 micro-batches: their number is at least 0");
-}
-
-TEST_CASE("the gradients of micro-batches are added in pairs", "[train]") {
-  using B = basic_cpu<float>;
-  const B be{1};
-  network net{be, dense{1, 1}};
-  // In this tree, and in no other order, the large numbers vanish before the small one is added.
-  const auto sum = [&](const std::vector<float>& g) {
-    micro_batches<B> parts(net);
-    const auto count = static_cast<index_t>(g.size());
-    parts.prepare(net, count, count);
-    for (index_t i = 0; i < count; ++i)
-      be.map(fn::fill{g[static_cast<std::size_t>(i)]}, parts.gradients(i).all());
-    parts.add_gradients(be, count, 0, parts.total().all().cols());
-    return parts.total().all()(0, 0);
-  };
-  const float large = 1e30F;
-  CHECK(sum({1}) == 1);
-  CHECK(sum({1, 2}) == 3);
-  CHECK(sum({1, 2, 3}) == 6);
-  CHECK(sum({large, -large, 1, 2}) == 3);
-  CHECK(sum({1, 2, large, -large, 5}) == 8);
-  CHECK(sum({large, -large, 1, 2, 3, 4, large, -large}) == 10);
-  CHECK(sum({1, 2, 3, 4, large, -large, 5, 6, 7}) == 28);
-  CHECK(sum({1, large, -large, 1}) == 0);  // (1 + large) + (-large + 1)
-  std::vector<float> many;
-  for (int i = 1; i <= 37; ++i) many.push_back(static_cast<float>(i));
-  CHECK(sum(many) == 37 * 38 / 2);
-}
-
-TEST_CASE("only what may be cut is cut into micro-batches", "[train]") {
-  using B = basic_cpu<double>;
-  const B be{1};
-  const samples<double> s(8);
-  const auto data = s.data(be);
-  network net{be, dense{4, 3}};
-  trainer t{net, joint{}, sgd{0.1}};
-  CHECK(complaint<value_error>([&] { t.fit(data, {.micro_batches = 2}); }) ==
-        "a batch cannot be cut into 2 micro-batches: the loss does not say that samples are "
-        "independent");
-  CHECK(t.steps() == 0);
 }
 
 TEMPLATE_LIST_TEST_CASE("samples without labels are classified, with probabilities", "[train]",

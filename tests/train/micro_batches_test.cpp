@@ -7,9 +7,11 @@
 #include "chainrule/losses/pointwise.hpp"
 #include "chainrule/network/network.hpp"
 #include "support/catch.hpp"
+#include "support/complaint.hpp"
 #include "train/two_epochs.hpp"
 
 using namespace batches;
+using support::complaint;
 using real = basic_cpu<double>;
 
 namespace {
@@ -93,6 +95,47 @@ TEST_CASE("the parts of a batch are all of it, and fit the part they are made fo
       CHECK(next == rows);
     }
   }
+}
+
+TEST_CASE("the gradients of micro-batches are added in pairs", "[train]") {
+  using B = basic_cpu<float>;
+  const B be{1};
+  network net{be, dense{1, 1}};
+  // In this tree, and in no other order, the large numbers vanish before the small one is added.
+  const auto sum = [&](const std::vector<float>& g) {
+    micro_batches<B> parts(net);
+    const auto count = static_cast<index_t>(g.size());
+    parts.prepare(net, count, count);
+    for (index_t i = 0; i < count; ++i)
+      be.map(fn::fill{g[static_cast<std::size_t>(i)]}, parts.gradients(i).all());
+    parts.add_gradients(be, count, 0, parts.total().all().cols());
+    return parts.total().all()(0, 0);
+  };
+  const float large = 1e30F;
+  CHECK(sum({1}) == 1);
+  CHECK(sum({1, 2}) == 3);
+  CHECK(sum({1, 2, 3}) == 6);
+  CHECK(sum({large, -large, 1, 2}) == 3);
+  CHECK(sum({1, 2, large, -large, 5}) == 8);
+  CHECK(sum({large, -large, 1, 2, 3, 4, large, -large}) == 10);
+  CHECK(sum({1, 2, 3, 4, large, -large, 5, 6, 7}) == 28);
+  CHECK(sum({1, large, -large, 1}) == 0);  // (1 + large) + (-large + 1)
+  std::vector<float> many;
+  for (int i = 1; i <= 37; ++i) many.push_back(static_cast<float>(i));
+  CHECK(sum(many) == 37 * 38 / 2);
+}
+
+TEST_CASE("only what may be cut is cut into micro-batches", "[train]") {
+  const labelled_images images = synthetic_digits(8, 3);
+  const real be{1};
+  const dataset<real> data(be, images);
+  network net{be, dense{784, 10}};
+  std::set<index_t> rows;
+  trainer t{net, silent_loss{rows}, sgd{0.1}};
+  CHECK(complaint<value_error>([&] { t.fit(data, {.micro_batches = 2}); }) ==
+        "a batch cannot be cut into 2 micro-batches: the loss does not say that samples are "
+        "independent");
+  CHECK(t.steps() == 0);
 }
 
 TEST_CASE("a batch in parts trains as a whole one does, dropout included") {
