@@ -1,12 +1,16 @@
 // Parameters that tapes and networks share with an optimizer: gradients are added in place to its
 // arena, updates change the variables, and one file format holds both.
+#include <cmath>
+
 #include "autodiff/differences.hpp"
 #include "chainrule/io/weights.hpp"
 #include "chainrule/layers/dense.hpp"
+#include "chainrule/layers/tags.hpp"
 #include "chainrule/losses/pointwise.hpp"
 #include "chainrule/network/network.hpp"
 #include "chainrule/optim/optimizer.hpp"
 #include "support/catch.hpp"
+#include "support/complaint.hpp"
 #include "support/scratch.hpp"
 
 using namespace differences;
@@ -153,7 +157,29 @@ TEST_CASE("a set of parameters is initialized, saved and loaded like a network",
   CHECK_THROWS_AS(load_weights(other, folder / "set.safetensors"), format_error);
 }
 
+TEST_CASE("frozen parameters are constants on a tape", "[autodiff][parameters]") {
+  using B = support::tested<double>;
+  const B be;
+  network net{be, frozen{dense{2, 3}}, dense{3, 1}};
+  net.initialize(1);
+  arena<B> gradients = net.make_gradients();
+  tape<B> t{be};
+  const auto p = variables(t, net, gradients);
+  backward(sum(sqr(matmul(p[0], p[2]))));
+  const auto at = [&](std::size_t i) {
+    const auto host = to_host(be, std::as_const(gradients)[net.parameter_list()[i].place]);
+    double total = 0;
+    for (const double g : host) total += std::fabs(g);
+    return total;
+  };
+  CHECK(at(0) == 0);
+  CHECK(at(2) > 0);
+}
+
 TEST_CASE("misuse of parameters is a sentence", "[autodiff][parameters]") {
+  CHECK(support::complaint<shape_error>([] {
+          const parameter_set<support::tested<double>> p(support::tested<double>{}, {{"b", {}}});
+        }) == "the network declares 'b' without extents; give it at least one, such as {1}");
   const cpu be;
   parameter_set set{be, specs};
   tape<cpu> t(be);

@@ -147,6 +147,16 @@ TEMPLATE_LIST_TEST_CASE("an embedding learns, and its padding stays zeros", "[em
         "network(input=3, embedding(vocabulary=4, features=5), flatten, dense(outputs=3))");
 }
 
+TEST_CASE("a batch without samples has no outputs", "[embedding]") {
+  using B = support::tested<float>;
+  const B be;
+  const network net{be, input{2}, embedding{4, 3}, flatten{}, dense{1}};
+  const auto none = be.template allocate<std::int32_t>(2);
+  pass<B> p = net.make_pass(4);
+  CHECK(net.forward(typename B::template view<const std::int32_t>(none.data(), 0, 2), p).rows() ==
+        0);
+}
+
 TEST_CASE("indices that have no row", "[embedding]") {
   const basic_cpu<double> be;
   const network<basic_cpu<double>> net{be, {input{3}, embedding{4, 2}}};

@@ -106,11 +106,11 @@ TEST_CASE("a layer that is not the library's needs a factory", "[network][model]
   CHECK(complaint<value_error>([&] { (void)net.to(there{}); }) ==
         "a layer cannot be built from its description conv3x3(outputs=3): the library has no such "
         "layer; add a factory to layer_factories");
-  layer_factories<there>["conv3x3"] = [](const description& d) {
+  layer_factories<there>()["conv3x3"] = [](const description& d) {
     return any_layer<there>(user::conv3x3(detail::extent_of(d, "outputs")));
   };
   CHECK(distance(answers(net.to(there{})), answers(net)) <= 200 * epsilon<there>);
-  layer_factories<there>.clear();
+  layer_factories<there>().clear();
 
   const network<host> own{host{}, {input{3}, dense{2, [](const auto& x) { return x * x; }}}};
   CHECK(complaint<value_error>([&] { (void)own.to(there{}); }) ==
@@ -197,7 +197,13 @@ TEST_CASE("descriptions in files are not trusted", "[network][model][io]") {
   CHECK(!refusal(net(R"({"kind":"dense","extents":{"outputs":"9223372036854775807"}})")).empty());
   CHECK(!refusal(net(R"({"kind":"dense","extents":{"outputs":"9223372036854775808"}})")).empty());
   CHECK(refusal(net(R"({"kind":"repeat","extents":{"times":"1000000000"},"layers":[)" + dense_1 +
-                    "]}")) == "the metadata 'model' describes no network of 1 to 100000 layers");
+                    "]}")) == "the metadata 'model' describes no network of 1 to 10000 layers");
+  // A layer that is not built cannot hide how many there are.
+  CHECK(refusal(net(R"({"kind":"repeat","extents":{"times":"1000000000"},"layers":[)" + dense_1 +
+                    R"(]},{"kind":"flatten","layers":[{"kind":"repeat","extents":{"times":"nan"}},)"
+                    R"({"kind":"repeat","extents":{"times":"-1e9"},"layers":[)" +
+                    dense_1 + "]}]}")) ==
+        "the metadata 'model' describes no network of 1 to 10000 layers");
   // Sums of extents do not overflow.
   std::string wide = R"({"kind":"flatten"})";
   for (int i = 0; i < 40; ++i) wide += R"(,{"kind":"flatten"})";

@@ -176,7 +176,7 @@ std::vector<double> force(tape<B>& t, const std::vector<double>& w, const point&
   return {-g[0], -g[1], -c.gradient().item()};
 }
 
-double accuracy(const std::vector<double>& w) {
+double fraction_right(const std::vector<double>& w) {
   int right = 0;
   for (const point& p : points)
     right += (w[0] * p.x + w[1] * p.y + w[2] > 0) == (p.label > 0) ? 1 : 0;
@@ -199,7 +199,7 @@ TEMPLATE_LIST_TEST_CASE("K16, K17, K18: a support vector machine by forces", "[s
   tape<TestType> t;
   {
     row k16("K16");
-    k16.exact(accuracy({1, -2, -1}), 4 / 6.0);
+    k16.exact(fraction_right({1, -2, -1}), 4 / 6.0);
     const auto w = pulled(t, 1, 400);
     k16.digits({w[0], w[1]}, {.63972, -.12841}, 1e-5);
     k16.rounded(w[2], -.89);
@@ -217,12 +217,12 @@ TEMPLATE_LIST_TEST_CASE("K16, K17, K18: a support vector machine by forces", "[s
         for (std::size_t k = 0; k < 3; ++k) sum[k] += f[k];
       }
       k17.rounded(sum, {0, 0, 0});
-      k17.exact(accuracy(best), 5 / 6.0);
+      k17.exact(fraction_right(best), 5 / 6.0);
     }
   }
 
   row k18("K18");
-  k18.exact(accuracy(pulled(t, .01, 400)), 1);
+  k18.exact(fraction_right(pulled(t, .01, 400)), 1);
   k18.note("the text's table, .33 to 1, is not what its listing does");
 }
 

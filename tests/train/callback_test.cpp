@@ -132,6 +132,20 @@ TEMPLATE_LIST_TEST_CASE("a callback reads and changes gradients before the updat
   CHECK(trained(1, {&quarter, &quarter}) == trained(0.0625, {}));
 }
 
+TEST_CASE("a callback for the gradients of another backend is refused", "[train][callback]") {
+  using B = support::tested<float>;
+  const B be;
+  const samples<float> s(4);
+  const auto data = s.data(be);
+  network net{be, dense{4, 3}};
+  trainer t{net, softmax_cross_entropy{}, sgd{0.1}};
+  diary<support::tested<double>> other;
+  CHECK(complaint<value_error>([&] { t.fit(data, {.callbacks = {&other}}); }) ==
+        "callback 0 of the training is a gradient_callback of another backend; make it one of the "
+        "network's");
+  CHECK(t.steps() == 0);
+}
+
 TEMPLATE_LIST_TEST_CASE("a callback sees the gradient of the whole batch, however it is cut",
                         "[train][callback]", backends) {
   using B = TestType;

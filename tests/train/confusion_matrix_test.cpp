@@ -75,7 +75,7 @@ TEST_CASE("labels that do not fit are refused") {
     return std::string();
   };
   using ints = std::vector<int>;
-  CHECK(message(ints{0, 1}, {0}) == "1 predictions cannot be held against 2 labels");
+  CHECK(message(ints{0, 1}, {0}) == "1 predictions do not fit 2 labels");
   CHECK(message(ints{0, 3}, {0, 0}) == "the label of sample 1 is 3, expected 0 to 2");
   CHECK(message(ints{-1}, {0}) == "the label of sample 0 is -1, expected 0 to 2");
   CHECK(message(std::vector<std::size_t>{(std::size_t{1} << 32U) + 1}, {0}) ==

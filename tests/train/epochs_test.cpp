@@ -170,6 +170,25 @@ TEST_CASE("an order that is given is taken, if it is one") {
   CHECK(refusal({-1, 2, 1}) == "the order of an epoch names sample -1, expected 0 to 2");
 }
 
+TEST_CASE("an epoch of a given order that was stopped is not continued by the seed's order") {
+  struct after_first final : callback {
+    void on_batch_end(const batch_record&) override { seen = true; }
+    [[nodiscard]] std::string_view should_stop() const override { return seen ? "enough" : ""; }
+    bool seen = false;
+  } stop;
+  given_order order({{2, 0, 1, 3}});
+  const numbered all(4);
+  const auto data = all.data();
+  auto net = line();
+  std::vector<seen_batch> seen;
+  trainer t{net, recording_loss{&seen}, sgd{0}};
+  t.fit(data, {.epochs = 1, .batch = 2, .callbacks = {&stop}, .order = &order});
+  CHECK(t.place() == epoch_place{});
+  seen.clear();
+  t.fit(data, {.epochs = 1, .batch = 2});
+  check_each_exactly_once(orders(seen, 4)[0], 4);
+}
+
 TEST_CASE("two steps by hand") {
   // y = w x + b from w = 1, b = 0, cost (y - t)²/2, rate 0.01: x = 11, 1, 21 and t = 1, 0, 2.
   given_order order({{1, 0, 2}});

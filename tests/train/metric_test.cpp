@@ -81,6 +81,9 @@ TEMPLATE_LIST_TEST_CASE("accuracy knows class numbers, one-hot targets and a sin
   CHECK(values_of(be, accuracy{}, softmax_cross_entropy{}, 3, y, 3,
                   {0, 1, 0, /**/ 1, 0, 0, /**/ 0, 0, 1, /**/ 0.2, 0.3, 0.5}) ==
         std::vector<double>{1, 1, 0, 0});
+  // A target with NaN has no answer, not even that of an output with NaN.
+  CHECK(values_of(be, accuracy{}, softmax_cross_entropy{}, 2, {not_a_number, 1}, 2,
+                  {not_a_number, 0}) == std::vector<double>{0});
   // One output: a logit of the sigmoid's loss, a probability of another, a side of a hinge.
   const std::vector<double> one{0.4, -0.4, 0.6, not_a_number, 0.4};
   CHECK(values_of(be, accuracy{}, sigmoid_cross_entropy{}, 1, one, 1, {1, 0, 0, 1, 0}) ==

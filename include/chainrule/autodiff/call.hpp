@@ -66,6 +66,10 @@ template <backend B>
   graph<B>& g = x.graph();
   if (total != nullptr) net.require_gradients(*total);
   phase training = p;
+  if (!p.training && net.declared().draws())
+    throw value_error(
+        "call: a layer of the network draws random numbers; give the call its phase, such as "
+        "phase::train(seed, step)");
   training.training = true;
   network_call<B> state{&net, net.make_pass(std::max<index_t>(x.rows(), 1), true), total};
   const const_matrix<B> y = net.forward(x.view(), state.memory, training);
@@ -92,7 +96,8 @@ namespace math {
 /// net(x), n x outputs. A backward pass adds the gradients of the parameters to `gradients`, which
 /// is net.make_gradients() and not set to 0 here, and gives x its own. `net` and `gradients` must
 /// outlive the graph, and the parameters stay as they are until then. Layers such as dropout act as
-/// in training, with the phase's random numbers. Throws shape_error.
+/// in training, with the phase's random numbers. Throws shape_error, and value_error for a network
+/// that draws random numbers without a phase: each call would draw the same.
 template <backend B>
 [[nodiscard]] variable<B> call(const network<B>& net, const variable<B>& x, arena<B>& gradients,
                                const phase& p = phase{}) {

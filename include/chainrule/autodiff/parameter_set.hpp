@@ -77,11 +77,11 @@ class parameter_set {
   arena<B> states_;
 };
 
-/// One variable for each parameter of a parameter_set or a network, in the order of
-/// parameter_list(), in the model's memory: updates of the parameters change the variables, so what
-/// was computed from them must no longer be used then. Backward passes add to `gradients`, an arena
-/// of the model, which is not set to 0 here. Model and gradients must outlive the variables. Throws
-/// shape_error if the gradients are of another model.
+/// One variable for each parameter of a parameter_set or a network (a constant for a frozen one),
+/// in the order of parameter_list(), in the model's memory: updates of the parameters change the
+/// variables, so what was computed from them must no longer be used then. Backward passes add to
+/// `gradients`, an arena of the model, which is not set to 0 here. Model and gradients must outlive
+/// the variables. Throws shape_error if the gradients are of another model.
 template <backend B, class Model>
 [[nodiscard]] std::vector<variable<B>> variables(tape<B>& t, const Model& model,
                                                  arena<B>& gradients) {
@@ -92,7 +92,8 @@ template <backend B, class Model>
                                      "; use make_gradients() of this model"));
   std::vector<variable<B>> list;
   for (const parameter& p : model.parameter_list())
-    list.push_back(t.borrow(model.parameters()[p.place], gradients[p.place]));
+    list.push_back(p.tags.frozen ? t.borrow_constant(model.parameters()[p.place])
+                                 : t.borrow(model.parameters()[p.place], gradients[p.place]));
   return list;
 }
 

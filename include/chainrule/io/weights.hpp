@@ -70,13 +70,15 @@ struct named_arena {
 template <class Prefix, class Arena, class List>
 named_arena(Prefix, Arena*, const List*) -> named_arena<Arena, List>;
 
-inline constexpr index_t max_layers = 100000;
+inline constexpr index_t max_layers = 10000;
 /// The layers of a description, repeated ones counted each; in double, which does not overflow.
 [[nodiscard]] inline double layer_count(const description& d) {
   double count = 1;
   for (const description& l : d.layers) count += layer_count(l);
   for (const auto& [name, value] : d.extents)
-    if (d.kind == "repeat" && name == "times") count *= std::strtod(value.c_str(), nullptr);
+    if (const double times = std::strtod(value.c_str(), nullptr);
+        d.kind == "repeat" && name == "times" && times > 1)  // neither NaN nor negative
+      count *= times;
   return count;
 }
 

@@ -62,7 +62,8 @@ class embedding {
   /// The indices of all samples as one row.
   template <backend B>
   static const_indices<B> rows(const pass<B>& p) {
-    return with_columns(p.indices(), p.indices().size());
+    const const_indices<B> all = p.indices();
+    return all.empty() ? const_indices<B>(all.data(), 1, 0) : with_columns(all, all.size());
   }
 
   index_t vocabulary_;

@@ -99,6 +99,7 @@ class plan {
   /// Numbers that are saved, moved and resumed with the network but not trained, such as running
   /// statistics. They are those of a whole batch: see needs_whole_batch.
   state_id state(std::string_view name, const shape& extents, double initial) {
+    require_extents(name, extents);
     const index_t cols = extents.last();
     std::string full = scoped(name);
     if (find(parameters_, full) >= 0 || find(states_, full) >= 0) refuse_twice(full);
@@ -142,6 +143,7 @@ class plan {
   /// A stream of random numbers that is this layer's alone.
   [[nodiscard]] stream_id stream() {
     // The first stream of a layer has the layer's number, further ones are counted from above.
+    draws_ = true;
     return {std::exchange(scope_.has_stream, true) ? --further_streams_ : scope_.number};
   }
   /// The outputs for one sample depend on the other samples of the batch, or on their number: a
@@ -278,6 +280,8 @@ class plan {
   }
   /// What the indices of the network's input are below; 0 if its input is scalars.
   [[nodiscard]] index_t index_count() const { return index_count_; }
+  /// Whether a layer draws random numbers in training.
+  [[nodiscard]] bool draws() const { return draws_; }
   [[nodiscard]] bool is_cut_by_samples() const { return !needs_whole_batch_; }
   /// The declarations of parameters to be trained so far, shared ones counted again.
   [[nodiscard]] index_t parameter_uses() const { return uses_; }
@@ -310,12 +314,18 @@ class plan {
                                        indices ? "scalars" : "indices",
                                        "; a network has one input, of one kind"));
   }
+  void require_extents(std::string_view name, const shape& extents) const {
+    if (!extents.is_known())
+      throw shape_error(detail::concat(scope_.layer, " declares '", name,
+                                       "' without extents; give it at least one, such as {1}"));
+  }
   [[noreturn]] void refuse_twice(const std::string& name) const {
     throw value_error(detail::concat(scope_.layer, " declares ", name, " twice"));
   }
 
   parameter_id add(std::string_view name, const shape& extents, initializer initial, index_t inputs,
                    index_t outputs, bool decay) {
+    require_extents(name, extents);
     std::string full = scoped(name);
     slot_tags tags = scope_.tags;
     tags.decay = decay;
@@ -376,6 +386,7 @@ class plan {
   index_t layers_ = 0;  // bound so far, blocks included
   index_t further_streams_ = index_t{1} << 15;
   bool needs_whole_batch_ = false;
+  bool draws_ = false;
 };
 
 namespace detail {

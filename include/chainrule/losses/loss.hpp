@@ -17,7 +17,8 @@
 ///
 /// A loss whose value for a sample depends on that sample only has a member function
 /// `static constexpr bool samples_are_independent() { return true; }`: batches may then be cut into
-/// micro-batches. A loss of logits names its link, which predict_proba applies:
+/// micro-batches, for which several threads call the loss at the same time. A loss of logits names
+/// its link, which predict_proba applies:
 ///
 ///     static constexpr output_link link = output_link::softmax;
 ///
@@ -86,7 +87,7 @@ void reject_unknown_classes(const B& be, const_matrix<B> labels, const_matrix<B>
          columns.block(0, columns.cols() - 1, 1, 1));
 }
 
-/// Anything that can be called as the header says.
+/// A function object with the call operator described above and a static `name`.
 template <class L, class B>
 concept loss = requires(const L& l, const B& be, const_matrix<B> in, matrix<B> out,
                         loss_scratch<B>& scratch) {

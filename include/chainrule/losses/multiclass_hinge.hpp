@@ -32,7 +32,7 @@ struct class_violation {
   }
 };
 /// scale × (1 per violating column, minus their count at the own column).
-struct class_hinge_slope {
+struct class_hinge_gradient {
   double margin;
   constexpr auto operator()(const auto& y, const auto& own, const auto& violations,
                             const auto& label, const auto& column, const auto& scale) const {
@@ -62,7 +62,7 @@ struct multiclass_hinge {
     reject_unknown_classes(be, t, columns, losses);
     if (gradient.empty()) return;
     be.reduce(reduction::sum{}, violations, terms::class_violation{margin}, y, own, t, columns);
-    be.map(terms::class_hinge_slope{margin}, gradient, y, own, violations, t, columns, scale);
+    be.map(terms::class_hinge_gradient{margin}, gradient, y, own, violations, t, columns, scale);
   }
 };
 

@@ -64,7 +64,7 @@ struct softmax_cross_entropy {
   }
 
  private:
-  /// The same in terms of the verbs that every backend has.
+  /// Computes losses and gradient by map and reduce.
   template <backend B>
   static void with_verbs(const B& be, target_kind kind, const_matrix<B> y, const_matrix<B> t,
                          const_matrix<B> scale, matrix<B> losses, matrix<B> gradient,

@@ -1,5 +1,5 @@
 /// \file
-/// `confusion_matrix`: how often which class was taken for which.
+/// `confusion_matrix`: counts of each pair of true and predicted class.
 ///
 ///     confusion_matrix confusion(labels, t.classify(test), 10);
 ///     std::fputs(to_string(confusion).c_str(), stdout);
@@ -21,17 +21,17 @@ namespace chainrule {
 
 class confusion_matrix {
  public:
-  /// Counts predictions against labels. A prediction outside 0, ..., classes - 1 (a network that
-  /// gave NaN) is nobody's: it lowers recall and accuracy. Throws shape_error if the counts differ,
-  /// value_error for a label outside the classes, or if there are none.
+  /// Counts predictions against labels. A prediction outside 0, ..., classes - 1 (of an
+  /// output with NaN) counts as no class: it lowers recall and accuracy. Throws shape_error if the
+  /// counts differ, value_error for a label outside the classes, or if there are none.
   template <class Labels>
   confusion_matrix(const Labels& labels, const std::vector<int>& predictions, int classes)
       : classes_(classes) {
     if (classes < 1)
       throw value_error(detail::concat("a confusion matrix needs at least 1 class, got ", classes));
     if (labels.size() != predictions.size())
-      throw shape_error(detail::concat(predictions.size(), " predictions cannot be held against ",
-                                       labels.size(), " labels"));
+      throw shape_error(
+          detail::concat(predictions.size(), " predictions do not fit ", labels.size(), " labels"));
     counts_ = detail::host_vector<index_t>(
         detail::elements_of(classes, static_cast<index_t>(classes) + 1));
     for (std::size_t i = 0; i < predictions.size(); ++i) {
@@ -42,7 +42,7 @@ class confusion_matrix {
   }
 
   [[nodiscard]] int classes() const { return classes_; }
-  /// How often `label` was taken for `prediction`; prediction = classes(): for nothing.
+  /// How often `prediction` was made for `label`; prediction = classes(): no class.
   [[nodiscard]] index_t count(int label, int prediction) const {
     return counts_[place(label, prediction)];
   }
@@ -82,7 +82,7 @@ class confusion_matrix {
 };
 
 /// A table: a row per label with its recall, a column per prediction with its precision; "-" where
-/// there was nothing to count. What was taken for nothing is not shown.
+/// there is nothing to count. Predictions of no class are not shown.
 [[nodiscard]] inline std::string to_string(const confusion_matrix& m) {
   index_t largest = 0;
   for (int l = 0; l < m.classes(); ++l)

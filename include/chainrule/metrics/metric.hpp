@@ -14,9 +14,10 @@
 ///       }
 ///     };
 ///
-/// A metric that is no mean has `static constexpr index_t columns`: out is then n × columns, and
-/// `static double result(std::span<const double> means)` makes the value of the columns' means. A
-/// name may also be a member function. Every loss is a metric.
+/// Metrics of micro-batches are computed by several threads at the same time. A metric that is a
+/// function of several means (R², F1) has `static constexpr index_t columns`: out is then n ×
+/// columns, and `static double result(std::span<const double> means)` makes the value of the
+/// columns' means. A name may also be a member function. Every loss is a metric.
 #ifndef CHAINRULE_METRICS_METRIC_HPP
 #define CHAINRULE_METRICS_METRIC_HPP
 
@@ -42,10 +43,10 @@ struct metric_input {
 };
 
 namespace detail {
-/// 1 where two numbers are equal, else 0.
+/// 1 where two finite numbers are equal, else 0.
 struct equals {
   constexpr auto operator()(const auto& a, const auto& b) const {
-    return math::where(a == b, 1, 0);
+    return math::where((a == b) & (a - a == 0), 1, 0);
   }
 };
 /// 1 where output and target lie on the same side of their thresholds, else 0; 0 for NaN.
@@ -53,8 +54,9 @@ struct same_side {
   double threshold;
   double target_threshold;
   constexpr auto operator()(const auto& y, const auto& t) const {
-    return math::where(t > target_threshold, math::where(y > threshold, 1, 0),
-                       math::where(y <= threshold, 1, 0));
+    return math::where(
+        ((t > target_threshold) & (y > threshold)) | ((t <= target_threshold) & (y <= threshold)),
+        1, 0);
   }
 };
 }  // namespace detail

@@ -10,7 +10,8 @@
 /// A model holds descriptions (layers/description.hpp), from which the library's layers are built
 /// again for any backend. A layer of your own needs a factory for each backend:
 ///
-///     layer_factories<cpu>["scale"] = [](const description&) { return any_layer<cpu>(scale{}); };
+///     layer_factories<cpu>()["scale"] = [](const description&) { return any_layer<cpu>(scale{});
+///     };
 ///
 /// This header compiles every layer with every activation for each backend that it is used with:
 /// include it where models are used, and only there.
@@ -39,7 +40,10 @@ namespace chainrule {
 /// How layers that are not the library's are built, by their kind; see describe(). Change it before
 /// other threads build layers.
 template <backend B>
-inline std::map<std::string, any_layer<B> (*)(const description&), std::less<>> layer_factories;
+[[nodiscard]] auto& layer_factories() {
+  static std::map<std::string, any_layer<B> (*)(const description&), std::less<>> factories;
+  return factories;
+}
 
 namespace detail {
 
@@ -155,7 +159,7 @@ template <backend B>
 /// The layer that was described. Throws value_error if it cannot be built.
 template <backend B>
 [[nodiscard]] any_layer<B> layer_of(const description& d) {
-  if (const auto found = layer_factories<B>.find(d.kind); found != layer_factories<B>.end())
+  if (const auto found = layer_factories<B>().find(d.kind); found != layer_factories<B>().end())
     return found->second(d);
   if (d.kind == dense<>::name)
     return with_activation_of<B>(d, [&]<class F>(const F& f) -> any_layer<B> {

@@ -36,6 +36,8 @@ struct reshape_op {
   }
   template <backend B>
   void forward(const B& be, matrix<B> y, const_matrix<B> x) const {
+    if (!y.contiguous())
+      throw shape_error("reshape: the result must have rows without gaps; use a matrix of its own");
     be.copy(matrix<B>(y.data(), x.rows(), x.cols()), x);
   }
   void vjp(auto& step) const { step.give(0, reshape_op{step.shape_of(0)}, step.dy()); }

@@ -74,7 +74,9 @@ class matrix_step {
   [[nodiscard]] const_matrix<B> input(std::size_t i) const { return inputs_[i]; }
   [[nodiscard]] bool wants(std::size_t i) const { return !targets_[i].to.empty(); }
   /// The shape of input i, which is that of its gradient.
-  [[nodiscard]] matrix_shape shape_of(std::size_t i) const { return targets_[i].to.shape(); }
+  [[nodiscard]] matrix_shape shape_of(std::size_t i) const {
+    return wants(i) ? targets_[i].to.shape() : inputs_[i].shape();
+  }
 
   template <class F, class... V>
   void give(std::size_t i, const F& f, const V&... operands) {

@@ -90,8 +90,6 @@ inline constexpr std::int64_t most_steps = std::int64_t{1} << 53;
 template <backend B>
 class any_optimizer {
  public:
-  any_optimizer(any_optimizer&&) noexcept = default;
-  any_optimizer& operator=(any_optimizer&&) noexcept = default;
   virtual ~any_optimizer() = default;
 
   /// Where backward passes add the gradients of the model's parameters.
@@ -190,6 +188,10 @@ class any_optimizer {
   [[nodiscard]] std::span<const arena<B>> state() const { return state_; }
 
  protected:
+  // To move one rule's optimizer onto another's would move the state without the rules.
+  any_optimizer(any_optimizer&&) noexcept = default;
+  any_optimizer& operator=(any_optimizer&&) noexcept = default;
+
   // The scalars of a step lie in the backend's memory, so that a schedule never changes a kernel:
   // for each region (a rule may depend on its tags) the rate and then the scalars of the rules.
   any_optimizer(const B& be, const arena_plan& plan, std::size_t slots, std::size_t scalars,

@@ -67,29 +67,37 @@ class callback {
   [[nodiscard]] virtual std::string_view should_stop() const { return {}; }
 };
 
+namespace detail {
+/// A gradient_callback of any backend: so that one of another backend is not taken for a callback
+/// that leaves gradients alone.
+class any_gradient_callback : public callback {};
+}  // namespace detail
+
 /// A callback that reads or changes the gradients of a batch before each update: clipping by a rule
 /// of one's own, norms for a log, a sum over processes.
 template <backend B>
-class gradient_callback : public callback {
+class gradient_callback : public detail::any_gradient_callback {
  public:
   /// `gradients` are those of the whole batch, in the places of the network's parameters.
   virtual void before_update(const B& be, arena<B>& gradients) = 0;
 };
 
+// clang-format off
 /// A callback of version 0.1.
-class [[deprecated("chainrule: now callback")]] fit_observer
-    : public callback{public : virtual void on_begin(){} virtual void on_batch(
-          const batch_record&){} virtual void on_epoch(const epoch_record&){}
-                      [[nodiscard]] virtual std::string_view reason_to_stop() const {return {};
-}  // namespace chainrule
+class [[deprecated("chainrule: now callback")]] fit_observer : public callback {
+ public:
+  virtual void on_begin() {}
+  virtual void on_batch(const batch_record&) {}
+  virtual void on_epoch(const epoch_record&) {}
+  [[nodiscard]] virtual std::string_view reason_to_stop() const { return {}; }
 
-private:
-void on_fit_begin(const fit_record&) final { on_begin(); }
-void on_batch_end(const batch_record& r) final { on_batch(r); }
-void on_epoch_end(const epoch_record& r) final { on_epoch(r); }
-[[nodiscard]] std::string_view should_stop() const final { return reason_to_stop(); }
-}
-;
+ private:
+  void on_fit_begin(const fit_record&) final { on_begin(); }
+  void on_batch_end(const batch_record& r) final { on_batch(r); }
+  void on_epoch_end(const epoch_record& r) final { on_epoch(r); }
+  [[nodiscard]] std::string_view should_stop() const final { return reason_to_stop(); }
+};
+// clang-format on
 using batch_report [[deprecated("chainrule: now batch_record")]] = batch_record;
 
 /// Stops when the validation loss (without validation data, the training loss) has not fallen for

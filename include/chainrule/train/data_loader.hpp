@@ -212,6 +212,9 @@ class data_loader {
   /// Goes to the beginning of an epoch, or to sample number `done` of it. Throws value_error if a
   /// user's order is not one.
   void begin_epoch(std::uint64_t epoch, index_t done = 0) {
+    if (done < 0 || done > data_->count())
+      throw value_error(detail::concat("an epoch over ", data_->count(),
+                                       " samples cannot begin at sample ", done));
     if (options_.order != nullptr)
       detail::draw_order(*options_.order, host_order_);
     else if (options_.shuffle)

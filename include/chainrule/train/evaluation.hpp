@@ -66,6 +66,24 @@ void for_outputs(const network<B>& net, const dataset<B>& data, const F& f) {
   }
 }
 
+/// Loss and metrics of data that require_targets has accepted.
+template <backend B>
+[[nodiscard]] metrics measured(const network<B>& net, const any_loss<B>& loss,
+                               const dataset<B>& data, const std::vector<any_metric<B>>& wanted) {
+  if (data.count() == 0) return {};
+  const B& be = net.backend();
+  metric_log<B> log(be, wanted, data.count());
+  loss_scratch<B> scratch(be, std::min<index_t>(data.count(), 256), net.outputs());
+  for_outputs(net, data, [&](const_matrix<B> y, data_loader<B>& loader) {
+    const row_range all{0, loader.size()};
+    const const_matrix<B> t = loader.targets();
+    loss(be, y, t, const_matrix<B>(scratch.one.view()), log.losses(loader.first(), all),
+         matrix<B>{}, scratch);
+    log.measure(loader.first(), all, {y, t, loss.traits(), scratch});
+  });
+  return log.measured(0, data.count());
+}
+
 /// The class of each row of outputs: that of the first largest, or whether a single one is above
 /// the threshold; -1 where an output is NaN.
 template <backend B>
@@ -112,18 +130,7 @@ template <backend B>
                                const dataset<B>& data,
                                const std::vector<any_metric<B>>& wanted = {}) {
   detail::require_targets(net, loss, data);
-  if (data.count() == 0) return {};
-  const B& be = net.backend();
-  metric_log<B> log(be, wanted, data.count());
-  loss_scratch<B> scratch(be, std::min<index_t>(data.count(), 256), net.outputs());
-  detail::for_outputs(net, data, [&](const_matrix<B> y, data_loader<B>& loader) {
-    const row_range all{0, loader.size()};
-    const const_matrix<B> t = loader.targets();
-    loss(be, y, t, const_matrix<B>(scratch.one.view()), log.losses(loader.first(), all),
-         matrix<B>{}, scratch);
-    log.measure(loader.first(), all, {y, t, loss.traits(), scratch});
-  });
-  return log.measured(0, data.count());
+  return detail::measured(net, loss, data, wanted);
 }
 
 /// The outputs for the samples, n × outputs.

@@ -29,9 +29,6 @@ class metric_log {
     if (batch > 0) batch_ = tensor<B>(be, 1, detail::elements_of(batch, columns));
   }
 
-  [[nodiscard]] index_t samples() const { return samples_; }
-  [[nodiscard]] index_t batch_capacity() const { return batch_capacity_; }
-
   /// Where the losses of rows r of the batch that begins at sample `first` are assigned: n × 1.
   [[nodiscard]] matrix<B> losses(index_t first, row_range r) { return section(0, first, r); }
   /// Assigns the metrics of these rows.

@@ -56,17 +56,18 @@ class micro_batches {
     if (capacity == capacity_ && count == static_cast<index_t>(parts_.size())) return;
     capacity_ = 0;
     parts_.clear();
-    rows_ = (capacity + count - 1) / count;
+    const index_t rows = (capacity + count - 1) / count;
     for (index_t i = 0; i < count; ++i)
-      parts_.push_back({net.make_pass(rows_, true),
-                        loss_scratch<B>(net.backend(), rows_, net.outputs()),
+      parts_.push_back({net.make_pass(rows, true),
+                        loss_scratch<B>(net.backend(), rows, net.outputs()),
                         i == 0 ? arena<B>{} : net.make_gradients()});
     capacity_ = capacity;
   }
 
-  [[nodiscard]] index_t capacity() const { return capacity_; }
-  /// The micro-batches of a batch of `rows` samples.
-  [[nodiscard]] index_t count(index_t rows) const { return (rows + rows_ - 1) / rows_; }
+  /// The micro-batches of a batch of `rows` samples: in proportion to a batch of full size.
+  [[nodiscard]] index_t count(index_t rows) const {
+    return (rows * static_cast<index_t>(parts_.size()) + capacity_ - 1) / capacity_;
+  }
   /// The rows of micro-batch i of `count`: micro-batches differ by one row at most.
   [[nodiscard]] static constexpr row_range rows_of(index_t i, index_t count, index_t rows) {
     const index_t first = rows * i / count;
@@ -106,7 +107,6 @@ class micro_batches {
   static std::size_t at(index_t i) { return static_cast<std::size_t>(i); }
 
   index_t capacity_ = 0;
-  index_t rows_ = 1;
   std::vector<part> parts_;
   arena<B> total_;
 };

@@ -27,7 +27,7 @@ class progress final : public callback {
   /// Writes to `out`.
   explicit progress(std::FILE* out = stdout)
       : progress(out, ::isatty(::fileno(out)) == 1, no_color()) {}
-  /// The same with the decision made by the caller.
+  /// Writes to `out`; `terminal` enables the redrawn line, `plain` disables colour.
   progress(std::FILE* out, bool terminal, bool plain)
       : out_(out), terminal_(terminal), color_(terminal && !plain) {}
 

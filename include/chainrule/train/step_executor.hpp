@@ -1,10 +1,13 @@
 /// \file
 /// `step_executor<B>`: takes the training steps of a network: forward, loss, backward, update.
 ///
-///     executor.begin_fit(loader, seed, gradient_callbacks);
-///     executor.begin_epoch(loader);
+///     step_executor<cpu> executor(net, softmax_cross_entropy{}, optimizer);
+///     executor.prepare(loader, data.count(), {accuracy{}}, 0);
+///     executor.begin_fit(seed, {});
+///     loader.begin_epoch(0);
+///     executor.begin_epoch(loader.batches(data.count()), loader.batches(data.count()));
 ///     while (loader.next()) executor.step(loader, loader.size());
-///     executor.measured(0, done);                        // loss and metrics
+///     executor.measured(0, data.count());                // loss and metrics
 ///
 /// Where the backend can capture what it is asked for (`capturing_backend`), steps of full batches
 /// are captured once and replayed. Where it can work on parts of a batch at the same time, a batch
@@ -88,7 +91,7 @@ class step_executor {
   /// cut, out_of_memory.
   void prepare(const data_loader<B>& loader, index_t samples,
                const std::vector<any_metric<B>>& metrics, index_t micro_batches) {
-    parts_.prepare(*net_, loader.capacity(), number_of_parts(loader.capacity(), micro_batches));
+    parts_.prepare(*net_, loader.capacity(), number_of_parts(loader, micro_batches));
     log_ = {};
     log_ = metric_log<B>(be_, metrics, samples, has_device_counter<B> ? loader.capacity() : 0);
   }
@@ -114,19 +117,17 @@ class step_executor {
   void step(data_loader<B>& loader, index_t divisor) {
     set_scale(divisor);
     // Where the host takes part in loading, and for batches of another size, nothing is captured.
-    const bool is_alike = loader.size() == loader.batch() && loader.is_resident();
-    const auto differentiation = [&] { differentiate(loader); };
-    const auto update = [&] { this->update(loader); };
+    const bool can_replay = loader.size() == loader.batch() && loader.is_resident();
     const auto run = [&](detail::captured_work<B>& captured, const auto& work) {
       [[maybe_unused]] const detail::step_scope_of<B> scope{};
-      is_alike ? captured.run(be_, work) : work();
+      can_replay ? captured.run(be_, work) : work();
     };
     if (callbacks_.empty()) {
-      run(whole_, [&] { differentiation(), update(); });
+      run(whole_, [&] { forward_backward(loader), update(loader); });
     } else {
-      run(differentiation_, differentiation);
+      run(differentiation_, [&] { forward_backward(loader), sum_gradients(loader); });
       for (gradient_callback<B>* c : callbacks_) c->before_update(be_, parts_.total());
-      run(update_, update);
+      run(update_, [&] { update(loader); });
     }
     optimizer_->end_step();
   }
@@ -139,40 +140,38 @@ class step_executor {
   [[nodiscard]] const arena<B>& gradients() const { return parts_.total(); }
 
  private:
-  [[nodiscard]] index_t number_of_parts(index_t rows, index_t wanted) const {
-    const bool may_cut = parallel_backend<B> && loss_.traits().samples_are_independent &&
-                         net_->declared().is_cut_by_samples();
-    if (wanted < 0 || (wanted > 1 && !may_cut))
-      throw value_error(detail::concat("a batch cannot be cut into ", wanted, " micro-batches: ",
-                                       wanted < 0 ? "their number is at least 0"
-                                       : !parallel_backend<B>
-                                           ? "this backend takes each batch whole"
-                                       : may_cut ? ""
-                                       : net_->declared().is_cut_by_samples()
-                                           ? "the loss does not say that samples are independent"
-                                           : "a layer needs the whole batch"));
-    if (wanted > 0) return std::min(wanted, rows);
-    return may_cut ? micro_batch_count(rows, net_->parameters().all().size()) : 1;
+  [[nodiscard]] index_t number_of_parts(const data_loader<B>& loader, index_t wanted) const {
+    const char* why = nullptr;
+    if (!parallel_backend<B>)
+      why = "this backend takes each batch whole";
+    else if (!loss_.traits().samples_are_independent)
+      why = "the loss does not say that samples are independent";
+    else if (!net_->declared().is_cut_by_samples())
+      why = "a layer needs the whole batch";
+    else if (!loader.is_resident())
+      why = "the inputs are streamed";
+    if (wanted < 0) why = "their number is at least 0";
+    if (why != nullptr && (wanted < 0 || wanted > 1))
+      throw value_error(
+          detail::concat("a batch cannot be cut into ", wanted, " micro-batches: ", why));
+    if (wanted > 0) return std::min(wanted, loader.capacity());
+    return why != nullptr ? 1
+                          : micro_batch_count(loader.capacity(), net_->parameters().all().size());
   }
 
   /// Forward, loss and backward of the batch, micro-batch by micro-batch.
-  void differentiate(data_loader<B>& loader) {
+  void forward_backward(data_loader<B>& loader) {
     const pass_phase<B> p = phase_of_step();
     if constexpr (parallel_backend<B>) {
       const index_t count = parts_.count(loader.size());
       be_.parallel_for(count, [&](index_t i) {
-        differentiate(loader, i, parts_.rows_of(i, count, loader.size()), p);
+        forward_backward(loader, i, parts_.rows_of(i, count, loader.size()), p);
       });
-      // Without a callback, sums and updates of a range follow each other while it is in cache.
-      if (!callbacks_.empty())
-        each_piece(count, [&](index_t first, index_t size) {
-          parts_.add_gradients(be_, count, first, size);
-        });
     } else {
-      differentiate(loader, 0, {0, loader.size()}, p);
+      forward_backward(loader, 0, {0, loader.size()}, p);
     }
   }
-  void differentiate(data_loader<B>& loader, index_t i, row_range rows, pass_phase<B> p) {
+  void forward_backward(data_loader<B>& loader, index_t i, row_range rows, pass_phase<B> p) {
     if constexpr (has_device_counter<B>)
       loader.load(*count_);
     else
@@ -198,17 +197,14 @@ class step_executor {
       optimizer_->begin_planned_step(*count_);
     else
       optimizer_->begin_step();
-    const bool sums = count > 1 && callbacks_.empty();
-    if (sums && !optimizer_->measures()) {
-      each_piece(count, [&](index_t first, index_t size) {
+    // Without a callback, sum and update of a range follow each other while it is in cache.
+    if (count > 1 && callbacks_.empty() && !optimizer_->measures()) {
+      for_each_chunk([&](index_t first, index_t size) {
         parts_.add_gradients(be_, count, first, size);
         optimizer_->update_range(parameters, gradients, first, size);
       });
     } else {
-      if (sums)
-        each_piece(count, [&](index_t first, index_t size) {
-          parts_.add_gradients(be_, count, first, size);
-        });
+      if (callbacks_.empty()) sum_gradients(loader);
       optimizer_->measure(gradients);
       optimizer_->update_range(parameters, gradients, 0, gradients.all().cols());
     }
@@ -218,19 +214,22 @@ class step_executor {
       be_.advance(*count_);
     }
   }
-
-  /// f(first, size) for all elements of the gradients, in pieces that fit in a cache, where there
-  /// are several micro-batches.
+  /// Adds the gradients of the micro-batches.
+  void sum_gradients(const data_loader<B>& loader) {
+    if (const index_t count = parts_.count(loader.size()); count > 1)
+      for_each_chunk(
+          [&](index_t first, index_t size) { parts_.add_gradients(be_, count, first, size); });
+  }
+  /// f(first, size) for all elements of the gradients, in pieces that fit in a cache.
   template <class F>
-  void each_piece([[maybe_unused]] index_t count, [[maybe_unused]] const F& f) const {
+  void for_each_chunk([[maybe_unused]] const F& f) const {
     if constexpr (parallel_backend<B>) {
-      constexpr index_t piece = 8192;
+      constexpr index_t chunk = 8192;
       const index_t all = parts_.total().all().cols();
-      if (count > 1)
-        be_.parallel_for((all + piece - 1) / piece, [&](index_t i) {
-          const index_t first = i * piece;
-          f(first, first + piece < all ? piece : all - first);
-        });
+      be_.parallel_for((all + chunk - 1) / chunk, [&](index_t i) {
+        const index_t first = i * chunk;
+        f(first, first + chunk < all ? chunk : all - first);
+      });
     }
   }
 

@@ -27,9 +27,9 @@ namespace chainrule {
 
 /// Where a training was stopped within an epoch.
 struct epoch_place {
-  index_t done = 0;        // the samples that were trained on; 0: at the end, or before the first
-  index_t samples = 0;     // of the epoch
-  std::uint64_t seed = 0;  // of its order
+  index_t done = 0;        // samples trained on; 0 at an epoch boundary
+  index_t samples = 0;     // samples in the epoch
+  std::uint64_t seed = 0;  // the seed of its order
   friend constexpr bool operator==(const epoch_place&, const epoch_place&) = default;
 };
 
@@ -42,11 +42,10 @@ struct fit_options {
   const dataset<B>* validation = nullptr;
   std::vector<callback*> callbacks{};
   epoch_order* order = nullptr;  // draws the order of samples in the seed's place
-  /// Samples that fill no batch join the last full one, as in some texts' programs. Off: they are
-  /// a short batch of their own.
+  /// The remaining samples join the last full batch instead of forming a short one.
   bool merge_last_batch = false;
-  /// Divide the gradient of a last batch of another size by `batch`, as some texts' programs do
-  /// (a short batch then counts for less, a merged one for more). Off: by its own size.
+  /// Divide the gradient of a last batch of another size by `batch` instead of its own size: a
+  /// short batch then counts for less, a merged one for more.
   bool divide_by_full_batch = false;
   /// The number of micro-batches that a batch is cut into; 0: that which suits its shape. It
   /// decides in which order gradients are added, and so their last bits.
@@ -86,7 +85,7 @@ class trainer {
       for (callback* c : options.callbacks) c->on_epoch_begin(epoch);
       h.epochs.push_back(train_epoch(epoch, data, options, h));
       for (callback* c : options.callbacks) c->on_epoch_end(h.epochs.back());
-      look_for_reason(options, h);
+      check_should_stop(options, h);
       if (!detail::is_finite(h.epochs.back().training.loss))  // whatever other reason there is
         h.reason = stop_reason::diverged, h.message = why_not_finite(data);
     }
@@ -174,6 +173,10 @@ class trainer {
         throw value_error(detail::concat("callback ", i, " of the training is a null pointer"));
       if (auto* const c = dynamic_cast<gradient_callback<B>*>(options.callbacks[i]))
         of_gradients.push_back(c);
+      else if (dynamic_cast<detail::any_gradient_callback*>(options.callbacks[i]) != nullptr)
+        throw value_error(detail::concat("callback ", i,
+                                         " of the training is a gradient_callback of another "
+                                         "backend; make it one of the network's"));
     }
     const bool continues =
         options.order == nullptr && place_.samples == data.count() && place_.seed == options.seed;
@@ -185,7 +188,7 @@ class trainer {
                    .order = options.order},
                   done);
     executor_.prepare(loader_, data.count(), metrics_for(data), options.micro_batches);
-    if (!continues) place_ = {};
+    if (!continues && options.epochs > 0) place_ = {};
     executor_.begin_fit(options.seed, std::move(of_gradients));
   }
 
@@ -194,7 +197,6 @@ class trainer {
                                          const fit_options<B>& options, history& h) {
     const index_t before = place_.done;
     loader_.begin_epoch(before == 0 ? epochs_begun_ : epochs_begun_ - 1, before);
-    if (before == 0) ++epochs_begun_;
     executor_.begin_epoch(loader_.batches(loader_.samples()), loader_.batches(data.count()));
     const auto start = std::chrono::steady_clock::now();
     const auto seconds = [&] {
@@ -205,9 +207,11 @@ class trainer {
     while (h.message.empty() && loader_.next()) {
       record.rate = rate();
       executor_.step(loader_, options.divide_by_full_batch ? options.batch : loader_.size());
+      if (before == 0 && loader_.first() == 0) ++epochs_begun_;
       record.samples += loader_.size();
-      place_ = loader_.is_last() ? epoch_place{}
-                                 : epoch_place{before + record.samples, data.count(), options.seed};
+      place_ = {before + record.samples, data.count(), options.seed};
+      // An order that is given cannot be continued: the next epoch has one of its own.
+      if (loader_.is_last() || options.order != nullptr) place_ = {};
       if (options.callbacks.empty()) continue;
       const batch_record batch{epoch,
                                options.epochs,
@@ -223,13 +227,14 @@ class trainer {
                                },
                                &executor_};
       for (callback* c : options.callbacks) c->on_batch_end(batch);
-      look_for_reason(options, h);
+      check_should_stop(options, h);
     }
     be_.synchronize();
     record.seconds = seconds();
     record.training = executor_.measured(0, record.samples);
     if (options.validation != nullptr) {
-      record.validation = evaluate(*options.validation);
+      const auto& held_out = *options.validation;  // which begin_fit has checked
+      record.validation = detail::measured(*net_, loss_, held_out, metrics_for(held_out));
       record.validated = options.validation->count() > 0;
     }
     return record;
@@ -241,7 +246,7 @@ class trainer {
     return {accuracy{}};
   }
 
-  static void look_for_reason(const fit_options<B>& options, history& h) {
+  static void check_should_stop(const fit_options<B>& options, history& h) {
     for (const callback* c : options.callbacks)
       if (h.message.empty() && !c->should_stop().empty()) {
         h.reason = stop_reason::asked;
