@@ -3,6 +3,7 @@
 function(chainrule_own_target)
   foreach(target IN LISTS ARGN)
     target_compile_options(${target} PRIVATE
-      -Wall -Wextra -Wpedantic -Wconversion -Wshadow $<$<BOOL:${CHAINRULE_WERROR}>:-Werror>)
+      -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow
+      $<$<BOOL:${CHAINRULE_WERROR}>:-Werror>)
   endforeach()
 endfunction()

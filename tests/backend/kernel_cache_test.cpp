@@ -120,18 +120,18 @@ TEST_CASE("a damaged entry is none and is replaced") {
   std::size_t taken = 0;
   for (std::size_t size = 0; size < whole.size(); ++size) {
     scratch::write(store.path(), whole.substr(0, size));
-    taken += store.load() ? 1 : 0;
+    taken += store.load() ? 1U : 0U;
   }
   for (std::size_t i = 0; i < whole.size(); ++i)
     for (const int flip : {0x01, 0x80, 0xff}) {
       std::string damaged = whole;
       damaged[i] = static_cast<char>(damaged[i] ^ flip);
       scratch::write(store.path(), damaged);
-      taken += store.load() ? 1 : 0;
+      taken += store.load() ? 1U : 0U;
     }
   for (const std::string& more : {whole + '\0', whole + whole, std::string(1000, '\xff')}) {
     scratch::write(store.path(), more);
-    taken += store.load() ? 1 : 0;
+    taken += store.load() ? 1U : 0U;
   }
   CHECK(taken == 0);
 

@@ -83,7 +83,7 @@ fi
 train --data . --epochs 1 --hidden 20 --save weights
 refused "tensor '0.weight' has the shape .784, 20., expected .784, 30." --data . --hidden 30 --load weights
 refused "tensor '1.weight' has the shape .20, 10., expected .20, 20." --data . --hidden 20,20 --load weights
-refused "dense + relu 20.* dense + tanh 20" --data . --hidden 20 --activation tanh --load weights
+refused "activation=relu.* in the file and .*activation=tanh" --data . --hidden 20 --activation tanh --load weights
 for offset in 3 40 200 20000 -1; do
   cp weights damaged
   "$make_files" flip damaged $offset
