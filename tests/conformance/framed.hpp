@@ -24,9 +24,9 @@
 namespace conformance {
 
 using chainrule::index_t;
+using chainrule::matrix_shape;
 using chainrule::matrix_view;
 using chainrule::scalar_t;
-using chainrule::matrix_shape;
 
 /// Whether a backend's memory is the host's, so that it can look into it.
 template <class B>
