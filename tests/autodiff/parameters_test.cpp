@@ -57,7 +57,7 @@ TEMPLATE_LIST_TEST_CASE("backward passes add to the arena of the optimizer until
   CHECK(distance(slot(), values(expected[0])) <= bound);
   CHECK(distance(values(p[1].gradient()), values(expected[1])) <= bound);
 
-  // A second pass adds, also while somebody holds the gradient, which is a view of the arena.
+  // A second pass adds, also while a variable holds the gradient, which is a view of the arena.
   const auto held = p[0].gradient();
   backward(formula(x, p));
   auto twice = values(expected[0]);
@@ -126,7 +126,7 @@ TEMPLATE_LIST_TEST_CASE("a network is called and penalised on one tape, by one o
   CHECK(largest(values(gradient(math::sum(call(net, in, opt.gradients())), in))) > 0);
   CHECK(largest(doubles(be, opt.gradients().all())) == 0);
 
-  // A loop of one's own learns.
+  // A user-defined loop learns.
   const double first = loss().item();
   for (int i = 0; i < 50; ++i) {
     opt.zero_gradients();

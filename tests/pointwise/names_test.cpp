@@ -1,6 +1,6 @@
 // After `using namespace chainrule;` every function of the vocabulary is called by its plain name,
-// by functors of any namespace, beside <cmath>: no type of the library has such a name. Whoever
-// adds a type or a function that breaks this makes the file fail to compile.
+// by functors of any namespace, beside <cmath>: no type of the library has such a name. A program
+// that adds a type or a function that breaks this makes the file fail to compile.
 #include <cmath>
 
 #include "chainrule/autodiff/autodiff.hpp"

@@ -298,7 +298,7 @@ inline void save_safetensors(const std::string& path, std::span<const tensor_to_
 /// malformed, larger than `options.max_bytes`, or without checksums while they are required.
 [[nodiscard]] inline safetensors_file load_safetensors(const std::string& path,
                                                        load_safetensors_options options = {}) {
-  // O_NONBLOCK: opening a pipe must not wait for somebody to write into it.
+  // O_NONBLOCK: opening a pipe must not wait for a writer.
   const detail::file_descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
   struct stat status {};
   if (!file || ::fstat(file.number(), &status) != 0)

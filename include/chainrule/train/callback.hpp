@@ -74,7 +74,7 @@ class any_gradient_callback : public callback {};
 }  // namespace detail
 
 /// A callback that reads or changes the gradients of a batch before each update: clipping by a rule
-/// of one's own, norms for a log, a sum over processes.
+/// that the user defines, logging of norms, a sum over processes.
 template <backend B>
 class gradient_callback : public detail::any_gradient_callback {
  public:

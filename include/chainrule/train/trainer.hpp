@@ -10,7 +10,7 @@
 /// averaged; the last one is whatever is left and is averaged over its own size.
 ///
 /// `trainer<B>` is one type for all losses and optimizers. See also train/data_loader.hpp and
-/// train/step_executor.hpp, from which a loop of one's own is made, and train/callback.hpp.
+/// train/step_executor.hpp, the parts of a user-defined training loop, and train/callback.hpp.
 #ifndef CHAINRULE_TRAIN_TRAINER_HPP
 #define CHAINRULE_TRAIN_TRAINER_HPP
 
