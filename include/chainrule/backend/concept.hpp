@@ -226,6 +226,10 @@ concept backend = std::copyable<B> &&
 //     be.transpose(target, source)            target(i, j) = source(j, i)
 //     be.scatter(target, rows, source)        target(rows(i), :) = source(i, :); the rows differ,
 //                                             -1 and others that do not exist as in scatter_add
+//     be.convolve(y, x, w, c, f, operands...)  y = f(x * w, operands...), operands broadcast to the
+//                                             outputs of one position: see backend/window.hpp
+//     be.convolve_input(dx, dy, w, c, {beta})    dx = its gradient + beta dx
+//     be.convolve_weights(dw, x, dy, c, {beta})  dw = its gradient + beta dw
 
 /// A backend with state to set during a training step and to restore after it: `B::step_scope`,
 /// default-constructed for the duration of the step.

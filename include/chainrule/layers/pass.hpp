@@ -79,8 +79,9 @@ class pass {
     for (const plan::saved_matrix& m : declared.saved()) {
       const bool needed = training || m.in_inference;
       const bool once = m.per_sample == 0;
-      saved_.emplace_back(be, needed ? (once ? m.rows : capacity) : 0,
-                          once ? m.cols : m.per_sample);
+      const index_t cols = once ? m.cols : m.per_sample;
+      saved_.emplace_back(be, needed ? (once ? m.rows : capacity) : 0, cols);
+      saved_at_.push_back({saved_.back().view().data(), needed ? m.rows : 0, cols, needed && !once});
     }
     if (training)
       for (const index_t cols : declared.saved_indices())
@@ -88,6 +89,10 @@ class pass {
             be.template allocate<std::int32_t>(detail::elements_of(capacity, cols)));
     const plan::memory s = declared.scratch_size();
     scratch_ = tensor<B>(be, 1, detail::elements_of(s.per_sample, capacity) + s.once);
+    for (const plan::scratch_matrix& m : declared.scratches())
+      scratch_at_.push_back(
+          {scratch_.view().data() + (m.offset.per_sample * capacity + m.offset.once), m.rows,
+           m.per_sample == 0 ? m.cols : m.per_sample, m.per_sample != 0});
     if (training && !declared.states().empty()) new_state_ = arena<B>(be, declared.state_arena());
     for (const parameter& q : declared.parameters())
       places_.push_back({declared.parameter_arena().begin(q.place.region) + q.place.offset,
@@ -127,22 +132,20 @@ class pass {
   }
   /// What backward reads of forward. Empty in a pass made for inference.
   [[nodiscard]] matrix<B> saved(saved_id id) {
-    // Matrices with a row per sample have as many as the pass has, unless they are left out.
-    const matrix<B> all = saved_[at(id)].view();
-    const bool once = plan_->saved()[at(id)].per_sample == 0;
-    return {all.data(), once || all.rows() == 0 ? all.rows() : rows_, all.cols()};
+    return of_this_pass(saved_at_[at(id)]);
   }
   /// Indices that forward saves for backward, n × columns, in a pass for training.
   [[nodiscard]] typename B::template view<std::int32_t> saved(saved_indices_id id) {
     return {saved_indices_[at(id)].data(), rows_, plan_->saved_indices()[at(id)]};
   }
   [[nodiscard]] matrix<B> scratch(scratch_id id) {
-    const plan::scratch_matrix& m = plan_->scratches()[at(id)];
     if (id.number == in_dy_ && !dy_.empty()) return dy_;
-    return m.per_sample == 0 ? scratch(id, m.cols, m.rows) : scratch(id, m.per_sample, rows_);
+    return of_this_pass(scratch_at_[at(id)]);
   }
   /// The first n × cols elements of a scratch matrix that is at least as wide, without gaps.
-  [[nodiscard]] matrix<B> scratch(scratch_id id, index_t cols) { return scratch(id, cols, rows_); }
+  [[nodiscard]] matrix<B> scratch(scratch_id id, index_t cols) {
+    return {scratch_at_[at(id)].data, rows_, cols};
+  }
 
   /// Assigns uniform numbers in [0, 1), a row for each sample, that depend on the seed, the stream,
   /// the step and the sample's place in the batch.
@@ -232,9 +235,14 @@ class pass {
     const place& q = places_[at(id)];
     return {gradients_->all().data() + q.first, q.rows, q.cols};
   }
-  [[nodiscard]] matrix<B> scratch(scratch_id id, index_t cols, index_t rows) {
-    const plan::memory& o = plan_->scratches()[at(id)].offset;
-    return {scratch_.view().data() + (o.per_sample * capacity_ + o.once), rows, cols};
+  /// Memory that was declared: of a fixed number of rows, or with a row per sample.
+  struct declared_matrix {
+    typename matrix<B>::pointer data;
+    index_t rows, cols;
+    bool per_sample;
+  };
+  [[nodiscard]] matrix<B> of_this_pass(const declared_matrix& m) const {
+    return {m.data, m.per_sample ? rows_ : m.rows, m.cols};
   }
   /// Initializers use the streams 0 ... 2^32 - 1; bit 63 keeps the two apart.
   static constexpr std::uint64_t stream_number(stream_id id, std::uint64_t step) {
@@ -254,6 +262,7 @@ class pass {
   const arena<B>* states_ = nullptr;
   arena<B>* gradients_ = nullptr;
   std::vector<tensor<B>> saved_;
+  std::vector<declared_matrix> saved_at_, scratch_at_;
   std::vector<typename B::template storage<std::int32_t>> saved_indices_;
   tensor<B> scratch_;
   arena<B> new_state_;

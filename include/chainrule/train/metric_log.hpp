@@ -64,10 +64,12 @@ class metric_log {
         from = 0;
       }
       std::vector<double> means(static_cast<std::size_t>(k));
-      for (index_t e = 0; e < count * k; ++e)
-        means[static_cast<std::size_t>(e % k)] +=
-            static_cast<double>(host[static_cast<std::size_t>(from + e)]);
-      for (double& mean : means) mean /= static_cast<double>(count);
+      for (index_t c = 0; c < k; ++c) {
+        double sum = 0;
+        for (index_t e = c; e < count * k; e += k)
+          sum += static_cast<double>(host[static_cast<std::size_t>(from + e)]);
+        means[static_cast<std::size_t>(c)] = sum / static_cast<double>(count);
+      }
       if (i == 0) {
         m.loss = means.front();
         continue;

@@ -88,10 +88,11 @@ class step_executor {
 
   /// Makes room for the batches of a loader over `samples`. `micro_batches` is the number that a
   /// batch is cut into, 0 for that which suits its shape. Throws value_error if a batch cannot be
-  /// cut, out_of_memory.
+  /// cut, shape_error if the optimizer is not one of the network, out_of_memory.
   void prepare(const data_loader<B>& loader, index_t samples,
                const std::vector<any_metric<B>>& metrics, index_t micro_batches) {
     parts_.prepare(*net_, loader.capacity(), number_of_parts(loader, micro_batches));
+    optimizer_->require_plan(net_->parameters(), parts_.total());
     log_ = {};
     log_ = metric_log<B>(be_, metrics, samples, has_device_counter<B> ? loader.capacity() : 0);
   }
@@ -192,7 +193,6 @@ class step_executor {
     arena<B>& parameters = net_->parameters();
     const arena<B>& gradients = parts_.total();
     const index_t count = parts_.count(loader.size());
-    optimizer_->require_plan(parameters, gradients);
     if constexpr (has_device_counter<B>)
       optimizer_->begin_planned_step(*count_);
     else
