@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "chainrule/backend/window.hpp"
+#include "chainrule/layers/description.hpp"
 
 namespace chainrule {
 
@@ -68,8 +69,21 @@ inline constexpr padding same = detail::same_padding();
 /// One axis of a window with `each` elements of padding at both sides, or `same` padding.
 [[nodiscard]] constexpr window_axis window_axis_of(index_t size, index_t kernel, index_t stride,
                                                    index_t dilation, index_t each, bool is_same) {
+  constexpr index_t most = index_t{1} << 30;  // larger ones are refused by window_axis::check
+  if (dilation > most || kernel > most || each > most)
+    return {size, kernel, stride, dilation, each, each};
   const index_t total = is_same ? dilation * (kernel - 1) : 2 * each;
   return {size, kernel, stride, dilation, total / 2, total - total / 2};
+}
+
+/// Writes a window's extents to a description, stride, dilation and padding where they are not 1
+/// or 0.
+inline void describe_window(archive& a, extent2d kernel, extent2d stride, extent2d dilation,
+                            const padding& pad) {
+  a.extent("kernel", to_string(kernel));
+  if (stride != extent2d(1)) a.extent("stride", to_string(stride));
+  if (dilation != extent2d(1)) a.extent("dilation", to_string(dilation));
+  if (pad != padding{}) a.extent("pad", to_string(pad));
 }
 
 /// The window over samples of {height, width, channels}, or of {time, channels}: images of height
