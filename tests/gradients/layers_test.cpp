@@ -2,6 +2,7 @@
 // weights. (Activations have rows of their own.)
 #include "chainrule/autodiff/autodiff.hpp"
 #include "chainrule/layers/activation.hpp"
+#include "chainrule/layers/convolution.hpp"
 #include "chainrule/layers/dropout.hpp"
 #include "chainrule/layers/embedding.hpp"
 #include "chainrule/layers/reshape.hpp"
@@ -73,6 +74,28 @@ TEST_CASE("layers", "[gradients][networks]") {
         return specs<B>{input{5}, embedding{6, 4}, dense{2, fn::tanh{}}, flatten{}, dense{3}};
       },
       indices);
+  // 6 x 4 x 2 in the middle of a network, behind layers that have gradients.
+  const auto images = []<class B, class... Layers>(const B&, const Layers&... layers) {
+    return specs<B>{reshape_to{5, 1, 1},
+                    conv_transpose2d{2, {2, 4}, gelu{}}.bias(init::uniform(-1, 1)), layers...,
+                    flatten{}, dense{3}};
+  };
+  row("conv2d", [&]<class B>(const B& be) {
+    return images(be, conv2d{3, {3, 2}, fn::tanh{}, {.stride = {2, 1}, .pad = 1}},
+                  conv2d{4, 2, gelu{}, {.pad = same, .dilation = 2}}.bias(init::uniform(-1, 1)),
+                  conv2d{8, 1, {.groups = 4, .bias = false}},
+                  conv2d{8, 2, fn::sigmoid{}, {.groups = 8}});
+  });
+  row("conv_transpose2d", [&]<class B>(const B& be) {
+    return images(
+        be, conv_transpose2d{4, {2, 3}, gelu{}, {.stride = 2, .pad = 1, .groups = 2}},
+        conv_transpose2d{
+            2, 2, fn::tanh{}, {.stride = {2, 3}, .dilation = {2, 1}, .output_pad = {1, 2}}});
+  });
+  row("conv1d", []<class B>(const B&) {
+    return specs<B>{reshape_to{5, 1}, conv1d{4, 2, fn::tanh{}},
+                    conv1d{3, 3, gelu{}, {.pad = same, .dilation = 2}}, flatten{}, dense{3}};
+  });
   row("lambda", []<class B>(const B&) {
     return specs<B>{
         first, lambda_layer{9, 9, [](const auto& x) { return x / norm(x, over::cols); }},

@@ -52,9 +52,6 @@ class convolution_layer {
   static constexpr bool from_output = derivable_from_output<F>;
 
  public:
-  static constexpr const char* name =
-      Rank == 2 ? "conv1d" : (Transposed ? "conv_transpose2d" : "conv2d");
-
   /// Throws value_error unless there is at least one output channel.
   constexpr convolution_layer(index_t outputs, extent2d kernel, const convolution_options& options)
       : convolution_layer(outputs, kernel, F{}, options) {}
@@ -63,7 +60,7 @@ class convolution_layer {
       : outputs_(outputs), kernel_(kernel), f_(f), options_(options) {
     if (outputs < 1)
       throw value_error(
-          concat("a ", name, " layer needs at least one output channel, got ", outputs));
+          concat("a ", Self::name, " layer needs at least one output channel, got ", outputs));
     if (Rank == 2) kernel_.h = options_.stride.h = options_.dilation.h = 1;
   }
 
@@ -228,6 +225,7 @@ class convolution_layer {
 template <class F = identity>
 class conv2d : public detail::convolution_layer<conv2d<F>, 3, false, F> {
  public:
+  static constexpr const char* name = "conv2d";
   using detail::convolution_layer<conv2d<F>, 3, false, F>::convolution_layer;
 };
 
@@ -235,6 +233,7 @@ class conv2d : public detail::convolution_layer<conv2d<F>, 3, false, F> {
 template <class F = identity>
 class conv1d : public detail::convolution_layer<conv1d<F>, 2, false, F> {
  public:
+  static constexpr const char* name = "conv1d";
   using detail::convolution_layer<conv1d<F>, 2, false, F>::convolution_layer;
 };
 
@@ -243,6 +242,7 @@ class conv1d : public detail::convolution_layer<conv1d<F>, 2, false, F> {
 template <class F = identity>
 class conv_transpose2d : public detail::convolution_layer<conv_transpose2d<F>, 3, true, F> {
  public:
+  static constexpr const char* name = "conv_transpose2d";
   using detail::convolution_layer<conv_transpose2d<F>, 3, true, F>::convolution_layer;
 };
 

@@ -17,9 +17,7 @@
 #include "chainrule/backend/window.hpp"
 #include "chainrule/ops/reductions.hpp"
 
-namespace chainrule::ops {
-
-namespace detail {
+namespace chainrule::detail {
 
 /// Convolutions by the verbs that all backends have: f(pixels of x, pixels of y, weights) for each
 /// sample, output row, element of the window and group; pixels are rows of channels.
@@ -52,12 +50,14 @@ void each_product(const convolution& c, X x, W w, Y y, const F& f) {
 template <backend B>
 void scale(const B& be, const matrix<B>& m, double beta) {
   if (beta == 0)
-    fill(be, m, 0);
+    be.map(fn::fill{0}, m);
   else if (beta != 1)
     be.map(fn::affine{beta, 0}, m, const_matrix<B>(m));
 }
 
-}  // namespace detail
+}  // namespace chainrule::detail
+
+namespace chainrule::ops {
 
 /// y = x * w. x: n × image, w: c.weights(), y: n × result.
 struct convolve_op {
@@ -80,7 +80,7 @@ struct convolve_op {
     } else {
       contract::convolves("convolve", c, x.shape(), w.shape(), y.shape());
       fill(be, y, 0);
-      detail::each_product<B>(c, x, w, y, [&](auto from, auto to, auto weights) {
+      chainrule::detail::each_product<B>(c, x, w, y, [&](auto from, auto to, auto weights) {
         be.gemm(to, from, weights, {1, 1});
       });
       if constexpr (!std::same_as<F, identity> || sizeof...(In) > 0) {
@@ -114,8 +114,8 @@ struct convolve_input_op {
       be.convolve_input(dx, dy, w, c, reduce_scalars{beta});
     } else {
       contract::convolves("convolve_input", c, dx.shape(), w.shape(), dy.shape());
-      detail::scale(be, dx, beta);
-      detail::each_product<B>(c, dx, w, dy, [&](auto to, auto from, auto weights) {
+      chainrule::detail::scale(be, dx, beta);
+      chainrule::detail::each_product<B>(c, dx, w, dy, [&](auto to, auto from, auto weights) {
         be.gemm(to, from, transposed(weights), {1, 1});
       });
     }
@@ -144,8 +144,8 @@ struct convolve_weights_op {
       be.convolve_weights(dw, x, dy, c, reduce_scalars{beta});
     } else {
       contract::convolves("convolve_weights", c, x.shape(), dw.shape(), dy.shape());
-      detail::scale(be, dw, beta);
-      detail::each_product<B>(c, x, dw, dy, [&](auto from, auto results, auto to) {
+      chainrule::detail::scale(be, dw, beta);
+      chainrule::detail::each_product<B>(c, x, dw, dy, [&](auto from, auto results, auto to) {
         be.gemm(to, transposed(from), results, {1, 1});
       });
     }
