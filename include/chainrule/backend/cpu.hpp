@@ -28,6 +28,7 @@
 #include "chainrule/backend/cpu/isa.hpp"
 #include "chainrule/backend/cpu/map.hpp"
 #include "chainrule/backend/cpu/parallel.hpp"
+#include "chainrule/backend/cpu/pooling.hpp"
 #include "chainrule/backend/cpu/storage.hpp"
 #include "chainrule/core/philox.hpp"
 
@@ -328,6 +329,30 @@ class basic_cpu {
     });
   }
 
+  // Pooling and resampling: see backend/pooling.hpp. Results are assigned and do not overlap
+  // operands.
+
+  /// y = the maxima of x under a window, winners = the numbers of the window's elements where they
+  /// were; either may be empty. Throws shape_error.
+  void max_pool(matrix y, matrix winners, const_matrix x, const window& w) const {
+    contract::max_pools(w, x.shape(), y.shape(), winners.shape());
+    run_images(detail::max_pool_rows<T>{w, y, winners, x}, x.rows(), w.height.count(),
+               w.width.count() * w.channels * w.taps());
+  }
+  /// dx = the sum of dy over the positions where an element is the winner. Throws shape_error.
+  void unpool(matrix dx, const_matrix dy, const_matrix winners, const window& w) const {
+    contract::pools("unpool", w, dx.shape(), dy.shape());
+    contract::pools("unpool", w, dx.shape(), winners.shape());
+    run_images(detail::unpool_rows<T>{w, dx, dy, winners}, dx.rows(), w.height.size,
+               w.width.size * w.channels);
+  }
+  /// y = the resampled x. Throws shape_error.
+  void resample(matrix y, const_matrix x, const resampling& r) const {
+    contract::resamples(r, y.shape(), x.shape());
+    const index_t rows = r.to(r.window.height);
+    run_images(detail::resample_rows<T>{r, y, x}, x.rows(), rows, (r.from() + r.to()) / rows);
+  }
+
  private:
   /// Elements that are worth a fork: a few microseconds of pointwise work.
   static constexpr index_t grain = 8192;
@@ -407,6 +432,13 @@ class basic_cpu {
   void split_rows(matrix_shape whole, Work&& work) const {
     if (whole.size() <= grain) return work(index_t{0}, whole.rows);  // without a division
     split(whole.rows, 1 + (grain - 1) / whole.cols, work);
+  }
+
+  /// The rows of `images` images of `rows` rows each, whose work is that of `row_work` elements.
+  template <class Task>
+  void run_images(const Task& task, index_t images, index_t rows, index_t row_work) const {
+    split(images * rows, 1 + (grain - 1) / row_work,
+          [&](index_t first, index_t last) { detail::run_rows(isa_, task, first, last); });
   }
 
   [[gnu::noinline]] void run_map(detail::pointwise_call<T>&& call) const {

@@ -137,7 +137,10 @@ class convolution_layer {
 
   void describe(archive& a) const {
     a.extent("outputs", outputs_);
-    describe_window(a, kernel_, options_.stride, options_.dilation, options_.pad);
+    a.extent("kernel", to_string(kernel_));
+    if (options_.stride != extent2d(1)) a.extent("stride", to_string(options_.stride));
+    if (options_.dilation != extent2d(1)) a.extent("dilation", to_string(options_.dilation));
+    if (options_.pad != padding{}) a.extent("pad", to_string(options_.pad));
     if (options_.groups != 1) a.extent("groups", options_.groups);
     if (Transposed && options_.output_pad != extent2d(0))
       a.extent("output_pad", to_string(options_.output_pad));

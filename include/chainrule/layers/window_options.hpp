@@ -14,7 +14,6 @@
 #include <string_view>
 
 #include "chainrule/backend/window.hpp"
-#include "chainrule/layers/description.hpp"
 
 namespace chainrule {
 
@@ -74,16 +73,6 @@ inline constexpr padding same = detail::same_padding();
     return {size, kernel, stride, dilation, each, each};
   const index_t total = is_same ? dilation * (kernel - 1) : 2 * each;
   return {size, kernel, stride, dilation, total / 2, total - total / 2};
-}
-
-/// Writes a window's extents to a description, stride, dilation and padding where they are not 1
-/// or 0.
-inline void describe_window(archive& a, extent2d kernel, extent2d stride, extent2d dilation,
-                            const padding& pad) {
-  a.extent("kernel", to_string(kernel));
-  if (stride != extent2d(1)) a.extent("stride", to_string(stride));
-  if (dilation != extent2d(1)) a.extent("dilation", to_string(dilation));
-  if (pad != padding{}) a.extent("pad", to_string(pad));
 }
 
 /// The window over samples of {height, width, channels}, or of {time, channels}: images of height
