@@ -22,6 +22,7 @@
 #include "chainrule/backend/contract.hpp"
 #include "chainrule/backend/device/choice.hpp"
 #include "chainrule/backend/device/graph_capture.hpp"
+#include "chainrule/backend/device/kernels/convolution.hpp"
 #include "chainrule/backend/device/kernels/copy.hpp"
 #include "chainrule/backend/device/kernels/counter.hpp"
 #include "chainrule/backend/device/kernels/gather.hpp"
@@ -456,6 +457,60 @@ class device_backend {
            device::transpose_items(target.shape()), a);
   }
 
+  /// y = f(x * w, operands...), assigned; x: n x image, y: n x result, operands broadcast to
+  /// (n positions) x outputs. See backend/window.hpp. Throws shape_error.
+  template <class F = fn::identity, class... In>
+  void convolve(matrix y, const_matrix x, const_matrix w, const convolution& c, const F& f = {},
+                const In&... in) const {
+    contract::convolves("convolve", c, x.shape(), w.shape(), y.shape());
+    if (y.empty()) return;
+    const device::convolution_pass p = device::forward_pass(c, x.rows());
+    (require_apart("convolve", pixels_of(y, c.outputs), const_matrix(in)), ...);
+    run_pass(p, y.data(), {y.stride(), c.outputs, 0}, 0, x, {w.data(), 0, w.stride()}, f,
+             const_matrix(in)...);
+  }
+  /// dx = the gradient with respect to x + beta dx, from dy. Throws shape_error.
+  void convolve_input(matrix dx, const_matrix dy, const_matrix w, const convolution& c,
+                      reduce_scalars scalars = {}) const {
+    contract::convolves("convolve_input", c, dx.shape(), w.shape(), dy.shape());
+    if (dx.empty()) return;
+    const device::convolution_pass p = device::input_pass(c, dy.rows());
+    // The weights of a tap, transposed: columns of the right factor are channels of dx.
+    const storage<T> memory = allocate<T>(w.size());
+    const matrix turned(memory.data(), p.inner, c.window.channels);
+    arguments a;
+    a.integers(turned.rows(), turned.cols(), p.channels, p.cols);
+    a.target(turned);
+    a.target(w);
+    launch("convolve_input",
+           kernel_for<task::turn_weights, void>([] { return device::turned_weights_kernel(); }),
+           items(turned.cols(), turned.rows()), a);
+    run_pass(p, dx.data(), {dx.stride(), c.window.channels, 0}, scalars.beta, dy,
+             {turned.data(), 0, turned.stride()}, fn::identity{});
+  }
+  /// dw = the gradient with respect to the weights + beta dw, from x and dy. Throws shape_error.
+  void convolve_weights(matrix dw, const_matrix x, const_matrix dy, const convolution& c,
+                        reduce_scalars scalars = {}) const {
+    contract::convolves("convolve_weights", c, x.shape(), dw.shape(), dy.shape());
+    const device::convolution_pass p = device::weights_pass(c, x.rows(), on_cpu());
+    const right_factor of_dy{dy.data(), dy.stride(), c.outputs};
+    if (p.parts == 1)
+      return run_pass(p, dw.data(), {0, dw.stride(), 0}, scalars.beta, x, of_dy, fn::identity{});
+    // Parts of the sum lie below each other, and are added in order.
+    const index_t size = dw.size();
+    const bool direct = dw.contiguous();
+    const storage<T> memory = allocate<T>((p.parts + (direct ? 0 : 1)) * size);
+    run_pass(p, memory.data(), {0, dw.cols(), size}, 0, x, of_dy, fn::identity{});
+    const matrix parts(memory.data(), p.parts, size);
+    const matrix total(memory.data() + p.parts * size, 1, size);
+    reduce(reduction::sum{}, direct ? matrix(dw.data(), 1, size) : total,
+           reduce_scalars{direct ? scalars.beta : 0}, fn::identity{}, parts);
+    if (direct) return;
+    const matrix sum(total.data(), dw.rows(), dw.cols());
+    if (scalars.beta == 0) return copy(dw, sum);
+    map(detail::plus_scaled<fn::identity>{scalars.beta, {}}, dw, dw, sum);
+  }
+
  private:
   /// The verb of a kernel, a part of its key.
   enum class task : char {
@@ -473,7 +528,9 @@ class device_backend {
     softmax_cross_entropy_rows,
     scatter,
     scatter_add,
-    transpose
+    transpose,
+    convolve,
+    turn_weights
   };
   /// The same in words.
   static constexpr const char* verbs_[] = {"map",          "copy",
@@ -483,7 +540,8 @@ class device_backend {
                                            "softmax_rows", "log_sum_exp_rows",
                                            "argmax_rows",  "softmax_cross_entropy_rows",
                                            "scatter",      "scatter_add",
-                                           "transpose"};
+                                           "transpose",    "convolve",
+                                           "turn_weights"};
 
   /// The arguments of a launch, in the order of a kernel's parameters.
   class arguments {
@@ -675,6 +733,50 @@ class device_backend {
                  tall ? partial.view() : matrix(partial.data(), kept, 1), T(0), f, whole, in...);
     reduce_along(device::walk::rows, op, out, beta, fn::identity{}, {1, kept},
                  const_matrix(partial.view()));
+  }
+
+  /// The steps of a pass's result: from one sample to the next, within it, and between parts.
+  struct result_steps {
+    index_t sample, row, part;
+  };
+  /// The right factor of a pass: its rows are those of samples, or of one.
+  struct right_factor {
+    pointer<const T> data;
+    index_t sample, row;
+  };
+  /// Queues a pass of a convolution, with `image` as the left factor's.
+  template <class F, class... In>
+  void run_pass(const device::convolution_pass& p, pointer<T> result, result_steps steps,
+                double beta, const_matrix image, right_factor b, const F& f,
+                const In&... in) const {
+    const device::gemm_variant v = device::convolution_variant_for(p, gemm_device(), sizeof(T));
+    const device::gemm_geometry g = device::convolution_geometry_for(v, p);
+    const index_t products = p.groups * p.parts;
+    arguments a;
+    a.integers(p.rows, p.cols, p.inner, p.length, products, p.groups,
+               static_cast<index_t>(g.height / g.local_height) / products);
+    a.number(static_cast<T>(beta));
+    a.buffer(result);
+    a.integers(steps.sample, steps.row, steps.part);
+    a.elements(image);
+    a.integers(p.image_channels);
+    a.buffer(b.data);
+    a.integers(b.sample, b.row);
+    for (const index_t n : p.numbers()) a.integers(n);
+    (a.operand("convolve", in, {p.rows, p.cols * p.groups}), ...);
+    launch("convolve",
+           kernel_for<task::convolve, F>(
+               f,
+               [&] {
+                 return device::convolution_kernel<T>(v, trace_of<sizeof...(In) + 1>(f),
+                                                      sizeof...(In));
+               },
+               v.number()),
+           {g.width, g.height, g.local_width, g.local_height}, a);
+  }
+  /// The matrix of one row per position, where samples follow each other without gaps.
+  static const_matrix pixels_of(const_matrix y, index_t channels) {
+    return y.contiguous() ? const_matrix(y.data(), y.size() / channels, channels) : y;
   }
 
   /// The arguments common to all products.
