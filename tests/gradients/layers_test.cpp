@@ -5,7 +5,9 @@
 #include "chainrule/layers/convolution.hpp"
 #include "chainrule/layers/dropout.hpp"
 #include "chainrule/layers/embedding.hpp"
+#include "chainrule/layers/pooling.hpp"
 #include "chainrule/layers/reshape.hpp"
+#include "chainrule/layers/resizing.hpp"
 #include "chainrule/layers/sequence.hpp"
 #include "chainrule/layers/tags.hpp"
 #include "chainrule/losses/pointwise.hpp"
@@ -106,6 +108,28 @@ TEST_CASE("layers", "[gradients][networks]") {
                      [](const auto& x, const auto& p) { return sin(matmul(x, p[0]) + p[1]); }},
         last};
   });
+}
+
+TEST_CASE("layers that pool and resize images", "[gradients][networks]") {
+  const auto images = [](const std::string& name, const auto& layer) {
+    row(name, [&]<class B>(const B&) {
+      return specs<B>{first,   reshape_to{3, 3, 1},  dense{2, fn::tanh{}},
+                      layer,   dense{2, fn::tanh{}}, flatten{},
+                      dense{3}};
+    });
+  };
+  images("max_pool", max_pool{2});
+  images("max_pool, stride, padding and dilation",
+         max_pool{{3, 2}, {.stride = {2, 1}, .dilation = {1, 2}, .pad = {1, 0}}});
+  images("average_pool", average_pool{2, {.stride = 1}});
+  images("average_pool, padding not counted",
+         average_pool{{3, 2}, {.stride = 2, .pad = 1, .count_padding = false}});
+  images("global_max_pool", global_max_pool{});
+  images("global_average_pool", global_average_pool{});
+  images("upsample", upsample{{2, 1}});
+  images("upsample, bilinear", upsample{{1, 3}, upsampling::bilinear});
+  images("pad", pad{{.top = 1, .right = 2}});
+  images("crop", crop{{.bottom = 1, .left = 1}});
 }
 
 TEST_CASE("first weights of dense layers", "[gradients][networks]") {

@@ -4,6 +4,7 @@
 #include "chainrule/losses/pointwise.hpp"
 #include "chainrule/network/network.hpp"
 #include "chainrule/ops/convolution.hpp"
+#include "chainrule/ops/pooling.hpp"
 #include "gradients/function_row.hpp"
 
 using namespace gradients;
@@ -123,6 +124,22 @@ TEST_CASE("reductions", "[gradients]") {
   row("softmax with cross-entropy",
       [](const auto& x) { return mean(log_sum_exp(x[0]) - math::sum(x[0] * x[1], over::cols)); },
       {a, spread(3, 4, 2)});
+}
+
+TEST_CASE("pooling and resampling of images", "[gradients]") {
+  const window w{{5, 3, 2, 1, 1, 0}, {4, 2, 1, 2, 0, 1}, 2};
+  const auto images = spread(2, w.image(), 1, -2, 2);
+  row("max_pool", [w](const auto& x) { return sqr(apply(ops::max_pool_op{w}, x[0])); }, {images});
+  const auto resampled = [&](const std::string& name, const resampling& by) {
+    row(name, [by](const auto& x) { return sqr(apply(ops::resample_op{by}, x[0])); },
+        {spread(2, by.from(), 1, -2, 2)});
+  };
+  const window v{{5, 3, 2, 1, 1, 0}, {4, 2, 1, 1, 0, 1}, 2};
+  using rule = resampling::rule;
+  resampled("resample, mean", {v, rule::mean});
+  resampled("resample, mean_inside transposed", {v, rule::mean_inside, true});
+  resampled("resample, linear",
+            {{interpolated_axis(2, 3), interpolated_axis(3, 2), 2}, rule::linear, true});
 }
 
 TEST_CASE("where and comparisons", "[gradients]") {

@@ -61,6 +61,8 @@ namespace detail {
 /// The passes of a layer that takes maxima.
 class takes_maxima {
  public:
+  static constexpr bool keeps_features = true;
+
   template <backend B>
   void forward(pass<B>& p, const_matrix<B> x, matrix<B> y) const {
     ops::max_pool_op{window_}.forward(p.backend(), y, x,
@@ -91,6 +93,8 @@ class takes_maxima {
 /// The passes of a layer that is a resampling.
 class resamples_images {
  public:
+  static constexpr bool keeps_features = true;
+
   template <backend B>
   void forward(pass<B>& p, const_matrix<B> x, matrix<B> y) const {
     ops::resample_op{by_}.forward(p.backend(), y, x);

@@ -81,10 +81,10 @@ inline constexpr padding same = detail::same_padding();
 [[nodiscard]] inline window window_over(std::string_view layer, const shape& in, extent2d kernel,
                                         extent2d stride, extent2d dilation, const padding& pad) {
   if (in.rank() != 2 && in.rank() != 3)
-    throw shape_error(detail::concat(
-        layer, " expects samples of {height, width, channels} or {time, channels}, got ",
-        in.is_known() ? to_string(in) : "samples of a shape that is not known",
-        "; begin with input{28, 28, 1} or the like, or use reshape_to"));
+    throw shape_error(detail::concat(layer,
+                                     " expects samples of {height, width, channels} or {time, "
+                                     "channels}, got ",
+                                     to_string(in), "; use reshape_to"));
   const bool image = in.rank() == 3;
   const index_t width = in[image ? 1 : 0];
   const window w{

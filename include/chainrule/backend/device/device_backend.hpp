@@ -10,6 +10,7 @@
 #include <array>
 #include <cstdint>
 #include <cstring>
+#include <initializer_list>
 #include <memory>
 #include <span>
 #include <string>
@@ -28,6 +29,7 @@
 #include "chainrule/backend/device/kernels/gather.hpp"
 #include "chainrule/backend/device/kernels/gemm.hpp"
 #include "chainrule/backend/device/kernels/map.hpp"
+#include "chainrule/backend/device/kernels/pooling.hpp"
 #include "chainrule/backend/device/kernels/random.hpp"
 #include "chainrule/backend/device/kernels/reduce.hpp"
 #include "chainrule/backend/device/kernels/row_softmax.hpp"
@@ -511,6 +513,35 @@ class device_backend {
     map(detail::plus_scaled<fn::identity>{scalars.beta, {}}, dw, dw, sum);
   }
 
+  // Pooling and resampling, as concept.hpp says. They throw shape_error, and value_error if an
+  // operand is a part of a result.
+
+  void max_pool(matrix y, matrix winners, const_matrix x, const window& w) const {
+    contract::max_pools(w, x.shape(), y.shape(), winners.shape());
+    const bool has_maxima = !y.empty();
+    const bool has_winners = !winners.empty();
+    pool("max_pool", w, x.rows(), w.positions(),
+         kernel_by<task::max_pool>(
+             {}, [&] { return device::max_pool_kernel(has_maxima, has_winners); },
+             has_maxima ? (has_winners ? 2 : 1) : 0),
+         {y, winners}, {x});
+  }
+  void unpool(matrix dx, const_matrix dy, const_matrix winners, const window& w) const {
+    contract::pools("unpool", w, dx.shape(), dy.shape());
+    contract::pools("unpool", w, dx.shape(), winners.shape());
+    pool("unpool", w, dx.rows(), w.height.size * w.width.size,
+         kernel_for<task::unpool, void>([] { return device::unpool_kernel(); }), {dx},
+         {dy, winners});
+  }
+  void resample(matrix y, const_matrix x, const resampling& r) const {
+    contract::resamples(r, y.shape(), x.shape());
+    pool("resample", r.window, x.rows(), r.to() / r.window.channels,
+         kernel_by<task::resample>(
+             {}, [&] { return device::resample_kernel(r.weights, r.spreads); },
+             static_cast<std::uint64_t>(r.weights) * 2 + (r.spreads ? 1 : 0)),
+         {y}, {x});
+  }
+
  private:
   /// The verb of a kernel, a part of its key.
   enum class task : char {
@@ -530,7 +561,10 @@ class device_backend {
     scatter_add,
     transpose,
     convolve,
-    turn_weights
+    turn_weights,
+    max_pool,
+    unpool,
+    resample
   };
   /// The same in words.
   static constexpr const char* verbs_[] = {"map",          "copy",
@@ -541,7 +575,8 @@ class device_backend {
                                            "argmax_rows",  "softmax_cross_entropy_rows",
                                            "scatter",      "scatter_add",
                                            "transpose",    "convolve",
-                                           "turn_weights"};
+                                           "turn_weights", "max_pool",
+                                           "unpool",       "resample"};
 
   /// The arguments of a launch, in the order of a kernel's parameters.
   class arguments {
@@ -665,6 +700,25 @@ class device_backend {
         "FUNCTION real cr_tanh(real x) {\n  const real limit = ",
         sizeof(T) == sizeof(float) ? "9.1f" : "19.1",
         ";\n  return x > limit ? (real)1 : (x < -limit ? (real)-1 : tanh(x));\n}\n");
+  }
+
+  /// Launches a kernel of kernels/pooling.hpp over `pixels` pixels of each image of the results;
+  /// empty results are no parameters of it.
+  void pool(const char* verb, const window& w, index_t images, index_t pixels,
+            const kernel_handle& kernel, std::initializer_list<matrix> results,
+            std::initializer_list<const_matrix> operands) const {
+    if (images == 0) return;
+    arguments a;
+    a.integers(images, w.channels);
+    for (const window_axis& axis : {w.height, w.width})
+      a.integers(axis.size, axis.kernel, axis.stride, axis.dilation, axis.before, axis.count());
+    for (const matrix& m : results)
+      if (!m.empty()) a.target(m);
+    for (const const_matrix& m : operands) {
+      a.target(m);
+      for (const matrix& out : results) require_apart(verb, out, m);
+    }
+    launch(verb, kernel, device::pooling_items(w.channels, images * pixels), a);
   }
 
   void launch(const char* verb, const kernel_handle& k, const device::work& w,
