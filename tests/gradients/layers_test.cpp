@@ -153,7 +153,7 @@ namespace {
 
 /// Both rows of a layer that draws random numbers.
 template <class Layer>
-void dropout_row(const std::string& name, const Layer& layer) {
+void dropout_row(const std::string& kind, const Layer& layer) {
   using D = support::tested<double>;
   using S = support::tested<float>;
   const auto layers = [&]<class B>(const B&) { return specs<B>{first, dense{9, 7}, layer, last}; };
@@ -162,7 +162,7 @@ void dropout_row(const std::string& name, const Layer& layer) {
   options.pass = training_pass;
   auto net = made<D>(layers(be));
   if (wanted("double"))
-    double_row("layers", name)
+    double_row("layers", kind)
         .add(check_gradients(net, quadratic_cost{}, on(be, point.x).view(),
                              on(be, point.targets).view(), options),
              elements_of(net, point.x.rows));
@@ -193,7 +193,7 @@ void dropout_row(const std::string& name, const Layer& layer) {
     assign(p.name, doubles(single.backend(), const_matrix<S>(single.values(p.name))));
   assign("2.weight", kept);
   const auto& names = single.parameter_list();
-  float_row("layers", name)
+  float_row("layers", kind)
       .add(gradients_of(single, quadratic_cost{}, point, names),
            gradients_of(same, quadratic_cost{}, point, names), longest_way(single, point.x.rows),
            functions_on_the_way(single));
