@@ -2,13 +2,20 @@
 // weights. (Activations have rows of their own.)
 #include "chainrule/autodiff/autodiff.hpp"
 #include "chainrule/layers/activation.hpp"
+#include "chainrule/layers/batch_norm.hpp"
 #include "chainrule/layers/convolution.hpp"
+#include "chainrule/layers/dense_block.hpp"
 #include "chainrule/layers/dropout.hpp"
 #include "chainrule/layers/embedding.hpp"
+#include "chainrule/layers/group_norm.hpp"
+#include "chainrule/layers/layer_norm.hpp"
+#include "chainrule/layers/local_response_norm.hpp"
 #include "chainrule/layers/pooling.hpp"
+#include "chainrule/layers/prelu.hpp"
 #include "chainrule/layers/reshape.hpp"
 #include "chainrule/layers/resizing.hpp"
 #include "chainrule/layers/sequence.hpp"
+#include "chainrule/layers/shortcut.hpp"
 #include "chainrule/layers/tags.hpp"
 #include "chainrule/losses/pointwise.hpp"
 #include "gradients/network_row.hpp"
@@ -132,6 +139,38 @@ TEST_CASE("layers that pool and resize images", "[gradients][networks]") {
   images("crop", crop{{.bottom = 1, .left = 1}});
 }
 
+TEST_CASE("normalization", "[gradients][networks]") {
+  // Images of odd extents: 3 × 3 positions of 4 channels, in the middle of a network.
+  const auto of_images = [](const std::string& name, const auto& layer) {
+    row(name, [&]<class B>(const B&) {
+      const auto images = dense{5, 36}.bias(init::uniform(-1, 1));
+      return specs<B>{images,  reshape_to{3, 3, 4}, layer, dense{2, fn::tanh{}}, flatten{},
+                      dense{3}};
+    });
+  };
+  of_images("batch_norm", batch_norm{});
+  of_images("batch_norm, with sigmoid", batch_norm{fn::sigmoid{}});
+  of_images("batch_norm, with gelu, without parameters", batch_norm{gelu{}}.affine(false));
+  row("batch_norm, of features", []<class B>(const B&) {
+    return specs<B>{first, batch_norm{}, dense{7}, last};
+  });
+  of_images("layer_norm", layer_norm{});
+  of_images("layer_norm, of all axes", layer_norm{}.all_axes());
+  of_images("rms_norm", rms_norm{1e-5});
+  of_images("group_norm", group_norm{2});
+  row("group_norm, of features", []<class B>(const B&) {
+    return specs<B>{first, group_norm{3}, dense{7}, last};
+  });
+  of_images("instance_norm", instance_norm{});
+  of_images("local_response_norm", local_response_norm{3, 0.5, 0.75, 1.5});
+  of_images("prelu", prelu{});
+  of_images("prelu, per channel", prelu{}.per_channel());
+  of_images("shortcut", shortcut{2, 6});
+  of_images("projected_residual",
+            residual{dense{3, fn::tanh{}}, batch_norm{fn::sigmoid{}}}.projection(dense{3}));
+  of_images("dense_block", dense_block{dense{2, fn::tanh{}}, dense{3, fn::sigmoid{}}});
+}
+
 TEST_CASE("first weights of dense layers", "[gradients][networks]") {
   const auto weights = [](const char* rule, initializer w) {
     // Weights of 0 let no gradient through.
@@ -157,18 +196,20 @@ TEST_CASE("first weights of dense layers", "[gradients][networks]") {
   weights("orthogonal", init::orthogonal());
 }
 
-TEST_CASE("dropout", "[gradients][networks]") {
+namespace {
+
+/// Both rows of a layer that draws random numbers.
+template <class Layer>
+void dropout_row(const std::string& kind, const Layer& layer) {
   using D = support::tested<double>;
   using S = support::tested<float>;
-  const auto layers = []<class B>(const B&) {
-    return specs<B>{first, dense{9, 7}, dropout{0.3}, last};
-  };
+  const auto layers = [&]<class B>(const B&) { return specs<B>{first, dense{9, 7}, layer, last}; };
   const D be;
   gradient_check_options options;
   options.pass = training_pass;
   auto net = made<D>(layers(be));
   if (wanted("double"))
-    double_row("layers", "dropout")
+    double_row("layers", kind)
         .add(check_gradients(net, quadratic_cost{}, on(be, point.x).view(),
                              on(be, point.targets).view(), options),
              elements_of(net, point.x.rows));
@@ -178,7 +219,7 @@ TEST_CASE("dropout", "[gradients][networks]") {
   // with what it did to a batch of ones.
   auto single = made<S>(layers(S{}));
   const auto one = dense{7, 7}.weights(init::zeros()).bias(init::constant(1));
-  const network<S> alone{S{}, {one, one, dropout{0.3}}};
+  const network<S> alone{S{}, {one, one, layer}};
   auto state = alone.make_pass(7, true);
   const tensor<S> any = uniform(alone.backend(), 7, 7, 1);
   const std::vector<double> kept =
@@ -199,8 +240,15 @@ TEST_CASE("dropout", "[gradients][networks]") {
     assign(p.name, doubles(single.backend(), const_matrix<S>(single.values(p.name))));
   assign("2.weight", kept);
   const auto& names = single.parameter_list();
-  float_row("layers", "dropout")
+  float_row("layers", kind)
       .add(gradients_of(single, quadratic_cost{}, point, names),
            gradients_of(same, quadratic_cost{}, point, names), longest_way(single, point.x.rows),
            functions_on_the_way(single));
+}
+
+}  // namespace
+
+TEST_CASE("dropout", "[gradients][networks]") {
+  dropout_row("dropout", dropout{0.3});
+  dropout_row("dropout2d", dropout2d{0.3});
 }

@@ -119,6 +119,11 @@ TEST_CASE("reductions", "[gradients]") {
     row("min" + of, [w = what](const auto& x) { return sqr(min(x[0], w)); }, {a});
     row("norm" + of, [w = what](const auto& x) { return norm(x[0], w); }, {a});
   }
+  row("normalize over rows", [](const auto& x) { return x[1] * normalize(x[0], over::rows); },
+      {a, spread(3, 4, 5)});
+  row("normalize over columns",
+      [](const auto& x) { return x[1] * normalize(x[0], over::cols, 0.01); }, {a, spread(3, 4, 5)});
+  row("window_sum", [](const auto& x) { return sqr(window_sum(x[0], 2, 1)); }, {a});
   row("log_sum_exp", [](const auto& x) { return log_sum_exp(x[0]); }, {a});
   row("softmax", [](const auto& x) { return softmax(x[0]); }, {a});
   row("softmax with cross-entropy",

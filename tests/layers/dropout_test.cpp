@@ -2,6 +2,7 @@
 #include "chainrule/layers/dropout.hpp"
 
 #include "chainrule/layers/dense.hpp"
+#include "chainrule/layers/reshape.hpp"
 #include "chainrule/network/network.hpp"
 #include "support/catch.hpp"
 #include "testing/batches.hpp"
@@ -110,4 +111,58 @@ TEMPLATE_LIST_TEST_CASE("a sample's mask does not depend on the size of its batc
   const auto some =
       doubles(be, net.forward(x.view().middle_rows(0, 4), memory, phase::train(1, 1)));
   CHECK(same_bits(some, {all.begin(), all.begin() + 20}));
+}
+
+TEMPLATE_LIST_TEST_CASE("dropout2d drops whole channels of samples", "[layers][dropout]",
+                        backends) {
+  using B = TestType;
+  const B be;
+  constexpr index_t rows = 60;
+  constexpr index_t positions = 5;  // not a power of 2
+  constexpr index_t channels = 7;
+  constexpr double p = 0.25;
+  network<B> net{be, {input{positions, channels}, dropout2d{p}}};
+  const tensor<B> x = uniform(be, rows, positions * channels, 4, 1, 2);
+  const auto values = doubles(be, x);
+  auto memory = net.make_pass(rows, true);
+  const auto y = doubles(be, net.forward(x.view(), memory, phase::train(3, 5)));
+  be.copy(net.output_gradient(memory), x.view());
+  auto gradients = net.make_gradients();
+  tensor<B> dx =
+      numbers(be, rows, positions * channels, std::vector<double>(values.size(), not_a_number));
+  net.backward(x.view(), memory, gradients, dx.view());
+  CHECK(same_bits(doubles(be, dx), y));  // the gradient of x itself is masked as x is
+
+  double dropped = 0;
+  bool whole = true;
+  bool scaled = true;
+  for (index_t s = 0; s < rows; ++s)
+    for (index_t c = 0; c < channels; ++c) {
+      const auto at = [&](index_t i) {
+        return static_cast<std::size_t>((s * positions + i) * channels + c);
+      };
+      const bool is_zero = y[at(0)] == 0;
+      dropped += is_zero ? 1 : 0;
+      for (index_t i = 0; i < positions; ++i) {
+        whole = whole && (y[at(i)] == 0) == is_zero;
+        const double expected = values[at(i)] / (1 - p);
+        scaled = scaled && (is_zero || std::fabs(y[at(i)] - expected) <= 4 * epsilon<B> * expected);
+      }
+    }
+  CHECK(whole);
+  CHECK(scaled);
+  const double count = rows * channels;
+  CHECK(std::fabs(dropped - count * p) <= 5 * std::sqrt(count * p * (1 - p)));
+  CHECK(same_bits(doubles(be, net.predict(x.view())), values));
+
+  const auto some =
+      doubles(be, net.forward(x.view().middle_rows(0, 4), memory, phase::train(3, 5)));
+  CHECK(same_bits(some, {y.begin(), y.begin() + 4 * positions * channels}));
+}
+
+TEST_CASE("probabilities of dropout are checked", "[layers][dropout]") {
+  for (const double p : {-0.1, 1.0, std::nan("")}) {
+    CHECK_THROWS_AS(dropout{p}, value_error);
+    CHECK_THROWS_AS(dropout2d{p}, value_error);
+  }
 }

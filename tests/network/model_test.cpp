@@ -2,6 +2,7 @@
 #include "chainrule/network/model.hpp"
 
 #include "chainrule/io/weights.hpp"
+#include "chainrule/layers/dense_block.hpp"
 #include "network/user_layers.hpp"
 #include "support/catch.hpp"
 #include "support/scratch.hpp"
@@ -33,6 +34,13 @@ void each_model(const F& f) {
        pad{{.top = 1, .bottom = 2, .left = 3}}, crop{{.bottom = 2, .right = 1}}, max_pool{2});
   both(input{4, 3, 2}, global_average_pool{});
   both(input{4, 3, 2}, global_max_pool{});
+  both(input{4, 3, 4}, batch_norm{relu{}}.momentum(0.2), batch_norm{}.eps(1e-3).affine(false),
+       layer_norm{}.all_axes(), layer_norm{}.affine(false), rms_norm{1e-6}, group_norm{2},
+       group_norm{4}.affine(false), instance_norm{}, instance_norm{}.affine(true),
+       local_response_norm{3, 0.1, 0.5, 2}, prelu{}, prelu{}.per_channel().initial(0.1),
+       dropout2d{0.1}, shortcut{2, 6},
+       residual{dense{5, relu{}}, batch_norm{}}.projection(dense{5}),
+       dense_block{dense{2}, dense{3, relu{}}}, flatten{}, dense{2});
 }
 
 template <class B>

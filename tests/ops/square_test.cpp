@@ -2,6 +2,7 @@
 // variables of a tape, and (tests/gradients) beside differences.
 #include "chainrule/autodiff/autodiff.hpp"
 #include "chainrule/ops/dropout.hpp"
+#include "chainrule/ops/normalization.hpp"
 #include "chainrule/ops/pooling.hpp"
 #include "chainrule/ops/vjp.hpp"
 #include "support/catch.hpp"
@@ -94,6 +95,10 @@ TEMPLATE_LIST_TEST_CASE("ops over matrices and on a tape", "[ops]", backends) {
   check_square<1>(be, ops::max_pool_op{w}, array1{{{3, 12}}}, 1, {{3, 4}});
   check_square<1>(be, ops::resample_op{{w, resampling::rule::mean}}, array1{{{3, 12}}});
   check_square<1>(be, ops::resample_op{{w, resampling::rule::one, true}}, array1{{{3, 4}}});
+  check_square<2>(be, ops::channel_dropout_op{0.4}, array2{{{3, 6}, {3, 2}}}, 1);
+  check_square<1>(be, ops::window_sum_op{2, 1}, array1{{{3, 4}}});
+  for (const matrix_shape s : {matrix_shape{1, 4}, {3, 1}})
+    check_square<1>(be, ops::normalize_op{s, 0.01}, array1{{{3, 4}}}, 1, {s, s, s, s, s});
   check_square<2>(be, ops::pointwise_op<fn::multiplies, 2>{}, array2{{{3, 4}, {1, 4}}});
   check_square<2>(be, ops::pointwise_op<fn::minus, 2>{}, array2{{{3, 4}, {3, 1}}});
   check_square<1>(be, ops::pointwise_op<gelu, 1>{}, array1{{{3, 4}}});

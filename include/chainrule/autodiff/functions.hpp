@@ -16,6 +16,7 @@
 
 #include "chainrule/autodiff/operators.hpp"
 #include "chainrule/ops/linear.hpp"
+#include "chainrule/ops/normalization.hpp"
 #include "chainrule/ops/softmax.hpp"
 #include "chainrule/ops/structure.hpp"
 
@@ -157,6 +158,22 @@ template <backend B>
 template <backend B>
 [[nodiscard]] variable<B> softmax(const variable<B>& x) {
   return apply(ops::softmax_op{}, x);
+}
+
+/// (x - mean) / sqrt(variance + eps), with the mean and the biased variance of each column
+/// (over::rows), of each row (over::cols) or of everything. Throws shape_error if x is empty.
+template <backend B>
+[[nodiscard]] variable<B> normalize(const variable<B>& x, over what, double eps = 1e-5) {
+  return apply(ops::normalize_op{chainrule::detail::reduced(x.shape(), what), eps}, x);
+}
+/// y(i, j) = Σ x(i, j + d) over d = -left ... right, with zeros beyond the row. Throws value_error
+/// if an extent is negative.
+template <backend B>
+[[nodiscard]] variable<B> window_sum(const variable<B>& x, index_t left, index_t right) {
+  if (left < 0 || right < 0)
+    throw value_error(chainrule::detail::concat(
+        "window_sum: the extents of a window are at least 0, got ", left, " and ", right));
+  return apply(ops::window_sum_op{left, right}, x);
 }
 
 /// log Σ e^x of each row (rows x 1), with the maximum shifted out.

@@ -3,6 +3,7 @@
 ///
 ///     sequence{dense{64, relu{}}, dense{64}}      // one after another
 ///     residual{dense{64, relu{}}, dense{64}}      // y = x + f(x)
+///     residual{dense{64, relu{}}, dense{32}}.projection(dense{32})  // y = p(x) + f(x)
 ///     concat{dense{32}, dense{32, relu{}}}        // outputs side by side on the last axis
 ///     repeat{3, residual{dense{64, relu{}}}}      // three blocks with parameters of their own
 ///
@@ -146,6 +147,58 @@ class sequence {
   layer_chain chain_;
 };
 
+/// y = p(x) + f(x), where f is a sequence of layers and the projection p is a layer that returns
+/// samples of the same shape; the parameters of p are those of a layer "projection". Source: K. He
+/// et al., CVPR 2016, eq. 2.
+template <class Projection, class... Layers>
+class projected_residual {
+ public:
+  static constexpr const char* name = "projected_residual";
+
+  constexpr projected_residual(const Projection& p, const sequence<Layers...>& f)
+      : projection_(p), inner_(f) {}
+
+  /// Throws shape_error if p and f return samples of different shapes.
+  [[nodiscard]] shape bind(plan& p, const shape& in) {
+    const shape x = p.input(in);
+    const shape out = inner_.bind(p, x);
+    p.set_scratch_in_dy({});  // dy is read twice
+    const shape projected = p.child("projection", projection_, x);
+    if (projected != out)
+      throw shape_error(detail::concat(
+          p.layer(), ": the layers of a residual block return samples of ", to_string(out),
+          ", its projection samples of ", to_string(projected), "; they must be of one shape"));
+    f_ = p.intermediate(out.size());
+    p_ = p.intermediate(out.size());
+    dx_ = p.scratch(x.size());
+    return out;
+  }
+  template <backend B>
+  void forward(pass<B>& p, const_matrix<B> x, matrix<B> y) const {
+    inner_.forward(p, x, p.saved(f_));
+    projection_.forward(p, x, p.saved(p_));
+    p.backend().map(fn::plus{}, y, p.saved(p_), p.saved(f_));
+  }
+  template <backend B>
+  void backward(pass<B>& p, const_matrix<B> x, const_matrix<B>, const_matrix<B> dy,
+                matrix<B> dx) const {
+    inner_.backward(p, x, const_matrix<B>(p.saved(f_)), dy, dx);
+    const matrix<B> more = dx.empty() ? dx : p.scratch(dx_);
+    projection_.backward(p, x, const_matrix<B>(p.saved(p_)), dy, more);
+    if (!dx.empty()) p.backend().map(fn::plus{}, dx, const_matrix<B>(dx), more);
+  }
+  void describe(archive& a) const {
+    inner_.describe(a);
+    a.child(projection_);
+  }
+
+ private:
+  Projection projection_;
+  sequence<Layers...> inner_;
+  saved_id f_, p_;
+  scratch_id dx_;
+};
+
 /// y = x + f(x), where f is a sequence of layers that returns samples of the shape it takes.
 /// Source: K. He et al., CVPR 2016, eq. 1.
 template <class... Layers>
@@ -156,6 +209,12 @@ class residual {
 
   constexpr explicit residual(const Layers&... layers) : inner_(layers...) {}
 
+  /// y = layer(x) + f(x), for an f that changes the shape.
+  template <class Layer>
+  [[nodiscard]] constexpr auto projection(const Layer& layer) const {
+    return projected_residual<Layer, Layers...>(layer, inner_);
+  }
+
   /// Throws shape_error if f changes the shape.
   [[nodiscard]] shape bind(plan& p, const shape& in) {
     const shape x = p.input(in);
@@ -165,7 +224,8 @@ class residual {
       throw shape_error(detail::concat(p.layer(),
                                        ": the layers of a residual block must return "
                                        "samples of the shape they take, ",
-                                       to_string(x), ", but return ", to_string(out)));
+                                       to_string(x), ", but return ", to_string(out),
+                                       "; give the block a projection(layer) to that shape"));
     f_ = p.intermediate(x.size());
     return out;
   }

@@ -27,14 +27,20 @@
 #include <vector>
 
 #include "chainrule/layers/activation.hpp"
+#include "chainrule/layers/batch_norm.hpp"
 #include "chainrule/layers/convolution.hpp"
 #include "chainrule/layers/dense.hpp"
 #include "chainrule/layers/dropout.hpp"
 #include "chainrule/layers/embedding.hpp"
+#include "chainrule/layers/group_norm.hpp"
+#include "chainrule/layers/layer_norm.hpp"
+#include "chainrule/layers/local_response_norm.hpp"
 #include "chainrule/layers/pooling.hpp"
+#include "chainrule/layers/prelu.hpp"
 #include "chainrule/layers/reshape.hpp"
 #include "chainrule/layers/resizing.hpp"
 #include "chainrule/layers/sequence.hpp"
+#include "chainrule/layers/shortcut.hpp"
 #include "chainrule/layers/tags.hpp"
 #include "chainrule/network/network.hpp"
 
@@ -84,6 +90,15 @@ template <class T>
 
 [[nodiscard]] inline index_t extent_of(const description& d, std::string_view name) {
   return number_of<index_t>(d, text_of(d, d.extents, name));
+}
+
+[[nodiscard]] inline double constant_of(const description& d, std::string_view name) {
+  return number_of<double>(d, text_of(d, d.constants, name));
+}
+/// An extent of 0 or 1, or what it is where it was not stated.
+[[nodiscard]] inline bool flag_of(const description& d, std::string_view name, bool otherwise) {
+  const std::string* const text = find_text(d.extents, name);
+  return text == nullptr ? otherwise : number_of<int>(d, *text) != 0;
 }
 
 /// The parts of "28x28x1", of "0.1, 2" or of "3.1".
@@ -217,7 +232,33 @@ template <backend B>
   if (d.kind == activation<identity>::name)
     return with_activation_of<B>(
         d, []<class F>(const F& f) -> any_layer<B> { return activation<F>(f); });
-  if (d.kind == dropout::name) return dropout(number_of<double>(d, text_of(d, d.constants, "p")));
+  if (d.kind == dropout::name) return dropout(constant_of(d, "p"));
+  if (d.kind == dropout2d::name) return dropout2d(constant_of(d, "p"));
+  if (d.kind == batch_norm<>::name)
+    return with_activation_of<B>(d, [&]<class F>(const F& f) -> any_layer<B> {
+      return batch_norm<F>(f)
+          .momentum(constant_of(d, "momentum"))
+          .eps(constant_of(d, "eps"))
+          .affine(flag_of(d, "affine", true));
+    });
+  if (d.kind == layer_norm::name)
+    return layer_norm{}
+        .eps(constant_of(d, "eps"))
+        .affine(flag_of(d, "affine", true))
+        .all_axes(flag_of(d, "all_axes", false));
+  if (d.kind == rms_norm::name) return rms_norm(constant_of(d, "eps"));
+  if (d.kind == group_norm::name)
+    return group_norm(extent_of(d, "groups"))
+        .eps(constant_of(d, "eps"))
+        .affine(flag_of(d, "affine", true));
+  if (d.kind == instance_norm::name)
+    return instance_norm{}.eps(constant_of(d, "eps")).affine(flag_of(d, "affine", false));
+  if (d.kind == local_response_norm::name)
+    return local_response_norm(extent_of(d, "size"), constant_of(d, "alpha"),
+                               constant_of(d, "beta"), constant_of(d, "k"));
+  if (d.kind == prelu::name)
+    return prelu{}.initial(constant_of(d, "initial")).per_channel(flag_of(d, "per_channel", false));
+  if (d.kind == shortcut::name) return shortcut(extent_of(d, "stride"), extent_of(d, "channels"));
   if (d.kind == embedding::name) {
     const embedding layer(extent_of(d, "vocabulary"), extent_of(d, "features"));
     return layer.weights(initializer_of(d, "weights", init::normal(0, 1)));
@@ -247,6 +288,11 @@ template <backend B>
   if (d.kind == flatten::name) return flatten{};
   if (d.kind == sequence<flatten>::name) return sequence(layers_of<B>(d.layers));
   if (d.kind == residual<flatten>::name) return residual(layers_of<B>(d.layers));
+  if (d.kind == projected_residual<flatten, flatten>::name) {
+    if (d.layers.size() < 2) refuse_description(d, "expected layers and a projection behind them");
+    return residual(layers_of<B>({d.layers.begin(), d.layers.end() - 1}))
+        .projection(layer_of<B>(d.layers.back()));
+  }
   if (d.kind == chainrule::concat<flatten>::name) return chainrule::concat(layers_of<B>(d.layers));
   if (d.kind == repeat<flatten>::name) return repeat(extent_of(d, "times"), inner_layer<B>(d));
   if (d.kind == frozen<flatten>::name) return frozen(inner_layer<B>(d));
@@ -301,8 +347,10 @@ template <backend B>
   description d = net.describe();
   for (const std::string_view part : detail::parts_of(name, ".")) {
     while (d.kind == "frozen" || d.kind == "in_group") d = description(d.layers.at(0));
-    // The layers of a repeat are copies of one.
-    const auto i = d.kind == "repeat" ? 0 : detail::number_of<std::size_t>(d, part);
+    // The layers of a repeat are copies of one; a projection is behind the layers of its block.
+    const auto i = d.kind == "repeat"     ? 0
+                   : part == "projection" ? d.layers.size() - 1
+                                          : detail::number_of<std::size_t>(d, part);
     if (i >= d.layers.size()) detail::refuse_description(d, "its layers have no descriptions");
     d = description(d.layers[i]);
   }

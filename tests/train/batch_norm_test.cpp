@@ -1,0 +1,122 @@
+// Running statistics of batch_norm: trained on whole batches, saved, resumed and moved to the bit.
+#include "chainrule/layers/batch_norm.hpp"
+
+#include <utility>
+
+#include "chainrule/io/checkpoint.hpp"
+#include "chainrule/layers/dense.hpp"
+#include "chainrule/layers/reshape.hpp"
+#include "chainrule/losses/softmax_cross_entropy.hpp"
+#include "chainrule/network/network.hpp"
+#include "chainrule/train/trainer.hpp"
+#include "support/catch.hpp"
+#include "support/scratch.hpp"
+#include "testing/batches.hpp"
+
+using namespace batches;
+
+namespace {
+
+constexpr index_t count = 129;  // the last batch of 64 has one sample
+
+/// Numbers in 3 classes.
+struct samples {
+  std::vector<double> values;
+  std::vector<int> labels;
+  samples() {
+    random_stream random(3);
+    for (index_t i = 0; i < count; ++i) labels.push_back(static_cast<int>(random.below(3)));
+    for (index_t i = 0; i < count * 6; ++i)
+      values.push_back(random.uniform(0, 1) + labels[static_cast<std::size_t>(i / 6)]);
+  }
+  template <class B>
+  [[nodiscard]] dataset<B> on(const B& be) const {
+    const std::vector<scalar_t<B>> x(values.begin(), values.end());
+    return {be, matrix_view<const scalar_t<B>>(x.data(), count, 6), labels, 3};
+  }
+};
+
+/// 3 positions of 2 channels, so that one sample has several values for each channel.
+template <class B>
+auto made(const B& be) {
+  network net{be, input{3, 2}, dense{4}, batch_norm{relu{}}, flatten{}, dense{3}};
+  net.initialize(5);
+  return net;
+}
+template <class Network>
+auto trainer_of(Network& net) {
+  return trainer{net, softmax_cross_entropy{}, adam{0.02}};
+}
+template <class Network>
+std::vector<double> state(const Network& net) {
+  return doubles(net.backend(), net.states().all());
+}
+template <class Network>
+std::vector<double> parameters(const Network& net) {
+  return doubles(net.backend(), net.parameters().all());
+}
+
+}  // namespace
+
+TEMPLATE_LIST_TEST_CASE("batch statistics are saved, resumed and moved to the bit",
+                        "[train][normalization]", backends) {
+  using B = TestType;
+  const B be;
+  const samples s;
+  const dataset<B> data = s.on(be);
+  const scratch::folder folder;
+  const auto options = [](int epochs) {
+    return fit_options<B>{.epochs = epochs, .batch = 64, .seed = 11};
+  };
+
+  auto whole = made(be);
+  const auto initial = state(whole);
+  auto straight = trainer_of(whole);
+  straight.fit(data, options(4));
+
+  auto half = made(be);
+  auto before = trainer_of(half);
+  before.fit(data, options(2));
+  const auto trained = state(half);
+  CHECK(distance(trained, initial) > 0.1);
+  CHECK(before.evaluate(data).loss > 0);  // neither evaluation nor inference changes them
+  CHECK(same_bits(state(half), trained));
+
+  save_training(before, folder / "training");
+  auto rest = made(be);
+  auto after = trainer_of(rest);
+  load_training(after, folder / "training");
+  CHECK(same_bits(state(rest), trained));
+  after.fit(data, options(2));
+  CHECK(same_bits(state(rest), state(whole)));
+  CHECK(same_bits(parameters(rest), parameters(whole)));
+
+  save_weights(half, folder / "weights");
+  auto loaded = made(be);
+  load_weights(loaded, folder / "weights");
+  CHECK(same_bits(state(loaded), trained));
+
+  // To the host, in the widest scalar, and back.
+  const auto moved = half.to(basic_cpu<double>{});
+  CHECK(same_bits(state(moved), trained));
+  CHECK(same_bits(state(moved.to(be)), trained));
+  CHECK(same_bits(state(half.clone()), trained));
+}
+
+TEST_CASE("batch_norm takes batches whole", "[train][normalization]") {
+  using B = basic_cpu<double>;
+  const samples s;
+  const auto run = [&](int threads, index_t parts) {
+    const B be{threads};
+    auto net = made(be);
+    auto t = trainer_of(net);
+    t.fit(s.on(be), {.epochs = 2, .batch = 64, .seed = 11, .micro_batches = parts});
+    return std::pair(state(net), parameters(net));
+  };
+  CHECK(complaint<value_error>([&] { (void)run(1, 2); }) ==
+        "a batch cannot be cut into 2 micro-batches: a layer needs the whole batch");
+  const auto [statistics, values] = run(1, 0);
+  const auto [statistics_2, values_2] = run(2, 0);
+  CHECK(same_bits(statistics, statistics_2));
+  CHECK(same_bits(values, values_2));
+}
