@@ -156,7 +156,7 @@ def draw(r, kind):
         result = run(s)
     except (RuntimeError, ValueError):
         return None
-    if sum(v.size for v in result.values()) > 700 or not all(v.any() for v in result.values()):
+    if sum(v.size for v in result.values()) > 700 or not all(abs(v).max() > 1e-3 for v in result.values()):
         return None
     return s, result
 

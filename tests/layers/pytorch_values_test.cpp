@@ -4,7 +4,14 @@
 #include <string>
 
 #include "chainrule/io/safetensors.hpp"
+#include "chainrule/layers/batch_norm.hpp"
 #include "chainrule/layers/convolution.hpp"
+#include "chainrule/layers/group_norm.hpp"
+#include "chainrule/layers/layer_norm.hpp"
+#include "chainrule/layers/local_response_norm.hpp"
+#include "chainrule/layers/pooling.hpp"
+#include "chainrule/layers/prelu.hpp"
+#include "chainrule/layers/resizing.hpp"
 #include "chainrule/network/network.hpp"
 #include "support/catch.hpp"
 #include "testing/batches.hpp"
@@ -88,13 +95,33 @@ any_layer<B> layer_of(const case_spec& s) {
       return conv2d{s.out, s.kernel, {s.stride, pad, s.dilation, s.groups, s.bias}};
     case 1:
       return conv1d{s.out, s.kernel, {s.stride, pad, s.dilation, s.groups, s.bias}};
-    default:
+    case 2:
       return conv_transpose2d{
           s.out, s.kernel, {s.stride, pad, s.dilation, s.groups, s.bias, s.output_pad}};
+    case 3:
+      return max_pool{s.kernel, {s.stride, s.dilation, pad}};
+    case 4:
+      return average_pool{s.kernel, {s.stride, pad, s.count}};
+    case 5:
+      return batch_norm{};
+    case 6:
+      return layer_norm{};
+    case 7:
+      return group_norm{s.groups};
+    case 8:
+      return instance_norm{};
+    case 9:
+      return rms_norm{1e-5};
+    case 10:
+      return local_response_norm{s.out};
+    case 11:
+      return s.groups > 1 ? prelu{}.per_channel() : prelu{};
+    default:
+      return upsample{s.stride, s.count ? upsampling::bilinear : upsampling::nearest};
   }
 }
 
-const char* const kinds[] = {"conv2d", "conv1d", "conv_transpose2d"};
+constexpr std::size_t kinds = 13;
 
 }  // namespace
 
@@ -107,7 +134,6 @@ TEMPLATE_LIST_TEST_CASE("layers agree with PyTorch in double", "[layers][images]
   std::map<int, int> compared;
   for (int i = 0; i < recorded.count(); ++i) {
     const case_spec s(recorded.values(i, "spec"));
-    if (s.kind >= static_cast<int>(std::size(kinds))) continue;
     const bool is_sequence = s.kind == 1;
     const shape in = is_sequence ? shape{s.w, s.c} : shape{s.h, s.w, s.c};
     network<B> net{be, std::vector<any_layer<B>>{input{in}, layer_of<B>(s)}};
@@ -140,7 +166,14 @@ TEMPLATE_LIST_TEST_CASE("layers agree with PyTorch in double", "[layers][images]
     check("dx", doubles(be, dx));
     for (std::size_t k = 0; k < list.size(); ++k)
       check("d" + std::to_string(k), doubles(be, const_matrix<B>(gradients[list[k].place])));
+    if (recorded.has(i, "mean")) {
+      net.commit(p);
+      const auto& states = net.declared().states();
+      REQUIRE(states.size() == 2);
+      check("mean", doubles(be, const_matrix<B>(net.states()[states[0].place])));
+      check("var", doubles(be, const_matrix<B>(net.states()[states[1].place])));
+    }
     ++compared[s.kind];
   }
-  CHECK(compared.size() == std::size(kinds));
+  CHECK(compared.size() == kinds);
 }

@@ -38,7 +38,7 @@ enum class residence : unsigned char {
 };
 
 namespace detail {
-struct scale_and_shift {
+struct factor_and_shift {
   constexpr auto operator()(const auto& x, const auto& scale, const auto& shift) const {
     return scale * x + shift;
   }
@@ -154,7 +154,7 @@ class dataset {
     if (channels_.rows() == 0) return;
     const auto factor = channels_.view().middle_rows(0, 1);
     const auto shift = channels_.view().middle_rows(1, 1);
-    be_.map(detail::scale_and_shift{}, x, const_matrix<B>(x), factor, shift);
+    be_.map(detail::factor_and_shift{}, x, const_matrix<B>(x), factor, shift);
   }
 
   /// Assigns the samples of those numbers to x and their targets to t. Throws value_error if the
