@@ -234,7 +234,7 @@ class device_backend {
     for (const matrix& o : out) (require_apart("map", o, in), ...);
     if (whole.size() == 0) return;
     launch("map",
-           kernel_for<task::map, F, operands<In...>>(
+           kernel_for<task::map, F, operand_count<In...>>(
                f, [&] { return device::map_kernel<T>(trace_of<sizeof...(In)>(f), sizeof...(In)); }),
            items(whole.cols, whole.rows), a);
   }
@@ -273,7 +273,7 @@ class device_backend {
         {c.rows(), c.cols(), a.cols(), a.is_transposed, b.is_transposed}, gemm_device(), sizeof(T));
     const device::gemm_geometry g = device::gemm_geometry_for(v, c.rows(), c.cols());
     launch("gemm",
-           kernel_for<task::gemm, Epilogue, operands<In...>>(
+           kernel_for<task::gemm, Epilogue, operand_count<In...>>(
                epilogue,
                [&] {
                  return device::gemm_kernel<T>(v, trace_of<sizeof...(In) + 1>(epilogue),
@@ -665,7 +665,7 @@ class device_backend {
   /// The number of operands, in the key of a kernel: one functor may be called with several numbers
   /// of them.
   template <class... In>
-  using operands = std::integral_constant<std::size_t, sizeof...(In)>;
+  using operand_count = std::integral_constant<std::size_t, sizeof...(In)>;
   /// The kernel of a functor, whose constants are a part of its text. Its bytes are the key; a
   /// functor that holds references (a lambda that cannot be assigned) is traced at every call.
   template <task Task, class F, class... Types, class Text>
@@ -759,7 +759,7 @@ class device_backend {
     std::size_t n = 0;
     ((across |= std::uint64_t{in.cols() == whole.cols} << n++), ...);
     launch("reduce",
-           kernel_for<task::reduce, F, Op, operands<In...>>(
+           kernel_for<task::reduce, F, Op, operand_count<In...>>(
                f,
                [&] {
                  return device::reduce_kernel<T>(r, trace_of<sizeof...(In)>(f), sizeof...(In),
@@ -823,7 +823,7 @@ class device_backend {
     for (const index_t n : p.numbers()) a.integers(n);
     (a.operand("convolve", in, {p.rows, p.cols * p.groups}), ...);
     launch("convolve",
-           kernel_for<task::convolve, F, operands<In...>>(
+           kernel_for<task::convolve, F, operand_count<In...>>(
                f,
                [&] {
                  return device::convolution_kernel<T>(v, trace_of<sizeof...(In) + 1>(f),
