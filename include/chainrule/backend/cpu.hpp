@@ -268,7 +268,7 @@ class basic_cpu {
   /// Elements that are worth a fork: a few microseconds of pointwise work.
   static constexpr index_t grain = 8192;
   /// Rows from which on few columns are reduced block by block.
-  static constexpr index_t tall = 512;
+  static constexpr index_t tall = 256;
 
   static std::shared_ptr<thread_pool> shared_pool() {
     static const auto pool = std::make_shared<thread_pool>(default_threads());
@@ -365,8 +365,7 @@ class basic_cpu {
     // A single short row is reduced as it would be among others.
     if (out.size() == 1 && (whole.rows != 1 || whole.cols >= detail::short_row)) {
       reduce_all(op, call, beta, out.data());
-    } else if (out.cols() != 1 && whole.cols < detail::short_row && whole.rows >= tall &&
-               whole.size() > 4 * grain) {
+    } else if (out.cols() != 1 && whole.cols < detail::short_row && whole.rows >= tall) {
       reduce_blocks(op, call, beta, out.data());
     } else if (out.cols() != 1) {
       // Cut by columns: each piece walks all rows, so that sums have one order.
