@@ -24,7 +24,7 @@ endforeach()
 
 add_executable(header_check ${files})
 target_link_libraries(header_check PRIVATE chainrule::chainrule)
-foreach(component IN ITEMS zlib opencl cuda)
+foreach(component IN ITEMS zlib images opencl cuda)
   if(TARGET chainrule::${component})
     target_link_libraries(header_check PRIVATE chainrule::${component})
   endif()

@@ -38,10 +38,10 @@ cd "$root"
 # --- what it takes ---------------------------------------------------------------------------
 . cmake/prepare.sh
 if [ "$preset" = clang ]; then compiler=clang++; fi
-prepare "a C++20 compiler, CMake 3.22, make or ninja, Eigen 3.4, Catch2 and, for all parts, zlib, \
+prepare "a C++20 compiler, CMake 3.22, make or ninja, Eigen 3.4, Catch2 and, for all parts, zlib, libpng, \
 CLI11, Google Benchmark, the OpenCL headers and loader and a driver such as PoCL" libeigen3-dev \
-  catch2 zlib1g-dev libcli11-dev libbenchmark-dev ocl-icd-opencl-dev pocl-opencl-icd $oclgrind ||
-  exit 1
+  catch2 zlib1g-dev libpng-dev libcli11-dev libbenchmark-dev ocl-icd-opencl-dev pocl-opencl-icd \
+  $oclgrind || exit 1
 jobs=$(job_count)
 
 # --- configure, build, test --------------------------------------------------------------------

@@ -12,16 +12,20 @@
 
 using namespace chainrule;
 
-classifier make_network(const backend_in_use& be, const options& o, index_t pixels,
-                        index_t classes) {
+classifier make_network(const backend_in_use& be, const options& o, const labelled_images& images) {
+  if (o.model == "lenet") {
+    classifier net = make_lenet(be, images, o.dropout.value_or(0.4));
+    net.initialize(o.seed);
+    return net;
+  }
   std::vector<any_layer<backend_in_use>> layers;
-  index_t width = pixels;
+  index_t width = images.features();
   for (const int next : o.hidden) {
     with_activation(o.activation, [&](auto f) { layers.push_back(dense{width, next, f}); });
-    if (o.dropout > 0) layers.push_back(dropout{o.dropout});
+    if (o.dropout.value_or(0) > 0) layers.push_back(dropout{*o.dropout});
     width = next;
   }
-  layers.push_back(dense{width, classes});
+  layers.push_back(dense{width, images.classes});
   classifier net{be, layers};
   net.initialize(o.seed);
   return net;

@@ -35,7 +35,10 @@ options read_options(int argc, char** argv) {
   app.add_option("--backend", o.backend,
                  "cpu, opencl, cuda or auto; opencl:1 and opencl:NAME choose a device")
       ->capture_default_str();
-  app.add_option("--hidden", o.hidden, "widths of the hidden layers; 0 for none")
+  app.add_option("--model", o.model, "dense, or lenet: two convolutions of 32 and 64 filters")
+      ->check(CLI::IsMember({"dense", "lenet"}))
+      ->capture_default_str();
+  app.add_option("--hidden", o.hidden, "widths of the hidden layers of dense; 0 for none")
       ->delimiter(',')
       ->type_name("N,N,...")
       ->check(within(0, 9999))
@@ -63,9 +66,10 @@ options read_options(int argc, char** argv) {
   app.add_option("--weight-decay", o.weight_decay, "L2 regularisation of the weights")
       ->check(within(0, 1000))
       ->capture_default_str();
-  app.add_option("--dropout", o.dropout, "probability behind each hidden layer")
-      ->check(within(0, 0.99))
-      ->capture_default_str();
+  app.add_option("--dropout", o.dropout,
+                 "probability behind each hidden layer; without it 0 for dense, 0.4 for lenet")
+      ->type_name("P")
+      ->check(within(0, 0.99));
   app.add_option("--seed", o.seed, "of weights, order and dropout: the same seed, the same result")
       ->capture_default_str();
   app.add_option("--threads", o.threads, "of the CPU: the result does not depend on it")

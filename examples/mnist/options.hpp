@@ -11,7 +11,8 @@
 struct options {
   std::string backend = "cpu";
   std::string data;  // a folder of IDX files; empty: the synthetic digits
-  std::vector<int> hidden{128};
+  std::string model = "dense";
+  std::vector<int> hidden{128};  // of dense
   std::string activation = "relu";
   std::string loss = "softmax";
   std::string optimizer = "sgd";
@@ -20,7 +21,7 @@ struct options {
   std::optional<double> rate;  // else one that suits the optimizer
   double momentum = 0.9;
   double weight_decay = 0;
-  double dropout = 0;
+  std::optional<double> dropout;  // else one that suits the model
   std::uint64_t seed = 1;
   std::optional<int> threads;  // else CHAINRULE_THREADS, else all processors
   double validation = 0;

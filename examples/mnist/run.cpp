@@ -19,7 +19,7 @@
 using namespace chainrule;
 
 void run(const backend_in_use& be, const options& o, mnist_data data) {
-  classifier net = make_network(be, o, data.train.features(), data.train.classes);
+  classifier net = make_network(be, o, data.train);
   // Whatever can go wrong does so now, not after an hour of training.
   if (!o.load.empty()) load_weights(net, o.load);
   if (!o.save.empty()) require_can_save(o.save);

@@ -38,7 +38,36 @@ struct log_of_sigmoid {
   }
 };
 
+/// One type for any number of operands.
+struct total {
+  constexpr auto operator()(const auto&... values) const { return (... + values); }
+};
+
 }  // namespace
+
+TEMPLATE_LIST_TEST_CASE("one functor with several numbers of operands", "[conformance][map]",
+                        backends) {
+  using T = scalar_t<TestType>;
+  using matrix = framed<TestType>;
+  const TestType be{};
+  const auto a = integers<T>({3, 5}, 1);
+  const auto b = integers<T>({3, 5}, 2);
+  const auto c = integers<T>({3, 5}, 3);
+  const matrix x(be, a, packed);
+  const matrix y(be, b, packed);
+  const matrix z(be, c, packed);
+  const matrix out(be, unset<T>({3, 5}), packed);
+  const matrix sum(be, unset<T>({1, 5}), packed);
+  be.map(total{}, out.view(), x.view());
+  CHECK(out.differs([&](index_t i, index_t j) { return a(i, j); }) == "");
+  be.map(total{}, out.view(), x.view(), y.view(), z.view());
+  CHECK(out.differs([&](index_t i, index_t j) { return a(i, j) + b(i, j) + c(i, j); }) == "");
+  const auto added = [](const auto& m, index_t j) { return m(0, j) + m(1, j) + m(2, j); };
+  be.reduce(chainrule::reduction::sum{}, sum.view(), total{}, x.view());
+  CHECK(sum.differs([&](index_t, index_t j) { return added(a, j); }) == "");
+  be.reduce(chainrule::reduction::sum{}, sum.view(), total{}, x.view(), y.view());
+  CHECK(sum.differs([&](index_t, index_t j) { return added(a, j) + added(b, j); }) == "");
+}
 
 TEMPLATE_LIST_TEST_CASE("map of no to four operands", "[conformance][map]", backends) {
   using T = scalar_t<TestType>;

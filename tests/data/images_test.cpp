@@ -57,6 +57,34 @@ TEST_CASE("images are seen as a matrix and one by one") {
                  "no image 4 in numbered, which has 4 images"));
 }
 
+TEST_CASE("images keep their channels") {
+  // Two images of 1 x 2 pixels of three channels.
+  const labelled_images images{"colour", 2, 1, 2, 4, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12},
+                               {3, 0},   3};
+  images.check();
+  CHECK(images.features() == 6);
+  CHECK(images.sample_shape() == chainrule::shape{1, 2, 3});
+  CHECK(images.view()(1, 5) == 12);
+  CHECK(images.image(1).shape() == chainrule::matrix_shape{1, 6});
+  CHECK(images.image(1)(0, 4) == 11);
+  const std::vector<std::int32_t> second{1};
+  const auto [rest, part] = images.split(0.5, 1);
+  for (const labelled_images& some : {images.select(second), images.first(1), rest, part}) {
+    some.check();
+    CHECK(some.count == 1);
+    CHECK(some.sample_shape() == images.sample_shape());
+  }
+  CHECK(images.select(second).pixels == std::vector<std::uint8_t>{7, 8, 9, 10, 11, 12});
+  labelled_images wrong = images;
+  wrong.channels = 2;
+  CHECK(message_of<shape_error>([&] { wrong.check(); }) ==
+        "colour: 2 images of 1x2x2 do not have 12 bytes");
+  wrong.channels = -1;
+  CHECK_THROWS_AS(wrong.check(), shape_error);
+  CHECK(numbered(2).sample_shape() == chainrule::shape{2, 3, 1});
+  CHECK(labelled_images{}.sample_shape() == chainrule::shape{});
+}
+
 TEST_CASE("check finds sizes that do not fit and labels that are no class") {
   labelled_images images = numbered(4);
   images.labels[2] = 10;
@@ -70,7 +98,7 @@ TEST_CASE("check finds sizes that do not fit and labels that are no class") {
   CHECK(contains(message_of<shape_error>([&] { images.check(); }), "4 images do not go with 3"));
   images = numbered(4);
   images.pixels.push_back(0);
-  CHECK(contains(message_of<shape_error>([&] { images.check(); }), "do not have 25 pixels"));
+  CHECK(contains(message_of<shape_error>([&] { images.check(); }), "do not have 25 bytes"));
   images = numbered(4);
   images.count = -4;
   CHECK_THROWS_AS(images.check(), shape_error);

@@ -3,14 +3,17 @@
 #include "chainrule/autodiff/autodiff.hpp"
 #include "chainrule/layers/activation.hpp"
 #include "chainrule/layers/batch_norm.hpp"
+#include "chainrule/layers/convolution.hpp"
 #include "chainrule/layers/dense_block.hpp"
 #include "chainrule/layers/dropout.hpp"
 #include "chainrule/layers/embedding.hpp"
 #include "chainrule/layers/group_norm.hpp"
 #include "chainrule/layers/layer_norm.hpp"
 #include "chainrule/layers/local_response_norm.hpp"
+#include "chainrule/layers/pooling.hpp"
 #include "chainrule/layers/prelu.hpp"
 #include "chainrule/layers/reshape.hpp"
+#include "chainrule/layers/resizing.hpp"
 #include "chainrule/layers/sequence.hpp"
 #include "chainrule/layers/shortcut.hpp"
 #include "chainrule/layers/tags.hpp"
@@ -80,6 +83,28 @@ TEST_CASE("layers", "[gradients][networks]") {
         return specs<B>{input{5}, embedding{6, 4}, dense{2, fn::tanh{}}, flatten{}, dense{3}};
       },
       indices);
+  // 6 x 4 x 2 in the middle of a network, behind layers that have gradients.
+  const auto images = []<class B, class... Layers>(const B&, const Layers&... layers) {
+    return specs<B>{reshape_to{5, 1, 1},
+                    conv_transpose2d{2, {2, 4}, gelu{}}.bias(init::uniform(-1, 1)), layers...,
+                    flatten{}, dense{3}};
+  };
+  row("conv2d", [&]<class B>(const B& be) {
+    return images(be, conv2d{3, {3, 2}, fn::tanh{}, {.stride = {2, 1}, .pad = 1}},
+                  conv2d{4, 2, gelu{}, {.pad = same, .dilation = 2}}.bias(init::uniform(-1, 1)),
+                  conv2d{8, 1, {.groups = 4, .bias = false}},
+                  conv2d{8, 2, fn::sigmoid{}, {.groups = 8}});
+  });
+  row("conv_transpose2d", [&]<class B>(const B& be) {
+    return images(
+        be, conv_transpose2d{4, {2, 3}, gelu{}, {.stride = 2, .pad = 1, .groups = 2}},
+        conv_transpose2d{
+            2, 2, fn::tanh{}, {.stride = {2, 3}, .dilation = {2, 1}, .output_pad = {1, 2}}});
+  });
+  row("conv1d", []<class B>(const B&) {
+    return specs<B>{reshape_to{5, 1}, conv1d{4, 2, fn::tanh{}},
+                    conv1d{3, 3, gelu{}, {.pad = same, .dilation = 2}}, flatten{}, dense{3}};
+  });
   row("lambda", []<class B>(const B&) {
     return specs<B>{
         first, lambda_layer{9, 9, [](const auto& x) { return x / norm(x, over::cols); }},
@@ -90,6 +115,28 @@ TEST_CASE("layers", "[gradients][networks]") {
                      [](const auto& x, const auto& p) { return sin(matmul(x, p[0]) + p[1]); }},
         last};
   });
+}
+
+TEST_CASE("layers that pool and resize images", "[gradients][networks]") {
+  const auto images = [](const std::string& name, const auto& layer) {
+    row(name, [&]<class B>(const B&) {
+      return specs<B>{first,   reshape_to{3, 3, 1},  dense{2, fn::tanh{}},
+                      layer,   dense{2, fn::tanh{}}, flatten{},
+                      dense{3}};
+    });
+  };
+  images("max_pool", max_pool{2});
+  images("max_pool, stride, padding and dilation",
+         max_pool{{3, 2}, {.stride = {2, 1}, .dilation = {1, 2}, .pad = {1, 0}}});
+  images("average_pool", average_pool{2, {.stride = 1}});
+  images("average_pool, padding not counted",
+         average_pool{{3, 2}, {.stride = 2, .pad = 1, .count_padding = false}});
+  images("global_max_pool", global_max_pool{});
+  images("global_average_pool", global_average_pool{});
+  images("upsample", upsample{{2, 1}});
+  images("upsample, bilinear", upsample{{1, 3}, upsampling::bilinear});
+  images("pad", pad{{.top = 1, .right = 2}});
+  images("crop", crop{{.bottom = 1, .left = 1}});
 }
 
 TEST_CASE("normalization", "[gradients][networks]") {

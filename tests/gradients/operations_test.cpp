@@ -3,6 +3,8 @@
 #include "chainrule/layers/dense.hpp"
 #include "chainrule/losses/pointwise.hpp"
 #include "chainrule/network/network.hpp"
+#include "chainrule/ops/convolution.hpp"
+#include "chainrule/ops/pooling.hpp"
 #include "gradients/function_row.hpp"
 
 using namespace gradients;
@@ -90,6 +92,18 @@ TEST_CASE("operations that move elements", "[gradients]") {
         return sqr(math::concatenate_cols({x[0], x[1], x[0], x[1], x[1]}));
       },
       {a, spread(3, 2, 3)});
+  const convolution c{{{4, 2, 1, 1, 1, 0}, {3, 2, 2, 1, 0, 1}, 2}, 2, 1};  // 4 x 3 x 2
+  const host_matrix images = spread(2, c.window.image(), 4, -2, 2);
+  const host_matrix results = spread(2, c.result(), 5, -2, 2);
+  const host_matrix weights = spread(c.weights().rows, c.weights().cols, 6, -2, 2);
+  row("convolve", [c](const auto& x) { return sqr(apply(ops::convolve_op{c}, x[0], x[1])); },
+      {images, weights});
+  row("convolve_input",
+      [c](const auto& x) { return sqr(apply(ops::convolve_input_op{c}, x[0], x[1])); },
+      {results, weights});
+  row("convolve_weights",
+      [c](const auto& x) { return sqr(apply(ops::convolve_weights_op{c}, x[0], x[1])); },
+      {images, results});
   // Its gradient is scatter, and that of scatter is gather.
   row("gather and scatter", [](const auto& x) { return sqr(gather(x[0], {2, 0, 2, 2, 1})); }, {a});
   row("broadcast_to", [](const auto& x) { return sqr(broadcast_to(x[0], {3, 4})); }, {b});
@@ -115,6 +129,22 @@ TEST_CASE("reductions", "[gradients]") {
   row("softmax with cross-entropy",
       [](const auto& x) { return mean(log_sum_exp(x[0]) - math::sum(x[0] * x[1], over::cols)); },
       {a, spread(3, 4, 2)});
+}
+
+TEST_CASE("pooling and resampling of images", "[gradients]") {
+  const window w{{5, 3, 2, 1, 1, 0}, {4, 2, 1, 2, 0, 1}, 2};
+  const auto images = spread(2, w.image(), 1, -2, 2);
+  row("max_pool", [w](const auto& x) { return sqr(apply(ops::max_pool_op{w}, x[0])); }, {images});
+  const auto resampled = [&](const std::string& name, const resampling& by) {
+    row(name, [by](const auto& x) { return sqr(apply(ops::resample_op{by}, x[0])); },
+        {spread(2, by.from(), 1, -2, 2)});
+  };
+  const window v{{5, 3, 2, 1, 1, 0}, {4, 2, 1, 1, 0, 1}, 2};
+  using rule = resampling::rule;
+  resampled("resample, mean", {v, rule::mean});
+  resampled("resample, mean_inside transposed", {v, rule::mean_inside, true});
+  resampled("resample, linear",
+            {{interpolated_axis(2, 3), interpolated_axis(3, 2), 2}, rule::linear, true});
 }
 
 TEST_CASE("where and comparisons", "[gradients]") {

@@ -28,6 +28,12 @@ void each_model(const F& f) {
        concat{dense{2}, dense{3, fn::tanh{}}}, repeat{3, residual{dense{5, fn::sigmoid{}}}},
        frozen{dense{4, selu{}}}, in_group{2, frozen{dense{3}.weights(init::orthogonal(0.5))}});
   both(input{5}, embedding{9, 4}, flatten{}, dense{2});
+  both(input{9, 8, 2}, max_pool{{3, 2}, {.stride = 2, .dilation = {2, 1}, .pad = {1, 0}}},
+       average_pool{{2, 1}, {.stride = {1, 2}, .pad = {1, 0}, .count_padding = false}},
+       average_pool{2, {.pad = same}}, upsample{{2, 3}}, upsample{2, upsampling::bilinear},
+       pad{{.top = 1, .bottom = 2, .left = 3}}, crop{{.bottom = 2, .right = 1}}, max_pool{2});
+  both(input{4, 3, 2}, global_average_pool{});
+  both(input{4, 3, 2}, global_max_pool{});
   both(input{4, 3, 4}, batch_norm{relu{}}.momentum(0.2), batch_norm{}.eps(1e-3).affine(false),
        layer_norm{}.all_axes(), layer_norm{}.affine(false), rms_norm{1e-6}, group_norm{2},
        group_norm{4}.affine(false), instance_norm{}, instance_norm{}.affine(true),

@@ -1,7 +1,9 @@
 // The vector-Jacobian product of each op is one: over matrices in planned memory, over the
 // variables of a tape, and (tests/gradients) beside differences.
 #include "chainrule/autodiff/autodiff.hpp"
+#include "chainrule/ops/dropout.hpp"
 #include "chainrule/ops/normalization.hpp"
+#include "chainrule/ops/pooling.hpp"
 #include "chainrule/ops/vjp.hpp"
 #include "support/catch.hpp"
 #include "testing/batches.hpp"
@@ -89,6 +91,10 @@ TEMPLATE_LIST_TEST_CASE("ops over matrices and on a tape", "[ops]", backends) {
   check_square<1>(be, ops::gather_op<B>{numbers}, array1{{{3, 4}}});
   check_square<1>(be, ops::scatter_op<B>{numbers, 3}, array1{{{5, 4}}});
   check_square<2>(be, ops::dropout_op{0.4}, array2{{{3, 4}, {3, 4}}}, 1);
+  const window w{{3, 2}, {4, 2, 2, 1, 0, 1}, 1};  // 2 × 2 positions on 3 × 4 pixels
+  check_square<1>(be, ops::max_pool_op{w}, array1{{{3, 12}}}, 1, {{3, 4}});
+  check_square<1>(be, ops::resample_op{{w, resampling::rule::mean}}, array1{{{3, 12}}});
+  check_square<1>(be, ops::resample_op{{w, resampling::rule::one, true}}, array1{{{3, 4}}});
   check_square<2>(be, ops::channel_dropout_op{0.4}, array2{{{3, 6}, {3, 2}}}, 1);
   check_square<1>(be, ops::window_sum_op{2, 1}, array1{{{3, 4}}});
   for (const matrix_shape s : {matrix_shape{1, 4}, {3, 1}})

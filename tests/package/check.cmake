@@ -2,7 +2,7 @@
 # and pkg-config; added as a subdirectory; fetched. Each way builds and runs a small program.
 #
 #   cmake -D SOURCE=.. -D WORK=.. -D GENERATOR=.. -D COMPILER=.. -D FLAGS=.. -D VERSION=..
-#         -D ZLIB=<0|1> -D CUDA=<0|1> -P check.cmake
+#         -D ZLIB=<0|1> -D IMAGES=<0|1> -D CUDA=<0|1> -P check.cmake
 
 cmake_minimum_required(VERSION 3.22)
 
@@ -59,7 +59,7 @@ endforeach()
 # consumer(<name> <option>...): configures, builds and runs the project in this folder.
 function(consumer name)
   run("${name}: configure" "${CMAKE_COMMAND}" -S "${here}/${name}" -B "${WORK}/${name}"
-      ${with_compiler} "-DVERSION=${VERSION}" "-DZLIB=${ZLIB}" "-DCUDA=${CUDA}" ${ARGN})
+      ${with_compiler} "-DVERSION=${VERSION}" "-DZLIB=${ZLIB}" "-DIMAGES=${IMAGES}" "-DCUDA=${CUDA}" ${ARGN})
   run("${name}: build" "${CMAKE_COMMAND}" --build "${WORK}/${name}")
   run("${name}: run" "${WORK}/${name}/program" "${VERSION}")
 endfunction()
@@ -87,6 +87,8 @@ run_to_fail("no Eigen" "chainrule needs Eigen 3.4 or newer, which was not found"
   ${missing} -B "${WORK}/no_eigen" -DCMAKE_DISABLE_FIND_PACKAGE_Eigen3=ON)
 run_to_fail("no zlib" "the chainrule component zlib needs zlib"
   ${missing} -B "${WORK}/no_zlib" -DWANT=zlib -DCMAKE_DISABLE_FIND_PACKAGE_ZLIB=ON)
+run_to_fail("no libpng" "the chainrule component images needs libpng"
+  ${missing} -B "${WORK}/no_libpng" -DWANT=images -DCMAKE_DISABLE_FIND_PACKAGE_PNG=ON)
 run_to_fail("no CUDA" "the chainrule component cuda needs the CUDA toolkit"
   ${missing} -B "${WORK}/no_cuda" -DWANT=cuda -DCMAKE_DISABLE_FIND_PACKAGE_CUDAToolkit=ON)
 run_to_fail("unknown component" "chainrule has no component \"onnx\""

@@ -26,7 +26,7 @@ class counter final : public callback {
   std::size_t batches = 0;
 };
 
-void check_steps(index_t hidden, index_t batch, index_t last) {
+void check_steps(index_t hidden, index_t batch, index_t last, const augmentation& a = {}) {
   using B = basic_cpu<double>;
   constexpr index_t features = 30;
   const index_t samples = 8 * batch + last;
@@ -37,11 +37,12 @@ void check_steps(index_t hidden, index_t batch, index_t last) {
     for (index_t c = 0; c < features; ++c) x.push_back(c == (i < 30 ? i : i + 1) % 3 ? 2 : 0);
   }
   const B be{2};
-  const dataset<B> data(be, matrix_view<const double>(x.data(), samples, features), classes, 3);
+  const dataset<B> data(be, matrix_view<const double>(x.data(), samples, features), classes, 3, 1,
+                        {.sample = {5, 3, 2}});
   network net{be, dense{features, hidden, relu{}}, dense{hidden, 3}};
   trainer t{net, softmax_cross_entropy{}, chain(weight_decay{1e-4}, adam{})};
   counter c;
-  t.fit(data, {.epochs = 2, .batch = batch, .callbacks = {&c}});
+  t.fit(data, {.epochs = 2, .batch = batch, .callbacks = {&c}, .augment = a});
   REQUIRE(c.batches == 18);
   for (std::size_t i = 2; i < 9; ++i) CHECK(c.counts[i] == c.counts[1]);    // the first epoch
   for (std::size_t i = 10; i < 18; ++i) CHECK(c.counts[i] == c.counts[9]);  // the second
@@ -55,4 +56,10 @@ TEST_CASE("a step of training allocates nothing after the first") { check_steps(
 TEST_CASE("nor does a step on a batch in parts") {
   REQUIRE(micro_batch_count(96, 34 * 300) == 3);
   check_steps(300, 96, 40);
+}
+
+TEST_CASE("nor does a step on augmented images") {
+  const augmentation a{.flip = true, .crop = 0.8, .rotate = 10, .shift = 1, .erase = 0.5};
+  check_steps(40, 7, 4, a);
+  check_steps(300, 96, 40, a);
 }

@@ -23,13 +23,15 @@ struct outcome {
 
 /// Two epochs of all that draws or adds up: a shuffled order, dropout, Adam, a short last batch.
 template <class B>
-[[nodiscard]] outcome two_epochs(const B& be, const labelled_images& images, std::uint64_t seed) {
+[[nodiscard]] outcome two_epochs(const B& be, const labelled_images& images, std::uint64_t seed,
+                                 const augmentation& a = {}) {
   const dataset<B> data(be, images);
   network net{be, dense{784, 60, relu{}}, dropout{0.3}, dense{60, 10}};
   net.initialize(seed);
   trainer t{net, softmax_cross_entropy{}, chain(weight_decay{1e-4}, adam{})};
   outcome result;
-  const history h = t.fit(data, {.epochs = 2, .batch = 64, .seed = seed, .validation = &data});
+  const history h =
+      t.fit(data, {.epochs = 2, .batch = 64, .seed = seed, .validation = &data, .augment = a});
   for (const epoch_record& r : h.epochs)
     for (const double f :
          {r.training.loss, r.training.accuracy, r.validation.loss, r.validation.accuracy})

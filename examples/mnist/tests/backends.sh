@@ -6,6 +6,9 @@ export CHAINRULE_CACHE_DIR="$folder/cache"
 train --quick --seed 7 --log cpu.csv --dropout 0.2
 accuracy_of_cpu=${final##*=}
 
+train --quick --seed 7 --model lenet --epochs 1
+lenet_of_cpu=${final##*=}
+
 # The losses of the first epochs agree with the CPU's to 1e-4, the result to 0.3 points; twice the
 # same run, twice the same bits.
 for backend in $backends; do
@@ -25,6 +28,9 @@ for backend in $backends; do
     END { exit bad || NR != 4 }' || fail "$backend: the losses are not the CPU's"
   awk "BEGIN { d = ${final##*=} - $accuracy_of_cpu; exit !(d <= 0.003 && d >= -0.003) }" ||
     fail "$backend: accuracy ${final##*=}, the CPU has $accuracy_of_cpu"
+  train --backend "$backend" --quick --seed 7 --model lenet --epochs 1
+  awk "BEGIN { d = ${final##*=} - $lenet_of_cpu; exit !(d <= 0.01 && d >= -0.01) }" ||
+    fail "$backend: lenet has an accuracy of ${final##*=}, on the CPU $lenet_of_cpu"
   # What one backend saved, another reads.
   train --load first --quick --dropout 0.2
   awk "BEGIN { d = ${final##*=} - ${first##*=}; exit !(d <= 0.003 && d >= -0.003) }" ||

@@ -17,6 +17,15 @@ train --quick --seed 7 --threads 1; same "$final" "$first"
 train --quick --seed 7 --threads 2; same "$final" "$first"
 train --quick --seed 8; different "$final" "$first"
 
+# Convolutions: learned, and the same for any number of threads.
+train --quick --model lenet --seed 7 --threads 1
+lenet=$final
+grep -q 'conv2d + relu  *n x 24x24x32' out || fail "no convolution in the summary"
+accuracy=${final##*=}
+awk "BEGIN { exit !($accuracy > 0.8) }" || fail "lenet has not learned: $final"
+train --quick --model lenet --seed 7 --threads 2; same "$final" "$lenet"
+train --quick --model lenet --seed 7 --dropout 0; different "$final" "$lenet"
+
 # The options change what they should.
 "$make_files" digits .
 options="--data . --epochs 2 --seed 7"

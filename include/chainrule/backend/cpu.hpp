@@ -22,11 +22,13 @@
 
 #include "chainrule/backend/concept.hpp"
 #include "chainrule/backend/contract.hpp"
+#include "chainrule/backend/cpu/convolution.hpp"
 #include "chainrule/backend/cpu/gemm.hpp"
 #include "chainrule/backend/cpu/gemm/product.hpp"
 #include "chainrule/backend/cpu/isa.hpp"
 #include "chainrule/backend/cpu/map.hpp"
 #include "chainrule/backend/cpu/parallel.hpp"
+#include "chainrule/backend/cpu/pooling.hpp"
 #include "chainrule/backend/cpu/storage.hpp"
 #include "chainrule/core/philox.hpp"
 
@@ -193,6 +195,69 @@ class basic_cpu {
     split(count, 1 + fork / (work + call), run);
   }
 
+  /// y = f(x * w, operands...) by the convolution c (see backend/window.hpp): x is n x image, w is
+  /// c.weights(), y is n x result, and the operands broadcast to (n * positions) x outputs. Throws
+  /// shape_error.
+  template <class F = fn::identity, class... In>
+  void convolve(matrix y, const_matrix x, const_matrix w, const convolution& c, const F& f = {},
+                const In&... in) const {
+    contract::convolves("convolve", c, x.shape(), w.shape(), y.shape());
+    if (y.empty()) return;
+    if constexpr (std::same_as<F, fn::identity> && sizeof...(In) == 0) {
+      run_convolution(y, x, w, c, false, nullptr);
+    } else if (y.contiguous()) {
+      const matrix pixels(y.data(), y.size() / c.outputs, c.outputs);
+      const detail::pointwise_call<T> call(isa_, "convolve", f, pixels.shape(),
+                                           std::array<matrix, 1>{pixels}, const_matrix(pixels),
+                                           const_matrix(in)...);
+      run_convolution(y, x, w, c, false, &call);
+    } else {
+      run_convolution(y, x, w, c, false, nullptr);
+      for (index_t i = 0; i < y.rows(); ++i) {
+        const matrix pixels(y.data() + i * y.stride(), c.window.positions(), c.outputs);
+        map(f, pixels, const_matrix(pixels), in...);
+      }
+    }
+  }
+  /// dx = the gradient of the convolution's input from that of its result + beta dx. With beta = 0,
+  /// dx is not read. Throws shape_error.
+  void convolve_input(matrix dx, const_matrix dy, const_matrix w, const convolution& c,
+                      reduce_scalars scalars = {}) const {
+    contract::convolves("convolve_input", c, dx.shape(), w.shape(), dy.shape());
+    if (dx.empty()) return;
+    const bool adds = scalars.beta != 0;
+    const detail::cpu_convolution<T> plan(isa_, c);
+    if (convolution t; plan.turned(t)) {
+      if (adds) scale(dx, static_cast<T>(scalars.beta));
+      T* const turned = detail::convolution_memory<T, 3>(t.weights().size());
+      plan.turn(w.data(), w.stride(), turned);
+      return run_convolution(dx, dy, const_matrix(turned, t.weights().rows, t.outputs), t, adds,
+                             nullptr);
+    }
+    scale(dx, static_cast<T>(scalars.beta));
+    split(dx.rows(), images_per_piece(c), [&](index_t first, index_t last) {
+      for (index_t i = first; i < last; ++i)
+        plan.add_input(dx.data() + i * dx.stride(), dy.data() + i * dy.stride(), w.data(),
+                       w.stride(), multiplication());
+    });
+  }
+  /// dw = the gradient of the convolution's weights + beta dw. With beta = 0, dw is not read.
+  /// Throws shape_error.
+  void convolve_weights(matrix dw, const_matrix x, const_matrix dy, const convolution& c,
+                        reduce_scalars scalars = {}) const {
+    contract::convolves("convolve_weights", c, x.shape(), dw.shape(), dy.shape());
+    scale(dw, static_cast<T>(scalars.beta));
+    const detail::cpu_convolution<T> plan(isa_, c);
+    // Threads take rows of the window, each of which adds up all images in order.
+    const index_t pieces = x.rows() > images_per_piece(c) ? plan.parts() : 1;
+    split(pieces, 1, [&](index_t from, index_t) {
+      const index_t to = pieces == 1 ? plan.parts() : from + 1;
+      for (index_t i = 0; i < x.rows(); ++i)
+        plan.add_weights(dw.data(), dw.stride(), x.data() + i * x.stride(),
+                         dy.data() + i * dy.stride(), from, to, multiplication());
+    });
+  }
+
   /// Uniform numbers in [0, 1): element e of `out`, counted along the rows from `start` on, is made
   /// of word e mod 4 of philox(seed, stream, e / 4) in float, of two words (e mod 2, e / 2) in
   /// double.
@@ -262,6 +327,30 @@ class basic_cpu {
         for (index_t j = first; j < last; ++j) to[j] += from[j];
       }
     });
+  }
+
+  // Pooling and resampling: see backend/pooling.hpp. Results are assigned and do not overlap
+  // operands.
+
+  /// y = the maxima of x under a window, winners = the numbers of the window's elements where they
+  /// were; either may be empty. Throws shape_error.
+  void max_pool(matrix y, matrix winners, const_matrix x, const window& w) const {
+    contract::max_pools(w, x.shape(), y.shape(), winners.shape());
+    run_images(detail::max_pool_rows<T>{w, y, winners, x}, x.rows(), w.height.count(),
+               w.width.count() * w.channels * w.taps());
+  }
+  /// dx = the sum of dy over the positions where an element is the winner. Throws shape_error.
+  void unpool(matrix dx, const_matrix dy, const_matrix winners, const window& w) const {
+    contract::pools("unpool", w, dx.shape(), dy.shape());
+    contract::pools("unpool", w, dx.shape(), winners.shape());
+    run_images(detail::unpool_rows<T>{w, dx, dy, winners}, dx.rows(), w.height.size,
+               w.width.size * w.channels);
+  }
+  /// y = the resampled x. Throws shape_error.
+  void resample(matrix y, const_matrix x, const resampling& r) const {
+    contract::resamples(r, y.shape(), x.shape());
+    const index_t rows = r.to(r.window.height);
+    run_images(detail::resample_rows<T>{r, y, x}, x.rows(), rows, (r.from() + r.to()) / rows);
   }
 
  private:
@@ -347,6 +436,13 @@ class basic_cpu {
     split(whole.rows, 1 + (grain - 1) / whole.cols, work);
   }
 
+  /// The rows of `images` images of `rows` rows each, whose work is that of `row_work` elements.
+  template <class Task>
+  void run_images(const Task& task, index_t images, index_t rows, index_t row_work) const {
+    split(images * rows, 1 + (grain - 1) / row_work,
+          [&](index_t first, index_t last) { detail::run_rows(isa_, task, first, last); });
+  }
+
   [[gnu::noinline]] void run_map(detail::pointwise_call<T>&& call) const {
     call.flatten();
     const matrix_shape whole = call.whole();
@@ -429,6 +525,34 @@ class basic_cpu {
     }
     if (beta != T(0)) total += static_cast<double>(beta) * static_cast<double>(*out);
     *out = static_cast<T>(total);
+  }
+
+  /// Images that are worth a fork.
+  [[nodiscard]] static index_t images_per_piece(const convolution& c) {
+    constexpr index_t fork = 1 << 18;
+    return 1 + fork / (c.result() * c.weights().rows);
+  }
+  /// c = a b, or c += a b.
+  [[nodiscard]] auto multiplication() const {
+    return [this](matrix c, const gemm_operand<const_matrix>& a,
+                  const gemm_operand<const_matrix>& b, bool adds) {
+      multiply(c, a, b, {1, adds ? 1.0 : 0.0}, nullptr);
+    };
+  }
+  /// y = x * w, plus y if `adds`, and the epilogue (if any) on each band while it is in cache.
+  void run_convolution(matrix y, const_matrix x, const_matrix w, const convolution& c, bool adds,
+                       const detail::pointwise_call<T>* epilogue) const {
+    const detail::cpu_convolution<T> plan(isa_, c);
+    const index_t cols = c.window.width.count();
+    split(x.rows(), images_per_piece(c), [&](index_t first, index_t last) {
+      for (index_t i = first; i < last; ++i)
+        plan.forward(x.data() + i * x.stride(), w.data(), w.stride(), y.data() + i * y.stride(),
+                     adds, multiplication(), [&](index_t begin, index_t end) {
+                       const index_t at = i * c.window.positions();
+                       if (epilogue != nullptr)
+                         epilogue->run_block(at + begin * cols, at + end * cols, 0, c.outputs);
+                     });
+    });
   }
 
   /// c = alpha a b + beta c, and the epilogue (if any) on each block while it is in cache.

@@ -53,11 +53,11 @@ namespace chainrule {
          0x1p-53;
 }
 
-/// The numbers of one (seed, stream), one after another, on the host.
+/// The numbers of one (seed, stream), one after another, on the host, from a counter on.
 class random_stream {
  public:
-  explicit random_stream(std::uint64_t seed, std::uint64_t stream = 0)
-      : seed_(seed), stream_(stream) {}
+  explicit random_stream(std::uint64_t seed, std::uint64_t stream = 0, std::uint64_t counter = 0)
+      : seed_(seed), stream_(stream), counter_(counter) {}
 
   /// 32 random bits.
   std::uint32_t bits() {
@@ -104,7 +104,7 @@ class random_stream {
  private:
   std::uint64_t seed_;
   std::uint64_t stream_;
-  std::uint64_t counter_ = 0;
+  std::uint64_t counter_;
   std::array<std::uint32_t, 4> block_{};
   unsigned used_ = 4;
   double spare_ = 0;

@@ -5,10 +5,10 @@
 ///
 ///     auto [train, validation] = images.split(0.1, /*seed*/ 7);
 ///     train.view();    // count x features, a matrix_view<const std::uint8_t>
-///     train.image(3);  // height x width
+///     train.image(3);  // height x (width * channels)
 ///     train.labels[3];
 ///
-/// See also data/mnist.hpp (where they come from), data/sampler.hpp.
+/// See also data/mnist.hpp and data/image_folder.hpp (where they come from), data/sampler.hpp.
 #ifndef CHAINRULE_DATA_IMAGES_HPP
 #define CHAINRULE_DATA_IMAGES_HPP
 
@@ -29,47 +29,59 @@
 
 namespace chainrule {
 
-/// `count` images of `height` x `width` bytes, one after another, each row by row.
+/// `count` images of `height` x `width` pixels of `channels` bytes, one after another, each row by
+/// row, the channels of a pixel side by side.
 struct labelled_images {
   std::string name;  ///< of the data set, for messages
   index_t count = 0;
   index_t height = 0;
   index_t width = 0;
   int classes = 0;                   ///< labels lie in 0, ..., classes - 1
-  std::vector<std::uint8_t> pixels;  ///< count * height * width
+  std::vector<std::uint8_t> pixels;  ///< count * height * width * channels
   std::vector<std::uint8_t> labels;  ///< count
+  index_t channels = 1;              ///< 1: grey; 3: red, green, blue
 
-  /// The number of pixels of an image. Throws shape_error if they cannot be counted.
-  [[nodiscard]] index_t features() const { return detail::elements_of(height, width); }
+  /// The number of bytes of an image. Throws shape_error if they cannot be counted.
+  [[nodiscard]] index_t features() const {
+    return detail::elements_of(detail::elements_of(height, width), channels);
+  }
+  /// The shape of an image, {height, width, channels}; not known if one of them is 0. Throws
+  /// shape_error as features does.
+  [[nodiscard]] shape sample_shape() const {
+    return features() == 0 ? shape{} : shape{height, width, channels};
+  }
 
   /// All images: count x features.
   [[nodiscard]] matrix_view<const std::uint8_t> view() const {
     return {pixels.data(), count, features()};
   }
 
-  /// Image number i: height x width. Throws value_error if there is none.
+  /// Image number i: height x (width * channels). Throws value_error if there is none.
   [[nodiscard]] matrix_view<const std::uint8_t> image(index_t i) const {
     if (i < 0 || i >= count)
       throw value_error(detail::concat("there is no image ", i, " in ", name, ", which has ", count,
                                        " images, numbered from 0"));
-    return {pixels.data() + i * features(), height, width};
+    return {pixels.data() + i * features(), height, detail::elements_of(width, channels)};
   }
 
   /// Checks the invariants of the other members. Throws shape_error if the sizes do not fit
   /// together, value_error for a label outside its classes.
   void check() const {
-    if (count < 0 || height < 0 || width < 0 || classes < 0)
-      throw shape_error(detail::concat(name, ": ", count, " images of ", height, "x", width, " in ",
-                                       classes, " classes: none of these may be negative"));
+    if (count < 0 || height < 0 || width < 0 || channels < 0 || classes < 0)
+      throw shape_error(detail::concat(name, ": ", count, " images of ", height, "x", width, "x",
+                                       channels, " in ", classes,
+                                       " classes: none of these may be negative"));
     // By division, which cannot overflow.
-    const auto size = static_cast<index_t>(pixels.size());
-    const bool fits =
-        count == 0 || height == 0 || width == 0
-            ? size == 0
-            : size % count == 0 && size / count % height == 0 && size / count / height == width;
-    if (!fits)
-      throw shape_error(detail::concat(name, ": ", count, " images of ", height, "x", width,
-                                       " do not have ", size, " pixels"));
+    auto rest = static_cast<index_t>(pixels.size());
+    bool fits = true;
+    for (const index_t extent : {count, height, width, channels}) {
+      fits = fits && (extent == 0 ? rest == 0 : rest % extent == 0);
+      if (extent > 0) rest /= extent;
+    }
+    const bool is_empty = count == 0 || height == 0 || width == 0 || channels == 0;
+    if (!fits || rest != (is_empty ? 0 : 1))
+      throw shape_error(detail::concat(name, ": ", count, " images of ", height, "x", width, "x",
+                                       channels, " do not have ", pixels.size(), " bytes"));
     if (static_cast<index_t>(labels.size()) != count)
       throw shape_error(
           detail::concat(name, ": ", count, " images do not go with ", labels.size(), " labels"));
@@ -87,8 +99,8 @@ struct labelled_images {
   /// The images with the given numbers, in that order; a number may occur more than once.
   /// Throws value_error for a number out of range.
   [[nodiscard]] labelled_images select(std::span<const std::int32_t> numbers) const {
-    labelled_images result{name, static_cast<index_t>(numbers.size()), height, width, classes, {},
-                           {}};
+    labelled_images result{
+        name, static_cast<index_t>(numbers.size()), height, width, classes, {}, {}, channels};
     const auto size = static_cast<std::size_t>(features());
     result.pixels.reserve(numbers.size() * size);
     result.labels.reserve(numbers.size());
@@ -111,7 +123,8 @@ struct labelled_images {
             width,
             classes,
             {pixels.begin(), pixels.begin() + n * features()},
-            {labels.begin(), labels.begin() + n}};
+            {labels.begin(), labels.begin() + n},
+            channels};
   }
 
   /// Two parts: what stays, and round(fraction * count) images drawn at random without

@@ -30,7 +30,11 @@ namespace detail {
 
 /// The random streams of the data headers: a name in the upper half and a running number in the
 /// lower, so that no two streams of a seed are equal.
-enum class data_stream : std::uint32_t { shuffle = 0x73687566, split = 0x73706c74 };
+enum class data_stream : std::uint32_t {
+  shuffle = 0x73687566,
+  split = 0x73706c74,
+  augment = 0x6175676d
+};
 
 [[nodiscard]] constexpr std::uint64_t stream_of(data_stream name, std::uint64_t number) {
   return (std::uint64_t{static_cast<std::uint32_t>(name)} << 32U) + number;

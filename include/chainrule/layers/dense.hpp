@@ -120,27 +120,15 @@ class dense {
     a.extent("outputs", outputs_);
     a.activation(f_);
     if (inputs_ != dynamic) a.option("inputs", std::to_string(inputs_));
-    if (weights_ != suitable()) a.option("weights", weights_.in_words());
+    if (weights_ != initializer_for<F>()) a.option("weights", weights_.in_words());
     if (bias_ != init::zeros()) a.option("bias", bias_.in_words());
   }
 
  private:
-  static constexpr initializer suitable() {
-    switch (gain_of<F>()) {
-      case gain_class::rectifier:
-        return init::he_normal();
-      case gain_class::self_normalizing:
-        return init::lecun_normal();
-      case gain_class::linear:
-        break;
-    }
-    return init::glorot_uniform();
-  }
-
   index_t inputs_;
   index_t outputs_;
   F f_;
-  initializer weights_ = suitable();
+  initializer weights_ = initializer_for<F>();
   initializer bias_ = init::zeros();
   parameter_id w_, b_;
   saved_id z_;

@@ -93,6 +93,10 @@ class archive {
   void extent(std::string_view name, const shape& s) {
     description_.extents.emplace_back(name, to_string(s));
   }
+  /// Extents or options on which the result depends, in words: "2x3", "same".
+  void extent(std::string_view name, std::string text) {
+    description_.extents.emplace_back(name, std::move(text));
+  }
   void constant(std::string_view name, double value) {
     description_.constants.emplace_back(name, detail::digits_of(value));
   }

@@ -158,6 +158,21 @@ namespace init {
 }
 
 }  // namespace init
+/// The default initialization of weights before an activation F: He for rectifiers, LeCun for
+/// selu, Glorot otherwise.
+template <class F>
+[[nodiscard]] constexpr initializer initializer_for() {
+  switch (gain_of<F>()) {
+    case gain_class::rectifier:
+      return init::he_normal();
+    case gain_class::self_normalizing:
+      return init::lecun_normal();
+    case gain_class::linear:
+      break;
+  }
+  return init::glorot_uniform();
+}
+
 }  // namespace chainrule
 
 #endif  // CHAINRULE_LAYERS_INITIALIZERS_HPP

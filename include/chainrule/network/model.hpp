@@ -28,14 +28,17 @@
 
 #include "chainrule/layers/activation.hpp"
 #include "chainrule/layers/batch_norm.hpp"
+#include "chainrule/layers/convolution.hpp"
 #include "chainrule/layers/dense.hpp"
 #include "chainrule/layers/dropout.hpp"
 #include "chainrule/layers/embedding.hpp"
 #include "chainrule/layers/group_norm.hpp"
 #include "chainrule/layers/layer_norm.hpp"
 #include "chainrule/layers/local_response_norm.hpp"
+#include "chainrule/layers/pooling.hpp"
 #include "chainrule/layers/prelu.hpp"
 #include "chainrule/layers/reshape.hpp"
+#include "chainrule/layers/resizing.hpp"
 #include "chainrule/layers/sequence.hpp"
 #include "chainrule/layers/shortcut.hpp"
 #include "chainrule/layers/tags.hpp"
@@ -117,6 +120,28 @@ template <class T>
   return s;
 }
 
+/// "2x3" as extents of height and width; `otherwise` where there is none of that name.
+[[nodiscard]] inline extent2d extent2d_of(const description& d, std::string_view name,
+                                          extent2d otherwise) {
+  const std::string* const text = find_text(d.extents, name);
+  if (text == nullptr) return otherwise;
+  const auto parts = parts_of(*text, "x");
+  if (parts.size() != 2) refuse_description(d, concat("expected two extents, got '", *text, "'"));
+  return {number_of<index_t>(d, parts[0]), number_of<index_t>(d, parts[1])};
+}
+[[nodiscard]] inline padding padding_of(const description& d) {
+  const std::string* const text = find_text(d.extents, "pad");
+  return text != nullptr && *text == "same" ? same : padding(extent2d_of(d, "pad", 0));
+}
+/// An extent, 0 where there is none of that name.
+[[nodiscard]] inline index_t extent_or_0(const description& d, std::string_view name) {
+  return find_text(d.extents, name) == nullptr ? 0 : extent_of(d, name);
+}
+[[nodiscard]] inline sides sides_of(const description& d) {
+  return {extent_or_0(d, "top"), extent_or_0(d, "bottom"), extent_or_0(d, "left"),
+          extent_or_0(d, "right")};
+}
+
 /// "leaky_relu(0.2)" as its name and constants.
 struct call_in_words {
   std::string_view name;
@@ -162,6 +187,24 @@ template <backend B, class Build>
     }
   });
   return std::move(built.front());
+}
+
+/// A conv1d, conv2d or conv_transpose2d.
+template <backend B, template <class> class Layer>
+[[nodiscard]] any_layer<B> convolution_of(const description& d) {
+  const std::string* const groups = find_text(d.extents, "groups");
+  const convolution_options options{
+      .stride = extent2d_of(d, "stride", 1),
+      .pad = padding_of(d),
+      .dilation = extent2d_of(d, "dilation", 1),
+      .groups = groups == nullptr ? 1 : number_of<index_t>(d, *groups),
+      .bias = find_text(d.extents, "bias") == nullptr,
+      .output_pad = extent2d_of(d, "output_pad", 0)};
+  return with_activation_of<B>(d, [&]<class F>(const F& f) -> any_layer<B> {
+    const Layer<F> layer(extent_of(d, "outputs"), extent2d_of(d, "kernel", 1), f, options);
+    return layer.weights(initializer_of(d, "weights", layer.initial_weights()))
+        .bias(initializer_of(d, "initial_bias", init::zeros()));
+  });
 }
 
 template <backend B>
@@ -220,6 +263,26 @@ template <backend B>
     const embedding layer(extent_of(d, "vocabulary"), extent_of(d, "features"));
     return layer.weights(initializer_of(d, "weights", init::normal(0, 1)));
   }
+  if (d.kind == conv2d<>::name) return convolution_of<B, conv2d>(d);
+  if (d.kind == conv1d<>::name) return convolution_of<B, conv1d>(d);
+  if (d.kind == conv_transpose2d<>::name) return convolution_of<B, conv_transpose2d>(d);
+  if (d.kind == max_pool::name)
+    return max_pool(extent2d_of(d, "kernel", 1), {.stride = extent2d_of(d, "stride", 0),
+                                                  .dilation = extent2d_of(d, "dilation", 1),
+                                                  .pad = padding_of(d)});
+  if (d.kind == average_pool::name)
+    return average_pool(extent2d_of(d, "kernel", 1),
+                        {.stride = extent2d_of(d, "stride", 0),
+                         .pad = padding_of(d),
+                         .count_padding = find_text(d.extents, "count_padding") == nullptr});
+  if (d.kind == global_max_pool::name) return global_max_pool{};
+  if (d.kind == global_average_pool::name) return global_average_pool{};
+  if (d.kind == upsample::name)
+    return upsample(extent2d_of(d, "factor", 1), find_text(d.extents, "mode") == nullptr
+                                                     ? upsampling::nearest
+                                                     : upsampling::bilinear);
+  if (d.kind == pad::name) return pad(sides_of(d));
+  if (d.kind == crop::name) return crop(sides_of(d));
   if (d.kind == input::name) return input(shape_of(d, "shape"));
   if (d.kind == reshape_to::name) return reshape_to(shape_of(d, "shape"));
   if (d.kind == flatten::name) return flatten{};

@@ -9,8 +9,8 @@
 ///       }
 ///
 /// Each epoch sees every sample exactly once, in an order that seed and epoch determine. Inputs in
-/// the backend's memory are gathered there; those that are streamed are gathered by the host and
-/// sent, while the backend computes. The data set must outlive its use.
+/// the backend's memory are gathered there; those that are streamed or augmented are gathered by
+/// the host and sent, while the backend computes. The data set must outlive its use.
 #ifndef CHAINRULE_TRAIN_DATA_LOADER_HPP
 #define CHAINRULE_TRAIN_DATA_LOADER_HPP
 
@@ -23,6 +23,7 @@
 #include <span>
 #include <vector>
 
+#include "chainrule/data/augmentation.hpp"
 #include "chainrule/data/sampler.hpp"
 #include "chainrule/memory/staging.hpp"
 #include "chainrule/train/dataset.hpp"
@@ -53,67 +54,77 @@ struct loader_options {
   bool shuffle = true;            // off: samples come in their own order
   bool merge_last_batch = false;  // samples that fill no batch join the last full one
   epoch_order* order = nullptr;   // draws the orders in the seed's place
+  augmentation augment{};         // of images; drawn by the seed
 };
 
 namespace detail {
 
-/// Streams inputs: the host gathers a batch into one of two staging areas in turn and sends it, so
-/// that it can gather the next batch while the backend computes.
+/// Batches that the host gathers. They are sent from two staging areas in turn, so that the host
+/// can gather the next batch while the backend computes; where the memory is the host's, they are
+/// read in place.
 template <backend B>
-class input_stream {
+class host_batches {
  public:
-  input_stream(const B& be, const dataset<B>& data, index_t capacity)
+  host_batches(const B& be, const dataset<B>& data, index_t capacity)
       : be_(be), rows_(be.template allocate<std::int32_t>(capacity)) {
     auto numbers = detail::host_vector<std::int32_t>(capacity);
     for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<std::int32_t>(i);
     be_.upload(rows_.view(), matrix_view<const std::int32_t>(numbers.data(), 1, capacity));
     const index_t size = detail::elements_of(capacity, data.features());
-    data.visit_streamed([&]<class T>(matrix_view<const T>) {
-      for (auto& s : places<T>()) s = std::make_unique<chainrule::staging_of<B, T>>(be_, size);
+    data.visit_host([&]<class T>(matrix_view<const T>) {
+      if constexpr (dataset<B>::can_stream)
+        for (auto& s : memory<T>()) s = std::make_unique<chainrule::staging_of<B, T>>(be_, size);
+      else
+        memory<T>() = detail::host_vector<T>(size);
     });
   }
 
-  /// Whether the staging areas are of the type of the data's inputs.
+  /// Whether the memory is for the type of the data's inputs.
   [[nodiscard]] bool suits(const dataset<B>& data) {
     bool is_there = false;
-    data.visit_streamed(
-        [&]<class T>(matrix_view<const T>) { is_there = places<T>().front() != nullptr; });
+    data.visit_host([&]<class T>(matrix_view<const T>) {
+      if constexpr (dataset<B>::can_stream)
+        is_there = memory<T>().front() != nullptr;
+      else
+        is_there = !memory<T>().empty();
+    });
     return is_there;
   }
 
-  /// Assigns the samples of those numbers to x, scalars or indices as the data's inputs. Throws
-  /// value_error if a number is no sample's.
+  /// Assigns the samples of those numbers to x, scalars or indices as the data's inputs, changed as
+  /// `augmenter` draws. They are the rows of the batch from row `first` on. Throws value_error if a
+  /// number is no sample's.
   template <class Inputs>
-  void load(const dataset<B>& data, std::span<const std::int32_t> numbers, Inputs x) {
-    constexpr bool as_indices = std::same_as<typename Inputs::value_type, std::int32_t>;
-    data.visit_streamed([&]<class T>(matrix_view<const T> inputs) {
-      const auto count = static_cast<index_t>(numbers.size());
-      chainrule::staging_of<B, T>& s = *places<T>()[turn_];
-      turn_ = 1 - turn_;
-      T* to = s.data();
-      for (const std::int32_t number : numbers) {
+  void load(const dataset<B>& data, std::span<const std::int32_t> numbers, index_t first,
+            const image_augmenter& augmenter, std::uint64_t epoch, Inputs x) {
+    data.visit_host([&]<class T>(matrix_view<const T> inputs) {
+      for (const std::int32_t number : numbers)
         if (number < 0 || number >= inputs.rows())
           throw value_error(detail::concat("a batch names sample ", number, ", expected 0 to ",
                                            inputs.rows() - 1));
-        std::memcpy(to, inputs.data() + number * inputs.stride(),
-                    static_cast<std::size_t>(inputs.cols()) * sizeof(T));
-        to += inputs.cols();
+      const auto count = static_cast<index_t>(numbers.size());
+      if constexpr (dataset<B>::can_stream) {
+        chainrule::staging_of<B, T>& s = *memory<T>()[turn_];
+        turn_ = 1 - turn_;
+        copy(inputs, numbers, augmenter, epoch, s.data());
+        gather(data, s.send(count, inputs.cols()), x);
+        s.done();
+      } else {
+        T* const to = memory<T>().data() + first * inputs.cols();
+        copy(inputs, numbers, augmenter, epoch, to);
+        gather(data, matrix_view<const T>(to, count, inputs.cols()), x);
       }
-      const auto rows = rows_.view().block(0, 0, 1, count);
-      if constexpr (as_indices && std::same_as<T, std::int32_t>)
-        be_.gather(x, s.send(count, inputs.cols()), rows);
-      else if constexpr (!as_indices && !std::same_as<T, std::int32_t>)
-        be_.gather(x, s.send(count, inputs.cols()), rows, data.scaling());
-      s.done();
     });
   }
 
  private:
   template <class T>
-  using two = std::array<std::unique_ptr<chainrule::staging_of<B, T>>, 2>;
+  using memory_for = std::conditional_t<dataset<B>::can_stream,
+                                        std::array<std::unique_ptr<chainrule::staging_of<B, T>>, 2>,
+                                        std::vector<T>>;
 
   template <class T>
-  [[nodiscard]] two<T>& places() {
+  [[nodiscard]] memory_for<T>& memory() {
     if constexpr (std::same_as<T, std::uint8_t>)
       return bytes_;
     else if constexpr (std::same_as<T, std::int32_t>)
@@ -122,11 +133,48 @@ class input_stream {
       return numbers_;
   }
 
+  /// Copies the samples to `to`, one after another.
+  template <class T>
+  void copy(matrix_view<const T> inputs, std::span<const std::int32_t> numbers,
+            const image_augmenter& augmenter, std::uint64_t epoch, T* to) const {
+    const auto sample = [&](index_t i) {
+      const std::int32_t number = numbers[static_cast<std::size_t>(i)];
+      const T* const from = inputs.data() + number * inputs.stride();
+      T* const there = to + i * inputs.cols();
+      if (augmenter.is_none())
+        std::memcpy(there, from, static_cast<std::size_t>(inputs.cols()) * sizeof(T));
+      else
+        augmenter.apply(augmenter.draw(epoch, number), from, there);
+    };
+    const auto count = static_cast<index_t>(numbers.size());
+    if constexpr (parallel_backend<B>) {
+      constexpr index_t at_once = 8;  // some microseconds of work
+      be_.parallel_for((count + at_once - 1) / at_once, [&](index_t piece) {
+        const index_t last = std::min(count, (piece + 1) * at_once);
+        for (index_t i = piece * at_once; i < last; ++i) sample(i);
+      });
+    } else {
+      for (index_t i = 0; i < count; ++i) sample(i);
+    }
+  }
+
+  /// Assigns all rows to x, as the data set's inputs are scaled.
+  template <class View, class Inputs>
+  void gather(const dataset<B>& data, View all, Inputs x) const {
+    using T = std::remove_const_t<typename View::value_type>;
+    constexpr bool as_indices = std::same_as<typename Inputs::value_type, std::int32_t>;
+    const auto rows = rows_.view().block(0, 0, 1, all.rows());
+    if constexpr (as_indices && std::same_as<T, std::int32_t>)
+      be_.gather(x, all, rows);
+    else if constexpr (!as_indices && !std::same_as<T, std::int32_t>)
+      data.template gather_scaled<T>(rows, all, x);
+  }
+
   B be_;
-  typename B::template storage<std::int32_t> rows_;  // 0, 1, 2, ...: a batch is sent in its order
-  two<std::uint8_t> bytes_;
-  two<std::int32_t> indices_;
-  two<scalar_t<B>> numbers_;
+  typename B::template storage<std::int32_t> rows_;  // 0, 1, 2, ...: a batch lies in its order
+  memory_for<std::uint8_t> bytes_;
+  memory_for<std::int32_t> indices_;
+  memory_for<scalar_t<B>> numbers_;
   std::size_t turn_ = 0;
 };
 
@@ -168,17 +216,26 @@ class data_loader {
   }
 
   /// Takes other data or options, for an epoch that is begun at sample number `done` and for whole
-  /// ones. Buffers that fit are kept. Throws value_error if the batch is below 1, out_of_memory.
+  /// ones. Buffers that fit are kept. Throws value_error if the batch is below 1 or the data cannot
+  /// be augmented as the options say, out_of_memory.
   void reset(const dataset<B>& data, const loader_options& options, index_t done = 0) {
     if (options.batch < 1)
       throw value_error(detail::concat("batches need at least 1 sample, got ", options.batch));
+    detail::image_augmenter augmenter(options.augment, data.sample_shape(), options.seed);
+    if (!augmenter.is_none() && (data.has_indices() || !data.is_on_host()))
+      throw value_error(data.has_indices()
+                            ? "augmentation changes images, the inputs of this data set are indices"
+                            : "augmentation is done by the host, the inputs of this data set lie "
+                              "in the memory of "
+                              "the device; make it with {.inputs = residence::streamed}");
     data_ = nullptr;
     options_ = options;
+    augmenter_ = augmenter;
     if (options_.batch > data.count()) options_.batch = std::max<index_t>(data.count(), 1);
     const index_t most =
         options_.batch + std::max(merged_in(data.count()), merged_in(data.count() - done));
     const index_t features = data.features();
-    if (capacity_ != most || features_ != features) stream_.reset();
+    if (capacity_ != most || features_ != features) host_batches_.reset();
     detail::require_size(be_, inputs_, most, data.has_indices() ? 0 : features);
     if (const index_t size = data.has_indices() ? detail::elements_of(most, features) : 0;
         indices_.size() != size) {
@@ -193,9 +250,9 @@ class data_loader {
       host_order_ = detail::host_vector<std::int32_t>(data.count());
       order_ = be_.template allocate<std::int32_t>(data.count());
     }
-    if constexpr (dataset<B>::can_stream)
-      if (!data.is_resident() && !(stream_ && stream_->suits(data)))
-        stream_ = std::make_unique<detail::input_stream<B>>(be_, data, most);
+    const bool is_prepared_by_host = !data.is_resident() || !augmenter_.is_none();
+    if (is_prepared_by_host && !(host_batches_ && host_batches_->suits(data)))
+      host_batches_ = std::make_unique<detail::host_batches<B>>(be_, data, most);
     data_ = &data;
     samples_ = first_ = size_ = 0;
   }
@@ -226,6 +283,7 @@ class data_loader {
     be_.upload(order_.view(),
                matrix_view<const std::int32_t>(host_order_.data(), 1, data_->count()));
     samples_ = data_->count() - done;
+    epoch_ = epoch;
     first_ = size_ = 0;
   }
   /// Goes to the next batch of the epoch; false if there is none.
@@ -243,15 +301,16 @@ class data_loader {
   [[nodiscard]] index_t size() const { return size_; }
   [[nodiscard]] bool is_last() const { return first_ + size_ == samples_; }
   /// Whether the host takes no part in loading, so that it can be captured.
-  [[nodiscard]] bool is_resident() const { return data_->is_resident(); }
+  [[nodiscard]] bool is_resident() const { return data_->is_resident() && augmenter_.is_none(); }
+  /// Whether rows that do not overlap may be loaded at the same time.
+  [[nodiscard]] bool can_load_parts() const { return is_resident() || !dataset<B>::can_stream; }
 
   /// Gathers the samples of the batch.
   void load() { load({0, size_}); }
-  /// Gathers these rows of the batch. Rows that do not overlap may be loaded at the same time,
-  /// unless they are streamed.
+  /// Gathers these rows of the batch. See can_load_parts.
   void load(row_range r) { gather(order_.view().block(0, first_ + r.first, 1, r.count), r); }
   /// Gathers the batch whose number the backend's counter holds, if it is one of a full size or the
-  /// last. Unless inputs are streamed, nothing comes from the host, so that it can be captured.
+  /// last. If is_resident(), nothing comes from the host, so that it can be captured.
   void load(const counter_t<B>& count) requires has_device_counter<B> {
     if (is_resident())
       gather(typename B::counted_rows{order_.view(), count, options_.batch}, {0, size_});
@@ -287,16 +346,13 @@ class data_loader {
   }
   template <class Rows>
   void gather(const Rows& rows, row_range r) {
-    if constexpr (dataset<B>::can_stream)
-      if (!is_resident()) {
-        const std::span<const std::int32_t> all(host_order_);
-        const auto numbers = all.subspan(static_cast<std::size_t>(first_ + r.first),
-                                         static_cast<std::size_t>(r.count));
-        visit_inputs(r, [&](auto x) { stream_->load(*data_, numbers, x); });
-        data_->gather_targets(rows, targets(r));
-        return;
-      }
-    visit_inputs(r, [&](auto x) { data_->gather(rows, x, targets(r)); });
+    if (is_resident()) return visit_inputs(r, [&](auto x) { data_->gather(rows, x, targets(r)); });
+    const std::span<const std::int32_t> all(host_order_);
+    const auto numbers =
+        all.subspan(static_cast<std::size_t>(first_ + r.first), static_cast<std::size_t>(r.count));
+    visit_inputs(
+        r, [&](auto x) { host_batches_->load(*data_, numbers, r.first, augmenter_, epoch_, x); });
+    data_->gather_targets(rows, targets(r));
   }
 
   B be_;
@@ -308,7 +364,9 @@ class data_loader {
   index_t features_ = 0;
   std::vector<std::int32_t> host_order_;
   typename B::template storage<std::int32_t> order_;
-  std::unique_ptr<detail::input_stream<B>> stream_;  // none for inputs that are resident
+  detail::image_augmenter augmenter_;
+  std::unique_ptr<detail::host_batches<B>> host_batches_;  // none if the host takes no part
+  std::uint64_t epoch_ = 0;
   index_t samples_ = 0;
   index_t first_ = 0;
   index_t size_ = 0;

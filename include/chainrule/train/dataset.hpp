@@ -5,6 +5,7 @@
 ///     dataset<cpu> curve(be, inputs, targets);                  // numbers to numbers
 ///     dataset<cpu> texts(be, tokens, labels, 2);                // std::int32_t: see embedding
 ///
+///     dataset<cpu> photos(be, images, measure_channels(images));  // see data/normalization.hpp
 ///     dataset<opencl> large(be, images, 1.0 / 255, {.inputs = residence::streamed});
 ///
 /// Bytes stay bytes until a batch is gathered; indices stay indices, and -1 is padding. On a
@@ -24,6 +25,7 @@
 #include "chainrule/backend/device/runtime.hpp"
 #include "chainrule/core/class_number.hpp"
 #include "chainrule/data/images.hpp"
+#include "chainrule/data/normalization.hpp"
 #include "chainrule/memory/tensor.hpp"
 
 namespace chainrule {
@@ -35,9 +37,18 @@ enum class residence : unsigned char {
   streamed    // where the caller has them; the host gathers each batch and sends it
 };
 
+namespace detail {
+struct factor_and_shift {
+  constexpr auto operator()(const auto& x, const auto& scale, const auto& shift) const {
+    return scale * x + shift;
+  }
+};
+}  // namespace detail
+
 struct dataset_options {
   residence inputs = residence::automatic;
   double fraction_of_memory = 0.5;  // that automatic inputs may take; they also must find room
+  shape sample{};                   // of a sample, if its elements lie on more than one axis
 };
 
 template <backend B>
@@ -49,21 +60,24 @@ class dataset {
   /// Whether there is a difference between resident and streamed inputs.
   static constexpr bool can_stream = !requires { requires B::host_memory; };
 
-  /// Images with their classes; inputs are the pixels times `scale`.
-  dataset(const B& be, const labelled_images& images, double scale = 1.0 / 255,
+  /// Images with their classes; inputs are the pixels times a scale, or normalized.
+  dataset(const B& be, const labelled_images& images, const normalization& scale = 1.0 / 255,
           const dataset_options& options = {})
-      : dataset(be, images.view(), images.labels, images.classes, scale, options) {}
-  dataset(const B&, labelled_images&&, double = 0,
+      : dataset(be, images.view(), images.labels, images.classes, scale,
+                {options.inputs, options.fraction_of_memory,
+                 options.sample.is_known() ? options.sample : images.sample_shape()}) {}
+  dataset(const B&, labelled_images&&, const normalization& = {},
           const dataset_options& = {}) = delete;  // it would be gone at once
 
-  /// Samples (n × features) of bytes or scalars, times `scale`, or of indices (std::int32_t), with
-  /// a class number each, of any arithmetic type. Throws shape_error if the counts differ,
-  /// value_error if a label is not a whole number of 0, ..., classes - 1, if there are no classes,
-  /// if an index is below -1 or if indices have a scale.
+  /// Samples (n × features) of bytes or scalars, times a scale or normalized, or of indices
+  /// (std::int32_t), with a class number each, of any arithmetic type. Throws shape_error if the
+  /// counts differ or samples do not have the shape of the options, value_error if a label is not a
+  /// whole number of 0, ..., classes - 1, if there are no classes, if an index is below -1 or if
+  /// indices have a scale.
   template <class Element, class Label>
   dataset(const B& be, matrix_view<Element> inputs, const std::vector<Label>& labels, int classes,
-          double scale = 1, const dataset_options& options = {})
-      : be_(be), classes_(classes), scale_(scale) {
+          const normalization& scale = {}, const dataset_options& options = {})
+      : be_(be), classes_(classes) {
     if (static_cast<index_t>(labels.size()) != inputs.rows())
       throw shape_error(detail::concat("a data set needs one label per sample, got ", labels.size(),
                                        " labels for ", inputs.rows(), " samples"));
@@ -74,7 +88,7 @@ class dataset {
     targets.reserve(labels.size());
     for (const Label label : labels)
       targets.push_back(static_cast<scalar>(detail::class_number(label, targets.size(), classes)));
-    hold(inputs, options);
+    hold(inputs, scale, options);
     targets_ = from_host(
         be, matrix_view<const scalar>(targets.data(), static_cast<index_t>(targets.size()), 1));
     be.synchronize();
@@ -84,22 +98,22 @@ class dataset {
   /// value_error as above.
   template <class Element>
   dataset(const B& be, matrix_view<Element> inputs, matrix_view<const scalar> targets,
-          double scale = 1, const dataset_options& options = {})
-      : be_(be), scale_(scale) {
+          const normalization& scale = {}, const dataset_options& options = {})
+      : be_(be) {
     if (targets.rows() != inputs.rows())
       throw shape_error(detail::concat("a data set needs one row of targets per sample, got ",
                                        targets.rows(), " rows for ", inputs.rows(), " samples"));
-    hold(inputs, options);
+    hold(inputs, scale, options);
     targets_ = from_host(be, targets);
     be.synchronize();
   }
 
   /// Samples (n × features) without targets, for predictions.
   template <class Element>
-  dataset(const B& be, matrix_view<Element> inputs, double scale = 1,
+  dataset(const B& be, matrix_view<Element> inputs, const normalization& scale = {},
           const dataset_options& options = {})
-      : be_(be), scale_(scale) {
-    hold(inputs, options);
+      : be_(be) {
+    hold(inputs, scale, options);
     targets_ = tensor<B>(be, inputs.rows(), 0);
     be.synchronize();
   }
@@ -107,7 +121,7 @@ class dataset {
   /// Says what is wrong where the targets are of another type.
   template <class Element, class Target>
   requires(!std::same_as<std::remove_const_t<Target>, scalar>)
-      dataset(const B&, matrix_view<Element>, matrix_view<Target>, double = 0,
+      dataset(const B&, matrix_view<Element>, matrix_view<Target>, const normalization& = {},
               const dataset_options& = {}) {
     static_assert(std::same_as<Target, scalar>,
                   "chainrule: the targets of a data set are of the backend's scalar (float of cpu, "
@@ -116,6 +130,9 @@ class dataset {
 
   [[nodiscard]] index_t count() const { return targets_.rows(); }
   [[nodiscard]] index_t features() const { return features_; }
+  /// The shape of a sample: {height, width, channels} of images, as the options say, or {features};
+  /// not known without features.
+  [[nodiscard]] const shape& sample_shape() const { return sample_; }
   /// Whether the inputs are indices, for networks that take them.
   [[nodiscard]] bool has_indices() const { return has_indices_; }
   /// The largest index of the inputs, see network::require_indices; -1 if there is none.
@@ -129,8 +146,16 @@ class dataset {
   /// All targets: count × target_cols.
   [[nodiscard]] const_matrix<B> targets() const { return targets_.view(); }
 
-  /// What is done to the elements of inputs when they are gathered.
-  [[nodiscard]] fn::affine scaling() const { return {scale_, 0}; }
+  /// Assigns those rows of `from`, scaled or normalized as the inputs are, to x.
+  template <class Element, class Rows>
+  void gather_scaled(const Rows& rows, typename B::template view<const Element> from,
+                     matrix<B> x) const {
+    be_.gather(x, from, rows, scaling_);
+    if (channels_.rows() == 0) return;
+    const auto factor = channels_.view().middle_rows(0, 1);
+    const auto shift = channels_.view().middle_rows(1, 1);
+    be_.map(detail::factor_and_shift{}, x, const_matrix<B>(x), factor, shift);
+  }
 
   /// Assigns the samples of those numbers to x and their targets to t. Throws value_error if the
   /// inputs are streamed, which a data_loader gathers, or if they are indices.
@@ -139,9 +164,9 @@ class dataset {
     require_resident();
     require_inputs(false);
     if (bytes_.resident.empty())
-      be_.gather(x, numbers_.resident, rows, scaling());
+      gather_scaled<scalar>(rows, numbers_.resident, x);
     else
-      be_.gather(x, bytes_.resident, rows, scaling());
+      gather_scaled<std::uint8_t>(rows, bytes_.resident, x);
     gather_targets(rows, t);
   }
   /// Assigns the indices of the samples of those numbers to x and their targets to t. Throws
@@ -169,7 +194,7 @@ class dataset {
   /// nothing does. Reads all of it, also from a device.
   [[nodiscard]] std::string what_is_not_finite() const {
     index_t sample = first_not_finite(numbers_.resident);
-    visit_streamed([&]<class T>(matrix_view<const T> inputs) {
+    visit_host([&]<class T>(matrix_view<const T> inputs) {
       if constexpr (std::floating_point<T>)
         if (sample < 0) sample = row_not_finite(inputs);
     });
@@ -178,21 +203,24 @@ class dataset {
     return sample < 0 ? std::string() : detail::concat("the targets of sample ", sample);
   }
 
-  /// Calls `visit` with the inputs where the caller has them, of bytes, indices or scalars. They
-  /// must be streamed.
+  /// Whether the host can read the inputs: they are streamed, or its memory is the backend's.
+  [[nodiscard]] bool is_on_host() const { return !can_stream || !is_resident_; }
+  /// Calls `visit` with the inputs where the caller has them, of bytes, indices or scalars; without
+  /// elements unless they are on the host.
   template <class Visit>
-  void visit_streamed(Visit&& visit) const {
+  void visit_host(Visit&& visit) const {
     if (has_indices_)
-      visit(indices_.streamed);
-    else if (bytes_.streamed.cols() > 0)
-      visit(bytes_.streamed);
+      visit(indices_.host);
+    else if (bytes_.host.cols() > 0)
+      visit(bytes_.host);
     else
-      visit(numbers_.streamed);
+      visit(numbers_.host);
   }
 
  private:
   template <class Element>
-  void hold(matrix_view<Element> inputs, const dataset_options& options) {
+  void hold(matrix_view<Element> inputs, const normalization& scale,
+            const dataset_options& options) {
     using U = std::remove_const_t<Element>;
     static_assert(
         std::same_as<U, std::uint8_t> || std::same_as<U, std::int32_t> || std::same_as<U, scalar>,
@@ -201,7 +229,11 @@ class dataset {
         "the backend's scalar (float of cpu, double of basic_cpu<double>); convert them, or take "
         "the other backend");
     const matrix_view<const U> read_only = inputs;
-    if constexpr (std::same_as<U, std::int32_t>) require_indices(read_only);
+    set_shape(inputs.cols(), options.sample);
+    if constexpr (std::same_as<U, std::int32_t>)
+      require_indices(read_only, scale);
+    else
+      set_scaling(scale);
     if constexpr (std::same_as<U, std::uint8_t>)
       hold(read_only, options, bytes_);
     else if constexpr (std::same_as<U, std::int32_t>)
@@ -215,13 +247,12 @@ class dataset {
   struct source {
     typename B::template storage<Element> storage;
     typename B::template view<const Element> resident;
-    matrix_view<const Element> streamed;
+    matrix_view<const Element> host;  // if it is not in another memory
   };
 
   template <class Element>
   void hold(matrix_view<const Element> inputs, const dataset_options& options,
             source<Element>& held) {
-    features_ = inputs.cols();
     if constexpr (can_stream) {
       is_resident_ = wants_resident(inputs.size() * static_cast<index_t>(sizeof(Element)), options);
       try {
@@ -231,7 +262,7 @@ class dataset {
         is_resident_ = false;
       }
       if (!is_resident_) {
-        held.streamed = inputs;
+        held.host = inputs;
         return;
       }
       const typename B::template view<Element> all(held.storage.data(), inputs.rows(),
@@ -239,17 +270,45 @@ class dataset {
       be_.upload(all, inputs);
       held.resident = all;
     } else {
-      held.resident = inputs;
+      held.resident = held.host = inputs;
     }
   }
 
-  void require_indices(matrix_view<const std::int32_t> inputs) {
+  void set_shape(index_t features, const shape& sample) {
+    features_ = features;
+    if (sample.is_known() && sample.size() != features)
+      throw shape_error(detail::concat("samples of shape ", to_string(sample), " have ",
+                                       sample.size(), " features, those of the data set have ",
+                                       features));
+    sample_ = sample.is_known() || features == 0 ? sample : shape{features};
+  }
+  /// One functor is enough for all elements, unless channels differ: then a factor and a shift for
+  /// each feature follow it.
+  void set_scaling(const normalization& n) {
+    const std::size_t count = n.mean.size();
+    if (count == 0) scaling_ = {n.scale, 0};
+    if (count == 1) scaling_ = {n.scale / n.deviation[0], -n.mean[0] / n.deviation[0]};
+    if (count <= 1) return;
+    if (sample_.last() != static_cast<index_t>(count))
+      throw shape_error(detail::concat("a normalization of ", count,
+                                       " channels does not suit samples of shape ",
+                                       to_string(sample_), ", whose last extent is the channels"));
+    std::vector<scalar> factors, shifts;
+    for (index_t i = 0; i < features_; ++i) {
+      const auto k = static_cast<std::size_t>(i) % count;
+      factors.push_back(static_cast<scalar>(n.scale / n.deviation[k]));
+      shifts.push_back(static_cast<scalar>(-n.mean[k] / n.deviation[k]));
+    }
+    factors.insert(factors.end(), shifts.begin(), shifts.end());
+    channels_ = from_host(be_, matrix_view<const scalar>(factors.data(), 2, features_));
+  }
+  void require_indices(matrix_view<const std::int32_t> inputs, const normalization& n) {
     has_indices_ = true;
-    if (scale_ != 1)
+    if (n.scale != 1 || !n.mean.empty())
       throw value_error(
           detail::concat("the inputs of a data set are indices, which have no scale, "
                          "got ",
-                         scale_, "; leave it at 1"));
+                         n.scale, "; leave it at 1"));
     for (index_t i = 0; i < inputs.rows(); ++i)
       for (index_t j = 0; j < inputs.cols(); ++j) {
         if (inputs(i, j) < -1)
@@ -296,8 +355,10 @@ class dataset {
 
   B be_;
   int classes_ = 0;
-  double scale_ = 1;
+  fn::affine scaling_;
+  tensor<B> channels_;  // a factor and a shift for each feature, 2 × features, if channels differ
   index_t features_ = 0;
+  shape sample_;
   bool is_resident_ = true;
   bool has_indices_ = false;
   index_t largest_index_ = -1;

@@ -149,7 +149,7 @@ class step_executor {
       why = "the loss does not say that samples are independent";
     else if (!net_->declared().is_cut_by_samples())
       why = "a layer needs the whole batch";
-    else if (!loader.is_resident())
+    else if (!loader.can_load_parts())
       why = "the inputs are streamed";
     if (wanted < 0) why = "their number is at least 0";
     if (why != nullptr && (wanted < 0 || wanted > 1))

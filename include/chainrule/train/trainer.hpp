@@ -50,6 +50,9 @@ struct fit_options {
   /// The number of micro-batches that a batch is cut into; 0: that which suits its shape. It
   /// decides in which order gradients are added, and so their last bits.
   index_t micro_batches = 0;
+  /// Random changes of the images of each batch, drawn by the seed; evaluation sees them as they
+  /// are.
+  augmentation augment{};
 };
 
 template <backend B>
@@ -74,8 +77,8 @@ class trainer {
   /// Runs the epochs, unless the loss diverges or a callback asks to stop. An epoch that was
   /// stopped within is continued: the rest of it is the first epoch of the next call, provided
   /// that seed and number of samples are the same and no order is given; else a new one begins.
-  /// Throws shape_error or value_error if the data does not fit the network, an option is out of
-  /// range or an order given is not one.
+  /// Throws shape_error or value_error if the data does not fit the network or cannot be augmented,
+  /// an option is out of range or an order given is not one.
   history fit(const dataset<B>& data, const fit_options<B>& options = {}) {
     begin_fit(data, options);
     history h;
@@ -185,7 +188,8 @@ class trainer {
                   {.batch = options.batch,
                    .seed = options.seed,
                    .merge_last_batch = options.merge_last_batch,
-                   .order = options.order},
+                   .order = options.order,
+                   .augment = options.augment},
                   done);
     executor_.prepare(loader_, data.count(), metrics_for(data), options.micro_batches);
     if (!continues && options.epochs > 0) place_ = {};

@@ -10,6 +10,7 @@
 #include <array>
 #include <cstdint>
 #include <cstring>
+#include <initializer_list>
 #include <memory>
 #include <span>
 #include <string>
@@ -22,11 +23,13 @@
 #include "chainrule/backend/contract.hpp"
 #include "chainrule/backend/device/choice.hpp"
 #include "chainrule/backend/device/graph_capture.hpp"
+#include "chainrule/backend/device/kernels/convolution.hpp"
 #include "chainrule/backend/device/kernels/copy.hpp"
 #include "chainrule/backend/device/kernels/counter.hpp"
 #include "chainrule/backend/device/kernels/gather.hpp"
 #include "chainrule/backend/device/kernels/gemm.hpp"
 #include "chainrule/backend/device/kernels/map.hpp"
+#include "chainrule/backend/device/kernels/pooling.hpp"
 #include "chainrule/backend/device/kernels/random.hpp"
 #include "chainrule/backend/device/kernels/reduce.hpp"
 #include "chainrule/backend/device/kernels/row_softmax.hpp"
@@ -231,7 +234,7 @@ class device_backend {
     for (const matrix& o : out) (require_apart("map", o, in), ...);
     if (whole.size() == 0) return;
     launch("map",
-           kernel_for<task::map, F>(
+           kernel_for<task::map, F, operands<In...>>(
                f, [&] { return device::map_kernel<T>(trace_of<sizeof...(In)>(f), sizeof...(In)); }),
            items(whole.cols, whole.rows), a);
   }
@@ -270,7 +273,7 @@ class device_backend {
         {c.rows(), c.cols(), a.cols(), a.is_transposed, b.is_transposed}, gemm_device(), sizeof(T));
     const device::gemm_geometry g = device::gemm_geometry_for(v, c.rows(), c.cols());
     launch("gemm",
-           kernel_for<task::gemm, Epilogue>(
+           kernel_for<task::gemm, Epilogue, operands<In...>>(
                epilogue,
                [&] {
                  return device::gemm_kernel<T>(v, trace_of<sizeof...(In) + 1>(epilogue),
@@ -456,6 +459,89 @@ class device_backend {
            device::transpose_items(target.shape()), a);
   }
 
+  /// y = f(x * w, operands...), assigned; x: n x image, y: n x result, operands broadcast to
+  /// (n positions) x outputs. See backend/window.hpp. Throws shape_error.
+  template <class F = fn::identity, class... In>
+  void convolve(matrix y, const_matrix x, const_matrix w, const convolution& c, const F& f = {},
+                const In&... in) const {
+    contract::convolves("convolve", c, x.shape(), w.shape(), y.shape());
+    if (y.empty()) return;
+    const device::convolution_pass p = device::forward_pass(c, x.rows());
+    (require_apart("convolve", pixels_of(y, c.outputs), const_matrix(in)), ...);
+    run_pass(p, y.data(), {y.stride(), c.outputs, 0}, 0, x, {w.data(), 0, w.stride()}, f,
+             const_matrix(in)...);
+  }
+  /// dx = the gradient with respect to x + beta dx, from dy. Throws shape_error.
+  void convolve_input(matrix dx, const_matrix dy, const_matrix w, const convolution& c,
+                      reduce_scalars scalars = {}) const {
+    contract::convolves("convolve_input", c, dx.shape(), w.shape(), dy.shape());
+    if (dx.empty()) return;
+    const device::convolution_pass p = device::input_pass(c, dy.rows());
+    // The weights of a tap, transposed: columns of the right factor are channels of dx.
+    const storage<T> memory = allocate<T>(w.size());
+    const matrix turned(memory.data(), p.inner, c.window.channels);
+    arguments a;
+    a.integers(turned.rows(), turned.cols(), p.channels, p.cols);
+    a.target(turned);
+    a.target(w);
+    launch("convolve_input",
+           kernel_for<task::turn_weights, void>([] { return device::turned_weights_kernel(); }),
+           items(turned.cols(), turned.rows()), a);
+    run_pass(p, dx.data(), {dx.stride(), c.window.channels, 0}, scalars.beta, dy,
+             {turned.data(), 0, turned.stride()}, fn::identity{});
+  }
+  /// dw = the gradient with respect to the weights + beta dw, from x and dy. Throws shape_error.
+  void convolve_weights(matrix dw, const_matrix x, const_matrix dy, const convolution& c,
+                        reduce_scalars scalars = {}) const {
+    contract::convolves("convolve_weights", c, x.shape(), dw.shape(), dy.shape());
+    const device::convolution_pass p = device::weights_pass(c, x.rows(), on_cpu());
+    const right_factor of_dy{dy.data(), dy.stride(), c.outputs};
+    if (p.parts == 1)
+      return run_pass(p, dw.data(), {0, dw.stride(), 0}, scalars.beta, x, of_dy, fn::identity{});
+    // Parts of the sum lie below each other, and are added in order.
+    const index_t size = dw.size();
+    const bool direct = dw.contiguous();
+    const storage<T> memory = allocate<T>((p.parts + (direct ? 0 : 1)) * size);
+    run_pass(p, memory.data(), {0, dw.cols(), size}, 0, x, of_dy, fn::identity{});
+    const matrix parts(memory.data(), p.parts, size);
+    const matrix total(memory.data() + p.parts * size, 1, size);
+    reduce(reduction::sum{}, direct ? matrix(dw.data(), 1, size) : total,
+           reduce_scalars{direct ? scalars.beta : 0}, fn::identity{}, parts);
+    if (direct) return;
+    const matrix sum(total.data(), dw.rows(), dw.cols());
+    if (scalars.beta == 0) return copy(dw, sum);
+    map(detail::plus_scaled<fn::identity>{scalars.beta, {}}, dw, dw, sum);
+  }
+
+  // Pooling and resampling, as concept.hpp says. They throw shape_error, and value_error if an
+  // operand is a part of a result.
+
+  void max_pool(matrix y, matrix winners, const_matrix x, const window& w) const {
+    contract::max_pools(w, x.shape(), y.shape(), winners.shape());
+    const bool has_maxima = !y.empty();
+    const bool has_winners = !winners.empty();
+    pool("max_pool", w, x.rows(), w.positions(),
+         kernel_by<task::max_pool>(
+             {}, [&] { return device::max_pool_kernel(has_maxima, has_winners); },
+             has_maxima ? (has_winners ? 2 : 1) : 0),
+         {y, winners}, {x});
+  }
+  void unpool(matrix dx, const_matrix dy, const_matrix winners, const window& w) const {
+    contract::pools("unpool", w, dx.shape(), dy.shape());
+    contract::pools("unpool", w, dx.shape(), winners.shape());
+    pool("unpool", w, dx.rows(), w.height.size * w.width.size,
+         kernel_for<task::unpool, void>([] { return device::unpool_kernel(); }), {dx},
+         {dy, winners});
+  }
+  void resample(matrix y, const_matrix x, const resampling& r) const {
+    contract::resamples(r, y.shape(), x.shape());
+    pool("resample", r.window, x.rows(), r.to() / r.window.channels,
+         kernel_by<task::resample>(
+             {}, [&] { return device::resample_kernel(r.weights, r.spreads); },
+             static_cast<std::uint64_t>(r.weights) * 2 + (r.spreads ? 1 : 0)),
+         {y}, {x});
+  }
+
  private:
   /// The verb of a kernel, a part of its key.
   enum class task : char {
@@ -473,7 +559,12 @@ class device_backend {
     softmax_cross_entropy_rows,
     scatter,
     scatter_add,
-    transpose
+    transpose,
+    convolve,
+    turn_weights,
+    max_pool,
+    unpool,
+    resample
   };
   /// The same in words.
   static constexpr const char* verbs_[] = {"map",          "copy",
@@ -483,7 +574,9 @@ class device_backend {
                                            "softmax_rows", "log_sum_exp_rows",
                                            "argmax_rows",  "softmax_cross_entropy_rows",
                                            "scatter",      "scatter_add",
-                                           "transpose"};
+                                           "transpose",    "convolve",
+                                           "turn_weights", "max_pool",
+                                           "unpool",       "resample"};
 
   /// The arguments of a launch, in the order of a kernel's parameters.
   class arguments {
@@ -569,6 +662,10 @@ class device_backend {
   [[nodiscard]] kernel_handle kernel_for(Text&& text) const {
     return kernel_by<Task, Types...>({}, text);
   }
+  /// The number of operands, in the key of a kernel: one functor may be called with several numbers
+  /// of them.
+  template <class... In>
+  using operands = std::integral_constant<std::size_t, sizeof...(In)>;
   /// The kernel of a functor, whose constants are a part of its text. Its bytes are the key; a
   /// functor that holds references (a lambda that cannot be assigned) is traced at every call.
   template <task Task, class F, class... Types, class Text>
@@ -609,6 +706,25 @@ class device_backend {
         ";\n  return x > limit ? (real)1 : (x < -limit ? (real)-1 : tanh(x));\n}\n");
   }
 
+  /// Launches a kernel of kernels/pooling.hpp over `pixels` pixels of each image of the results;
+  /// empty results are no parameters of it.
+  void pool(const char* verb, const window& w, index_t images, index_t pixels,
+            const kernel_handle& kernel, std::initializer_list<matrix> results,
+            std::initializer_list<const_matrix> operands) const {
+    if (images == 0) return;
+    arguments a;
+    a.integers(images, w.channels);
+    for (const window_axis& axis : {w.height, w.width})
+      a.integers(axis.size, axis.kernel, axis.stride, axis.dilation, axis.before, axis.count());
+    for (const matrix& m : results)
+      if (!m.empty()) a.target(m);
+    for (const const_matrix& m : operands) {
+      a.target(m);
+      for (const matrix& out : results) require_apart(verb, out, m);
+    }
+    launch(verb, kernel, device::pooling_items(w.channels, images * pixels), a);
+  }
+
   void launch(const char* verb, const kernel_handle& k, const device::work& w,
               const arguments& a) const {
     runtime_->launch(verb, k, w, a.list());
@@ -643,7 +759,7 @@ class device_backend {
     std::size_t n = 0;
     ((across |= std::uint64_t{in.cols() == whole.cols} << n++), ...);
     launch("reduce",
-           kernel_for<task::reduce, F, Op>(
+           kernel_for<task::reduce, F, Op, operands<In...>>(
                f,
                [&] {
                  return device::reduce_kernel<T>(r, trace_of<sizeof...(In)>(f), sizeof...(In),
@@ -675,6 +791,50 @@ class device_backend {
                  tall ? partial.view() : matrix(partial.data(), kept, 1), T(0), f, whole, in...);
     reduce_along(device::walk::rows, op, out, beta, fn::identity{}, {1, kept},
                  const_matrix(partial.view()));
+  }
+
+  /// The steps of a pass's result: from one sample to the next, within it, and between parts.
+  struct result_steps {
+    index_t sample, row, part;
+  };
+  /// The right factor of a pass: its rows are those of samples, or of one.
+  struct right_factor {
+    pointer<const T> data;
+    index_t sample, row;
+  };
+  /// Queues a pass of a convolution, with `image` as the left factor's.
+  template <class F, class... In>
+  void run_pass(const device::convolution_pass& p, pointer<T> result, result_steps steps,
+                double beta, const_matrix image, right_factor b, const F& f,
+                const In&... in) const {
+    const device::gemm_variant v = device::convolution_variant_for(p, gemm_device(), sizeof(T));
+    const device::gemm_geometry g = device::convolution_geometry_for(v, p);
+    const index_t products = p.groups * p.parts;
+    arguments a;
+    a.integers(p.rows, p.cols, p.inner, p.length, products, p.groups,
+               static_cast<index_t>(g.height / g.local_height) / products);
+    a.number(static_cast<T>(beta));
+    a.buffer(result);
+    a.integers(steps.sample, steps.row, steps.part);
+    a.elements(image);
+    a.integers(p.image_channels);
+    a.buffer(b.data);
+    a.integers(b.sample, b.row);
+    for (const index_t n : p.numbers()) a.integers(n);
+    (a.operand("convolve", in, {p.rows, p.cols * p.groups}), ...);
+    launch("convolve",
+           kernel_for<task::convolve, F, operands<In...>>(
+               f,
+               [&] {
+                 return device::convolution_kernel<T>(v, trace_of<sizeof...(In) + 1>(f),
+                                                      sizeof...(In));
+               },
+               v.number()),
+           {g.width, g.height, g.local_width, g.local_height}, a);
+  }
+  /// The matrix of one row per position, where samples follow each other without gaps.
+  static const_matrix pixels_of(const_matrix y, index_t channels) {
+    return y.contiguous() ? const_matrix(y.data(), y.size() / channels, channels) : y;
   }
 
   /// The arguments common to all products.

@@ -16,6 +16,18 @@
 
 namespace chainrule::device::gemm_detail {
 
+/// What differs between products for GPUs: pieces of their text.
+struct gpu_pieces {
+  std::string parameters;
+  /// Declares block, from and end: the row of tiles, and the steps k of the sum; alpha and beta.
+  std::string begin;
+  /// Statements that assign `value` the element (i, k) of the left and (k, j) of the right factor.
+  std::string left;
+  std::string right;
+  /// The offset of row i of c after c_at.
+  std::string row_of_c;
+};
+
 /// The kernel of a variant with gemm_lanes::group. The elements of a work item are SIDE apart, so
 /// that accesses of neighbouring items are contiguous; rows of local memory are padded by one
 /// element, so that the elements of a column lie in different banks. Elements beyond a factor are
@@ -23,7 +35,7 @@ namespace chainrule::device::gemm_detail {
 /// shifts. Each sum adds k in order, as on CPU devices.
 template <std::floating_point T>
 [[nodiscard]] std::string gpu_kernel(const gemm_variant& v, const trace& epilogue,
-                                     std::size_t operands) {
+                                     std::size_t operands, const gpu_pieces& pieces) {
   // Neighbouring work items load what lies side by side: steps of k, or rows and columns of c.
   const std::string a_places =
       v.a_transposed
@@ -39,7 +51,7 @@ template <std::floating_point T>
 #define TILE_ROWS (ROWS / SIDE)
 #define TILE_COLS (COLS / SIDE)
 KERNEL_OF(SIDE, SIDE) cr_main()" +
-         parameters(operands, v.is_batch) + ") {\n" + block_at("GROUP(1)", v.is_batch) +
+         pieces.parameters + ") {\n" + pieces.begin +
          R"(  LOCAL real left[DEPTH][ROWS + 1];
   LOCAL real right[DEPTH][COLS + 1];
   const int across = LOCAL_INDEX(0);
@@ -53,14 +65,18 @@ KERNEL_OF(SIDE, SIDE) cr_main()" +
     UNROLL
     for (int s = 0; s < TILE_COLS; ++s) sum[r][s] = 0;
   }
-  for (long first_k = 0; first_k < inner; first_k += DEPTH) {
+  for (long first_k = from; first_k < end; first_k += DEPTH) {
     UNROLL
     for (int n = 0; n < ROWS * DEPTH / ITEMS; ++n) {
       const unsigned e = item + n * ITEMS;
 )" + a_places +
          R"(      const long i = first_row + r;
       const long k = first_k + l;
-      left[l][r] = i < rows && k < inner ? a[a_at + i * a_row + k * a_col] : 0;
+      real value = 0;
+      if (i < rows && k < end) {
+)" + pieces.left +
+         R"(      }
+      left[l][r] = value;
     }
     UNROLL
     for (int n = 0; n < COLS * DEPTH / ITEMS; ++n) {
@@ -68,7 +84,11 @@ KERNEL_OF(SIDE, SIDE) cr_main()" +
 )" + b_places +
          R"(      const long j = first_col + s;
       const long k = first_k + l;
-      right[l][s] = j < cols && k < inner ? b[b_at + k * b_row + j * b_col] : 0;
+      real value = 0;
+      if (j < cols && k < end) {
+)" + pieces.right +
+         R"(      }
+      right[l][s] = value;
     }
     BARRIER;
     UNROLL
@@ -92,12 +112,25 @@ KERNEL_OF(SIDE, SIDE) cr_main()" +
       const long i = first_row + down + r * SIDE;
       const long j = first_col + across + s * SIDE;
       if (i < rows && j < cols) {
-        const long at = c_at + i * c_row + j;
+        const long at = c_at + )" +
+         pieces.row_of_c + R"( + j;
         real value = alpha * sum[r][s];
         if (beta != 0) value += beta * c[at];
 )" + operand_loads(operands, 1) +
          "        c[at] = cr_epilogue(" + epilogue_arguments(operands) +
          ");\n      }\n    }\n  }\n}\n";
+}
+
+/// The kernel of a product of matrices in memory.
+template <std::floating_point T>
+[[nodiscard]] std::string gpu_kernel(const gemm_variant& v, const trace& epilogue,
+                                     std::size_t operands) {
+  return gpu_kernel<T>(
+      v, epilogue, operands,
+      {parameters(operands, v.is_batch),
+       block_at("GROUP(1)", v.is_batch) + "  const long from = 0;\n  const long end = inner;\n",
+       "        value = a[a_at + i * a_row + k * a_col];\n",
+       "        value = b[b_at + k * b_row + j * b_col];\n", "i * c_row"});
 }
 
 }  // namespace chainrule::device::gemm_detail

@@ -100,6 +100,13 @@ namespace gemm_detail {
   return equal + 1 <= whole && equal + 1 <= most ? equal + 1 : equal - 1;
 }
 
+/// The lanes of a CPU's vectors; those of OpenCL C have 2, 4, 8 or 16 elements.
+[[nodiscard]] constexpr index_t lanes_of(const gemm_device& device, index_t scalar_size) {
+  index_t known = 2;
+  while (known < 16 && known < device.vector_bytes / scalar_size) known *= 2;
+  return known;
+}
+
 [[nodiscard]] constexpr gemm_variant cpu_variant(const gemm_shape& s, const gemm_device& device,
                                                  index_t lanes, index_t scalar_size) {
   // Of 32 registers (AVX-512), 24 hold sums, two a step's vectors of b, the rest numbers of a on
@@ -190,11 +197,7 @@ namespace gemm_detail {
                                                       std::size_t scalar_size) {
   if (!device.on_cpu) return gemm_detail::gpu_variant(s, device, scalar_size);
   const auto size = static_cast<index_t>(scalar_size);
-  const index_t lanes = device.vector_bytes / size;
-  // The vectors of OpenCL C have 2, 4, 8 or 16 elements.
-  index_t known = 2;
-  while (known < 16 && known < lanes) known *= 2;
-  return gemm_detail::cpu_variant(s, device, known, size);
+  return gemm_detail::cpu_variant(s, device, gemm_detail::lanes_of(device, size), size);
 }
 /// The kernel for `s.count` such products in one launch.
 [[nodiscard]] constexpr gemm_variant gemm_batch_variant_for(const gemm_shape& s,

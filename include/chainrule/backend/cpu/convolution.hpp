@@ -1,0 +1,375 @@
+/// \file
+/// The CPU's convolutions: forward, and the gradients of input and weights.
+///
+/// Images are processed one after another, so that an image stays in cache, in bands of output
+/// rows. If there is padding, the input rows of a band are copied with their zeros. Which algorithm
+/// is used (times were compared on AVX-512, one thread, with 28 x 28 to 8 x 8 images and 1 to 128
+/// channels):
+///
+///     pass            condition                              algorithm
+///     forward         kernels of the instruction set         tiles over pixels (rows)
+///     weights         kernels of the instruction set         tiles over elements of the window
+///     input           those, stride 1, at least a vector of  forward with turned weights over the
+///                     channels, at most 1.3 times as many    padded results
+///                     elements as results (`same` padding)
+///     input           otherwise                              product per band, then its columns
+///     are
+///                                                            added to the image (col2im)
+///     forward,        portable instruction set               columns per band (im2col), then a
+///     weights                                                product
+///
+/// Each sum has one order, whatever the number of threads.
+#ifndef CHAINRULE_BACKEND_CPU_CONVOLUTION_HPP
+#define CHAINRULE_BACKEND_CPU_CONVOLUTION_HPP
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "chainrule/backend/cpu/convolution_tile.hpp"
+#include "chainrule/backend/cpu/storage.hpp"
+#include "chainrule/backend/window.hpp"
+
+namespace chainrule::detail {
+CHAINRULE_CPU_BEGIN
+
+/// Memory of the calling thread for `size` elements, until its next call with the same Use. A call
+/// allocates nothing once the memory is large enough.
+template <class T, int Use>
+[[nodiscard]] T* convolution_memory(index_t size) {
+  thread_local cpu_storage<T> memory;
+  if (memory.size() < size) memory = cpu_storage<T>(size);
+  return memory.data();
+}
+
+/// The convolutions of a matrix of images, whose rows are `stride` apart.
+template <class T>
+class cpu_convolution {
+ public:
+  cpu_convolution(isa set, const convolution& c)
+      : kernels_(convolution_kernels_for<T>(set)),
+        c_(c),
+        in_(c.window.channels / c.groups),
+        out_(c.outputs / c.groups),
+        rows_(c.window.height.count()),
+        cols_(c.window.width.count()),
+        width_((cols_ - 1) * c.window.width.stride + c.window.width.span()) {
+    const window_axis& h = c.window.height;
+    const window_axis& w = c.window.width;
+    is_padded_ = h.before > 0 || w.before > 0 || (rows_ - 1) * h.stride + h.span() > h.size ||
+                 width_ > w.size;
+    pitch_ = (is_padded_ ? width_ : w.size) * c.window.channels;
+    // Bands whose input fits the second-level cache beside weights and results.
+    constexpr index_t most = 1 << 16;
+    const index_t depth = kernels_ == nullptr ? c.window.taps() * in_ : c.outputs;
+    const index_t each = std::max(pitch_ * h.stride, cols_ * depth);
+    band_ = std::clamp(most / each, index_t{1}, rows_);
+  }
+
+  /// Whether the gradient of the input is the forward pass of another convolution: its geometry.
+  [[nodiscard]] bool turned(convolution& c) const {
+    const window_axis& h = c_.window.height;
+    const window_axis& w = c_.window.width;
+    if (kernels_ == nullptr || in_ < kernels_->width || h.stride > 1 || w.stride > 1 ||
+        10 * h.size * w.size > 13 * rows_ * cols_)
+      return false;
+    const auto axis = [](const window_axis& a) {
+      window_axis t{a.count(), a.kernel, 1, a.dilation, a.span() - 1 - a.before, 0};
+      t.after = a.size - t.size - t.before + t.span() - 1;
+      return t;
+    };
+    c = {{axis(h), axis(w), c_.outputs}, c_.window.channels, c_.groups};
+    return c.window.height.before >= 0 && c.window.width.before >= 0 &&
+           c.window.height.after >= 0 && c.window.width.after >= 0;
+  }
+  /// The weights of `turned`: to[(ky, kx, o), i] = from[(turned ky, kx, i), o] in each group.
+  void turn(const T* from, index_t from_row, T* to) const {
+    const index_t taps = c_.window.taps();
+    for (index_t t = 0; t < taps; ++t)
+      for (index_t i = 0; i < in_; ++i) {
+        const T* const row = from + ((taps - 1 - t) * in_ + i) * from_row;
+        for (index_t o = 0; o < c_.outputs; ++o)
+          to[(t * out_ + o % out_) * c_.window.channels + o / out_ * in_ + i] = row[o];
+      }
+  }
+
+  /// y = x * w for one image, plus y if `resumes`; done(first, last) after each band of output
+  /// rows. multiply(c, a, b, beta) is the product of matrices.
+  template <class Multiply, class Done>
+  void forward(const T* x, const T* w, index_t w_row, T* y, bool resumes, const Multiply& multiply,
+               const Done& done) const {
+    for (index_t first = 0; first < rows_; first += band_) {
+      const index_t last = std::min(first + band_, rows_);
+      const T* const band = rows_of(x, first, last);
+      for (index_t g = 0; g < c_.groups; ++g)
+        if (kernels_ != nullptr)
+          for (index_t left = 0; left < out_; left += 2 * kernels_->width)
+            forward_strip(band, first, last, g, left, w, w_row, y, resumes);
+        else
+          multiply(results(y, first, last, g), columns(band, first, last, g), weights(w, w_row, g),
+                   resumes);
+      done(first, last);
+    }
+  }
+
+  /// dx += the gradient with respect to one image.
+  template <class Multiply>
+  void add_input(T* dx, const T* dy, const T* w, index_t w_row, const Multiply& multiply) const {
+    const index_t depth = c_.window.taps() * in_;
+    const index_t rows = std::clamp((1 << 16) / (cols_ * depth), index_t{1}, rows_);
+    T* const memory = convolution_memory<T, 1>(rows * cols_ * depth);
+    for (index_t g = 0; g < c_.groups; ++g)
+      for (index_t first = 0; first < rows_; first += rows) {
+        const index_t last = std::min(first + rows, rows_);
+        const matrix_view<T> all(memory, (last - first) * cols_, depth);
+        multiply(all, matrix_view<const T>(results(dy, first, last, g)),
+                 gemm_operand<matrix_view<const T>>(weights(w, w_row, g), true), false);
+        each_segment(first, last, g, [&](index_t at, index_t pixel, index_t tap, index_t count) {
+          T* const to = dx + at;
+          const T* const from = memory + pixel * depth + tap * in_;
+          for (index_t i = 0; i < count * in_; ++i) to[i] += from[i];
+        });
+      }
+  }
+
+  /// dw += the gradient of the weights by one image, for the rows of the window [from, to).
+  template <class Multiply>
+  void add_weights(T* dw, index_t dw_row, const T* x, const T* dy, index_t from, index_t to,
+                   const Multiply& multiply) const {
+    for (index_t first = 0; first < rows_; first += band_) {
+      const index_t last = std::min(first + band_, rows_);
+      const T* const band = rows_of(x, first, last);
+      for (index_t g = 0; g < c_.groups; ++g)
+        if (kernels_ != nullptr)
+          for (index_t left = 0; left < out_; left += 2 * kernels_->width)
+            weights_strip(band, first, last, g, left, dw, dw_row, dy, from, to);
+        else
+          multiply(weights(dw, dw_row, g),
+                   gemm_operand<matrix_view<const T>>(columns(band, first, last, g), true),
+                   matrix_view<const T>(results(dy, first, last, g)), true);
+    }
+  }
+  /// The parts that add_weights can be called for, each with its own rows of the window.
+  [[nodiscard]] index_t parts() const { return kernels_ == nullptr ? 1 : c_.window.height.kernel; }
+
+ private:
+  /// Whether a row of the window lies side by side in memory; else only one element of it does.
+  [[nodiscard]] bool joins_row() const { return c_.groups == 1 && c_.window.width.dilation == 1; }
+
+  /// The input rows under output rows [first, last), `pitch_` apart.
+  [[nodiscard]] const T* rows_of(const T* image, index_t first, index_t last) const {
+    const window_axis& h = c_.window.height;
+    const window_axis& w = c_.window.width;
+    const index_t channels = c_.window.channels;
+    if (!is_padded_) return image + first * h.stride * pitch_;
+    const index_t count = (last - first - 1) * h.stride + h.span();
+    T* const memory = convolution_memory<T, 0>(count * pitch_);
+    const index_t left = std::min(w.before, width_) * channels;
+    const index_t copied = std::min(w.size, width_ - std::min(w.before, width_)) * channels;
+    for (index_t r = 0; r < count; ++r) {
+      T* const to = memory + r * pitch_;
+      const index_t row = first * h.stride - h.before + r;
+      if (row < 0 || row >= h.size) {
+        std::fill(to, to + pitch_, T(0));
+        continue;
+      }
+      std::fill(to, to + left, T(0));
+      std::copy_n(image + row * w.size * channels, copied, to + left);
+      std::fill(to + left + copied, to + pitch_, T(0));
+    }
+    return memory;
+  }
+
+  /// The results of output rows in one group, a row for each pixel.
+  template <class U>
+  [[nodiscard]] matrix_view<U> results(U* y, index_t first, index_t last, index_t g) const {
+    return {y + first * cols_ * c_.outputs + g * out_, (last - first) * cols_, out_, c_.outputs};
+  }
+  template <class U>
+  [[nodiscard]] matrix_view<U> weights(U* w, index_t w_row, index_t g) const {
+    return {w + g * out_, c_.window.taps() * in_, out_, w_row};
+  }
+  /// The elements under the window at each pixel of these output rows: im2col.
+  [[nodiscard]] matrix_view<const T> columns(const T* band, index_t first, index_t last,
+                                             index_t g) const {
+    const window_axis& h = c_.window.height;
+    const window_axis& w = c_.window.width;
+    const index_t depth = c_.window.taps() * in_;
+    const index_t pixels = (last - first) * cols_;
+    T* to = convolution_memory<T, 1>(pixels * depth);
+    const T* const all = to;
+    for (index_t i = 0; i < last - first; ++i)
+      for (index_t j = 0; j < cols_; ++j)
+        for (index_t ky = 0; ky < h.kernel; ++ky)
+          for (index_t kx = 0; kx < w.kernel; ++kx, to += in_)
+            std::copy_n(band + (i * h.stride + ky * h.dilation) * pitch_ +
+                            (j * w.stride + kx * w.dilation) * c_.window.channels + g * in_,
+                        in_, to);
+    return {all, pixels, depth};
+  }
+  /// f(element of the image, pixel, element of the window, elements of the window side by side) for
+  /// all that lie within the image; pixels are counted from output row `first`.
+  template <class F>
+  void each_segment(index_t first, index_t last, index_t g, const F& f) const {
+    const window_axis& h = c_.window.height;
+    const window_axis& w = c_.window.width;
+    const index_t channels = c_.window.channels;
+    for (index_t i = first; i < last; ++i)
+      for (index_t ky = 0; ky < h.kernel; ++ky) {
+        const index_t row = h.at(i, ky);
+        if (row < 0 || row >= h.size) continue;
+        for (index_t j = 0; j < cols_; ++j) {
+          const index_t pixel = (i - first) * cols_ + j;
+          const index_t col = w.at(j, 0);
+          if (joins_row() && col >= 0 && col + w.kernel <= w.size) {
+            f((row * w.size + col) * channels, pixel, ky * w.kernel, w.kernel);
+            continue;
+          }
+          for (index_t kx = 0; kx < w.kernel; ++kx)
+            if (const index_t at = w.at(j, kx); at >= 0 && at < w.size)
+              f((row * w.size + at) * channels + g * in_, pixel, ky * w.kernel + kx, 1);
+        }
+      }
+  }
+
+  /// Columns [left, left + two vectors) of the results of a group, for output rows [first, last).
+  void forward_strip(const T* band, index_t first, index_t last, index_t g, index_t left,
+                     const T* w, index_t w_row, T* y, bool resumes) const {
+    const window_axis& vertical = c_.window.height;
+    const window_axis& horizontal = c_.window.width;
+    const index_t channels = c_.window.channels;
+    const index_t count = std::min(out_ - left, 2 * kernels_->width);
+    const index_t vecs = (count + kernels_->width - 1) / kernels_->width;
+    const index_t strip = vecs * kernels_->width;
+    const bool is_whole = count == strip;
+    convolution_tile<T> t{};
+    t.y = w + g * out_ + left;
+    t.y_step = w_row;
+    if (!is_whole) {  // the weights of the strip, with zeros up to a whole vector
+      T* const copy = convolution_memory<T, 2>(c_.window.taps() * in_ * strip);
+      for (index_t k = 0; k < c_.window.taps() * in_; ++k) {
+        std::copy_n(t.y + k * w_row, count, copy + k * strip);
+        std::fill_n(copy + k * strip + count, strip - count, T(0));
+      }
+      t.y = copy;
+      t.y_step = strip;
+    }
+    const T* const all_weights = t.y;
+    t.x_row = horizontal.stride * channels;
+    t.x_step = 1;
+    t.segments = joins_row() ? 1 : horizontal.kernel;
+    t.steps = joins_row() ? horizontal.kernel * in_ : in_;
+    t.x_segment = horizontal.dilation * channels;
+    t.y_segment = in_ * t.y_step;
+    t.x_outer = vertical.dilation * pitch_;
+    t.y_outer = horizontal.kernel * in_ * t.y_step;
+    t.resumes = resumes;
+    alignas(64) T partial[convolution_kernels<T>::most_rows * 2 * simd<T, 64>::width] = {};
+    for (index_t i = first; i < last; ++i) {
+      // Rows of the window in padding above or below the image are left out.
+      index_t top = 0;
+      index_t bottom = vertical.kernel;
+      while (top < bottom && vertical.at(i, top) < 0) ++top;
+      while (bottom > top && vertical.at(i, bottom - 1) >= vertical.size) --bottom;
+      t.outer = bottom - top;
+      t.y = all_weights + top * t.y_outer;
+      const T* const row =
+          band + (i - first) * vertical.stride * pitch_ + top * t.x_outer + g * in_;
+      T* const to = y + i * cols_ * c_.outputs + g * out_ + left;
+      for (index_t j = 0; j < cols_;) {
+        const index_t height = kernels_->rows(false, vecs, cols_ - j);
+        t.x = row + j * t.x_row;
+        t.sums = is_whole ? to + j * c_.outputs : partial;
+        t.sums_row = is_whole ? c_.outputs : strip;
+        if (!is_whole && resumes)
+          for (index_t r = 0; r < height; ++r)
+            std::copy_n(to + (j + r) * c_.outputs, count, partial + r * strip);
+        run(false, vecs, height)(t);
+        if (!is_whole)
+          for (index_t r = 0; r < height; ++r)
+            std::copy_n(partial + r * strip, count, to + (j + r) * c_.outputs);
+        j += height;
+      }
+    }
+  }
+
+  /// Columns [left, left + two vectors) of the gradient of the weights of a group.
+  void weights_strip(const T* band, index_t first, index_t last, index_t g, index_t left, T* dw,
+                     index_t dw_row, const T* dy, index_t from, index_t to) const {
+    const window_axis& vertical = c_.window.height;
+    const window_axis& horizontal = c_.window.width;
+    const index_t channels = c_.window.channels;
+    const index_t count = std::min(out_ - left, 2 * kernels_->width);
+    const index_t vecs = (count + kernels_->width - 1) / kernels_->width;
+    const index_t strip = vecs * kernels_->width;
+    const bool is_whole = count == strip;
+    convolution_tile<T> t{};
+    t.y = dy + first * cols_ * c_.outputs + g * out_ + left;
+    t.y_step = c_.outputs;
+    if (!is_whole) {  // the results of the strip, with zeros up to a whole vector
+      T* const copy = convolution_memory<T, 1>((last - first) * cols_ * strip);
+      for (index_t p = 0; p < (last - first) * cols_; ++p) {
+        std::copy_n(t.y + p * c_.outputs, count, copy + p * strip);
+        std::fill_n(copy + p * strip + count, strip - count, T(0));
+      }
+      t.y = copy;
+      t.y_step = strip;
+    }
+    const T* const results = t.y;
+    t.x_row = 1;
+    t.x_step = horizontal.stride * channels;
+    t.outer = 1;
+    t.steps = cols_;
+    t.x_segment = vertical.stride * pitch_;
+    t.y_segment = cols_ * t.y_step;
+    t.resumes = true;
+    const index_t runs = joins_row() ? 1 : horizontal.kernel;
+    const index_t length = joins_row() ? horizontal.kernel * in_ : in_;
+    alignas(64) T partial[convolution_kernels<T>::most_rows * 2 * simd<T, 64>::width] = {};
+    for (index_t ky = from; ky < to; ++ky) {
+      // Output rows under which this row of the window lies in the image.
+      const window_axis::range inside = vertical.inside(ky);
+      const index_t begin = std::max(first, inside.first);
+      const index_t end = std::min(last, inside.last);
+      if (begin >= end) continue;
+      t.segments = end - begin;
+      t.y = results + (begin - first) * t.y_segment;
+      const T* const x = band + (begin - first) * t.x_segment + ky * vertical.dilation * pitch_;
+      for (index_t kx = 0; kx < runs; ++kx)
+        for (index_t k = 0; k < length;) {
+          const index_t height = kernels_->rows(true, vecs, length - k);
+          T* const sums = dw + ((ky * horizontal.kernel + kx) * in_ + k) * dw_row + g * out_ + left;
+          t.x = x + kx * horizontal.dilation * channels + g * in_ + k;
+          t.sums = is_whole ? sums : partial;
+          t.sums_row = is_whole ? dw_row : strip;
+          if (!is_whole)
+            for (index_t r = 0; r < height; ++r)
+              std::copy_n(sums + r * dw_row, count, partial + r * strip);
+          run(true, vecs, height)(t);
+          if (!is_whole)
+            for (index_t r = 0; r < height; ++r)
+              std::copy_n(partial + r * strip, count, sums + r * dw_row);
+          k += height;
+        }
+    }
+  }
+
+  [[nodiscard]] auto run(bool side_by_side, index_t vecs, index_t rows) const {
+    return kernels_->run[side_by_side ? 1 : 0][static_cast<std::size_t>(vecs - 1)]
+                        [static_cast<std::size_t>(rows)];
+  }
+
+  const convolution_kernels<T>* kernels_;
+  convolution c_;
+  index_t in_, out_;     // channels of a group
+  index_t rows_, cols_;  // positions of the window
+  index_t width_;        // elements of a padded row that the window covers
+  bool is_padded_;
+  index_t pitch_;  // from a row of the band to the next
+  index_t band_;   // output rows of a band
+};
+
+CHAINRULE_CPU_END
+}  // namespace chainrule::detail
+
+#endif  // CHAINRULE_BACKEND_CPU_CONVOLUTION_HPP
