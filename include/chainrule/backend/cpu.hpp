@@ -483,7 +483,8 @@ class basic_cpu {
   void reduce_blocks(const detail::reduction_call<T>& op, const detail::pointwise_call<T>& call,
                      T beta, T* out) const {
     constexpr index_t most = 32;
-    const auto [rows, cols] = call.whole();
+    const index_t rows = call.whole().rows;
+    const index_t cols = call.whole().cols;
     const index_t by_work = grain / cols;
     const index_t block = by_work * most < rows ? (rows + most - 1) / most : by_work;
     const index_t blocks = (rows + block - 1) / block;
