@@ -105,6 +105,13 @@ std::vector<T> all_verbs(const basic_cpu<T>& be) {
             matrix_view<const T>(a.elements.data(), rows * cols, 1));
   keep(total);
 
+  owned<T> few(1, 7);  // many rows of few columns
+  const matrix_view<const T> tall(a.elements.data(), rows * cols / 7, 7);
+  be.reduce(chainrule::reduction::sum{}, few.view, fn::sqr{}, tall);
+  keep(few);
+  be.reduce(chainrule::reduction::sum{}, few.view, {.beta = -0.75}, fn::sin{}, tall);
+  keep(few);
+
   std::vector<std::int32_t> indices;
   for (std::int32_t i = 0; i < rows; ++i)
     indices.push_back(static_cast<std::int32_t>(i * 7 % rows));

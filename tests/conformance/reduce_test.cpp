@@ -11,8 +11,9 @@ namespace reduction = chainrule::reduction;
 
 namespace {
 
-const matrix_shape wholes[] = {{1, 1},     {1, 17},    {17, 1},  {17, 17},   {1, 1025}, {1025, 1},
-                               {17, 1025}, {1025, 17}, {300, 2}, {3, 20000}, {1025, 33}};
+const matrix_shape wholes[] = {{1, 1},    {1, 17},    {17, 1},    {17, 17},
+                               {1, 1025}, {1025, 1},  {17, 1025}, {1025, 17},
+                               {300, 2},  {3, 20000}, {1025, 33}, {20011, 3}};
 
 std::array<matrix_shape, 4> results_of(matrix_shape s) {
   return {matrix_shape{1, 1}, {1, s.cols}, {s.rows, 1}, s};

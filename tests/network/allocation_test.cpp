@@ -2,8 +2,17 @@
 #include <memory>
 
 #include "chainrule/layers/activation.hpp"
+#include "chainrule/layers/batch_norm.hpp"
 #include "chainrule/layers/dense.hpp"
+#include "chainrule/layers/dense_block.hpp"
 #include "chainrule/layers/dropout.hpp"
+#include "chainrule/layers/group_norm.hpp"
+#include "chainrule/layers/layer_norm.hpp"
+#include "chainrule/layers/local_response_norm.hpp"
+#include "chainrule/layers/prelu.hpp"
+#include "chainrule/layers/reshape.hpp"
+#include "chainrule/layers/sequence.hpp"
+#include "chainrule/layers/shortcut.hpp"
 #include "chainrule/losses/softmax_cross_entropy.hpp"
 #include "chainrule/network/network.hpp"
 #include "chainrule/optim/optimizer.hpp"
@@ -101,6 +110,12 @@ TEMPLATE_TEST_CASE("a step allocates nothing after the first", "[network][alloca
   network<B> dyn{
       be, {dense{features, hidden, gelu{}}, dropout{0.1}, activation{relu{}}, dense{hidden, 10}}};
   CHECK(later_steps(dyn, 1, 12) == 0);
+  network<B> images{be,
+                    {input{5, 5, 4}, batch_norm{relu{}}, layer_norm{}, group_norm{2},
+                     instance_norm{}, rms_norm{1e-5}, local_response_norm{3}, prelu{},
+                     dropout2d{0.1}, residual{dense{6}, batch_norm{}}.projection(shortcut{1, 6}),
+                     shortcut{2, 7}, dense_block{dense{3}}, flatten{}, dense{10}}};
+  CHECK(later_steps(images, 1, 12) == 0);
 }
 
 TEST_CASE("with several threads the number of allocations does not grow with the steps",

@@ -19,21 +19,19 @@ namespace {
 
 constexpr index_t count = 129;  // the last batch of 64 has one sample
 
-/// Numbers in 3 classes.
+/// Numbers in 3 classes, which a data set on the CPU uses where they lie.
+template <class T>
 struct samples {
-  std::vector<double> values;
+  std::vector<T> values;
   std::vector<int> labels;
   samples() {
     random_stream random(3);
     for (index_t i = 0; i < count; ++i) labels.push_back(static_cast<int>(random.below(3)));
     for (index_t i = 0; i < count * 6; ++i)
-      values.push_back(random.uniform(0, 1) + labels[static_cast<std::size_t>(i / 6)]);
+      values.push_back(
+          static_cast<T>(random.uniform(0, 1) + labels[static_cast<std::size_t>(i / 6)]));
   }
-  template <class B>
-  [[nodiscard]] dataset<B> on(const B& be) const {
-    const std::vector<scalar_t<B>> x(values.begin(), values.end());
-    return {be, matrix_view<const scalar_t<B>>(x.data(), count, 6), labels, 3};
-  }
+  [[nodiscard]] matrix_view<const T> inputs() const { return {values.data(), count, 6}; }
 };
 
 /// 3 positions of 2 channels, so that one sample has several values for each channel.
@@ -62,8 +60,8 @@ TEMPLATE_LIST_TEST_CASE("batch statistics are saved, resumed and moved to the bi
                         "[train][normalization]", backends) {
   using B = TestType;
   const B be;
-  const samples s;
-  const dataset<B> data = s.on(be);
+  const samples<scalar_t<B>> s;
+  const dataset<B> data(be, s.inputs(), s.labels, 3);
   const scratch::folder folder;
   const auto options = [](int epochs) {
     return fit_options<B>{.epochs = epochs, .batch = 64, .seed = 11};
@@ -105,12 +103,13 @@ TEMPLATE_LIST_TEST_CASE("batch statistics are saved, resumed and moved to the bi
 
 TEST_CASE("batch_norm takes batches whole", "[train][normalization]") {
   using B = basic_cpu<double>;
-  const samples s;
+  const samples<double> s;
   const auto run = [&](int threads, index_t parts) {
     const B be{threads};
     auto net = made(be);
     auto t = trainer_of(net);
-    t.fit(s.on(be), {.epochs = 2, .batch = 64, .seed = 11, .micro_batches = parts});
+    t.fit(dataset<B>(be, s.inputs(), s.labels, 3),
+          {.epochs = 2, .batch = 64, .seed = 11, .micro_batches = parts});
     return std::pair(state(net), parameters(net));
   };
   CHECK(complaint<value_error>([&] { (void)run(1, 2); }) ==

@@ -356,6 +356,8 @@ class basic_cpu {
  private:
   /// Elements that are worth a fork: a few microseconds of pointwise work.
   static constexpr index_t grain = 8192;
+  /// Rows from which on few columns are reduced block by block.
+  static constexpr index_t tall = 256;
 
   static std::shared_ptr<thread_pool> shared_pool() {
     static const auto pool = std::make_shared<thread_pool>(default_threads());
@@ -459,6 +461,8 @@ class basic_cpu {
     // A single short row is reduced as it would be among others.
     if (out.size() == 1 && (whole.rows != 1 || whole.cols >= detail::short_row)) {
       reduce_all(op, call, beta, out.data());
+    } else if (out.cols() != 1 && whole.cols < detail::short_row && whole.rows >= tall) {
+      reduce_blocks(op, call, beta, out.data());
     } else if (out.cols() != 1) {
       // Cut by columns: each piece walks all rows, so that sums have one order.
       constexpr index_t least = 16 * detail::simd<T, 64>::width;
@@ -472,6 +476,28 @@ class basic_cpu {
         detail::reduce_rows(op, call, first, last, beta, out.data(), out.stride());
       });
     }
+  }
+
+  /// Rows that are more than columns by far: one partial result per block of rows, whose number
+  /// follows from the shape, combined in order.
+  void reduce_blocks(const detail::reduction_call<T>& op, const detail::pointwise_call<T>& call,
+                     T beta, T* out) const {
+    constexpr index_t most = 32;
+    const index_t rows = call.whole().rows;
+    const index_t cols = call.whole().cols;
+    const index_t by_work = grain / cols;
+    const index_t block = by_work * most < rows ? (rows + most - 1) / most : by_work;
+    const index_t blocks = (rows + block - 1) / block;
+    std::array<T, static_cast<std::size_t>(most * detail::short_row)> partial;
+    split(blocks, 1 + (grain - 1) / (block * cols), [&](index_t first, index_t last) {
+      for (index_t b = first; b < last; ++b) {
+        const index_t end = (b + 1) * block < rows ? (b + 1) * block : rows;
+        detail::reduce_tall(op, call, b * block, end, partial.data() + b * cols);
+      }
+    });
+    for (index_t j = 0; j < cols; ++j) out[j] = beta == T(0) ? op.neutral : beta * out[j];
+    for (index_t b = 0; b < blocks; ++b)
+      op.combine_each(call.set(), partial.data() + b * cols, cols, out);
   }
 
   /// One partial result per run of at most `grain` elements of a row, combined in double.

@@ -46,28 +46,28 @@ class prelu {
 
   [[nodiscard]] shape bind(plan& p, const shape& in) {
     const shape x = p.input(in);
-    channels_ = x.last();
-    slope_ = p.bias("weight", per_channel_ ? channels_ : 1, init::constant(initial_));
+    columns_ = per_channel_ ? x.last() : x.size();
+    slope_ = p.bias("weight", per_channel_ ? columns_ : 1, init::constant(initial_));
     return x;
   }
   template <backend B>
   void forward(pass<B>& p, const_matrix<B> x, matrix<B> y) const {
-    p.backend().map(fn::prelu{}, with_columns(y, channels_), with_columns(x, channels_),
+    p.backend().map(fn::prelu{}, with_columns(y, columns_), with_columns(x, columns_),
                     p.value(slope_));
   }
   template <backend B>
   void backward(pass<B>& p, const_matrix<B> x, const_matrix<B>, const_matrix<B> dy,
                 matrix<B> dx) const {
     const B& be = p.backend();
-    x = with_columns(x, channels_);
-    dy = with_columns(dy, channels_);
+    x = with_columns(x, columns_);
+    dy = with_columns(dy, columns_);
     const const_matrix<B> slope = p.value(slope_);
     if (p.is_trained(slope_)) {
       const auto [to, beta] = p.gradient_to_add(slope_);
       be.reduce(reduction::sum{}, to, {beta}, detail::dual_gradient<fn::prelu, 1>{}, dy, x, slope);
     }
     if (!dx.empty())
-      be.map(detail::dual_gradient<fn::prelu, 0>{}, with_columns(dx, channels_), dy, x, slope);
+      be.map(detail::dual_gradient<fn::prelu, 0>{}, with_columns(dx, columns_), dy, x, slope);
   }
   void describe(archive& a) const {
     a.constant("initial", initial_);
@@ -77,7 +77,7 @@ class prelu {
  private:
   double initial_ = 0.25;
   bool per_channel_ = false;
-  index_t channels_ = 0;
+  index_t columns_ = 0;
   parameter_id slope_;
 };
 

@@ -106,10 +106,13 @@ class pointwise_call {
 
   /// Computes rows [first, last), columns [left, right).
   void run_block(index_t first, index_t last, index_t left, index_t right) const {
-    if (((right - left) & (vector_width<T>(set_) - 1)) == 0)
-      return run_lanes(first, last, left, right);
+    const index_t width = vector_width<T>(set_);
+    const bool lanes = ((right - left) & (width - 1)) == 0;
     bool packed = left == 0 && right == whole_.cols && right < short_row && last - first > 1;
     for (std::size_t o = 0; o < results_; ++o) packed = packed && out_[o].contiguous;
+    // A call of the kernel is worth several vectors, packing the operands several rows.
+    const bool many = last - first >= 64 && right < 8 * width;
+    if (lanes && !(packed && many)) return run_lanes(first, last, left, right);
     if (!packed) {
       for (index_t i = first; i < last; ++i) run(i, left, right);
       return;
@@ -400,6 +403,26 @@ void reduce_rows(const reduction_call<T>& op, const pointwise_call<T>& call, ind
     for (index_t r = i; r < end; ++r, v += cols)
       assign_scaled(out[r * step], beta, op.combine(call.set(), v, cols));
   }
+}
+
+/// The reduction of rows [first, last) of fewer than short_row columns into out[j], assigned.
+/// Several rows are combined with several rows at a time.
+template <class T>
+void reduce_tall(const reduction_call<T>& op, const pointwise_call<T>& call, index_t first,
+                 index_t last, T* out) {
+  alignas(64) std::array<T, run_length> values;
+  alignas(64) std::array<T, run_length> totals;
+  const index_t cols = call.whole().cols;
+  const index_t most = rows_of_run(last - first, cols);
+  for (index_t j = 0; j < most * cols; ++j) totals[static_cast<std::size_t>(j)] = op.neutral;
+  for (index_t i = first; i < last; i += most) {
+    const index_t end = i + most < last ? i + most : last;
+    call.run_rows_into(values.data(), i, end);
+    op.combine_each(call.set(), values.data(), (end - i) * cols, totals.data());
+  }
+  for (index_t j = 0; j < cols; ++j) out[j] = op.neutral;
+  for (index_t r = 0; r < most; ++r)
+    op.combine_each(call.set(), totals.data() + r * cols, cols, out);
 }
 
 /// The reduction of all rows, columns [first, last), into out[j], which begins at beta out[j]: 0

@@ -710,7 +710,7 @@ class device_backend {
   /// empty results are no parameters of it.
   void pool(const char* verb, const window& w, index_t images, index_t pixels,
             const kernel_handle& kernel, std::initializer_list<matrix> results,
-            std::initializer_list<const_matrix> operands) const {
+            std::initializer_list<const_matrix> sources) const {
     if (images == 0) return;
     arguments a;
     a.integers(images, w.channels);
@@ -718,7 +718,7 @@ class device_backend {
       a.integers(axis.size, axis.kernel, axis.stride, axis.dilation, axis.before, axis.count());
     for (const matrix& m : results)
       if (!m.empty()) a.target(m);
-    for (const const_matrix& m : operands) {
+    for (const const_matrix& m : sources) {
       a.target(m);
       for (const matrix& out : results) require_apart(verb, out, m);
     }
