@@ -169,6 +169,23 @@ std::vector<std::string> traced_texts() {
       be.softmax_cross_entropy_rows(m(64, cols), m(64, cols), m(1, 1), m(64, 1), m(0, 0));
     }
   if constexpr (requires { be.transpose(x, x); }) be.transpose(m(8, 5), m(5, 8));
+  if constexpr (requires(window w) { be.max_pool(x, x, x, w); }) {
+    using rule = resampling::rule;
+    for (const index_t dilation : {1, 2}) {
+      const window w{{5, 2, 1, dilation}, {4, 2}, 3};
+      const auto y = m(2, w.positions() * w.channels);
+      const auto images = m(2, w.image());
+      be.max_pool(y, y, images, w);
+      be.max_pool(y, m(0, 0), images, w);
+      be.max_pool(m(0, 0), y, images, w);
+      be.unpool(images, y, y, w);
+    }
+    for (const rule weights : {rule::one, rule::mean, rule::mean_inside, rule::linear})
+      for (const bool spreads : {false, true}) {
+        const resampling r{{{6, 4, 2, 1, 1, 1}, {6, 4, 2, 1, 1, 1}, 3}, weights, spreads};
+        be.resample(m(2, r.to()), m(2, r.from()), r);
+      }
+  }
   if constexpr (requires { be.scatter(x, rows.view(), x); }) be.scatter(x, rows.view(), x);
 
   loss_scratch<B> scratch(be, 8, 8);

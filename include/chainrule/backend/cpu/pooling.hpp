@@ -31,13 +31,22 @@ CHAINRULE_INLINE void store_channels(const X& x, T* p, index_t count) {
 }
 
 /// Calls task.template part<X, Whole>(channel, count, arguments...) for all channels of a pixel.
+/// The last vector may continue into the pixels behind it, whose results are stored later, if it
+/// does not exceed the `room` elements that images and the row of the result have from a pixel's
+/// first channel on: loads and stores of a part of a vector take several times as long.
 template <class X, class Task, class... Arguments>
-CHAINRULE_INLINE void for_channels(const Task& task, index_t channels,
+CHAINRULE_INLINE void for_channels(const Task& task, index_t channels, index_t room,
                                    const Arguments&... arguments) {
   index_t c = 0;
-  for (; c + X::width <= channels; c += X::width)
+  for (; c + X::width <= channels || (c < channels && c + X::width <= room); c += X::width)
     task.template part<X, true>(c, X::width, arguments...);
   if (c < channels) task.template part<X, false>(c, channels - c, arguments...);
+}
+/// The smaller number of elements from a pixel on: of an image whose last pixel that is read is
+/// `read` of `pixels`, and of a result's row whose pixel `written` of `width` is stored.
+[[nodiscard]] CHAINRULE_INLINE index_t room_for(index_t channels, index_t pixels, index_t read,
+                                                index_t width, index_t written) {
+  return channels * std::min(pixels - read, width - written);
 }
 
 /// y and winners of max_pool, either of which may be empty. Row r is row r % height of image
@@ -60,10 +69,15 @@ struct max_pool_rows {
     const index_t to = p * width * window.channels;
     T* const maxima = y.empty() ? nullptr : y.data() + (image * y.stride() + to);
     T* const numbers = winners.empty() ? nullptr : winners.data() + (image * winners.stride() + to);
-    for (index_t q = 0; q < width; ++q)
-      for_channels<math::lane<T, Bytes>>(*this, window.channels, rows, taps_inside(v, q), from,
+    const index_t last_line = window.height.at(p, rows.last - 1) * v.size;
+    for (index_t q = 0; q < width; ++q) {
+      const index_range cols = taps_inside(v, q);
+      const index_t room = room_for(window.channels, window.height.size * v.size,
+                                    last_line + v.at(q, cols.last - 1), width, q);
+      for_channels<math::lane<T, Bytes>>(*this, window.channels, room, rows, cols, from,
                                          window.height.at(p, 0), v.at(q, 0), q * window.channels,
                                          maxima, numbers);
+    }
   }
   /// Elements come last to first, so that the first of equal ones is taken, and the first NaN.
   template <class X, bool Whole>
@@ -112,11 +126,16 @@ struct unpool_rows {
     const T* const gradients = dy.data() + image * dy.stride();
     const T* const numbers = winners.data() + image * winners.stride();
     const index_t width = v.count();
-    position_sweep cols(v);
-    for (index_t j = 0; j < v.size; ++j)
-      for_channels<math::lane<T, Bytes>>(*this, window.channels, rows, cols.next(), i + h.before,
+    position_sweep sweep(v);
+    const index_t height = h.count();
+    for (index_t j = 0; j < v.size; ++j) {
+      const index_range cols = sweep.next();
+      const index_t room = room_for(window.channels, height * width,
+                                    (rows.last - 1) * width + cols.last - 1, v.size, j);
+      for_channels<math::lane<T, Bytes>>(*this, window.channels, room, rows, cols, i + h.before,
                                          j + v.before, width, gradients, numbers,
                                          to + j * window.channels);
+    }
   }
   template <class X, bool Whole>
   CHAINRULE_INLINE void part(index_t channel, index_t count, const index_range& rows,
@@ -166,13 +185,15 @@ struct resample_rows {
     position_sweep sweep(v);
     for (index_t q = 0; q < width; ++q) {
       const index_range cols = by.spreads ? sweep.next() : by.sources(v, q);
+      const index_t room = room_for(channels, by.from(h) * by.from(v),
+                                    (rows.last - 1) * by.from(v) + cols.last - 1, width, q);
       if (equal) {
         const T weight =
             cols.first < cols.last ? row_weight * by.weight<T>(v, q, cols.first) : T(0);
-        for_channels<math::lane<T, Bytes>>(*this, channels, rows, cols, from, line,
+        for_channels<math::lane<T, Bytes>>(*this, channels, room, rows, cols, from, line,
                                            to + q * channels, weight);
       } else {
-        for_channels<math::lane<T, Bytes>>(*this, channels, rows, cols, from, line,
+        for_channels<math::lane<T, Bytes>>(*this, channels, room, rows, cols, from, line,
                                            to + q * channels, p, q);
       }
     }

@@ -522,22 +522,24 @@ class device_backend {
     const bool has_winners = !winners.empty();
     pool("max_pool", w, x.rows(), w.positions(),
          kernel_by<task::max_pool>(
-             {}, [&] { return device::max_pool_kernel(has_maxima, has_winners); },
+             {}, [&] { return device::max_pool_kernel(pooling_lanes(), has_maxima, has_winners); },
              has_maxima ? (has_winners ? 2 : 1) : 0),
          {y, winners}, {x});
   }
   void unpool(matrix dx, const_matrix dy, const_matrix winners, const window& w) const {
     contract::pools("unpool", w, dx.shape(), dy.shape());
     contract::pools("unpool", w, dx.shape(), winners.shape());
+    const bool is_dilated = w.height.dilation != 1 || w.width.dilation != 1;
     pool("unpool", w, dx.rows(), w.height.size * w.width.size,
-         kernel_for<task::unpool, void>([] { return device::unpool_kernel(); }), {dx},
-         {dy, winners});
+         kernel_by<task::unpool>(
+             {}, [&] { return device::unpool_kernel(pooling_lanes(), is_dilated); }, is_dilated),
+         {dx}, {dy, winners});
   }
   void resample(matrix y, const_matrix x, const resampling& r) const {
     contract::resamples(r, y.shape(), x.shape());
     pool("resample", r.window, x.rows(), r.to() / r.window.channels,
          kernel_by<task::resample>(
-             {}, [&] { return device::resample_kernel(r.weights, r.spreads); },
+             {}, [&] { return device::resample_kernel(pooling_lanes(), r.weights, r.spreads); },
              static_cast<std::uint64_t>(r.weights) * 2 + (r.spreads ? 1 : 0)),
          {y}, {x});
   }
@@ -706,6 +708,7 @@ class device_backend {
         ";\n  return x > limit ? (real)1 : (x < -limit ? (real)-1 : tanh(x));\n}\n");
   }
 
+  [[nodiscard]] int pooling_lanes() const { return device::pooling_lanes(on_cpu(), sizeof(T)); }
   /// Launches a kernel of kernels/pooling.hpp over `pixels` pixels of each image of the results;
   /// empty results are no parameters of it.
   void pool(const char* verb, const window& w, index_t images, index_t pixels,
@@ -722,7 +725,7 @@ class device_backend {
       a.target(m);
       for (const matrix& out : results) require_apart(verb, out, m);
     }
-    launch(verb, kernel, device::pooling_items(w.channels, images * pixels), a);
+    launch(verb, kernel, device::pooling_items(pooling_lanes(), w.channels, images * pixels), a);
   }
 
   void launch(const char* verb, const kernel_handle& k, const device::work& w,

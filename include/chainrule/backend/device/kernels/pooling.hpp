@@ -1,9 +1,9 @@
 /// \file
-/// The texts of `max_pool`, `unpool` and `resample`: a work item for each element of the result,
-/// which gathers what contributes to it.
+/// The texts of `max_pool`, `unpool` and `resample`: a work item gathers what contributes to some
+/// channels of a pixel of the result.
 ///
-///     max_pool_kernel(true, false);      // the text for maxima without their places
-///     pooling_items(window.channels, images * window.positions());  // its launch
+///     max_pool_kernel(16, true, false);      // the text for 16 channels an item, without places
+///     pooling_items(16, window.channels, images * window.positions());  // its launch
 ///
 /// Every kernel begins with the parameters images and channels and, for height and width, an axis
 /// of the window: its size, kernel, stride, dilation, before and count (backend/window.hpp).
@@ -18,98 +18,131 @@
 
 namespace chainrule::device {
 
+/// The channels that a work item computes side by side: a vector on a processor.
+[[nodiscard]] constexpr int pooling_lanes(bool on_cpu, std::size_t scalar_bytes) {
+  return on_cpu ? lanes_of(scalar_bytes) : 1;
+}
 /// The work items for that many pixels of a result.
-[[nodiscard]] inline work pooling_items(index_t channels, index_t pixels) {
-  return {static_cast<std::size_t>(channels), static_cast<std::size_t>(pixels)};
+[[nodiscard]] inline work pooling_items(int lanes, index_t channels, index_t pixels) {
+  return {static_cast<std::size_t>(pieces_of(channels, lanes)), static_cast<std::size_t>(pixels)};
 }
 
-/// A kernel with those parameters of matrices, whose body computes channel c of the pixel (p, q) of
-/// an image of `height` x `width` pixels.
-[[nodiscard]] inline std::string pixel_kernel(const std::string& matrices,
+/// The parameters of a matrix of images.
+[[nodiscard]] inline std::string image_parameter(const std::string& name, bool is_const = true) {
+  return std::string(",\n            GLOBAL ") + (is_const ? "const " : "") + "real* " + name +
+         ", long " + name + "_at, long " + name + "_row";
+}
+/// The address of channel c of a pixel of a matrix of images.
+[[nodiscard]] inline std::string pixel_address(const std::string& name, const std::string& pixel) {
+  return name + " + (" + name + "_at + image * " + name + "_row + (" + pixel + ") * channels + c)";
+}
+
+/// A kernel with those parameters of matrices, whose body computes channels c ... c + $n - 1 of the
+/// pixel (p, q) of an image of `height` x `width` pixels.
+[[nodiscard]] inline std::string pixel_kernel(int lanes, const std::string& matrices,
                                               const std::string& height, const std::string& width,
                                               const std::string& body) {
-  return R"(FUNCTION long cr_first(long end, long span, long stride) {
+  return "#define LANES " + std::to_string(lanes) + R"(
+FUNCTION long cr_first(long end, long span, long stride) {
   return end < span ? 0 : (end - span) / stride + 1;
 }
 KERNEL cr_main(long images, long channels, long h_size, long h_kernel, long h_stride,
             long h_dilation, long h_before, long h_count, long w_size, long w_kernel,
             long w_stride, long w_dilation, long w_before, long w_count)" +
-         matrices + R"() {
-  const long c = INDEX(0);
+         matrices +
+         filled(R"() {
+  const long c = INDEX(0) * LANES;
   const long pixel = INDEX(1);
-  const long pixels = )" +
-         height + " * " + width + R"(;
-  if (c >= channels || pixel >= images * pixels) return;
-  const long image = pixel / pixels;
-  const long place = pixel - image * pixels;
-  const long p = place / )" +
-         width + R"(;
-  const long q = place - p * )" +
-         width + ";\n" + body + "}\n";
-}
-/// The parameters of a matrix.
-[[nodiscard]] inline std::string image_parameter(const std::string& name, bool is_const = true) {
-  return std::string(",\n            GLOBAL ") + (is_const ? "const " : "") + "real* " + name +
-         ", long " + name + "_at, long " + name + "_row";
+  if (c >= channels || pixel >= images * ($height * $width)) return;
+  const long image = pixel / ($height * $width);
+  const long place = pixel - image * ($height * $width);
+  const long p = place / $width;
+  const long q = place - p * $width;
+  const int lanes = channels - c < LANES ? (int)(channels - c) : LANES;
+  if (lanes == LANES) {
+)",
+                {{"height", height}, {"width", width}}) +
+         filled(body, {{"n", "LANES"}}) + "  } else {\n" + filled(body, {{"n", "lanes"}}) +
+         "  }\n}\n";
 }
 
 /// The maxima under a window and the numbers of their elements, as far as they are wanted.
-[[nodiscard]] inline std::string max_pool_kernel(bool has_maxima, bool has_winners) {
+[[nodiscard]] inline std::string max_pool_kernel(int lanes, bool has_maxima, bool has_winners) {
   const auto store = [](const std::string& to, const std::string& value) {
-    return "  " + to + "[" + to + "_at + image * " + to +
-           "_row + place * channels + c] = " + value + ";\n";
+    return "  for (int e = 0; e < $n; ++e) (" + pixel_address(to, "place") + ")[e] = " + value +
+           "[e];\n";
   };
-  return pixel_kernel((has_maxima ? image_parameter("y", false) : "") +
+  return pixel_kernel(lanes,
+                      (has_maxima ? image_parameter("y", false) : "") +
                           (has_winners ? image_parameter("winners", false) : "") +
                           image_parameter("x"),
                       "h_count", "w_count",
-                      R"(  real best = -cr_infinity;
-  long winner = -1;
+                      R"(  real best[LANES];
+  real winner[LANES];
+  for (int e = 0; e < $n; ++e) {
+    best[e] = -cr_infinity;
+    winner[e] = -1;
+  }
   for (long k = h_kernel - 1; k >= 0; --k) {
     const long i = p * h_stride - h_before + k * h_dilation;
     if (i < 0 || i >= h_size) continue;
     for (long l = w_kernel - 1; l >= 0; --l) {
       const long j = q * w_stride - w_before + l * w_dilation;
       if (j < 0 || j >= w_size) continue;
-      const real value = x[x_at + image * x_row + (i * w_size + j) * channels + c];
-      if (value >= best || value != value) {
-        best = value;
-        winner = k * w_kernel + l;
+      const real number = (real)(k * w_kernel + l);
+      GLOBAL const real* from = )" +
+                          pixel_address("x", "i * w_size + j") + R"(;
+      for (int e = 0; e < $n; ++e) {
+        const real value = from[e];
+        const int is_better = value >= best[e] || value != value;
+        best[e] = is_better ? value : best[e];
+        winner[e] = is_better ? number : winner[e];
       }
     }
   }
 )" + (has_maxima ? store("y", "best") : "") +
-                          (has_winners ? store("winners", "(real)winner") : ""));
+                          (has_winners ? store("winners", "winner") : ""));
 }
 
 /// dx = the sum of dy over the positions where an element is the winner.
-[[nodiscard]] inline std::string unpool_kernel() {
+[[nodiscard]] inline std::string unpool_kernel(int lanes, bool is_dilated) {
+  // The number of the window's element at distance k from its first, where there is one.
+  const auto element = [&](const std::string& k, const std::string& dilation) {
+    return is_dilated ? "if (" + k + " % " + dilation + " != 0) continue;\n" + k +
+                            " /= " + dilation + ";\n"
+                      : "";
+  };
   return pixel_kernel(
-      image_parameter("dx", false) + image_parameter("dy") + image_parameter("winners"), "h_size",
-      "w_size",
+      lanes, image_parameter("dx", false) + image_parameter("dy") + image_parameter("winners"),
+      "h_size", "w_size",
       R"(  const long h_span = (h_kernel - 1) * h_dilation + 1;
   const long w_span = (w_kernel - 1) * w_dilation + 1;
   const long row = p + h_before;
   const long column = q + w_before;
-  real sum = 0;
+  const long from = cr_first(column, w_span, w_stride);
+  real sum[LANES];
+  for (int e = 0; e < $n; ++e) sum[e] = 0;
   for (long i = cr_first(row, h_span, h_stride); i < h_count && i * h_stride <= row; ++i) {
-    const long k = row - i * h_stride;
-    if (k % h_dilation != 0) continue;
-    for (long j = cr_first(column, w_span, w_stride); j < w_count && j * w_stride <= column; ++j) {
-      const long l = column - j * w_stride;
-      if (l % w_dilation != 0) continue;
-      const long at = (i * w_count + j) * channels + c;
-      if (winners[winners_at + image * winners_row + at] ==
-          (real)(k / h_dilation * w_kernel + l / w_dilation))
-        sum += dy[dy_at + image * dy_row + at];
+    long k = row - i * h_stride;
+)" + element("k", "h_dilation") +
+          R"(    for (long j = from; j < w_count && j * w_stride <= column; ++j) {
+      long l = column - j * w_stride;
+)" + element("l", "w_dilation") +
+          R"(      const real number = (real)(k * w_kernel + l);
+      GLOBAL const real* gradient = )" +
+          pixel_address("dy", "i * w_count + j") + R"(;
+      GLOBAL const real* winner = )" +
+          pixel_address("winners", "i * w_count + j") + R"(;
+      for (int e = 0; e < $n; ++e) sum[e] = winner[e] == number ? sum[e] + gradient[e] : sum[e];
     }
   }
-  dx[dx_at + image * dx_row + place * channels + c] = sum;
-)");
+  for (int e = 0; e < $n; ++e) ()" +
+          pixel_address("dx", "place") + ")[e] = sum[e];\n");
 }
 
 /// Weighted sums under a window, or their transpose.
-[[nodiscard]] inline std::string resample_kernel(resampling::rule weights, bool spreads) {
+[[nodiscard]] inline std::string resample_kernel(int lanes, resampling::rule weights,
+                                                 bool spreads) {
   using rule = resampling::rule;
   const std::string weight =
       weights == rule::one    ? "  return 1;\n"
@@ -136,14 +169,20 @@ KERNEL cr_main(long images, long channels, long h_size, long h_kernel, long h_st
   return "FUNCTION real cr_weight(long p, long i, long size, long kernel_size, long stride, long "
          "before) {\n" +
          weight + "}\n" +
-         pixel_kernel(image_parameter("y", false) + image_parameter("x"),
+         pixel_kernel(lanes, image_parameter("y", false) + image_parameter("x"),
                       spreads ? "h_size" : "h_count", spreads ? "w_size" : "w_count",
-                      "  real sum = 0;\n  " + filled(loop, {{"a", "h"}, {"o", "p"}, {"i", "i"}}) +
+                      R"(  real sum[LANES];
+  for (int e = 0; e < $n; ++e) sum[e] = 0;
+  )" + filled(loop, {{"a", "h"}, {"o", "p"}, {"i", "i"}}) +
                           filled(loop, {{"a", "w"}, {"o", "q"}, {"i", "j"}}) +
-                          "    sum += h_weight * w_weight * x[x_at + image * x_row + (i * " +
-                          (spreads ? "w_count" : "w_size") +
-                          " + j) * channels + c];\n  }\n  }\n"
-                          "  y[y_at + image * y_row + place * channels + c] = sum;\n");
+                          R"(    const real weight = h_weight * w_weight;
+    GLOBAL const real* from = )" +
+                          pixel_address("x", spreads ? "i * w_count + j" : "i * w_size + j") + R"(;
+    for (int e = 0; e < $n; ++e) sum[e] += weight * from[e];
+  }
+  }
+  for (int e = 0; e < $n; ++e) ()" +
+                          pixel_address("y", "place") + ")[e] = sum[e];\n");
 }
 
 }  // namespace chainrule::device
