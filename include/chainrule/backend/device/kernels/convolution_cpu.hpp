@@ -47,7 +47,7 @@ namespace chainrule::device::convolution_detail {
       const int least = -(in_run / (int)a_pixel) - w_tap;
       const int most = (int)width - (in_run + run - 1) / (int)a_pixel - 1 - w_tap;
       const int begin = least > 0 ? (least + (int)w_scale - 1) / (int)w_scale : 0;
-      const int end_of_row = w_divisor > 1 || most < 0 ? 0 : most / (int)w_scale + 1;
+      const int end_of_row = most < 0 ? 0 : most / (int)w_scale + 1;
       const uint in_batch = base_at + (uint)(first_pixel - base);
       uint n = QUOTIENT(in_batch, pixels_q);
       const uint in_image = in_batch - n * (uint)pixels;
@@ -57,14 +57,8 @@ namespace chainrule::device::convolution_detail {
       for (int p = 0; p < pixel_count;) {
         const int stop = pixel_count - p < grid_width - q ? q + pixel_count - p : (int)grid_width;
         p += stop - q;
-        int v = u * (int)h_scale + h_tap;
-        int exists = v >= 0;
-        if (h_divisor > 1 && exists) {
-          const int whole = v;
-          v = (int)QUOTIENT(whole, h_divisor_q);
-          exists = v * (int)h_divisor == whole;
-        }
-        const long size = exists && v < (int)height ? width * a_pixel : 0;
+        const int v = u * (int)h_scale + h_tap;
+        const long size = v >= 0 && v < (int)height ? width * a_pixel : 0;
         GLOBAL const real* line = a + a_at + (base_sample + n) * a_sample + v * width * a_pixel;
         const long last = (stop < end_of_row ? stop : end_of_row) - 1;
         const long behind = (height - v) * width * a_pixel - group * channels -
@@ -85,14 +79,7 @@ namespace chainrule::device::convolution_detail {
             to += count * PANEL_ROW;
             q += count;
           } else {
-            int w = q * (int)w_scale + w_tap;
-            int is_whole = 1;
-            if (w_divisor > 1 && w >= 0) {
-              const int whole = w;
-              w = (int)QUOTIENT(whole, w_divisor_q);
-              is_whole = w * (int)w_divisor == whole;
-            }
-            cr_clipped(line, w * a_pixel + in_run, is_whole ? size : 0, run, to);
+            cr_clipped(line, (q * w_scale + w_tap) * a_pixel + in_run, size, run, to);
             to += PANEL_ROW;
             ++q;
           }
@@ -119,8 +106,9 @@ namespace chainrule::device::convolution_detail {
     for (int r = 0; r < row_count; ++r) {
       const long i = first_row + r;
       real* sums = tile + t * TILE + r * PITCH;
-      GLOBAL real* to = c + c_at + first_col + )" +
-         (by_taps ? std::string("i * c_row") : row_of_pixel("i", "c")) + R"(;
+)" + (by_taps ? "" : pixel_at("i")) +
+         "      GLOBAL real* to = c + c_at + first_col + " +
+         (by_taps ? std::string("i * c_row") : row_of_c()) + R"(;
       if (beta != 0)
         for (int s = skip; s < COLS; ++s) sums[s] += beta * to[s];
       for (int s = skip; s < COLS; ++s) {
@@ -162,7 +150,7 @@ template <std::floating_point T>
   const long first_strip = block * (TILES * COLS);
   if (first_row >= rows || first_strip >= cols) return;
   const int row_count = rows - first_row < ROWS ? (int)(rows - first_row) : ROWS;
-  const int w_run = w_divisor == 1 && w_step == 1 && channels == a_pixel;
+  const int w_run = w_step == 1 && channels == a_pixel;
 )" + base_at(by_taps ? "from" : "first_row") +
          R"(  real tile[TILES * TILE];
   real panel[PANEL];
