@@ -121,15 +121,17 @@ TEMPLATE_LIST_TEST_CASE("convolutions follow their definition", "[conformance][c
         const framed<B> y(be, unset<T>(e.y.extents), l);
         be.convolve(y.view(), x.view(), w.view(), c, fn::identity{});
         CHECK(y.differs(e.y) == "");
-        const auto bias = integers<T>({1, c.outputs}, 4);
-        const framed<B> b(be, bias, packed);
-        const auto all = integers<T>({n * c.window.positions(), c.outputs}, 5);
-        const framed<B> d(be, all, l);
-        be.convolve(y.view(), x.view(), w.view(), c, with_operands{}, b.view(), d.view());
-        CHECK(y.differs([&](index_t i, index_t j) {
-          const index_t o = j % c.outputs;
-          return 2 * (e.y(i, j) + bias(0, o)) + all(i * c.window.positions() + j / c.outputs, o);
-        }) == "");
+        if (c.outputs < 10) {  // each functor needs kernels of its own
+          const auto bias = integers<T>({1, c.outputs}, 4);
+          const framed<B> b(be, bias, packed);
+          const auto all = integers<T>({n * c.window.positions(), c.outputs}, 5);
+          const framed<B> d(be, all, l);
+          be.convolve(y.view(), x.view(), w.view(), c, with_operands{}, b.view(), d.view());
+          CHECK(y.differs([&](index_t i, index_t j) {
+            const index_t o = j % c.outputs;
+            return 2 * (e.y(i, j) + bias(0, o)) + all(i * c.window.positions() + j / c.outputs, o);
+          }) == "");
+        }
 
         const framed<B> dx(be, unset<T>(e.x.extents), l);
         be.convolve_input(dx.view(), dy.view(), w.view(), c, {0});

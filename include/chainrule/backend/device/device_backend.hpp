@@ -468,27 +468,21 @@ class device_backend {
     if (y.empty()) return;
     const device::convolution_pass p = device::forward_pass(c, x.rows());
     (require_apart("convolve", pixels_of(y, c.outputs), const_matrix(in)), ...);
-    run_pass(p, y.data(), {y.stride(), c.outputs, 0}, 0, x, {w.data(), 0, w.stride()}, f,
-             const_matrix(in)...);
+    run_pass(p, y.data(), {y.stride(), p.width.pixels * c.outputs, c.outputs, 0}, 0, x,
+             {w.data(), 0, w.stride()}, f, const_matrix(in)...);
   }
   /// dx = the gradient with respect to x + beta dx, from dy. Throws shape_error.
   void convolve_input(matrix dx, const_matrix dy, const_matrix w, const convolution& c,
                       reduce_scalars scalars = {}) const {
     contract::convolves("convolve_input", c, dx.shape(), w.shape(), dy.shape());
     if (dx.empty()) return;
-    const device::convolution_pass p = device::input_pass(c, dy.rows());
-    // The weights of a tap, transposed: columns of the right factor are channels of dx.
     const storage<T> memory = allocate<T>(w.size());
-    const matrix turned(memory.data(), p.inner, c.window.channels);
-    arguments a;
-    a.integers(turned.rows(), turned.cols(), p.channels, p.cols);
-    a.target(turned);
-    a.target(w);
-    launch("convolve_input",
-           kernel_for<task::turn_weights, void>([] { return device::turned_weights_kernel(); }),
-           items(turned.cols(), turned.rows()), a);
-    run_pass(p, dx.data(), {dx.stride(), c.window.channels, 0}, scalars.beta, dy,
-             {turned.data(), 0, turned.stride()}, fn::identity{});
+    const window_axis &h = c.window.height, &v = c.window.width;
+    for (index_t i = 0; i < std::min(h.stride, h.size); ++i)
+      for (index_t j = 0; j < std::min(v.stride, v.size); ++j)
+        convolve_phase(
+            matrix(dx.data() + (i * v.size + j) * c.window.channels, dx.rows(), 1, dx.stride()), dy,
+            w, c, scalars.beta, device::phase_of(h, i), device::phase_of(v, j), memory.data());
   }
   /// dw = the gradient with respect to the weights + beta dw, from x and dy. Throws shape_error.
   void convolve_weights(matrix dw, const_matrix x, const_matrix dy, const convolution& c,
@@ -497,12 +491,12 @@ class device_backend {
     const device::convolution_pass p = device::weights_pass(c, x.rows(), on_cpu());
     const right_factor of_dy{dy.data(), dy.stride(), c.outputs};
     if (p.parts == 1)
-      return run_pass(p, dw.data(), {0, dw.stride(), 0}, scalars.beta, x, of_dy, fn::identity{});
+      return run_pass(p, dw.data(), {0, 0, dw.stride(), 0}, scalars.beta, x, of_dy, fn::identity{});
     // Parts of the sum lie below each other, and are added in order.
     const index_t size = dw.size();
     const bool direct = dw.contiguous();
     const storage<T> memory = allocate<T>((p.parts + (direct ? 0 : 1)) * size);
-    run_pass(p, memory.data(), {0, dw.cols(), size}, 0, x, of_dy, fn::identity{});
+    run_pass(p, memory.data(), {0, 0, dw.cols(), size}, 0, x, of_dy, fn::identity{});
     const matrix parts(memory.data(), p.parts, size);
     const matrix total(memory.data() + p.parts * size, 1, size);
     reduce(reduction::sum{}, direct ? matrix(dw.data(), 1, size) : total,
@@ -796,9 +790,9 @@ class device_backend {
                  const_matrix(partial.view()));
   }
 
-  /// The steps of a pass's result: from one sample to the next, within it, and between parts.
+  /// The steps of a pass's result: from one sample, line of its pixels, row and part to the next.
   struct result_steps {
-    index_t sample, row, part;
+    index_t sample, line, row, part;
   };
   /// The right factor of a pass: its rows are those of samples, or of one.
   struct right_factor {
@@ -814,11 +808,12 @@ class device_backend {
     const device::gemm_geometry g = device::convolution_geometry_for(v, p);
     const index_t products = p.groups * p.parts;
     arguments a;
-    a.integers(p.rows, p.cols, p.inner, p.length, products, p.groups,
-               static_cast<index_t>(g.height / g.local_height) / products);
+    a.integers(
+        p.rows, p.cols, p.inner, p.length, products, p.groups,
+        static_cast<index_t>(g.height / std::max<std::size_t>(1, g.local_height)) / products);
     a.number(static_cast<T>(beta));
     a.buffer(result);
-    a.integers(steps.sample, steps.row, steps.part);
+    a.integers(steps.sample, steps.line, steps.row, steps.part);
     a.elements(image);
     a.integers(p.image_channels);
     a.buffer(b.data);
@@ -834,6 +829,28 @@ class device_backend {
                },
                v.number()),
            {g.width, g.height, g.local_width, g.local_height}, a);
+  }
+  /// Queues convolve_input for the elements of two phases; dx begins with the first of them.
+  void convolve_phase(matrix dx, const_matrix dy, const_matrix w, const convolution& c, double beta,
+                      const device::phase_axis& height, const device::phase_axis& width,
+                      pointer<T> memory) const {
+    const device::convolution_pass p = device::input_pass(c, dy.rows(), height, width);
+    const index_t across = c.window.width.kernel;
+    const matrix turned(memory, p.inner, c.window.channels);
+    if (!turned.empty()) {
+      arguments a;
+      a.integers(turned.rows(), turned.cols(), p.channels, p.cols, p.width.taps);
+      a.integers(height.first * across + width.first, height.between * across, width.between);
+      a.target(turned);
+      a.target(w);
+      launch("convolve_input",
+             kernel_for<task::turn_weights, void>([] { return device::turned_weights_kernel(); }),
+             items(turned.cols(), turned.rows()), a);
+    }
+    const index_t row = c.window.width.stride * c.window.channels;
+    const index_t line = c.window.height.stride * c.window.width.size * c.window.channels;
+    run_pass(p, dx.data(), {dx.stride(), line, row, 0}, beta, dy,
+             {turned.data(), 0, turned.stride()}, fn::identity{});
   }
   /// The matrix of one row per position, where samples follow each other without gaps.
   static const_matrix pixels_of(const_matrix y, index_t channels) {

@@ -8,6 +8,7 @@
 #ifndef CHAINRULE_BACKEND_DEVICE_KERNELS_CONVOLUTION_CPU_HPP
 #define CHAINRULE_BACKEND_DEVICE_KERNELS_CONVOLUTION_CPU_HPP
 
+#include <algorithm>
 #include <concepts>
 #include <string>
 
@@ -17,62 +18,76 @@
 
 namespace chainrule::device::convolution_detail {
 
+/// A function that copies a run, with zeros for its elements before the first and after the last of
+/// the image's row.
+[[nodiscard]] inline std::string clipped_copy() {
+  return R"(FUNCTION void cr_clipped(GLOBAL const real* line, long first, long size, int run, real* to) {
+  for (int e = 0; e < run; ++e) to[e] = first + e >= 0 && first + e < size ? line[first + e] : 0;
+}
+)";
+}
+
 /// Fills the panel with pixels first_pixel ... + pixel_count - 1 by taps first_tap ... + tap_count
 /// - 1. Taps that are contiguous in the image are one run: the channels of a group, or a row of the
-/// kernel where neither dilation nor groups part it. Elements of a run that lie outside of the
-/// image's row are zero.
+/// kernel where neither dilation nor groups part it. Runs within the image are copied as whole
+/// vectors, which write beyond their end: the runs after them, or the gap between the panel's rows,
+/// are there.
 [[nodiscard]] inline std::string fill_panel() {
   return R"(    for (int t = 0; t < tap_count;) {
       const uint tap = (uint)(first_tap + t);
       const uint tap_row = QUOTIENT(tap, taps_row_q);
       const int in_row = (int)(tap - tap_row * (uint)taps_row);
-      const int tap_col = w_run == 1 ? 0 : (int)QUOTIENT(in_row, channels_q);
+      const int tap_col = w_run ? 0 : (int)QUOTIENT(in_row, channels_q);
       const int in_run = in_row - tap_col * (int)channels;
-      const int rest = (w_run == 1 ? (int)taps_row : (int)channels) - in_run;
+      const int rest = (w_run ? (int)taps_row : (int)channels) - in_run;
       const int run = rest < tap_count - t ? rest : tap_count - t;
       const int h_tap = (int)tap_row * (int)h_step + (int)h_shift;
       const int w_tap = tap_col * (int)w_step + (int)w_shift;
+      // The columns of the grid whose run lies within the image's row.
+      const int least = -(in_run / (int)a_pixel) - w_tap;
+      const int most = (int)width - (in_run + run - 1) / (int)a_pixel - 1 - w_tap;
+      const int begin = least > 0 ? (least + (int)w_scale - 1) / (int)w_scale : 0;
+      const int end_of_row = most < 0 ? 0 : most / (int)w_scale + 1;
       const uint in_batch = base_at + (uint)(first_pixel - base);
       uint n = QUOTIENT(in_batch, pixels_q);
       const uint in_image = in_batch - n * (uint)pixels;
-      int pixel_row = (int)QUOTIENT(in_image, grid_width_q);
-      int pixel_col = (int)in_image - pixel_row * (int)grid_width;
-      GLOBAL const real* image = a + a_at + (base_sample + n) * a_sample + in_run;
+      int u = (int)QUOTIENT(in_image, grid_width_q);
+      int q = (int)in_image - u * (int)grid_width;
       real* to = panel + t;
-      for (int p = 0; p < pixel_count; ++p) {
-        int u = pixel_row * (int)h_scale + h_tap;
-        int w = pixel_col * (int)w_scale + w_tap;
-        int exists = u >= 0;
-        if (h_divisor > 1 && exists) {
-          const int whole = u;
-          u = (int)QUOTIENT(whole, h_divisor_q);
-          exists = u * (int)h_divisor == whole;
-        }
-        if (w_divisor > 1 && w >= 0) {
-          const int whole = w;
-          w = (int)QUOTIENT(whole, w_divisor_q);
-          exists = exists && w * (int)w_divisor == whole;
-        }
-        const long first = w * a_pixel + in_run;
-        const long room = width * a_pixel - first;
-        int begin = 0;
-        int stop = exists && u < (int)height ? run : 0;
-        if (first < 0) begin = -first < stop ? (int)-first : stop;
-        if (room < stop) stop = room > begin ? (int)room : begin;
-        GLOBAL const real* source = image + ((long)u * width + w) * a_pixel;
-        int e = 0;
-        for (; e < begin; ++e) to[e] = 0;
-        for (; e + WIDTH <= stop; e += WIDTH) )" +
-         std::string("STORE(LOAD(source + e), to + e);") + R"(
-        for (; e < stop; ++e) to[e] = source[e];
-        for (; e < run; ++e) to[e] = 0;
-        to += PANEL_ROW;
-        if (++pixel_col == (int)grid_width) {
-          pixel_col = 0;
-          if (++pixel_row * grid_width == pixels) {
-            pixel_row = 0;
-            image += a_sample;
+      for (int p = 0; p < pixel_count;) {
+        const int stop = pixel_count - p < grid_width - q ? q + pixel_count - p : (int)grid_width;
+        p += stop - q;
+        const int v = u * (int)h_scale + h_tap;
+        const long size = v >= 0 && v < (int)height ? width * a_pixel : 0;
+        GLOBAL const real* line = a + a_at + (base_sample + n) * a_sample + v * width * a_pixel;
+        const long last = (stop < end_of_row ? stop : end_of_row) - 1;
+        const long behind = (height - v) * width * a_pixel - group * channels -
+                            ((last * w_scale + w_tap) * a_pixel + in_run);
+        const int is_vector = size > 0 && behind >= (run + COPY - 1) / COPY * COPY;
+        while (q < stop) {
+          if (is_vector && q >= begin && q <= last) {
+            GLOBAL const real* source = line + (q * w_scale + w_tap) * a_pixel + in_run;
+            const int count = (int)last + 1 - q;
+            const long step = w_scale * a_pixel;
+            if (run <= COPY)
+              for (int e = 0; e < count; ++e)
+                STORE(LOAD(source + e * step), to + e * PANEL_ROW);
+            else
+              for (int f = 0; f < count; ++f)
+                for (int e = 0; e < run; e += COPY)
+                  STORE(LOAD(source + f * step + e), to + f * PANEL_ROW + e);
+            to += count * PANEL_ROW;
+            q += count;
+          } else {
+            cr_clipped(line, (q * w_scale + w_tap) * a_pixel + in_run, size, run, to);
+            to += PANEL_ROW;
+            ++q;
           }
+        }
+        q = 0;
+        if (++u * grid_width == pixels) {
+          u = 0;
+          ++n;
         }
       }
       t += run;
@@ -91,8 +106,9 @@ namespace chainrule::device::convolution_detail {
     for (int r = 0; r < row_count; ++r) {
       const long i = first_row + r;
       real* sums = tile + t * TILE + r * PITCH;
-      GLOBAL real* to = c + c_at + first_col + )" +
-         (by_taps ? std::string("i * c_row") : row_of_pixel("i", "c")) + R"(;
+)" + (by_taps ? "" : pixel_at("i")) +
+         "      GLOBAL real* to = c + c_at + first_col + " +
+         (by_taps ? std::string("i * c_row") : row_of_c()) + R"(;
       if (beta != 0)
         for (int s = skip; s < COLS; ++s) sums[s] += beta * to[s];
       for (int s = skip; s < COLS; ++s) {
@@ -116,31 +132,35 @@ template <std::floating_point T>
   const gemm_detail::vectors_of vector{v.width};
   const gemm_detail::outer_product outer{v.rows, v.cols, vector, by_taps, false};
   using gemm_detail::define;
+  // Few rows make short runs.
+  const int copied = by_taps ? std::min(v.width, 4) : v.width;
+  const int panel_row = (by_taps ? v.rows : v.depth) + copied;
+  const std::string copy = std::to_string(copied);
   const auto each_sum = [&](auto&& piece) { return outer.for_sums(piece); };
-  return function_of<T>("cr_epilogue", epilogue, operands + 1) + functions() + "#define V " +
-         type_name<T>() + std::to_string(v.width) + "\n#define LOAD(from) vload" +
-         std::to_string(v.width) + "(0, from)\n#define STORE(value, to) vstore" +
-         std::to_string(v.width) + "(value, 0, to)\n" + define("WIDTH", v.width) +
+  return function_of<T>("cr_epilogue", epilogue, operands + 1) + functions() + clipped_copy() +
+         "#define V " + type_name<T>() + std::to_string(v.width) + "\n#define LOAD(from) vload" +
+         copy + "(0, from)\n#define STORE(value, to) vstore" + copy + "(value, 0, to)\n" +
          define("ROWS", v.rows) + define("COLS", v.cols) + define("TILES", v.tiles) +
          define("DEPTH", v.depth) + define("PITCH", outer.pitch()) +
-         define("TILE", outer.numbers * outer.pitch()) +
-         define("PANEL_ROW", by_taps ? v.rows : v.depth) + "KERNEL cr_main(" +
+         define("TILE", outer.numbers * outer.pitch()) + define("COPY", copied) +
+         define("PANEL_ROW", panel_row) +
+         define("PANEL", panel_row * (by_taps ? v.depth : v.rows)) + "KERNEL cr_main(" +
          parameters(operands) + ") {\n" + begin("INDEX(1)", operands) +
          R"(  const long first_row = INDEX(0) * ROWS;
   const long first_strip = block * (TILES * COLS);
   if (first_row >= rows || first_strip >= cols) return;
   const int row_count = rows - first_row < ROWS ? (int)(rows - first_row) : ROWS;
-  const int w_run = w_divisor == 1 && w_step == 1 && channels == a_pixel;
+  const int w_run = w_step == 1 && channels == a_pixel;
 )" + base_at(by_taps ? "from" : "first_row") +
          R"(  real tile[TILES * TILE];
-  real panel[DEPTH * ROWS];
+  real panel[PANEL];
   if (row_count < ROWS)
-    for (int e = 0; e < DEPTH * ROWS; ++e) panel[e] = 0;
+    for (int e = 0; e < PANEL; ++e) panel[e] = 0;
   for (long first_k = from;;) {
     int depth = end - first_k < DEPTH ? (int)(end - first_k) : DEPTH;
 )" +
          (by_taps ? R"(    const long in_image = first_k % pixels;
-    if (depth > pixels - in_image) depth = (int)(pixels - in_image);
+    if (b_sample != pixels * b_row && depth > pixels - in_image) depth = (int)(pixels - in_image);
     const long first_tap = first_row;
     const long first_pixel = first_k;
     const int tap_count = row_count;

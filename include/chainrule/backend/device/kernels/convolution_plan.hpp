@@ -14,6 +14,9 @@
 ///     dx = left(dy)  turned w    pixels: elements of the image,    taps: kernel x channels of dy
 ///     dw = left(x)^T dy          as the first; the sum over pixels is cut into parts
 ///
+/// With strides, dx is computed for each phase (row and column modulo the stride) of its own, since
+/// different phases see different taps.
+///
 /// See gemm_plan.hpp for variants, convolution.hpp for the texts.
 #ifndef CHAINRULE_BACKEND_DEVICE_KERNELS_CONVOLUTION_PLAN_HPP
 #define CHAINRULE_BACKEND_DEVICE_KERNELS_CONVOLUTION_PLAN_HPP
@@ -22,6 +25,8 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <numeric>
+#include <utility>
 
 #include "chainrule/backend/device/kernels/gemm_plan.hpp"
 #include "chainrule/backend/window.hpp"
@@ -39,22 +44,21 @@ namespace chainrule::device {
   return shift << 32 | static_cast<index_t>(excess / static_cast<std::uint64_t>(d) + 1);
 }
 
-/// One axis of the left factor: at pixel p and tap k it is element u / divisor of the image, where
-/// u = p * scale + k * step + shift; zero if there is no such element.
+/// One axis of the left factor: at pixel p and tap k it is element p * scale + k * step + shift of
+/// the image; zero if there is no such element.
 struct sampled_axis {
   index_t pixels = 1;  ///< of the grid
-  index_t size = 1;    ///< of the image
+  index_t taps = 1;
+  index_t size = 1;  ///< of the image
   index_t scale = 1;
   index_t step = 1;
   index_t shift = 0;
-  index_t divisor = 1;
 };
 
 /// A pass of a convolution: c (rows x cols) = left * b for each group, the sum over `inner` in
 /// parts of `length`.
 struct convolution_pass {
   sampled_axis height, width;
-  index_t kernel_width = 1;
   index_t channels = 1;        ///< of the image, in a group
   index_t image_channels = 1;  ///< of all groups
   index_t groups = 1;
@@ -66,29 +70,17 @@ struct convolution_pass {
   bool by_taps = false;  ///< rows are taps, and the sum is over pixels
 
   [[nodiscard]] constexpr index_t pixels() const { return height.pixels * width.pixels; }
+  /// Whether groups have one column and one channel each.
+  [[nodiscard]] constexpr bool is_depthwise() const {
+    return groups > 1 && cols == 1 && channels == 1;
+  }
   /// The numbers that a kernel's text needs for the left factor, in the order of its parameters.
-  [[nodiscard]] constexpr std::array<index_t, 20> numbers() const {
-    const index_t row = kernel_width * channels;
-    return {pixels(),
-            device::divisor(pixels()),
-            width.pixels,
-            device::divisor(width.pixels),
-            row,
-            device::divisor(row),
-            channels,
-            device::divisor(channels),
-            height.scale,
-            height.step,
-            height.shift,
-            height.divisor,
-            device::divisor(height.divisor),
-            height.size,
-            width.scale,
-            width.step,
-            width.shift,
-            width.divisor,
-            device::divisor(width.divisor),
-            width.size};
+  [[nodiscard]] constexpr std::array<index_t, 16> numbers() const {
+    const index_t row = std::max<index_t>(1, width.taps * channels);
+    return {pixels(),     divisor(pixels()), width.pixels, divisor(width.pixels),
+            row,          divisor(row),      channels,     divisor(channels),
+            height.scale, height.step,       height.shift, height.size,
+            width.scale,  width.step,        width.shift,  width.size};
   }
 };
 
@@ -109,11 +101,9 @@ inline void require_countable(const convolution& c) {
                                        n, "; convolve parts of the image"));
 }
 
+/// A convolution's own axis.
 [[nodiscard]] constexpr sampled_axis along(const window_axis& a) {
-  return {a.count(), a.size, a.stride, a.dilation, -a.before, 1};
-}
-[[nodiscard]] constexpr sampled_axis against(const window_axis& a) {
-  return {a.size, a.count(), 1, -a.dilation, a.before, a.stride};
+  return {a.count(), a.kernel, a.size, a.stride, a.dilation, -a.before};
 }
 
 }  // namespace convolution_detail
@@ -124,7 +114,6 @@ inline void require_countable(const convolution& c) {
   convolution_pass p;
   p.height = convolution_detail::along(c.window.height);
   p.width = convolution_detail::along(c.window.width);
-  p.kernel_width = c.window.width.kernel;
   p.image_channels = c.window.channels;
   p.channels = c.window.channels / c.groups;
   p.groups = c.groups;
@@ -134,19 +123,43 @@ inline void require_countable(const convolution& c) {
   return p;
 }
 
-/// dx from dy and the turned weights, see turned_weights_kernel.
-[[nodiscard]] inline convolution_pass input_pass(const convolution& c, index_t n) {
+/// The elements phase, phase + stride, ... of an image's axis see taps first, first + between, ...
+/// only, at consecutive positions.
+struct phase_axis {
+  sampled_axis seen;
+  index_t first = 0;
+  index_t between = 1;
+};
+[[nodiscard]] constexpr phase_axis phase_of(const window_axis& a, index_t phase) {
+  phase_axis p;
+  p.between = a.stride / std::gcd(a.stride, a.dilation);
+  while (p.first < p.between && (phase + a.before - p.first * a.dilation) % a.stride != 0)
+    ++p.first;
+  p.seen.pixels = (a.size - phase + a.stride - 1) / a.stride;
+  p.seen.taps = p.first < p.between && p.first < a.kernel
+                    ? (a.kernel - p.first + p.between - 1) / p.between
+                    : 0;
+  p.seen.size = a.count();
+  p.seen.step = -p.between * a.dilation / a.stride;
+  p.seen.shift = (phase + a.before - p.first * a.dilation) / a.stride;
+  return p;
+}
+
+/// The part of dx whose rows and columns are of those phases, from dy and the weights that these
+/// see, see turned_weights_kernel.
+[[nodiscard]] inline convolution_pass input_pass(const convolution& c, index_t n,
+                                                 const phase_axis& height,
+                                                 const phase_axis& width) {
   convolution_detail::require_countable(c);
   convolution_pass p;
-  p.height = convolution_detail::against(c.window.height);
-  p.width = convolution_detail::against(c.window.width);
-  p.kernel_width = c.window.width.kernel;
+  p.height = height.seen;
+  p.width = width.seen;
   p.image_channels = c.outputs;
   p.channels = c.outputs / c.groups;
   p.groups = c.groups;
   p.rows = n * p.pixels();
   p.cols = c.window.channels / c.groups;
-  p.inner = p.length = c.window.taps() * p.channels;
+  p.inner = p.length = p.height.taps * p.width.taps * p.channels;
   return p;
 }
 
@@ -157,12 +170,13 @@ inline void require_countable(const convolution& c) {
   std::swap(p.rows, p.inner);
   p.by_taps = true;
   // So many tiles occupy a device, and shorter sums are not worth a launch that adds the parts.
-  const index_t tile_rows = on_cpu ? 12 : 64;
+  const index_t tile_rows = p.is_depthwise() ? 1 : (on_cpu ? 12 : 64);
   const index_t tile_cols = on_cpu ? 32 : 64;
-  const index_t wanted = on_cpu ? 32 : 256;
+  const index_t wanted = on_cpu ? 32 : (p.is_depthwise() ? 1024 : 256);
   const index_t least = on_cpu ? 1024 : 256;
-  const index_t tiles =
-      p.groups * gemm_detail::pieces(p.rows, tile_rows) * gemm_detail::pieces(p.cols, tile_cols);
+  const index_t columns = p.is_depthwise() ? p.groups : p.cols;
+  const index_t tiles = p.groups * p.cols / columns * gemm_detail::pieces(p.rows, tile_rows) *
+                        gemm_detail::pieces(columns, tile_cols);
   const index_t parts = std::clamp<index_t>(wanted / tiles, 1, 1 + p.inner / least);
   constexpr index_t most = index_t{1} << 30;
   p.length = std::clamp<index_t>(gemm_detail::pieces(p.inner, parts), 1, most);
@@ -174,13 +188,20 @@ inline void require_countable(const convolution& c) {
 [[nodiscard]] constexpr gemm_variant convolution_variant_for(const convolution_pass& p,
                                                              const gemm_device& device,
                                                              std::size_t scalar_size) {
+  const index_t lanes = gemm_detail::lanes_of(device, static_cast<index_t>(scalar_size));
   gemm_variant v;
+  if (p.is_depthwise()) {
+    v.lanes = gemm_lanes::channels;
+    v.a_transposed = p.by_taps;
+    v.width = device.on_cpu ? static_cast<int>(lanes) : 1;
+    v.rows = device.on_cpu && !p.by_taps ? 16 : 1;
+    return v;
+  }
   if (!device.on_cpu) {
     v = gemm_detail::gpu_variant({p.rows, p.cols, p.length, p.by_taps, false, p.groups * p.parts},
                                  device, scalar_size);
     return v;
   }
-  const index_t lanes = gemm_detail::lanes_of(device, static_cast<index_t>(scalar_size));
   const bool is_wide = p.cols >= 4 * lanes || p.cols % (2 * lanes) == 0;
   const bool many_registers = device.vector_bytes >= 64;
   const index_t most = is_wide ? (many_registers ? 12 : 6) : (many_registers ? 16 : 12);
@@ -201,6 +222,10 @@ inline void require_countable(const convolution& c) {
   const auto size = [](index_t n) { return static_cast<std::size_t>(n); };
   const index_t products = p.groups * p.parts;
   const index_t down = gemm_detail::pieces(p.rows, v.rows);
+  if (v.lanes == gemm_lanes::channels) {
+    const std::size_t local = v.width > 1 ? 1 : 0;  // 0: the runtime chooses
+    return {size(gemm_detail::pieces(p.groups, v.width)), size(down * p.parts), local, local};
+  }
   const index_t across = gemm_detail::pieces(p.cols, index_t{v.cols} * v.tiles);
   if (v.lanes != gemm_lanes::group) return {size(down), size(across * products), 1, 1};
   return {size(across * v.width), size(down * products * v.width), size(v.width), size(v.width)};

@@ -24,7 +24,8 @@ struct gpu_pieces {
   /// Statements that assign `value` the element (i, k) of the left and (k, j) of the right factor.
   std::string left;
   std::string right;
-  /// The offset of row i of c after c_at.
+  /// Statements that may prepare the offset of row i of c after c_at, and that offset.
+  std::string before_row_of_c;
   std::string row_of_c;
 };
 
@@ -112,8 +113,8 @@ KERNEL_OF(SIDE, SIDE) cr_main()" +
       const long i = first_row + down + r * SIDE;
       const long j = first_col + across + s * SIDE;
       if (i < rows && j < cols) {
-        const long at = c_at + )" +
-         pieces.row_of_c + R"( + j;
+)" + pieces.before_row_of_c +
+         "        const long at = c_at + " + pieces.row_of_c + R"( + j;
         real value = alpha * sum[r][s];
         if (beta != 0) value += beta * c[at];
 )" + operand_loads(operands, 1) +
@@ -130,7 +131,7 @@ template <std::floating_point T>
       {parameters(operands, v.is_batch),
        block_at("GROUP(1)", v.is_batch) + "  const long from = 0;\n  const long end = inner;\n",
        "        value = a[a_at + i * a_row + k * a_col];\n",
-       "        value = b[b_at + k * b_row + j * b_col];\n", "i * c_row"});
+       "        value = b[b_at + k * b_row + j * b_col];\n", "", "i * c_row"});
 }
 
 }  // namespace chainrule::device::gemm_detail

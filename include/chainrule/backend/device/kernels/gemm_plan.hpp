@@ -44,8 +44,9 @@ struct gemm_device {
   index_t group_items = 256;
 };
 
-/// The dimension along a CPU's vector lanes; `group` is the text for GPUs.
-enum class gemm_lanes { columns, rows, group };
+/// The dimension along a CPU's vector lanes; `group` is the text for GPUs, `channels` that of
+/// depthwise convolutions.
+enum class gemm_lanes { columns, rows, group, channels };
 
 /// Everything that a kernel's text depends on besides scalar and epilogue.
 struct gemm_variant {
@@ -71,7 +72,7 @@ struct gemm_variant {
   }
   /// A readable name of the variant, the same in every run.
   [[nodiscard]] std::string key() const {
-    const char* const names[] = {"columns", "rows", "group"};
+    const char* const names[] = {"columns", "rows", "group", "channels"};
     return detail::concat(names[static_cast<int>(lanes)], ' ', rows, 'x', cols, " by ", width,
                           " depth ", depth, " tiles ", tiles, a_transposed ? " a'" : " a",
                           b_transposed ? " b'" : " b", is_batch ? " batch" : "");
