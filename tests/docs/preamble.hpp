@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "chainrule/chainrule.hpp"
+#include "chainrule/data/image_folder.hpp"
 #include "chainrule/io/weights.hpp"
 #include "chainrule/metrics/confusion_matrix.hpp"
 #include "chainrule/testing/gradient_check.hpp"
