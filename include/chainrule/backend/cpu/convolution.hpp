@@ -27,6 +27,7 @@
 #include <cstring>
 
 #include "chainrule/backend/cpu/convolution_tile.hpp"
+#include "chainrule/backend/cpu/kernel.hpp"
 #include "chainrule/backend/cpu/storage.hpp"
 #include "chainrule/backend/window.hpp"
 
@@ -47,7 +48,8 @@ template <class T>
 class cpu_convolution {
  public:
   cpu_convolution(isa set, const convolution& c)
-      : kernels_(convolution_kernels_for<T>(set)),
+      : set_(set),
+        kernels_(convolution_kernels_for<T>(set)),
         c_(c),
         in_(c.window.channels / c.groups),
         out_(c.outputs / c.groups),
@@ -125,9 +127,8 @@ class cpu_convolution {
         multiply(all, matrix_view<const T>(results(dy, first, last, g)),
                  gemm_operand<matrix_view<const T>>(weights(w, w_row, g), true), false);
         each_segment(first, last, g, [&](index_t at, index_t pixel, index_t tap, index_t count) {
-          T* const to = dx + at;
-          const T* const from = memory + pixel * depth + tap * in_;
-          for (index_t i = 0; i < count * in_; ++i) to[i] += from[i];
+          combine_each(set_, reduction::sum{}, memory + pixel * depth + tap * in_, count * in_,
+                       dx + at);
         });
       }
   }
@@ -153,6 +154,16 @@ class cpu_convolution {
   [[nodiscard]] index_t parts() const { return kernels_ == nullptr ? 1 : c_.window.height.kernel; }
 
  private:
+  /// Copies less than a strip, without a call.
+  static void copy_part(const T* from, index_t count, T* to) {
+    copy_few<simd<T, 64>::width>(to, from, count);
+  }
+  /// The same number of elements, and zeros up to `strip`.
+  static void copy_padded(const T* from, index_t count, T* to, index_t strip) {
+    for (index_t i = 0; i < strip; ++i) to[i] = T(0);
+    copy_part(from, count, to);
+  }
+
   /// Whether a row of the window lies side by side in memory; else only one element of it does.
   [[nodiscard]] bool joins_row() const { return c_.groups == 1 && c_.window.width.dilation == 1; }
 
@@ -247,10 +258,8 @@ class cpu_convolution {
     t.y_step = w_row;
     if (!is_whole) {  // the weights of the strip, with zeros up to a whole vector
       T* const copy = convolution_memory<T, 2>(c_.window.taps() * in_ * strip);
-      for (index_t k = 0; k < c_.window.taps() * in_; ++k) {
-        std::copy_n(t.y + k * w_row, count, copy + k * strip);
-        std::fill_n(copy + k * strip + count, strip - count, T(0));
-      }
+      for (index_t k = 0; k < c_.window.taps() * in_; ++k)
+        copy_padded(t.y + k * w_row, count, copy + k * strip, strip);
       t.y = copy;
       t.y_step = strip;
     }
@@ -265,7 +274,11 @@ class cpu_convolution {
     t.y_outer = horizontal.kernel * in_ * t.y_step;
     t.resumes = resumes;
     alignas(64) T partial[convolution_kernels<T>::most_rows * 2 * simd<T, 64>::width] = {};
+    // What a vector stores behind the last channel of a pixel is overwritten by the next pixel; the
+    // last row of the image has no next one.
+    const bool may_spill = !is_whole && out_ == c_.outputs && left == 0 && !resumes;
     for (index_t i = first; i < last; ++i) {
+      const bool is_direct = is_whole || (may_spill && i + 1 < rows_ && strip <= cols_ * out_);
       // Rows of the window in padding above or below the image are left out.
       index_t top = 0;
       index_t bottom = vertical.kernel;
@@ -279,15 +292,15 @@ class cpu_convolution {
       for (index_t j = 0; j < cols_;) {
         const index_t height = kernels_->rows(false, vecs, cols_ - j);
         t.x = row + j * t.x_row;
-        t.sums = is_whole ? to + j * c_.outputs : partial;
-        t.sums_row = is_whole ? c_.outputs : strip;
-        if (!is_whole && resumes)
+        t.sums = is_direct ? to + j * c_.outputs : partial;
+        t.sums_row = is_direct ? c_.outputs : strip;
+        if (!is_direct && resumes)
           for (index_t r = 0; r < height; ++r)
-            std::copy_n(to + (j + r) * c_.outputs, count, partial + r * strip);
+            copy_part(to + (j + r) * c_.outputs, count, partial + r * strip);
         run(false, vecs, height)(t);
-        if (!is_whole)
+        if (!is_direct)
           for (index_t r = 0; r < height; ++r)
-            std::copy_n(partial + r * strip, count, to + (j + r) * c_.outputs);
+            copy_part(partial + r * strip, count, to + (j + r) * c_.outputs);
         j += height;
       }
     }
@@ -306,49 +319,71 @@ class cpu_convolution {
     convolution_tile<T> t{};
     t.y = dy + first * cols_ * c_.outputs + g * out_ + left;
     t.y_step = c_.outputs;
-    if (!is_whole) {  // the results of the strip, with zeros up to a whole vector
-      T* const copy = convolution_memory<T, 1>((last - first) * cols_ * strip);
-      for (index_t p = 0; p < (last - first) * cols_; ++p) {
-        std::copy_n(t.y + p * c_.outputs, count, copy + p * strip);
-        std::fill_n(copy + p * strip + count, strip - count, T(0));
-      }
-      t.y = copy;
-      t.y_step = strip;
-    }
+    // A vector may read beyond the last channel, into the next pixels, but not beyond the image:
+    // the last rows are copied, with zeros up to a whole vector.
+    const index_t row_size = cols_ * c_.outputs;
+    const index_t copied = is_whole ? 0 : std::min(last - first, 1 + (strip - count) / row_size);
+    const index_t direct = last - first - copied;
+    T* const copy = is_whole ? nullptr : convolution_memory<T, 1>(copied * cols_ * strip);
+    for (index_t p = 0; p < copied * cols_; ++p)
+      copy_padded(t.y + (direct * cols_ + p) * c_.outputs, count, copy + p * strip, strip);
     const T* const results = t.y;
     t.x_row = 1;
     t.x_step = horizontal.stride * channels;
     t.outer = 1;
     t.steps = cols_;
     t.x_segment = vertical.stride * pitch_;
-    t.y_segment = cols_ * t.y_step;
+    t.x_group = vertical.dilation * pitch_;
     t.resumes = true;
+    alignas(64) T partial[convolution_kernels<T>::most_rows * 2 * simd<T, 64>::width] = {};
+    // The sums of `height` rows of dw over output rows [begin, end), counted from `first`.
+    const auto add = [&](auto kernel, index_t height, const T* x, T* sums, index_t begin,
+                         index_t end) {
+      t.sums = is_whole ? sums : partial;
+      t.sums_row = is_whole ? dw_row : strip;
+      if (!is_whole)
+        for (index_t r = 0; r < height; ++r)
+          copy_part(sums + r * dw_row, count, partial + r * strip);
+      const auto rows = [&](index_t from_row, index_t to_row, const T* y, index_t y_step) {
+        if (from_row >= to_row) return;
+        t.x = x + from_row * t.x_segment;
+        t.y = y;
+        t.y_step = y_step;
+        t.y_segment = cols_ * y_step;
+        t.segments = to_row - from_row;
+        kernel(t);
+      };
+      rows(begin, std::min(end, direct), results + begin * row_size, c_.outputs);
+      const index_t behind = std::max(begin, direct);
+      rows(behind, end, copy + (behind - direct) * cols_ * strip, strip);
+      if (!is_whole)
+        for (index_t r = 0; r < height; ++r)
+          copy_part(partial + r * strip, count, sums + r * dw_row);
+    };
     const index_t runs = joins_row() ? 1 : horizontal.kernel;
     const index_t length = joins_row() ? horizontal.kernel * in_ : in_;
-    alignas(64) T partial[convolution_kernels<T>::most_rows * 2 * simd<T, 64>::width] = {};
+    const index_t groups = joins_row() && length < 6 ? kernels_->groups(length) : 0;
+    const auto grouped = kernels_->run_groups[static_cast<std::size_t>(vecs - 1)]
+                                             [static_cast<std::size_t>(groups > 0 ? length : 0)];
     for (index_t ky = from; ky < to; ++ky) {
+      const T* const x = band + ky * t.x_group;
+      T* const sums = dw + ky * horizontal.kernel * in_ * dw_row + g * out_ + left;
+      if (grouped != nullptr && ky + groups <= to) {
+        add(grouped, groups * length, x, sums, 0, last - first);
+        ky += groups - 1;
+        continue;
+      }
       // Output rows under which this row of the window lies in the image.
       const window_axis::range inside = vertical.inside(ky);
       const index_t begin = std::max(first, inside.first);
       const index_t end = std::min(last, inside.last);
       if (begin >= end) continue;
-      t.segments = end - begin;
-      t.y = results + (begin - first) * t.y_segment;
-      const T* const x = band + (begin - first) * t.x_segment + ky * vertical.dilation * pitch_;
       for (index_t kx = 0; kx < runs; ++kx)
         for (index_t k = 0; k < length;) {
           const index_t height = kernels_->rows(true, vecs, length - k);
-          T* const sums = dw + ((ky * horizontal.kernel + kx) * in_ + k) * dw_row + g * out_ + left;
-          t.x = x + kx * horizontal.dilation * channels + g * in_ + k;
-          t.sums = is_whole ? sums : partial;
-          t.sums_row = is_whole ? dw_row : strip;
-          if (!is_whole)
-            for (index_t r = 0; r < height; ++r)
-              std::copy_n(sums + r * dw_row, count, partial + r * strip);
-          run(true, vecs, height)(t);
-          if (!is_whole)
-            for (index_t r = 0; r < height; ++r)
-              std::copy_n(partial + r * strip, count, sums + r * dw_row);
+          add(run(true, vecs, height), height,
+              x + kx * horizontal.dilation * channels + g * in_ + k, sums + (kx * in_ + k) * dw_row,
+              begin - first, end - first);
           k += height;
         }
     }
@@ -359,6 +394,7 @@ class cpu_convolution {
                         [static_cast<std::size_t>(rows)];
   }
 
+  isa set_;
   const convolution_kernels<T>* kernels_;
   convolution c_;
   index_t in_, out_;     // channels of a group

@@ -21,10 +21,11 @@ CHAINRULE_CPU_BEGIN
 /// The addresses of a tile: sums(i, :) (+)= Σ over o, s, p of x(o, s, p, i) y(o, s, p, :).
 template <class T>
 struct convolution_tile {
-  const T* x;      // x(o, s, p, i) is x[o * x_outer + s * x_segment + p * x_step + i * x_row]
-  index_t x_row;   // 1 if rows are side by side
-  index_t x_step;  // 1 if they are not
-  const T* y;      // the vectors of y(o, s, p, :) begin at o * y_outer + s * y_segment + p * y_step
+  const T* x;       // x(o, s, p, i) is x[o * x_outer + s * x_segment + p * x_step + i * x_row]
+  index_t x_row;    // 1 if rows are side by side
+  index_t x_group;  // from a group of rows side by side to the next
+  index_t x_step;   // 1 if they are not
+  const T* y;  // the vectors of y(o, s, p, :) begin at o * y_outer + s * y_segment + p * y_step
   index_t y_step;
   T* sums;  // the sums of row i begin at sums + i * sums_row
   index_t sums_row;
@@ -33,18 +34,20 @@ struct convolution_tile {
   bool resumes;  // adds to what is in `sums`
 };
 
-/// SideBySide: the rows' numbers of one step are neighbours, else the steps of one row.
-template <class T, int Bytes, int Rows, int Vecs, bool SideBySide>
+/// SideBySide: the rows' numbers of one step are neighbours, else the steps of one row. Of rows
+/// side by side, Group are neighbours; the next ones begin x_group behind them.
+template <class T, int Bytes, int Rows, int Vecs, bool SideBySide, int Group = Rows>
 CHAINRULE_INLINE void run_convolution_tile(const convolution_tile<T>& t) {
   using S = simd<T, Bytes>;
   using vector = typename S::vector;
   // Rows share pointers in threes, which an address reaches with the stride once or twice.
-  constexpr int rows_per_pointer = SideBySide ? Rows : 3;
+  constexpr int rows_per_pointer = SideBySide ? Group : 3;
   constexpr int pointers = (Rows + rows_per_pointer - 1) / rows_per_pointer;
   // The results that the gradient of the weights streams are prefetched: 24 steps ahead, three to
   // five times faster on wide images than without.
   [[maybe_unused]] constexpr index_t ahead = 24;
   const index_t row = SideBySide ? 1 : t.x_row;
+  const index_t pointer = SideBySide ? t.x_group : rows_per_pointer * row;
   const index_t step = SideBySide ? t.x_step : 1;
 
   [&]<int... P, int... V, int... I>(
@@ -58,7 +61,7 @@ CHAINRULE_INLINE void run_convolution_tile(const convolution_tile<T>& t) {
     for (index_t o = 0; o < t.outer; ++o)
       for (index_t s = 0; s < t.segments; ++s) {
         const T* const first = t.x + o * t.x_outer + s * t.x_segment;
-        const T* x[] = {first + P * rows_per_pointer * row...};
+        const T* x[] = {first + P * pointer...};
         const T* y = t.y + o * t.y_outer + s * t.y_segment;
         for (index_t left = t.steps; left > 0; --left) {
           vector b[static_cast<std::size_t>(Vecs)];
@@ -85,6 +88,12 @@ struct convolution_kernels {
 
   index_t width;  // elements of a vector
   std::array<std::array<std::array<kernel, most_rows + 1>, 2>, 2> run;
+  /// Rows side by side in groups of 3 and of 5: run_groups[vectors - 1][size of a group].
+  std::array<std::array<kernel, 6>, 2> run_groups;
+  /// The groups of such a tile, 0 where there is none.
+  [[nodiscard]] static constexpr index_t groups(index_t size) {
+    return size == 3 ? 3 : (size == 5 ? 2 : 0);
+  }
 
   /// The rows of the next tile where `left` are left: about equal tiles, no taller than
   /// registers allow.
@@ -107,9 +116,9 @@ struct convolution_kernels {
 #define CHAINRULE_CONVOLUTION_TILES(name, bytes_of_vector, attribute)           \
   struct convolution_tiles_##name {                                             \
     static constexpr int bytes = bytes_of_vector;                               \
-    template <class T, int Rows, int Vecs, bool SideBySide>                     \
+    template <class T, int Rows, int Vecs, bool SideBySide, int Group = Rows>   \
     attribute [[gnu::noinline]] static void run(const convolution_tile<T>& t) { \
-      run_convolution_tile<T, bytes, Rows, Vecs, SideBySide>(t);                \
+      run_convolution_tile<T, bytes, Rows, Vecs, SideBySide, Group>(t);         \
     }                                                                           \
   };
 CHAINRULE_CONVOLUTION_TILES(avx512, 64, CHAINRULE_TARGET_AVX512)
@@ -118,7 +127,7 @@ CHAINRULE_CONVOLUTION_TILES(avx2, 32, CHAINRULE_TARGET_AVX2)
 
 template <class Tiles, class T>
 [[nodiscard]] constexpr convolution_kernels<T> kernels_of_tiles() {
-  convolution_kernels<T> k{Tiles::bytes / static_cast<index_t>(sizeof(T)), {}};
+  convolution_kernels<T> k{Tiles::bytes / static_cast<index_t>(sizeof(T)), {}, {}};
   const auto add = [&]<int Vecs, int... Rows>(std::integral_constant<int, Vecs>,
                                               std::integer_sequence<int, Rows...>) {
     ((k.run[0][Vecs - 1][Rows] = Tiles::template run<T, Rows, Vecs, false>,
@@ -127,11 +136,16 @@ template <class Tiles, class T>
   };
   // The sums and two vectors of y fit into 32 registers, or 16.
   add(std::integral_constant<int, 1>{}, std::integer_sequence<int, 1, 2, 3, 4, 5, 8, 12>{});
-  if constexpr (Tiles::bytes == 64)
+  k.run_groups[0][3] = Tiles::template run<T, 9, 1, true, 3>;
+  k.run_groups[0][5] = Tiles::template run<T, 10, 1, true, 5>;
+  if constexpr (Tiles::bytes == 64) {
     add(std::integral_constant<int, 2>{},
         std::integer_sequence<int, 1, 2, 3, 4, 5, 6, 8, 9, 10, 12>{});
-  else
+    k.run_groups[1][3] = Tiles::template run<T, 9, 2, true, 3>;
+    k.run_groups[1][5] = Tiles::template run<T, 10, 2, true, 5>;
+  } else {
     add(std::integral_constant<int, 2>{}, std::integer_sequence<int, 1, 2, 3, 4, 5, 6>{});
+  }
   return k;
 }
 
