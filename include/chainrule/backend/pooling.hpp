@@ -100,7 +100,7 @@ struct resampling {
     if (weights == rule::mean) return T(1) / static_cast<T>(a.kernel);
     if (weights == rule::mean_inside) {
       const index_range k = taps_inside(a, position);
-      return T(1) / static_cast<T>(k.last - k.first);
+      return k.first < k.last ? T(1) / static_cast<T>(k.last - k.first) : T(0);
     }
     // In units of half a fine pixel, so that the numbers are whole.
     const index_t unit = 2 * a.stride;

@@ -9,6 +9,7 @@
 #ifndef CHAINRULE_BACKEND_CPU_POOLING_HPP
 #define CHAINRULE_BACKEND_CPU_POOLING_HPP
 
+#include <algorithm>
 #include <limits>
 
 #include "chainrule/backend/cpu/lane.hpp"
@@ -126,8 +127,28 @@ struct unpool_rows {
     const T* const gradients = dy.data() + image * dy.stride();
     const T* const numbers = winners.data() + image * winners.stride();
     const index_t width = v.count();
-    position_sweep sweep(v);
     const index_t height = h.count();
+    if (is_apart(h) && is_apart(v)) {
+      // At most one position covers an element: q, of which it is element l of the line.
+      const index_t p = rows.first;
+      const index_t k = i + h.before - p * h.stride;
+      index_t q = v.before / v.stride;
+      index_t l = v.before % v.stride;
+      for (index_t j = 0; j < v.size; ++j) {
+        T* const pixel = to + j * window.channels;
+        const index_t at = p * width + q;
+        if (p < rows.last && l < v.kernel && q < width)
+          for_channels<math::lane<T, Bytes>>(
+              *this, window.channels, room_for(window.channels, height * width, at, v.size, j),
+              gradients + at * window.channels, numbers + at * window.channels,
+              static_cast<T>(k * v.kernel + l), pixel);
+        else
+          std::fill_n(pixel, window.channels, T(0));
+        if (++l == v.stride) l = 0, ++q;
+      }
+      return;
+    }
+    position_sweep sweep(v);
     for (index_t j = 0; j < v.size; ++j) {
       const index_range cols = sweep.next();
       const index_t room = room_for(window.channels, height * width,
@@ -157,6 +178,18 @@ struct unpool_rows {
     }
     store_channels<X, Whole>(sum, to + channel, count);
   }
+  /// The gradient where element `number` of the window is the winner, else 0.
+  template <class X, bool Whole>
+  CHAINRULE_INLINE void part(index_t channel, index_t count, const T* gradients, const T* numbers,
+                             T number, T* to) const {
+    const X winner = load_channels<X, Whole>(numbers + channel, count);
+    const X gradient = load_channels<X, Whole>(gradients + channel, count);
+    store_channels<X, Whole>(select(winner == X(number), gradient, X(T(0))), to + channel, count);
+  }
+
+ private:
+  /// Whether no two positions have an element in common.
+  static bool is_apart(const window_axis& a) { return a.dilation == 1 && a.kernel <= a.stride; }
 };
 
 /// y of a resampling. Row r is row r % height of image r / height.
@@ -181,20 +214,31 @@ struct resample_rows {
     // different numbers of elements are transposed.
     const bool equal = by.weights != resampling::rule::linear &&
                        !(by.spreads && by.weights == resampling::rule::mean_inside);
-    const T row_weight = equal && rows.first < rows.last ? by.weight<T>(h, p, rows.first) : T(0);
+    T row_weights[few];
+    T weights[few];
+    const auto weigh = [&](const window_axis& a, const index_range& range, index_t o, T* to_few)
+        __attribute__((always_inline)) {
+      for (index_t i = range.first; i < std::min(range.last, range.first + few); ++i)
+        to_few[i - range.first] = by.weight<T>(a, o, i);
+    };
+    weigh(h, rows, p, row_weights);
+    const T row_weight = by.weight<T>(h, p, 0);
+    T column(0);
     position_sweep sweep(v);
     for (index_t q = 0; q < width; ++q) {
       const index_range cols = by.spreads ? sweep.next() : by.sources(v, q);
       const index_t room = room_for(channels, by.from(h) * by.from(v),
                                     (rows.last - 1) * by.from(v) + cols.last - 1, width, q);
       if (equal) {
-        const T weight =
-            cols.first < cols.last ? row_weight * by.weight<T>(v, q, cols.first) : T(0);
+        if (by.weights == resampling::rule::mean_inside || q == 0) column = by.weight<T>(v, q, 0);
+        const T weight = row_weight * column;
         for_channels<math::lane<T, Bytes>>(*this, channels, room, rows, cols, from, line,
                                            to + q * channels, weight);
       } else {
-        for_channels<math::lane<T, Bytes>>(*this, channels, room, rows, cols, from, line,
-                                           to + q * channels, p, q);
+        weigh(v, cols, q, weights);
+        for_channels<math::lane<T, Bytes>>(
+            *this, channels, room, rows, cols, from, line, to + q * channels, p, q,
+            static_cast<const T*>(row_weights), static_cast<const T*>(weights));
       }
     }
   }
@@ -211,21 +255,28 @@ struct resample_rows {
     }
     store_channels<X, Whole>(sum * X(weight), to + channel, count);
   }
-  /// The sum with a weight for each element.
+  /// The sum with a weight for each element, of which the first `few` are given.
   template <class X, bool Whole>
   CHAINRULE_INLINE void part(index_t channel, index_t count, const index_range& rows,
                              const index_range& cols, const T* from, index_t line, T* to, index_t p,
-                             index_t q) const {
+                             index_t q, const T* row_weights, const T* weights) const {
+    const auto& [h, v, channels] = by.window;
     X sum(T(0));
     for (index_t i = rows.first; i < rows.last; ++i) {
-      const T row_weight = by.weight<T>(by.window.height, p, i);
-      const T* const pixels = from + i * line + channel;
-      for (index_t j = cols.first; j < cols.last; ++j)
-        sum += X(row_weight * by.weight<T>(by.window.width, q, j)) *
-               load_channels<X, Whole>(pixels + j * by.window.channels, count);
+      const index_t k = i - rows.first;
+      const T row_weight = k < few ? row_weights[k] : by.weight<T>(h, p, i);
+      for (index_t j = cols.first; j < cols.last; ++j) {
+        const index_t l = j - cols.first;
+        const T weight = row_weight * (l < few ? weights[l] : by.weight<T>(v, q, j));
+        sum += X(weight) * load_channels<X, Whole>(from + i * line + j * channels + channel, count);
+      }
     }
     store_channels<X, Whole>(sum, to + channel, count);
   }
+
+ private:
+  /// So many weights of an axis are computed once for all channels.
+  static constexpr index_t few = 8;
 };
 
 #define CHAINRULE_ROW_KERNEL(name, bytes, attribute)                                               \
