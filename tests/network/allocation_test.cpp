@@ -3,14 +3,17 @@
 
 #include "chainrule/layers/activation.hpp"
 #include "chainrule/layers/batch_norm.hpp"
+#include "chainrule/layers/convolution.hpp"
 #include "chainrule/layers/dense.hpp"
 #include "chainrule/layers/dense_block.hpp"
 #include "chainrule/layers/dropout.hpp"
 #include "chainrule/layers/group_norm.hpp"
 #include "chainrule/layers/layer_norm.hpp"
 #include "chainrule/layers/local_response_norm.hpp"
+#include "chainrule/layers/pooling.hpp"
 #include "chainrule/layers/prelu.hpp"
 #include "chainrule/layers/reshape.hpp"
+#include "chainrule/layers/resizing.hpp"
 #include "chainrule/layers/sequence.hpp"
 #include "chainrule/layers/shortcut.hpp"
 #include "chainrule/losses/softmax_cross_entropy.hpp"
@@ -116,6 +119,14 @@ TEMPLATE_TEST_CASE("a step allocates nothing after the first", "[network][alloca
                      dropout2d{0.1}, residual{dense{6}, batch_norm{}}.projection(shortcut{1, 6}),
                      shortcut{2, 7}, dense_block{dense{3}}, flatten{}, dense{10}}};
   CHECK(later_steps(images, 1, 12) == 0);
+  network<B> convolved{
+      be,
+      {input{5, 5, 4}, conv2d{16, 3, {.pad = 1, .bias = false}}, batch_norm{relu{}},
+       residual{conv2d{16, 3, {.pad = 1, .bias = false}}, batch_norm{}}, max_pool{2, {.stride = 1}},
+       conv2d{5, 3, gelu{}, {.stride = 2, .pad = 1}}, conv2d{10, 3, {.pad = same, .groups = 5}},
+       conv_transpose2d{4, 2, relu{}, {.stride = 2}}, average_pool{3, {.stride = 1, .pad = 1}},
+       upsample{2, upsampling::bilinear}, global_average_pool{}, dense{10}}};
+  CHECK(later_steps(convolved, 1, 12) == 0);
 }
 
 TEST_CASE("with several threads the number of allocations does not grow with the steps",

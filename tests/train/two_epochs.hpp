@@ -21,12 +21,12 @@ struct outcome {
   std::vector<double> figures;
 };
 
-/// Two epochs of all that draws or adds up: a shuffled order, dropout, Adam, a short last batch.
+/// Two epochs of all that draws or adds up: a shuffled order, Adam, a short last batch.
 template <class B>
-[[nodiscard]] outcome two_epochs(const B& be, const labelled_images& images, std::uint64_t seed,
+[[nodiscard]] outcome two_epochs(network<B> net, const labelled_images& images, std::uint64_t seed,
                                  const augmentation& a = {}) {
+  const B be = net.backend();
   const dataset<B> data(be, images);
-  network net{be, dense{784, 60, relu{}}, dropout{0.3}, dense{60, 10}};
   net.initialize(seed);
   trainer t{net, softmax_cross_entropy{}, chain(weight_decay{1e-4}, adam{})};
   outcome result;
@@ -38,6 +38,13 @@ template <class B>
       result.figures.push_back(f);
   result.parameters = doubles(be, const_matrix<B>(net.parameters().all()));
   return result;
+}
+/// Of a dense network with dropout.
+template <class B>
+[[nodiscard]] outcome two_epochs(const B& be, const labelled_images& images, std::uint64_t seed,
+                                 const augmentation& a = {}) {
+  return two_epochs(network<B>{be, {dense{784, 60, relu{}}, dropout{0.3}, dense{60, 10}}}, images,
+                    seed, a);
 }
 
 }  // namespace batches
