@@ -72,7 +72,7 @@ struct example {
 
 /// Odd extents, strides, dilation, uneven padding, groups; one and several blocks of columns and
 /// rows.
-const std::vector<convolution>& shapes() {
+[[maybe_unused]] const std::vector<convolution>& shapes() {
   static const std::vector<convolution> all = {
       {{{1, 1}, {1, 1}, 1}, 1},
       {{{7, 3}, {5, 3}, 1}, 1},
