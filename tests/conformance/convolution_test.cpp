@@ -72,7 +72,7 @@ struct example {
 
 /// Odd extents, strides, dilation, uneven padding, groups; one and several blocks of columns and
 /// rows.
-const std::vector<convolution>& shapes() {
+[[maybe_unused]] const std::vector<convolution>& shapes() {
   static const std::vector<convolution> all = {
       {{{1, 1}, {1, 1}, 1}, 1},
       {{{7, 3}, {5, 3}, 1}, 1},
@@ -138,6 +138,8 @@ TEMPLATE_LIST_TEST_CASE("convolutions follow their definition", "[conformance][c
         CHECK(dx.differs(e.dx) == "");
         be.convolve_input(dx.view(), dy.view(), w.view(), c, {2});
         CHECK(dx.differs([&](index_t i, index_t j) { return 3 * e.dx(i, j); }) == "");
+        be.convolve_input(dx.view(), dy.view(), w.view(), c, {1});
+        CHECK(dx.differs([&](index_t i, index_t j) { return 4 * e.dx(i, j); }) == "");
 
         const framed<B> dw(be, unset<T>(e.w.extents), l);
         be.convolve_weights(dw.view(), x.view(), dy.view(), c, {0});

@@ -116,6 +116,21 @@ std::vector<std::string> traced_texts() {
                       {{a ? m(20, s.rows) : m(s.rows, 20), a}, 20 * s.rows},
                       {{b ? m(s.cols, 20) : m(20, s.cols), b}, 0}, {1, 0.5});
 
+  // All passes of convolutions whose tiles differ, strided, in groups and depthwise.
+  for (const convolution& c : {convolution{{{5, 3}, {5, 3}, 1}, 2},
+                               {{{28, 5}, {28, 5}, 1}, 32},
+                               {{{32, 3, 1, 1, 1, 1}, {32, 3, 1, 1, 1, 1}, 64}, 128},
+                               {{{64, 3, 2, 1, 1, 1}, {64, 3, 2, 1, 1, 1}, 256}, 256, 2},
+                               {{{16, 3}, {16, 3}, 32}, 32, 32}})
+    for (const index_t n : {1, 256}) {
+      const matrix<B> image = m(n, c.window.image());
+      const matrix<B> weights = m(c.weights().rows, c.weights().cols);
+      const matrix<B> result = m(n, c.result());
+      be.convolve(result, image, weights, c, add_bias_then<relu>{}, m(1, c.outputs));
+      be.convolve_input(image, result, weights, c, {1});
+      be.convolve_weights(weights, image, result, c, {1});
+    }
+
   // Reductions of every walk, short and long, with several operands.
   const auto reductions = [&](const auto& op) {
     for (const matrix_shape s :

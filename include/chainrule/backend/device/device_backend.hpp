@@ -835,6 +835,7 @@ class device_backend {
                       const device::phase_axis& height, const device::phase_axis& width,
                       pointer<T> memory) const {
     const device::convolution_pass p = device::input_pass(c, dy.rows(), height, width);
+    if (p.inner == 0 && beta == 1) return;  // no tap sees these elements
     const index_t across = c.window.width.kernel;
     const matrix turned(memory, p.inner, c.window.channels);
     if (!turned.empty()) {

@@ -19,10 +19,13 @@
 namespace chainrule::device::convolution_detail {
 
 /// A function that copies a run, with zeros for its elements before the first and after the last of
-/// the image's row.
+/// the image's row. The zeros are whole vectors, which may end beyond the run.
 [[nodiscard]] inline std::string clipped_copy() {
   return R"(FUNCTION void cr_clipped(GLOBAL const real* line, long first, long size, int run, real* to) {
-  for (int e = 0; e < run; ++e) to[e] = first + e >= 0 && first + e < size ? line[first + e] : 0;
+  const long begin = first < 0 ? -first : 0;
+  const long end = size - first < run ? size - first : run;
+  for (int e = 0; e < run; e += COPY) STORE(0, to + e);
+  for (long e = begin; e < end; ++e) to[e] = line[first + e];
 }
 )";
 }
@@ -137,12 +140,12 @@ template <std::floating_point T>
   const int panel_row = (by_taps ? v.rows : v.depth) + copied;
   const std::string copy = std::to_string(copied);
   const auto each_sum = [&](auto&& piece) { return outer.for_sums(piece); };
-  return function_of<T>("cr_epilogue", epilogue, operands + 1) + functions() + clipped_copy() +
-         "#define V " + type_name<T>() + std::to_string(v.width) + "\n#define LOAD(from) vload" +
-         copy + "(0, from)\n#define STORE(value, to) vstore" + copy + "(value, 0, to)\n" +
-         define("ROWS", v.rows) + define("COLS", v.cols) + define("TILES", v.tiles) +
-         define("DEPTH", v.depth) + define("PITCH", outer.pitch()) +
-         define("TILE", outer.numbers * outer.pitch()) + define("COPY", copied) +
+  return function_of<T>("cr_epilogue", epilogue, operands + 1) + functions() + "#define V " +
+         type_name<T>() + std::to_string(v.width) + "\n#define LOAD(from) vload" + copy +
+         "(0, from)\n#define STORE(value, to) vstore" + copy + "((" + type_name<T>() + copy +
+         ")(value), 0, to)\n" + define("COPY", copied) + clipped_copy() + define("ROWS", v.rows) +
+         define("COLS", v.cols) + define("TILES", v.tiles) + define("DEPTH", v.depth) +
+         define("PITCH", outer.pitch()) + define("TILE", outer.numbers * outer.pitch()) +
          define("PANEL_ROW", panel_row) +
          define("PANEL", panel_row * (by_taps ? v.depth : v.rows)) + "KERNEL cr_main(" +
          parameters(operands) + ") {\n" + begin("INDEX(1)", operands) +
