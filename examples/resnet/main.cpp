@@ -62,7 +62,8 @@ bool train(const B& be, const options& o, const mnist_data& images) {
   network<B> net = resnet(be, images.train, o.blocks);
   net.initialize(o.seed);
   std::printf("%s\n", summary(net).c_str());
-  const dataset<B> seen(be, images.train), unseen(be, images.test);
+  const dataset<B> seen(be, images.train, 1.0 / 255, {.inputs = residence::streamed});
+  const dataset<B> unseen(be, images.test);
   const auto steps = o.epochs * batch_range(seen.count(), o.batch).size();
   trainer t(net, softmax_cross_entropy{},
             chain(weight_decay{5e-4}, momentum{cosine(0.1, steps), 0.9}));

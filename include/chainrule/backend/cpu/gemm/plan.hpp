@@ -73,6 +73,10 @@ template <class T>
   constexpr index_t most_small_blocks = 8;
   constexpr index_t tiny_work = 1 << 15;
 
+  // A transposed a that exceeds the caches is read once for each block, a part of each of its rows:
+  // few blocks read it, in pieces of k that the L2 cache holds for all tiles of the block.
+  const bool is_long = g.a.is_transposed && g.k * g.m * size > index_t{1} << 21 && g.k > 8 * g.m;
+
   gemm_plan plan;
   const index_t work = g.m * g.n * g.k;
   if (work <= tiny_work && g.m <= most_rows && g.n <= most_cols) {
@@ -86,8 +90,8 @@ template <class T>
     index_t across = pieces_of(g.n, most_cols);
     const auto split = [&](index_t& count, index_t other, index_t most) {
       const index_t wanted = work / work_per_block;
-      const index_t pieces =
-          pieces_of(wanted < most_small_blocks ? wanted : most_small_blocks, other);
+      const index_t useful = is_long ? 2 : most_small_blocks;
+      const index_t pieces = pieces_of(wanted < useful ? wanted : useful, other);
       if (count < pieces) count = pieces < most ? pieces : most;
     };
     // Columns first: each block copies its own strips of b, but all of them
@@ -98,9 +102,10 @@ template <class T>
     plan.cols = pieces_of(strips, across) * strip;
 
     // Rows a multiple of 4 KiB apart map to the same L1 set, and a tile has more rows than the set
-    // has ways. A transposed a has a row for each step of k: a copy pays if four strips read it.
+    // has ways. A transposed a has a row for each step of k: a copy pays if four strips read it, or
+    // eight tiles of a long one.
     constexpr index_t crowded = 4096;
-    plan.copies_a = g.a.is_transposed ? plan.cols >= 4 * strip
+    plan.copies_a = g.a.is_transposed ? plan.cols >= 4 * strip || (is_long && plan.rows >= 8 * tall)
                                       : plan.cols >= 2 * strip && g.a.stride * size % crowded == 0;
     // If b fits into the L2 cache together with the rest, reading it in place is as fast; a copy
     // pays only if several tiles use it.
@@ -112,7 +117,7 @@ template <class T>
   // A transposed a that is not copied takes a page per step of k: they should still be in the TLB
   // for the next tile, which has at least 64 entries.
   const bool is_paged = g.a.is_transposed && !plan.copies_a && g.a.stride * size >= 1024;
-  const index_t limit = is_paged ? 64 : (has_panel || plan.copies_a ? most_depth : g.k);
+  const index_t limit = is_paged ? 64 : (has_panel || plan.copies_a || is_long ? most_depth : g.k);
   plan.depth = g.k <= limit ? g.k : up_to_multiple(pieces_of(g.k, pieces_of(g.k, limit)), 8);
   if (has_panel) plan.panel_size = plan.depth * strip;
   if (plan.copies_a) {
