@@ -248,14 +248,27 @@ class basic_cpu {
     contract::convolves("convolve_weights", c, x.shape(), dw.shape(), dy.shape());
     scale(dw, static_cast<T>(scalars.beta));
     const detail::cpu_convolution<T> plan(isa_, c);
-    // Threads take rows of the window, each of which adds up all images in order.
-    const index_t pieces = x.rows() > images_per_piece(c) ? plan.parts() : 1;
-    split(pieces, 1, [&](index_t from, index_t) {
-      const index_t to = pieces == 1 ? plan.parts() : from + 1;
-      for (index_t i = 0; i < x.rows(); ++i)
-        plan.add_weights(dw.data(), dw.stride(), x.data() + i * x.stride(),
-                         dy.data() + i * dy.stride(), from, to, multiplication());
+    const auto add = [&](matrix to, index_t first, index_t last) {
+      for (index_t i = first; i < last; ++i)
+        plan.add_weights(to.data(), to.stride(), x.data() + i * x.stride(),
+                         dy.data() + i * dy.stride(), multiplication());
+    };
+    // Threads take parts of the batch, each with a sum of its own; their number depends on the
+    // shapes only, as the bits do.
+    const matrix_shape size = c.weights();
+    const index_t parts =
+        x.rows() < 16 || x.rows() <= images_per_piece(c) ? 1 : (size.size() <= 1 << 18 ? 4 : 2);
+    if (parts == 1) return add(dw, 0, x.rows());
+    T* const sums = detail::convolution_memory<T, 4>(parts * size.size());
+    split(parts, 1, [&](index_t part, index_t) {
+      const matrix own(sums + part * size.size(), size.rows, size.cols);
+      scale(own, T(0));
+      add(own, part * x.rows() / parts, (part + 1) * x.rows() / parts);
     });
+    for (index_t part = 0; part < parts; ++part)
+      for (index_t i = 0; i < size.rows; ++i)
+        detail::combine_each(isa_, reduction::sum{}, sums + (part * size.rows + i) * size.cols,
+                             size.cols, dw.data() + i * dw.stride());
   }
 
   /// Uniform numbers in [0, 1): element e of `out`, counted along the rows from `start` on, is made

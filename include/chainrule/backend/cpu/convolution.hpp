@@ -133,32 +133,29 @@ class cpu_convolution {
       }
   }
 
-  /// dw += the gradient of the weights by one image, for the rows of the window [from, to).
+  /// dw += the gradient of the weights by one image.
   template <class Multiply>
-  void add_weights(T* dw, index_t dw_row, const T* x, const T* dy, index_t from, index_t to,
-                   const Multiply& multiply) const {
+  void add_weights(T* dw, index_t dw_row, const T* x, const T* dy, const Multiply& multiply) const {
     for (index_t first = 0; first < rows_; first += band_) {
       const index_t last = std::min(first + band_, rows_);
       const T* const band = rows_of(x, first, last);
       for (index_t g = 0; g < c_.groups; ++g)
         if (kernels_ != nullptr)
           for (index_t left = 0; left < out_; left += 2 * kernels_->width)
-            weights_strip(band, first, last, g, left, dw, dw_row, dy, from, to);
+            weights_strip(band, first, last, g, left, dw, dw_row, dy);
         else
           multiply(weights(dw, dw_row, g),
                    gemm_operand<matrix_view<const T>>(columns(band, first, last, g), true),
                    matrix_view<const T>(results(dy, first, last, g)), true);
     }
   }
-  /// The parts that add_weights can be called for, each with its own rows of the window.
-  [[nodiscard]] index_t parts() const { return kernels_ == nullptr ? 1 : c_.window.height.kernel; }
 
  private:
   /// Copies less than a strip, without a call.
   static void copy_part(const T* from, index_t count, T* to) {
     copy_few<simd<T, 64>::width>(to, from, count);
   }
-  /// The same number of elements, and zeros up to `strip`.
+  /// Copies less than a strip, and assigns zeros behind it.
   static void copy_padded(const T* from, index_t count, T* to, index_t strip) {
     for (index_t i = 0; i < strip; ++i) to[i] = T(0);
     copy_part(from, count, to);
@@ -308,7 +305,7 @@ class cpu_convolution {
 
   /// Columns [left, left + two vectors) of the gradient of the weights of a group.
   void weights_strip(const T* band, index_t first, index_t last, index_t g, index_t left, T* dw,
-                     index_t dw_row, const T* dy, index_t from, index_t to) const {
+                     index_t dw_row, const T* dy) const {
     const window_axis& vertical = c_.window.height;
     const window_axis& horizontal = c_.window.width;
     const index_t channels = c_.window.channels;
@@ -365,10 +362,10 @@ class cpu_convolution {
     const index_t groups = joins_row() && length < 6 ? kernels_->groups(length) : 0;
     const auto grouped = kernels_->run_groups[static_cast<std::size_t>(vecs - 1)]
                                              [static_cast<std::size_t>(groups > 0 ? length : 0)];
-    for (index_t ky = from; ky < to; ++ky) {
+    for (index_t ky = 0; ky < vertical.kernel; ++ky) {
       const T* const x = band + ky * t.x_group;
       T* const sums = dw + ky * horizontal.kernel * in_ * dw_row + g * out_ + left;
-      if (grouped != nullptr && ky + groups <= to) {
+      if (grouped != nullptr && ky + groups <= vertical.kernel) {
         add(grouped, groups * length, x, sums, 0, last - first);
         ky += groups - 1;
         continue;
