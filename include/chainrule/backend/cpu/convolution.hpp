@@ -9,6 +9,7 @@
 ///     pass            condition                              algorithm
 ///     forward         kernels of the instruction set         tiles over pixels (rows)
 ///     weights         kernels of the instruction set         tiles over elements of the window
+///     all             one channel in, one out of a group     vectors of channels (depthwise.hpp)
 ///     input           those, stride 1, at least a vector of  forward with turned weights over the
 ///                     channels, at most 1.3 times as many    padded results
 ///                     elements as results (`same` padding)
@@ -27,6 +28,7 @@
 #include <cstring>
 
 #include "chainrule/backend/cpu/convolution_tile.hpp"
+#include "chainrule/backend/cpu/depthwise.hpp"
 #include "chainrule/backend/cpu/kernel.hpp"
 #include "chainrule/backend/cpu/storage.hpp"
 #include "chainrule/backend/window.hpp"
@@ -100,6 +102,10 @@ class cpu_convolution {
   template <class Multiply, class Done>
   void forward(const T* x, const T* w, index_t w_row, T* y, bool resumes, const Multiply& multiply,
                const Done& done) const {
+    if (is_depthwise()) {
+      run_depthwise<depthwise_pass::forward>(x, w, w_row, y, resumes);
+      return done(0, rows_);
+    }
     for (index_t first = 0; first < rows_; first += band_) {
       const index_t last = std::min(first + band_, rows_);
       const T* const band = rows_of(x, first, last);
@@ -117,6 +123,7 @@ class cpu_convolution {
   /// dx += the gradient with respect to one image.
   template <class Multiply>
   void add_input(T* dx, const T* dy, const T* w, index_t w_row, const Multiply& multiply) const {
+    if (is_depthwise()) return run_depthwise<depthwise_pass::input>(dx, w, w_row, dy);
     const index_t depth = c_.window.taps() * in_;
     const index_t rows = std::clamp((1 << 16) / (cols_ * depth), index_t{1}, rows_);
     T* const memory = convolution_memory<T, 1>(rows * cols_ * depth);
@@ -136,6 +143,7 @@ class cpu_convolution {
   /// dw += the gradient of the weights by one image.
   template <class Multiply>
   void add_weights(T* dw, index_t dw_row, const T* x, const T* dy, const Multiply& multiply) const {
+    if (is_depthwise()) return run_depthwise<depthwise_pass::weights>(x, dw, dw_row, dy);
     for (index_t first = 0; first < rows_; first += band_) {
       const index_t last = std::min(first + band_, rows_);
       const T* const band = rows_of(x, first, last);
@@ -151,6 +159,14 @@ class cpu_convolution {
   }
 
  private:
+  [[nodiscard]] bool is_depthwise() const { return c_.groups > 1 && in_ == 1 && out_ == 1; }
+  /// A pass writes one of the three matrices, whose pointer is not to const.
+  template <depthwise_pass Pass>
+  void run_depthwise(const T* x, const T* w, index_t w_row, const T* y,
+                     bool resumes = false) const {
+    depthwise<Pass>(set_, depthwise_task<T>{&c_.window, const_cast<T*>(x), const_cast<T*>(w), w_row,
+                                            const_cast<T*>(y), 0, rows_, resumes});
+  }
   /// Copies less than a strip, without a call.
   static void copy_part(const T* from, index_t count, T* to) {
     copy_few<simd<T, 64>::width>(to, from, count);
