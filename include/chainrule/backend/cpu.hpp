@@ -213,9 +213,15 @@ class basic_cpu {
       run_convolution(y, x, w, c, false, &call);
     } else {
       run_convolution(y, x, w, c, false, nullptr);
+      const index_t count = c.window.positions();
+      const matrix_shape whole{y.rows() * count, c.outputs};
+      (contract::broadcasts("convolve", const_matrix(in).shape(), whole), ...);
       for (index_t i = 0; i < y.rows(); ++i) {
-        const matrix pixels(y.data() + i * y.stride(), c.window.positions(), c.outputs);
-        map(f, pixels, const_matrix(pixels), in...);
+        const matrix pixels(y.data() + i * y.stride(), count, c.outputs);
+        const auto own = [&](const const_matrix& m) {
+          return m.rows() == 1 ? m : m.middle_rows(i * count, count);
+        };
+        map(f, pixels, const_matrix(pixels), own(in)...);
       }
     }
   }

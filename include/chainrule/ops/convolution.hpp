@@ -70,8 +70,7 @@ struct convolve_op {
     contract::convolves("convolve", c, x, w, y);
     return y;
   }
-  /// y = f(x * w, operands...), where the operands broadcast to (n * positions) × outputs. y has no
-  /// gaps if there is a functor.
+  /// y = f(x * w, operands...), where the operands broadcast to (n * positions) × outputs.
   template <backend B, class F = identity, class... In>
   void forward(const B& be, matrix<B> y, const_matrix<B> x, const_matrix<B> w, const F& f = {},
                const In&... in) const {
@@ -84,8 +83,16 @@ struct convolve_op {
         be.gemm(to, from, weights, {1, 1});
       });
       if constexpr (!std::same_as<F, identity> || sizeof...(In) > 0) {
-        const matrix<B> pixels(y.data(), y.size() / c.outputs, c.outputs);
-        be.map(f, pixels, const_matrix<B>(pixels), in...);
+        const index_t count = c.window.positions();
+        const matrix_shape whole{y.rows() * count, c.outputs};
+        (contract::broadcasts("convolve", in.shape(), whole), ...);
+        for (index_t i = 0; i < y.rows(); ++i) {
+          const matrix<B> pixels(y.data() + i * y.stride(), count, c.outputs);
+          const auto own = [&](const const_matrix<B>& m) {
+            return m.rows() == 1 ? m : m.middle_rows(i * count, count);
+          };
+          be.map(f, pixels, const_matrix<B>(pixels), own(in)...);
+        }
       }
     }
   }
