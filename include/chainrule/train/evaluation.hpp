@@ -5,8 +5,8 @@
 ///     std::vector<int> classes = classify(net, softmax_cross_entropy{}, x);
 ///     tensor<cpu> p = predict_proba(net, softmax_cross_entropy{}, x);      // n × outputs
 ///
-/// x is a matrix of the backend (n × inputs), of scalars or of indices, or a data set, whose
-/// targets are not read.
+/// x is a matrix of the backend (n × inputs), of scalars or of indices, a data set, whose targets
+/// are not read, or a host_matrix or what converts to one (vectors, Eigen matrices).
 #ifndef CHAINRULE_TRAIN_EVALUATION_HPP
 #define CHAINRULE_TRAIN_EVALUATION_HPP
 
@@ -144,7 +144,11 @@ template <backend B>
 }
 template <backend B, class Samples>
 [[nodiscard]] tensor<B> predict(const network<B>& net, const Samples& x) {
-  return net.predict(x);
+  if constexpr (std::convertible_to<const Samples&, host_matrix> &&
+                !std::convertible_to<const Samples&, const_matrix<B>> && !indices_of<Samples, B>)
+    return predict(net, dataset<B>(net.backend(), host_matrix(x)));
+  else
+    return net.predict(x);
 }
 
 /// The class of each sample: the first largest output, or whether a single output is above 0.5
