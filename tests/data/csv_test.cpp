@@ -82,6 +82,8 @@ TEST_CASE("csv: missing values are refused, or are NaN where that is asked for")
   CHECK(std::isnan(column(t, "a")[1]));
   CHECK(std::isnan(column(t, "b")[0]));
   CHECK(t.text("c", 1).empty());
+  CHECK(finite_rows(t.values({"a"})) == std::vector<std::int32_t>{0});
+  CHECK(finite_rows(t.values({"a", "b"})).empty());
 }
 
 TEST_CASE("csv: a column that is not of numbers says which field is to blame") {
@@ -104,6 +106,7 @@ TEST_CASE("csv: malformed files are refused with line and column") {
   CHECK(contains(refusal("a,b\n1,\"2\n3,4\n"), "line 2, column 2: the quote that opens"));
   CHECK(contains(refusal("a,b\n\"1\nx\",\"2\"3\n"), "line 3, column 2: text follows the quote"));
   CHECK(contains(refusal("a,a\n1,2\n"), "two columns 'a'"));
+  CHECK(contains(refusal("a\x1b[2J,b\n,2\n"), "column 'a?[2J' has no value"));  // for a terminal
   CHECK(contains(refusal("a,b\n1,2\n3,4\n", {.max_rows = 1}), "more than the 1 rows"));
   CHECK(contains(refusal("a,b,c\n", {.max_columns = 2}), "line 1, column 3: there are more than"));
   CHECK(contains(refusal("a,b,c\n", {.max_bytes = 5}), "has 6 bytes, more than the 5"));

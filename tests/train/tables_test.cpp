@@ -163,6 +163,26 @@ TEMPLATE_LIST_TEST_CASE("training on a subset is training on a copy of it, to th
   CHECK(of_subset != trained(whole, whole));
 }
 
+TEMPLATE_LIST_TEST_CASE("samples that a subset leaves out are not checked", "", backends) {
+  using B = TestType;
+  const B be;
+  const std::vector<double> x = {1, not_a_number, 3, 4}, y = {0, 1, 7, 1};
+  const dataset<B> whole(be, x, y);
+  network net{be, dense{1, 1}};
+  trainer t{net, sigmoid_cross_entropy{}, sgd{0.1}};
+  const std::vector<std::int32_t> fine = {3, 0}, with_nan = {3, 1}, with_seven = {3, 0, 2};
+  CHECK(whole.what_is_not_finite() == "the inputs of sample 1");
+  CHECK(whole.subset(fine).what_is_not_finite().empty());
+  CHECK(whole.subset(with_nan).what_is_not_finite() == "the inputs of sample 1");
+  CHECK(whole.subset(std::vector<std::int32_t>{1, 3}).what_is_not_finite() ==
+        "the inputs of sample 0");
+  CHECK(t.fit(whole.subset(fine), {.epochs = 1}).reason == stop_reason::finished);
+  CHECK(t.evaluate(whole.subset(fine)).loss > 0);
+  CHECK(
+      scratch::contains(complaint<value_error>([&] { (void)t.evaluate(whole.subset(with_seven)); }),
+                        "that of sample 2 is 7"));
+}
+
 TEST_CASE("a balanced order draws each class equally, and each sample of a class in turn") {
   // 12 samples: 8 of class 0, 3 of class 1, 1 of class 5.
   const std::vector<int> labels = {0, 0, 1, 0, 0, 5, 0, 1, 0, 0, 1, 0};

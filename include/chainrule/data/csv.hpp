@@ -23,7 +23,7 @@
 #include <utility>
 #include <vector>
 
-#include "chainrule/core/number_text.hpp"
+#include "chainrule/core/text.hpp"
 #include "chainrule/data/byte_source.hpp"
 #include "chainrule/data/gzip.hpp"
 #include "chainrule/data/table.hpp"
@@ -194,10 +194,11 @@ class csv_cursor {
       double x = 0;
       if (is_missing(c)) {
         if (options.missing == missing_values::refuse)
-          c.refuse("column '", to.name,
-                   "' has no value here; csv_options::missing may accept that");
+          c.refuse("column ", detail::name_text(to.name),
+                   " has no value here; csv_options::missing may accept that");
       } else if (to.why_text.empty() && !detail::parse_number(c.field(), x)) {
-        to.why_text = detail::concat(" ('", c.field().substr(0, 40), "' in line ", c.line(), ")");
+        to.why_text =
+            detail::concat(" (", detail::name_text(c.field(), 40), " in line ", c.line(), ")");
       }
     }
     if (count < static_cast<index_t>(columns.size()))

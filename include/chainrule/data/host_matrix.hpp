@@ -19,6 +19,7 @@
 
 #include "chainrule/core/class_number.hpp"
 #include "chainrule/core/error.hpp"
+#include "chainrule/core/finite.hpp"
 #include "chainrule/core/host_vector.hpp"
 #include "chainrule/core/view.hpp"
 
@@ -111,6 +112,18 @@ class host_matrix {
     for (index_t j = 0; j < right.cols(); ++j) result(i, left.cols() + j) = right(i, j);
   }
   return result;
+}
+
+/// The numbers of the rows whose elements are all finite: those without missing values, for
+/// host_matrix::select and dataset::subset.
+[[nodiscard]] inline std::vector<std::int32_t> finite_rows(const host_matrix& m) {
+  std::vector<std::int32_t> numbers;
+  for (index_t i = 0; i < m.rows(); ++i) {
+    bool is_finite = true;
+    for (index_t j = 0; j < m.cols(); ++j) is_finite = is_finite && detail::is_finite(m(i, j));
+    if (is_finite) numbers.push_back(static_cast<std::int32_t>(i));
+  }
+  return numbers;
 }
 
 /// A row for each class number, n × classes: 1 in the column of the class, else 0. Throws

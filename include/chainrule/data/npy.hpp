@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "chainrule/core/checksum.hpp"
+#include "chainrule/core/text.hpp"
 #include "chainrule/data/byte_source.hpp"
 #include "chainrule/data/gzip.hpp"
 #include "chainrule/data/host_matrix.hpp"
@@ -143,7 +144,7 @@ class npy_header_parser {
         h.extents = extents();
         seen |= 4U;
       } else {
-        source_.refuse("its header has the unknown key '", key, "'");
+        source_.refuse("its header has the unknown key ", name_text(key));
       }
       if (!accept(",")) {
         require("}");
@@ -168,8 +169,7 @@ class npy_header_parser {
   }
   void require(std::string_view token) {
     if (!accept(token))
-      source_.refuse("its header is damaged: expected '", token, "' before '", text_.substr(0, 20),
-                     "'");
+      source_.refuse("its header is damaged: expected '", token, "' before ", name_text(text_, 20));
   }
   [[nodiscard]] std::string quoted() {
     require("'");
@@ -191,7 +191,7 @@ class npy_header_parser {
         extent = 10 * extent + (text_[digits] - '0');
       }
       if (digits == 0 || result.size() == 32)
-        source_.refuse("its shape must be at most 32 numbers, got '", text_.substr(0, 20), "'");
+        source_.refuse("its shape must be at most 32 numbers, got ", name_text(text_, 20));
       text_.remove_prefix(digits);
       result.push_back(extent);
       if (!accept(",")) {
@@ -279,8 +279,8 @@ template <class T>
   else if (h.dtype == "|u1")
     read(std::uint8_t{});
   else
-    c.refuse("its elements are '", h.dtype.substr(0, 20),
-             "', expected '<f4', '<f8', '<i4', '<i8' or '|u1'; save a.astype('<f8')");
+    c.refuse("its elements are ", detail::name_text(h.dtype, 20),
+             ", expected '<f4', '<f8', '<i4', '<i8' or '|u1'; save a.astype('<f8')");
   return result;
 }
 
@@ -324,7 +324,7 @@ template <class T>
     std::string member = directory.text(name_size);
     (void)directory.take(std::uint64_t{extra_size} + comment_size);
 
-    const std::string where = detail::concat(name, ", array '", member, "'");
+    const std::string where = detail::concat(name, ", array ", detail::name_text(member));
     detail::byte_cursor local(bytes, where);
     if ((flags & 1U) != 0) local.refuse("it is encrypted");
     if (size == 0xFFFFFFFFU || packed == 0xFFFFFFFFU || at == 0xFFFFFFFFU)
@@ -355,7 +355,7 @@ template <class T>
     npy_array array = parse_npy(content, where);
     if (member.ends_with(".npy")) member.resize(member.size() - 4);
     if (!result.emplace(member, std::move(array)).second)
-      directory.refuse("there are two arrays '", member, "'");
+      directory.refuse("there are two arrays ", detail::name_text(member));
   }
   return result;
 }

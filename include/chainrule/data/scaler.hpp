@@ -18,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-#include "chainrule/core/number_text.hpp"
+#include "chainrule/core/text.hpp"
 #include "chainrule/data/host_matrix.hpp"
 
 namespace chainrule {
@@ -110,7 +110,7 @@ class scaler {
         numbers[part].push_back(x);
       else
         throw format_error(detail::concat("the text of a scaler is 'offset', numbers, 'unit' and ",
-                                          "as many numbers, got '", word.substr(0, 40), "'"));
+                                          "as many numbers, got ", detail::name_text(word, 40)));
     }
     if (part != 1) throw format_error("the text of a scaler ends before 'unit'");
     try {

@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-#include "chainrule/core/number_text.hpp"
+#include "chainrule/core/text.hpp"
 #include "chainrule/data/host_matrix.hpp"
 
 namespace chainrule {
@@ -58,7 +58,8 @@ class table {
     for (index_t j = 0; j < result.cols(); ++j) {
       const column& c = at(names[static_cast<std::size_t>(j)]);
       if (c.is_text())
-        throw value_error(detail::concat(name_, ": column '", c.name, "' is of text", c.why_text,
+        throw value_error(detail::concat(name_, ": column ", detail::name_text(c.name),
+                                         " is of text", c.why_text,
                                          ", expected numbers; use classes()"));
       for (index_t i = 0; i < rows_; ++i) result(i, j) = c.numbers[static_cast<std::size_t>(i)];
     }
@@ -69,8 +70,8 @@ class table {
   [[nodiscard]] const std::string& text(std::string_view name, index_t row) const {
     const column& c = at(name);
     if (!c.is_text() || row < 0 || row >= rows_)
-      throw value_error(
-          detail::concat(name_, ": there is no text in row ", row, " of column '", c.name, "'"));
+      throw value_error(detail::concat(name_, ": there is no text in row ", row, " of column ",
+                                       detail::name_text(c.name)));
     return c.texts[static_cast<std::size_t>(c.codes[static_cast<std::size_t>(row)])];
   }
 
@@ -86,7 +87,8 @@ class table {
     std::vector<double> sorted = c.numbers;
     for (std::size_t i = 0; i < sorted.size(); ++i)
       if (detail::is_nan(sorted[i]))
-        throw value_error(detail::concat(name_, ": column '", c.name, "' has no value in row ", i,
+        throw value_error(detail::concat(name_, ": column ", detail::name_text(c.name),
+                                         " has no value in row ", i,
                                          ", which therefore has no class"));
     std::sort(sorted.begin(), sorted.end());
     sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
@@ -102,16 +104,17 @@ class table {
   [[nodiscard]] class_column classes(std::string_view name, std::vector<std::string> names) const {
     const column& c = at(name);
     if (!c.is_text())
-      throw value_error(detail::concat(name_, ": column '", c.name, "' is of numbers, not text"));
+      throw value_error(detail::concat(name_, ": column ", detail::name_text(c.name),
+                                       " is of numbers, not text"));
     std::map<std::string_view, int> number_of;
     for (std::size_t i = 0; i < names.size(); ++i) number_of[names[i]] = static_cast<int>(i);
     std::vector<int> numbers_of_codes;
     for (const std::string& text : c.texts) {
       const auto found = number_of.find(text);
       if (found == number_of.end())
-        throw value_error(detail::concat(name_, ": column '", c.name, "' has the text '", text,
-                                         "', which is none of the ", names.size(),
-                                         " classes given"));
+        throw value_error(detail::concat(
+            name_, ": column ", detail::name_text(c.name), " has the text ",
+            detail::name_text(text), ", which is none of the ", names.size(), " classes given"));
       numbers_of_codes.push_back(found->second);
     }
     class_column result;
@@ -134,8 +137,9 @@ class table {
     require_new(name, codes.size());
     for (const std::int32_t code : codes)
       if (code < 0 || static_cast<std::size_t>(code) >= texts.size())
-        throw value_error(detail::concat(name_, ": column '", name, "' has the code ", code,
-                                         ", expected 0 to ", texts.size(), " - 1"));
+        throw value_error(detail::concat(name_, ": column ", detail::name_text(name),
+                                         " has the code ", code, ", expected 0 to ", texts.size(),
+                                         " - 1"));
     columns_.push_back({std::move(name), {}, std::move(codes), std::move(texts), why_text});
   }
 
@@ -159,16 +163,16 @@ class table {
     if (c != columns_.end()) return *c;
     std::string all;
     for (const column& other : columns_)
-      if (all.size() < 200) all += detail::concat(all.empty() ? "'" : ", '", other.name, "'");
-    throw value_error(
-        detail::concat(name_, ": there is no column '", name, "'; the first are ", all));
+      if (all.size() < 200) all += (all.empty() ? "" : ", ") + detail::name_text(other.name);
+    throw value_error(detail::concat(name_, ": there is no column ", detail::name_text(name),
+                                     "; the first are ", all));
   }
   void require_new(const std::string& name, std::size_t length) {
     if (contains(name))
-      throw value_error(detail::concat(name_, ": there are two columns '", name, "'"));
+      throw value_error(detail::concat(name_, ": there are two columns ", detail::name_text(name)));
     if (!columns_.empty() && static_cast<index_t>(length) != rows_)
-      throw shape_error(
-          detail::concat(name_, ": column '", name, "' has ", length, " rows, expected ", rows_));
+      throw shape_error(detail::concat(name_, ": column ", detail::name_text(name), " has ", length,
+                                       " rows, expected ", rows_));
     rows_ = static_cast<index_t>(length);
   }
 

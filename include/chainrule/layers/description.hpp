@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include "chainrule/core/number_text.hpp"
+#include "chainrule/core/text.hpp"
 #include "chainrule/core/shape.hpp"
 #include "chainrule/pointwise/activations.hpp"
 

@@ -282,7 +282,7 @@ class data_loader {
       for (std::size_t i = 0; i < host_order_.size(); ++i)
         host_order_[i] = static_cast<std::int32_t>(i);
     std::rotate(host_order_.begin(), host_order_.begin() + done, host_order_.end());
-    data_->to_rows(host_order_);
+    for (std::int32_t& sample : host_order_) sample = data_->row_of(sample);
     be_.upload(order_.view(),
                matrix_view<const std::int32_t>(host_order_.data(), 1, data_->count()));
     samples_ = data_->count() - done;

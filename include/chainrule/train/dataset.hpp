@@ -58,6 +58,7 @@ struct dataset_options {
   shape sample{};                   // of a sample, if its elements lie on more than one axis
 };
 
+/// Samples and targets. Copies share the memory, which is not changed.
 template <backend B>
 class dataset {
   using scalar = scalar_t<B>;
@@ -143,7 +144,7 @@ class dataset {
       if (row < 0 || row >= count())
         throw value_error(detail::concat("a subset names sample ", row, " of a data set of ",
                                          count(), " samples"));
-      if (rows_ != nullptr) row = (*rows_)[static_cast<std::size_t>(row)];
+      row = row_of(row);
     }
     dataset part = *this;
     part.rows_ = std::move(rows);
@@ -163,11 +164,10 @@ class dataset {
   [[nodiscard]] index_t count() const {
     return rows_ == nullptr ? targets().rows() : static_cast<index_t>(rows_->size());
   }
-  /// Replaces numbers of samples by those of their rows, which gather() takes: those that a subset
-  /// was made of, else they stay as they are.
-  void to_rows(std::span<std::int32_t> numbers) const {
-    if (rows_ != nullptr)
-      for (std::int32_t& n : numbers) n = (*rows_)[static_cast<std::size_t>(n)];
+  /// The row of a sample, which gather() takes: that of a subset is its number in the whole data
+  /// set, else it is the number itself.
+  [[nodiscard]] std::int32_t row_of(std::int32_t sample) const {
+    return rows_ == nullptr ? sample : (*rows_)[static_cast<std::size_t>(sample)];
   }
   [[nodiscard]] index_t features() const { return features_; }
   /// The shape of a sample: {height, width, channels} of images, as the options say, or {features};
@@ -232,17 +232,17 @@ class dataset {
   }
 
   /// What holds NaN or infinity, "the inputs of sample 5" or "the targets of sample 5"; "" if
-  /// nothing does. Reads all of it, also from a device. Samples of a subset have their numbers in
-  /// the whole data set, all of which is read.
+  /// nothing does. Reads all of it, also from a device.
   [[nodiscard]] std::string what_is_not_finite() const {
-    index_t sample = first_not_finite(numbers_.resident);
+    const std::vector<bool> used = rows_in_use();
+    index_t row = first_not_finite(numbers_.resident, used);
     visit_host([&]<class T>(matrix_view<const T> inputs) {
       if constexpr (std::floating_point<T>)
-        if (sample < 0) sample = row_not_finite(inputs);
+        if (row < 0) row = row_not_finite(inputs, 0, used);
     });
-    if (sample >= 0) return detail::concat("the inputs of sample ", sample);
-    sample = first_not_finite(targets());
-    return sample < 0 ? std::string() : detail::concat("the targets of sample ", sample);
+    if (row >= 0) return detail::concat("the inputs of sample ", sample_of(row));
+    row = first_not_finite(targets(), used);
+    return row < 0 ? std::string() : detail::concat("the targets of sample ", sample_of(row));
   }
 
   /// Whether the host can read the inputs: they are streamed, or its memory is the backend's.
@@ -401,21 +401,36 @@ class dataset {
       throw value_error("the inputs of this data set are streamed; load them by a data_loader");
   }
 
-  /// The first row with an element that is not finite, -1 if there is none; of a matrix of the
-  /// host, or of the backend.
-  [[nodiscard]] static index_t row_not_finite(matrix_view<const scalar> m) {
-    for (index_t i = 0; i < m.rows(); ++i)
+  /// Whether each row is that of a sample; nothing if all are.
+  [[nodiscard]] std::vector<bool> rows_in_use() const {
+    if (rows_ == nullptr) return {};
+    std::vector<bool> used(static_cast<std::size_t>(targets().rows()));
+    for (const std::int32_t row : *rows_) used[static_cast<std::size_t>(row)] = true;
+    return used;
+  }
+  /// The first sample of a row.
+  [[nodiscard]] index_t sample_of(index_t row) const {
+    if (rows_ == nullptr) return row;
+    return std::find(rows_->begin(), rows_->end(), row) - rows_->begin();
+  }
+  /// The first row in use with an element that is not finite, -1 if there is none; of a matrix of
+  /// the host whose rows begin with number `first`, or of the backend.
+  [[nodiscard]] static index_t row_not_finite(matrix_view<const scalar> m, index_t first,
+                                              const std::vector<bool>& used) {
+    for (index_t i = 0; i < m.rows(); ++i) {
+      if (!used.empty() && !used[static_cast<std::size_t>(first + i)]) continue;
       for (index_t j = 0; j < m.cols(); ++j)
-        if (!detail::is_finite(m(i, j))) return i;
+        if (!detail::is_finite(m(i, j))) return first + i;
+    }
     return -1;
   }
-  [[nodiscard]] index_t first_not_finite(const_matrix<B> m) const {
+  [[nodiscard]] index_t first_not_finite(const_matrix<B> m, const std::vector<bool>& used) const {
     constexpr index_t at_once = 4096;
     for (index_t i = 0; i < m.rows(); i += at_once) {
       const index_t count = std::min(at_once, m.rows() - i);
       const std::vector<scalar> host = to_host(be_, m.middle_rows(i, count));
-      const index_t row = row_not_finite({host.data(), count, m.cols()});
-      if (row >= 0) return i + row;
+      const index_t row = row_not_finite({host.data(), count, m.cols()}, i, used);
+      if (row >= 0) return row;
     }
     return -1;
   }

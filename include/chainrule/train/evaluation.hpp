@@ -46,10 +46,14 @@ void require_targets(const network<B>& net, const any_loss<B>& loss, const datas
   const loss_traits& traits = loss.traits();
   if (*traits.targets == '\0' || (data.classes() > 0 && net.outputs() > 1)) return;
   const std::vector<scalar_t<B>> targets = to_host(net.backend(), data.targets());
-  for (std::size_t i = 0; i < targets.size(); ++i)
-    if (const auto t = static_cast<double>(targets[i]); !loss.takes(t))
-      throw value_error(concat(traits.name, " takes targets ", traits.targets, ", that of sample ",
-                               static_cast<index_t>(i) / data.target_cols(), " is ", t));
+  const auto cols = static_cast<std::size_t>(data.target_cols());
+  for (std::int32_t i = 0; i < data.count(); ++i)
+    for (std::size_t j = 0; j < cols; ++j)
+      if (const auto t =
+              static_cast<double>(targets[static_cast<std::size_t>(data.row_of(i)) * cols + j]);
+          !loss.takes(t))
+        throw value_error(concat(traits.name, " takes targets ", traits.targets,
+                                 ", that of sample ", i, " is ", t));
 }
 
 /// Calls f(y, loader) with the outputs for each batch of the data, in order.
