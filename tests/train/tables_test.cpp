@@ -90,7 +90,7 @@ TEMPLATE_LIST_TEST_CASE("vectors, spans and Eigen matrices are inputs and target
   const loaded<B> from_eigen(be, dataset<B>(be, 2 * x, y), in_order);
   CHECK(from_eigen.inputs == std::vector<double>{2, 4, 6, 8, 10, 12});
   CHECK(from_eigen.targets == v);
-  CHECK(loaded<B>(be, dataset<B>(be, v, std::span<const double>(v)), in_order).inputs == v);
+  CHECK(loaded<B>(be, dataset<B>(be, v, std::span(v)), in_order).inputs == v);
 
   network net{be, dense{2, 1}};
   net.initialize(5);

@@ -49,8 +49,8 @@ class host_matrix {
         cols_(cols),
         elements_(detail::host_vector<double>(detail::elements_of(rows, cols))) {}
   /// A column of numbers.
-  template <class T>
-  requires std::is_arithmetic_v<T> host_matrix(std::span<const T> column)  // NOLINT: implicit
+  template <class T, std::size_t N>
+  requires std::is_arithmetic_v<T> host_matrix(std::span<T, N> column)  // NOLINT: implicit
       : rows_(static_cast<index_t>(column.size())), cols_(1) {
     elements_.reserve(column.size());
     for (const T x : column) elements_.push_back(static_cast<double>(x));
@@ -58,7 +58,7 @@ class host_matrix {
   template <class T>
   requires(std::is_arithmetic_v<T> && !std::same_as<T, bool>)
       host_matrix(const std::vector<T>& column)  // NOLINT: implicit
-      : host_matrix(std::span<const T>(column)) {}
+      : host_matrix(std::span(column)) {}
   /// A copy of a matrix of another type.
   template <detail::indexed_matrix Matrix>
   host_matrix(const Matrix& m)  // NOLINT: implicit
