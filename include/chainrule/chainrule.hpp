@@ -3,8 +3,7 @@
 /// the CPU backend.
 ///
 /// Included by name where they are wanted: backend/opencl.hpp, io/weights.hpp, train/progress.hpp,
-/// metrics/confusion_matrix.hpp, train/interrupt.hpp, testing/gradient_check.hpp; for tables
-/// data/csv.hpp, data/npy.hpp, data/scaler.hpp, data/split.hpp, train/balanced_order.hpp.
+/// metrics/confusion_matrix.hpp, train/interrupt.hpp, testing/gradient_check.hpp.
 #ifndef CHAINRULE_CHAINRULE_HPP
 #define CHAINRULE_CHAINRULE_HPP
 
