@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "chainrule/chainrule.hpp"
+#include "chainrule/data/csv.hpp"
 #include "chainrule/data/image_folder.hpp"
 #include "chainrule/io/weights.hpp"
 #include "chainrule/metrics/confusion_matrix.hpp"
@@ -31,6 +32,7 @@ extern digit_network net;
 extern const labelled_images images;                // 28 x 28
 extern const dataset<cpu> train, validation, test;  // of such images
 extern trainer<cpu> t;
+extern const table houses;  // area, rooms, kind (of text), price
 extern tensor<cpu> x, y;  // n x 784, n x 10
 
 }  // namespace page

@@ -1,4 +1,4 @@
-#include "chainrule/io/checksum.hpp"
+#include "chainrule/core/checksum.hpp"
 
 #include <cstddef>
 #include <cstdint>

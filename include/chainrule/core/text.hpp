@@ -1,11 +1,14 @@
 /// \file
-/// Formatted text: numbers in a given format, and cells of tables.
+/// Formatted text: numbers in a given format and back, cells of tables, names in messages.
 #ifndef CHAINRULE_CORE_TEXT_HPP
 #define CHAINRULE_CORE_TEXT_HPP
 
+#include <charconv>
 #include <cstdio>
 #include <string>
+#include <string_view>
 
+#include "chainrule/core/finite.hpp"
 #include "chainrule/core/shape.hpp"
 
 namespace chainrule::detail {
@@ -33,6 +36,33 @@ template <class... Args>
   std::string digits = std::to_string(number);
   for (std::size_t i = digits.size(); i > 3; i -= 3) digits.insert(i - 3, 1, ',');
   return digits;
+}
+
+/// The shortest digits that are read as the same number again.
+[[nodiscard]] inline std::string digits_of(double value) {
+  char digits[32];
+  char* const begin = digits;
+  return {begin, std::to_chars(begin, begin + sizeof digits, value).ptr};
+}
+
+/// Assigns the number that all of a text is, but for spaces around it; false if it is none or not
+/// finite, or too small or too large for a double.
+[[nodiscard]] inline bool parse_number(std::string_view text, double& x) {
+  const auto is_space = [](char c) { return c == ' ' || c == '\t'; };
+  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
+  if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
+  const char* const end = text.data() + text.size();
+  const auto [stop, status] = std::from_chars(text.data(), end, x);
+  return status == std::errc{} && stop == end && is_finite(x);
+}
+
+/// `text` in single quotes for a message. What comes from a file may be hostile: whatever could
+/// confuse a terminal is shown as '?', and what is longer than `longest` is cut.
+[[nodiscard]] inline std::string name_text(std::string_view text, std::size_t longest = 100) {
+  std::string out = "'";
+  for (const char c : text.substr(0, longest)) out += c >= ' ' && c <= '~' ? c : '?';
+  return out + (text.size() > longest ? "...'" : "'");
 }
 
 }  // namespace chainrule::detail

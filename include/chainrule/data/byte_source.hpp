@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <memory>
+#include <span>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -55,6 +56,13 @@ using gzip_opener = std::unique_ptr<byte_decoder> (*)(std::FILE* file, std::stri
 /// Set by data/gzip.hpp wherever it is compiled with zlib. A variable, and not a second definition
 /// of a function, so that a program may mix sources compiled with and without zlib.
 inline constinit gzip_opener open_gzip = nullptr;
+
+/// Decompresses a raw deflate stream, which must fill `out` exactly and end with `in`; false if it
+/// does not.
+using raw_inflater = bool (*)(std::span<const std::uint8_t> in, std::span<std::uint8_t> out);
+
+/// Set as open_gzip is.
+inline constinit raw_inflater inflate_raw = nullptr;
 
 /// deflate spends at least 2 bits on at most 258 bytes.
 inline constexpr std::uint64_t largest_deflate_ratio = 1032;

@@ -24,6 +24,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <vector>
 
 namespace chainrule::detail {
 
@@ -120,8 +121,33 @@ class gzip_decoder final : public byte_decoder {
   return std::make_unique<gzip_decoder>(file, std::move(path));
 }
 
+[[nodiscard]] inline bool inflate_raw_with_zlib(std::span<const std::uint8_t> in,
+                                                std::span<std::uint8_t> out) {
+  constexpr std::size_t largest_step = std::size_t{1} << 30U;  // zlib counts in unsigned int
+  z_stream stream{};
+  if (inflateInit2(&stream, -15) != Z_OK) throw error("zlib cannot start to decompress");
+  std::vector<Bytef> input(in.begin(), in.end());  // which zlib takes as not const
+  std::uint8_t spare = 0;                          // zlib wants an address, even of nothing
+  std::size_t read = 0, made = 0;
+  int status = Z_OK;
+  while (status == Z_OK) {
+    const std::size_t ahead = std::min(input.size() - read, largest_step);
+    const std::size_t room = std::min(out.size() - made, largest_step);
+    stream.next_in = input.data() + read;
+    stream.avail_in = static_cast<uInt>(ahead);
+    stream.next_out = room == 0 ? &spare : out.data() + made;
+    stream.avail_out = static_cast<uInt>(room);
+    status = inflate(&stream, Z_NO_FLUSH);  // Z_BUF_ERROR: it wants more than there is
+    read += ahead - stream.avail_in;
+    made += room - stream.avail_out;
+  }
+  inflateEnd(&stream);
+  return status == Z_STREAM_END && read == input.size() && made == out.size();
+}
+
 inline const bool gzip_is_readable = [] {
   open_gzip = open_gzip_with_zlib;
+  inflate_raw = inflate_raw_with_zlib;
   return true;
 }();
 

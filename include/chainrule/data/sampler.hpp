@@ -33,7 +33,8 @@ namespace detail {
 enum class data_stream : std::uint32_t {
   shuffle = 0x73687566,
   split = 0x73706c74,
-  augment = 0x6175676d
+  augment = 0x6175676d,
+  balance = 0x62616c61
 };
 
 [[nodiscard]] constexpr std::uint64_t stream_of(data_stream name, std::uint64_t number) {

@@ -37,11 +37,11 @@
 #include <utility>
 #include <vector>
 
+#include "chainrule/core/checksum.hpp"
 #include "chainrule/core/error.hpp"
 #include "chainrule/core/file_descriptor.hpp"
 #include "chainrule/core/shape.hpp"
 #include "chainrule/io/atomic_file.hpp"
-#include "chainrule/io/checksum.hpp"
 #include "chainrule/io/safetensors_header.hpp"
 
 namespace chainrule {

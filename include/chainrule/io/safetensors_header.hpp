@@ -22,6 +22,7 @@
 
 #include "chainrule/core/error.hpp"
 #include "chainrule/core/shape.hpp"
+#include "chainrule/core/text.hpp"
 #include "chainrule/io/json_cursor.hpp"
 
 namespace chainrule::detail {
@@ -50,14 +51,6 @@ struct safetensors_header {
   std::vector<header_entry> tensors;
   std::map<std::string, std::string> metadata;
 };
-
-/// `text` in single quotes for a message. What comes from a file may be hostile: whatever could
-/// confuse a terminal is shown as '?', and what is longer than `longest` is cut.
-[[nodiscard]] inline std::string name_text(std::string_view text, std::size_t longest = 100) {
-  std::string out = "'";
-  for (const char c : text.substr(0, longest)) out += c >= ' ' && c <= '~' ? c : '?';
-  return out + (text.size() > longest ? "...'" : "'");
-}
 
 /// "[784, 128]"; "[]" is a scalar.
 [[nodiscard]] inline std::string extents_text(const std::vector<index_t>& extents) {

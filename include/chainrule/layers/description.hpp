@@ -8,26 +8,17 @@
 #ifndef CHAINRULE_LAYERS_DESCRIPTION_HPP
 #define CHAINRULE_LAYERS_DESCRIPTION_HPP
 
-#include <charconv>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "chainrule/core/text.hpp"
 #include "chainrule/core/shape.hpp"
 #include "chainrule/pointwise/activations.hpp"
 
 namespace chainrule {
-
-namespace detail {
-/// The shortest digits that are read as the same number again.
-[[nodiscard]] inline std::string digits_of(double value) {
-  char digits[32];
-  char* const begin = digits;
-  return {begin, std::to_chars(begin, begin + sizeof digits, value).ptr};
-}
-}  // namespace detail
 
 /// What a layer is, apart from the values of its parameters.
 struct description {

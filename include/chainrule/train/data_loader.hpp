@@ -36,7 +36,7 @@ struct row_range {
   index_t count = 0;
 };
 
-/// Supplies a custom sample order for each epoch.
+/// Supplies a custom sample order for each epoch. See also train/balanced_order.hpp.
 class epoch_order {
  public:
   epoch_order() = default;
@@ -46,6 +46,8 @@ class epoch_order {
 
   /// The order of the next epoch: assigns each of 0, ..., order.size() - 1 exactly once.
   virtual void draw(std::span<std::int32_t> order) = 0;
+  /// Whether an order may name some samples more than once, and others not at all.
+  [[nodiscard]] virtual bool may_repeat() const { return false; }
 };
 
 struct loader_options {
@@ -179,7 +181,7 @@ class host_batches {
 };
 
 /// Assigns an order that a user's code draws. Throws value_error unless it names each sample
-/// exactly once.
+/// exactly once, or names samples if it may repeat them.
 inline void draw_order(epoch_order& from, std::span<std::int32_t> order) {
   std::vector<bool> seen(order.size());
   from.draw(order);
@@ -187,7 +189,7 @@ inline void draw_order(epoch_order& from, std::span<std::int32_t> order) {
     if (sample < 0 || static_cast<std::size_t>(sample) >= order.size())
       throw value_error(concat("the order of an epoch names sample ", sample, ", expected 0 to ",
                                order.size() - 1));
-    if (seen[static_cast<std::size_t>(sample)])
+    if (seen[static_cast<std::size_t>(sample)] && !from.may_repeat())
       throw value_error(concat("the order of an epoch names sample ", sample,
                                " twice; it must name each exactly once"));
     seen[static_cast<std::size_t>(sample)] = true;
@@ -280,6 +282,7 @@ class data_loader {
       for (std::size_t i = 0; i < host_order_.size(); ++i)
         host_order_[i] = static_cast<std::int32_t>(i);
     std::rotate(host_order_.begin(), host_order_.begin() + done, host_order_.end());
+    for (std::int32_t& sample : host_order_) sample = data_->row_of(sample);
     be_.upload(order_.view(),
                matrix_view<const std::int32_t>(host_order_.data(), 1, data_->count()));
     samples_ = data_->count() - done;

@@ -4,26 +4,33 @@
 ///     dataset<cpu> train(be, digits.train);                     // bytes, scaled to [0, 1]
 ///     dataset<cpu> curve(be, inputs, targets);                  // numbers to numbers
 ///     dataset<cpu> texts(be, tokens, labels, 2);                // std::int32_t: see embedding
+///     dataset<cpu> rows(be, t.values({"a", "b"}), t.values({"price"}));   // see data/table.hpp
+///     dataset<cpu> part = rows.subset(numbers);                 // shares the memory
 ///
 ///     dataset<cpu> photos(be, images, measure_channels(images));  // see data/normalization.hpp
 ///     dataset<opencl> large(be, images, 1.0 / 255, {.inputs = residence::streamed});
 ///
 /// Bytes stay bytes until a batch is gathered; indices stay indices, and -1 is padding. On a
-/// backend whose memory is the host's, inputs are used where they lie, so they must outlive the
-/// dataset; elsewhere they are copied once, unless they are streamed: then they too are used where
-/// they lie. See also train/data_loader.hpp.
+/// backend whose memory is the host's, inputs that are given as views are used where they lie, so
+/// they must outlive the dataset; elsewhere they are copied once, unless they are streamed: then
+/// they too are used where they lie. A host_matrix, and what converts to one (vectors, Eigen
+/// matrices), is always copied. See also train/data_loader.hpp.
 #ifndef CHAINRULE_TRAIN_DATASET_HPP
 #define CHAINRULE_TRAIN_DATASET_HPP
 
 #include <algorithm>
 #include <concepts>
 #include <cstdint>
+#include <limits>
+#include <memory>
+#include <span>
 #include <string>
 #include <type_traits>
 #include <vector>
 
 #include "chainrule/backend/device/runtime.hpp"
 #include "chainrule/core/class_number.hpp"
+#include "chainrule/data/host_matrix.hpp"
 #include "chainrule/data/images.hpp"
 #include "chainrule/data/normalization.hpp"
 #include "chainrule/memory/tensor.hpp"
@@ -51,6 +58,7 @@ struct dataset_options {
   shape sample{};                   // of a sample, if its elements lie on more than one axis
 };
 
+/// Samples and targets. Copies share the memory, which is not changed.
 template <backend B>
 class dataset {
   using scalar = scalar_t<B>;
@@ -89,9 +97,7 @@ class dataset {
     for (const Label label : labels)
       targets.push_back(static_cast<scalar>(detail::class_number(label, targets.size(), classes)));
     hold(inputs, scale, options);
-    targets_ = from_host(
-        be, matrix_view<const scalar>(targets.data(), static_cast<index_t>(targets.size()), 1));
-    be.synchronize();
+    hold_targets(matrix_view<const scalar>(targets.data(), inputs.rows(), 1));
   }
 
   /// Samples (n × features) with targets (n × outputs). Throws shape_error if the counts differ,
@@ -104,8 +110,7 @@ class dataset {
       throw shape_error(detail::concat("a data set needs one row of targets per sample, got ",
                                        targets.rows(), " rows for ", inputs.rows(), " samples"));
     hold(inputs, scale, options);
-    targets_ = from_host(be, targets);
-    be.synchronize();
+    hold_targets(targets);
   }
 
   /// Samples (n × features) without targets, for predictions.
@@ -114,8 +119,36 @@ class dataset {
           const dataset_options& options = {})
       : be_(be) {
     hold(inputs, scale, options);
-    targets_ = tensor<B>(be, inputs.rows(), 0);
-    be.synchronize();
+    hold_targets({nullptr, inputs.rows(), 0});
+  }
+
+  /// Samples (n × features) with targets (n × outputs), with class numbers, or without targets; in
+  /// memory of its own, in the backend's scalar. Throws as above, and value_error if a number is
+  /// too large for the scalar.
+  dataset(const B& be, const host_matrix& inputs, const host_matrix& targets,
+          const dataset_options& options = {})
+      : dataset(scalars(inputs), be, scalars(targets).view(), normalization{}, options) {}
+  template <class Label>
+  dataset(const B& be, const host_matrix& inputs, const std::vector<Label>& labels, int classes,
+          const dataset_options& options = {})
+      : dataset(scalars(inputs), be, labels, classes, normalization{}, options) {}
+  explicit dataset(const B& be, const host_matrix& inputs, const dataset_options& options = {})
+      : dataset(scalars(inputs), be, normalization{}, options) {}
+
+  /// The samples of those numbers, in that order; a number may occur more than once. Nothing but
+  /// the numbers is copied: memory of the data set is shared, what it borrows must outlive the
+  /// subset as well. Throws value_error if there is no such sample.
+  [[nodiscard]] dataset subset(std::span<const std::int32_t> numbers) const {
+    auto rows = std::make_shared<std::vector<std::int32_t>>(numbers.begin(), numbers.end());
+    for (std::int32_t& row : *rows) {
+      if (row < 0 || row >= count())
+        throw value_error(detail::concat("a subset names sample ", row, " of a data set of ",
+                                         count(), " samples"));
+      row = row_of(row);
+    }
+    dataset part = *this;
+    part.rows_ = std::move(rows);
+    return part;
   }
 
   /// Says what is wrong where the targets are of another type.
@@ -128,7 +161,14 @@ class dataset {
                   "double of basic_cpu<double>); convert them, or take the other backend");
   }
 
-  [[nodiscard]] index_t count() const { return targets_.rows(); }
+  [[nodiscard]] index_t count() const {
+    return rows_ == nullptr ? targets().rows() : static_cast<index_t>(rows_->size());
+  }
+  /// The row of a sample, which gather() takes: that of a subset is its number in the whole data
+  /// set, else it is the number itself.
+  [[nodiscard]] std::int32_t row_of(std::int32_t sample) const {
+    return rows_ == nullptr ? sample : (*rows_)[static_cast<std::size_t>(sample)];
+  }
   [[nodiscard]] index_t features() const { return features_; }
   /// The shape of a sample: {height, width, channels} of images, as the options say, or {features};
   /// not known without features.
@@ -142,22 +182,23 @@ class dataset {
   /// The number of classes; 0 if the targets are values.
   [[nodiscard]] int classes() const { return classes_; }
   /// The columns of the targets: 1 for classes, 0 without targets.
-  [[nodiscard]] index_t target_cols() const { return targets_.cols(); }
-  /// All targets: count × target_cols.
-  [[nodiscard]] const_matrix<B> targets() const { return targets_.view(); }
+  [[nodiscard]] index_t target_cols() const { return targets().cols(); }
+  /// All targets: count × target_cols; of a subset, those of the whole data set.
+  [[nodiscard]] const_matrix<B> targets() const { return view_of(targets_); }
 
   /// Assigns those rows of `from`, scaled or normalized as the inputs are, to x.
   template <class Element, class Rows>
   void gather_scaled(const Rows& rows, typename B::template view<const Element> from,
                      matrix<B> x) const {
     be_.gather(x, from, rows, scaling_);
-    if (channels_.rows() == 0) return;
-    const auto factor = channels_.view().middle_rows(0, 1);
-    const auto shift = channels_.view().middle_rows(1, 1);
+    const const_matrix<B> channels = view_of(channels_);
+    if (channels.empty()) return;
+    const auto factor = channels.middle_rows(0, 1);
+    const auto shift = channels.middle_rows(1, 1);
     be_.map(detail::factor_and_shift{}, x, const_matrix<B>(x), factor, shift);
   }
 
-  /// Assigns the samples of those numbers to x and their targets to t. Throws value_error if the
+  /// Assigns the samples of those rows to x and their targets to t. Throws value_error if the
   /// inputs are streamed, which a data_loader gathers, or if they are indices.
   template <class Rows>
   void gather(const Rows& rows, matrix<B> x, matrix<B> t) const {
@@ -169,7 +210,7 @@ class dataset {
       gather_scaled<std::uint8_t>(rows, bytes_.resident, x);
     gather_targets(rows, t);
   }
-  /// Assigns the indices of the samples of those numbers to x and their targets to t. Throws
+  /// Assigns the indices of the samples of those rows to x and their targets to t. Throws
   /// value_error if the inputs are streamed, or if they are not indices.
   template <class Rows>
   void gather(const Rows& rows, indices x, matrix<B> t) const {
@@ -184,23 +225,24 @@ class dataset {
       throw value_error(has_indices_ ? "the inputs of this data set are indices, not scalars"
                                      : "the inputs of this data set are scalars, not indices");
   }
-  /// Assigns the targets of the samples of those numbers to t.
+  /// Assigns the targets of the samples of those rows to t.
   template <class Rows>
   void gather_targets(const Rows& rows, matrix<B> t) const {
-    if (target_cols() > 0) be_.gather(t, targets_.view(), rows);
+    if (target_cols() > 0) be_.gather(t, targets(), rows);
   }
 
   /// What holds NaN or infinity, "the inputs of sample 5" or "the targets of sample 5"; "" if
   /// nothing does. Reads all of it, also from a device.
   [[nodiscard]] std::string what_is_not_finite() const {
-    index_t sample = first_not_finite(numbers_.resident);
+    const std::vector<bool> used = rows_in_use();
+    index_t row = first_not_finite(numbers_.resident, used);
     visit_host([&]<class T>(matrix_view<const T> inputs) {
       if constexpr (std::floating_point<T>)
-        if (sample < 0) sample = row_not_finite(inputs);
+        if (row < 0) row = row_not_finite(inputs, 0, used);
     });
-    if (sample >= 0) return detail::concat("the inputs of sample ", sample);
-    sample = first_not_finite(targets());
-    return sample < 0 ? std::string() : detail::concat("the targets of sample ", sample);
+    if (row >= 0) return detail::concat("the inputs of sample ", sample_of(row));
+    row = first_not_finite(targets(), used);
+    return row < 0 ? std::string() : detail::concat("the targets of sample ", sample_of(row));
   }
 
   /// Whether the host can read the inputs: they are streamed, or its memory is the backend's.
@@ -218,6 +260,38 @@ class dataset {
   }
 
  private:
+  /// A host_matrix in the scalar, in memory that copies share.
+  struct scalars {
+    explicit scalars(const host_matrix& m) : rows(m.rows()), cols(m.cols()) {
+      std::vector<scalar> converted;
+      converted.reserve(static_cast<std::size_t>(m.rows() * m.cols()));
+      for (index_t i = 0; i < rows; ++i)
+        for (index_t j = 0; j < cols; ++j) {
+          converted.push_back(static_cast<scalar>(m(i, j)));
+          if (detail::is_finite(m(i, j)) && !detail::is_finite(converted.back()))
+            throw value_error(detail::concat("sample ", i, " has ", m(i, j), " in column ", j,
+                                             ", too large for the backend's scalar; scale it"));
+        }
+      memory = std::make_shared<const std::vector<scalar>>(std::move(converted));
+    }
+    [[nodiscard]] matrix_view<const scalar> view() const { return {memory->data(), rows, cols}; }
+    index_t rows, cols;
+    std::shared_ptr<const std::vector<scalar>> memory;
+  };
+  template <class... Rest>
+  dataset(const scalars& inputs, const B& be, const Rest&... rest)
+      : dataset(be, inputs.view(), rest...) {
+    if (is_on_host()) own_ = inputs.memory;
+  }
+
+  void hold_targets(matrix_view<const scalar> targets) {
+    targets_ = std::make_shared<tensor<B>>(from_host(be_, targets));
+    be_.synchronize();
+  }
+  [[nodiscard]] static const_matrix<B> view_of(const std::shared_ptr<const tensor<B>>& t) {
+    return t == nullptr ? const_matrix<B>{} : t->view();  // none if it was moved from
+  }
+
   template <class Element>
   void hold(matrix_view<Element> inputs, const normalization& scale,
             const dataset_options& options) {
@@ -245,7 +319,7 @@ class dataset {
   /// Inputs of one type, in the backend's memory or where the caller has them.
   template <class Element>
   struct source {
-    typename B::template storage<Element> storage;
+    std::shared_ptr<typename B::template storage<Element>> storage;
     typename B::template view<const Element> resident;
     matrix_view<const Element> host;  // if it is not in another memory
   };
@@ -256,7 +330,9 @@ class dataset {
     if constexpr (can_stream) {
       is_resident_ = wants_resident(inputs.size() * static_cast<index_t>(sizeof(Element)), options);
       try {
-        if (is_resident_) held.storage = be_.template allocate<Element>(inputs.size());
+        if (is_resident_)
+          held.storage = std::make_shared<typename B::template storage<Element>>(
+              be_.template allocate<Element>(inputs.size()));
       } catch (const out_of_memory&) {  // a device may also limit what one buffer can hold
         if (options.inputs == residence::resident) throw;
         is_resident_ = false;
@@ -265,7 +341,7 @@ class dataset {
         held.host = inputs;
         return;
       }
-      const typename B::template view<Element> all(held.storage.data(), inputs.rows(),
+      const typename B::template view<Element> all(held.storage->data(), inputs.rows(),
                                                    inputs.cols());
       be_.upload(all, inputs);
       held.resident = all;
@@ -300,7 +376,8 @@ class dataset {
       shifts.push_back(static_cast<scalar>(-n.mean[k] / n.deviation[k]));
     }
     factors.insert(factors.end(), shifts.begin(), shifts.end());
-    channels_ = from_host(be_, matrix_view<const scalar>(factors.data(), 2, features_));
+    channels_ = std::make_shared<tensor<B>>(
+        from_host(be_, matrix_view<const scalar>(factors.data(), 2, features_)));
   }
   void require_indices(matrix_view<const std::int32_t> inputs, const normalization& n) {
     has_indices_ = true;
@@ -324,21 +401,36 @@ class dataset {
       throw value_error("the inputs of this data set are streamed; load them by a data_loader");
   }
 
-  /// The first row with an element that is not finite, -1 if there is none; of a matrix of the
-  /// host, or of the backend.
-  [[nodiscard]] static index_t row_not_finite(matrix_view<const scalar> m) {
-    for (index_t i = 0; i < m.rows(); ++i)
+  /// Whether each row is that of a sample; nothing if all are.
+  [[nodiscard]] std::vector<bool> rows_in_use() const {
+    if (rows_ == nullptr) return {};
+    std::vector<bool> used(static_cast<std::size_t>(targets().rows()));
+    for (const std::int32_t row : *rows_) used[static_cast<std::size_t>(row)] = true;
+    return used;
+  }
+  /// The first sample of a row.
+  [[nodiscard]] index_t sample_of(index_t row) const {
+    if (rows_ == nullptr) return row;
+    return std::find(rows_->begin(), rows_->end(), row) - rows_->begin();
+  }
+  /// The first row in use with an element that is not finite, -1 if there is none; of a matrix of
+  /// the host whose rows begin with number `first`, or of the backend.
+  [[nodiscard]] static index_t row_not_finite(matrix_view<const scalar> m, index_t first,
+                                              const std::vector<bool>& used) {
+    for (index_t i = 0; i < m.rows(); ++i) {
+      if (!used.empty() && !used[static_cast<std::size_t>(first + i)]) continue;
       for (index_t j = 0; j < m.cols(); ++j)
-        if (!detail::is_finite(m(i, j))) return i;
+        if (!detail::is_finite(m(i, j))) return first + i;
+    }
     return -1;
   }
-  [[nodiscard]] index_t first_not_finite(const_matrix<B> m) const {
+  [[nodiscard]] index_t first_not_finite(const_matrix<B> m, const std::vector<bool>& used) const {
     constexpr index_t at_once = 4096;
     for (index_t i = 0; i < m.rows(); i += at_once) {
       const index_t count = std::min(at_once, m.rows() - i);
       const std::vector<scalar> host = to_host(be_, m.middle_rows(i, count));
-      const index_t row = row_not_finite({host.data(), count, m.cols()});
-      if (row >= 0) return i + row;
+      const index_t row = row_not_finite({host.data(), count, m.cols()}, i, used);
+      if (row >= 0) return row;
     }
     return -1;
   }
@@ -356,7 +448,8 @@ class dataset {
   B be_;
   int classes_ = 0;
   fn::affine scaling_;
-  tensor<B> channels_;  // a factor and a shift for each feature, 2 × features, if channels differ
+  // A factor and a shift for each feature, 2 × features, if channels differ.
+  std::shared_ptr<const tensor<B>> channels_;
   index_t features_ = 0;
   shape sample_;
   bool is_resident_ = true;
@@ -365,7 +458,9 @@ class dataset {
   source<std::uint8_t> bytes_;
   source<std::int32_t> indices_;
   source<scalar> numbers_;
-  tensor<B> targets_;
+  std::shared_ptr<const tensor<B>> targets_;
+  std::shared_ptr<const std::vector<scalar>> own_;  // what `host` views look at, if it is ours
+  std::shared_ptr<const std::vector<std::int32_t>> rows_;  // of a subset
 };
 
 }  // namespace chainrule

@@ -5,8 +5,8 @@
 ///     std::vector<int> classes = classify(net, softmax_cross_entropy{}, x);
 ///     tensor<cpu> p = predict_proba(net, softmax_cross_entropy{}, x);      // n × outputs
 ///
-/// x is a matrix of the backend (n × inputs), of scalars or of indices, or a data set, whose
-/// targets are not read.
+/// x is a matrix of the backend (n × inputs), of scalars or of indices, a data set, whose targets
+/// are not read, or a host_matrix or what converts to one (vectors, Eigen matrices).
 #ifndef CHAINRULE_TRAIN_EVALUATION_HPP
 #define CHAINRULE_TRAIN_EVALUATION_HPP
 
@@ -46,10 +46,14 @@ void require_targets(const network<B>& net, const any_loss<B>& loss, const datas
   const loss_traits& traits = loss.traits();
   if (*traits.targets == '\0' || (data.classes() > 0 && net.outputs() > 1)) return;
   const std::vector<scalar_t<B>> targets = to_host(net.backend(), data.targets());
-  for (std::size_t i = 0; i < targets.size(); ++i)
-    if (const auto t = static_cast<double>(targets[i]); !loss.takes(t))
-      throw value_error(concat(traits.name, " takes targets ", traits.targets, ", that of sample ",
-                               static_cast<index_t>(i) / data.target_cols(), " is ", t));
+  const auto cols = static_cast<std::size_t>(data.target_cols());
+  for (std::int32_t i = 0; i < data.count(); ++i)
+    for (std::size_t j = 0; j < cols; ++j)
+      if (const auto t =
+              static_cast<double>(targets[static_cast<std::size_t>(data.row_of(i)) * cols + j]);
+          !loss.takes(t))
+        throw value_error(concat(traits.name, " takes targets ", traits.targets,
+                                 ", that of sample ", i, " is ", t));
 }
 
 /// Calls f(y, loader) with the outputs for each batch of the data, in order.
@@ -144,7 +148,11 @@ template <backend B>
 }
 template <backend B, class Samples>
 [[nodiscard]] tensor<B> predict(const network<B>& net, const Samples& x) {
-  return net.predict(x);
+  if constexpr (std::convertible_to<const Samples&, host_matrix> &&
+                !std::convertible_to<const Samples&, const_matrix<B>> && !indices_of<Samples, B>)
+    return predict(net, dataset<B>(net.backend(), host_matrix(x)));
+  else
+    return net.predict(x);
 }
 
 /// The class of each sample: the first largest output, or whether a single output is above 0.5
