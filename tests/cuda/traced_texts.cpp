@@ -212,7 +212,8 @@ std::vector<std::string> traced_texts() {
     };
     (step(rules), ...);
   };
-  optimizers(sgd{}, momentum{}, momentum{.nesterov = true}, adam{},
+  optimizers(sgd{}, momentum{}, momentum{.nesterov = true}, adam{}, adamw{}, nadam{}, rmsprop{},
+             centered_rmsprop{}, adagrad{}, adadelta{}, lion{}, chain(l1_penalty{}, sgd{}),
              chain(clip_by_norm{1}, clip_by_value{1}, weight_decay{0.1}, adam{}),
              chain(weight_decay{0.1}, momentum{}));
 

@@ -24,6 +24,7 @@
 #include <utility>
 #include <vector>
 
+#include "chainrule/optim/adaptive.hpp"
 #include "chainrule/optim/rules.hpp"
 
 namespace chainrule {
