@@ -36,7 +36,7 @@ inline double bias_correction(double beta, std::int64_t step) {
 }
 /// decay average + (1 - decay) x
 template <class X>
-constexpr X moving_average(double decay, const X& average, const X& x) {
+constexpr X averaged(double decay, const X& average, const X& x) {
   return decay * average + (1 - decay) * x;
 }
 }  // namespace detail
@@ -60,8 +60,8 @@ struct adam {
   constexpr X operator()(const X& g, const X&, std::array<X, 2>& state,
                          const std::array<X, 2>& s) const {
     auto& [m, v] = state;
-    m = detail::moving_average<X>(beta1, m, g);
-    v = detail::moving_average<X>(beta2, v, g * g);
+    m = detail::averaged<X>(beta1, m, g);
+    v = detail::averaged<X>(beta2, v, g * g);
     return m * s[0] / (math::sqrt(v * s[1]) + epsilon);
   }
 };
@@ -91,8 +91,8 @@ struct adamw {
   constexpr X operator()(const X& g, const X& w, std::array<X, 2>& state,
                          const std::array<X, 3>& s) const {
     auto& [m, v] = state;
-    m = detail::moving_average<X>(beta1, m, g);
-    v = detail::moving_average<X>(beta2, v, g * g);
+    m = detail::averaged<X>(beta1, m, g);
+    v = detail::averaged<X>(beta2, v, g * g);
     return m * s[0] / (math::sqrt(v * s[1]) + epsilon) + s[2] * w;
   }
 };
@@ -131,8 +131,8 @@ struct nadam {
   constexpr X operator()(const X& g, const X&, std::array<X, 2>& state,
                          const std::array<X, 3>& s) const {
     auto& [m, v] = state;
-    m = detail::moving_average<X>(beta1, m, g);
-    v = detail::moving_average<X>(beta2, v, g * g);
+    m = detail::averaged<X>(beta1, m, g);
+    v = detail::averaged<X>(beta2, v, g * g);
     return (m * s[0] + g * s[1]) / (math::sqrt(v * s[2]) + epsilon);
   }
 };
@@ -156,7 +156,7 @@ struct rmsprop {
   constexpr X operator()(const X& g, const X&, std::array<X, 1>& state,
                          const std::array<X, 0>&) const {
     X& v = state[0];
-    v = detail::moving_average<X>(alpha, v, g * g);
+    v = detail::averaged<X>(alpha, v, g * g);
     return g / (math::sqrt(v) + epsilon);
   }
 };
@@ -179,8 +179,8 @@ struct centered_rmsprop {
   constexpr X operator()(const X& g, const X&, std::array<X, 2>& state,
                          const std::array<X, 0>&) const {
     auto& [mean, v] = state;
-    mean = detail::moving_average<X>(alpha, mean, g);
-    v = detail::moving_average<X>(alpha, v, g * g);
+    mean = detail::averaged<X>(alpha, mean, g);
+    v = detail::averaged<X>(alpha, v, g * g);
     // Rounding may make the variance of equal gradients negative.
     return g / (math::sqrt(math::max(v - mean * mean, 0)) + epsilon);
   }
@@ -228,9 +228,9 @@ struct adadelta {
   constexpr X operator()(const X& g, const X&, std::array<X, 2>& state,
                          const std::array<X, 0>&) const {
     auto& [squares, steps] = state;
-    squares = detail::moving_average<X>(rho, squares, g * g);
+    squares = detail::averaged<X>(rho, squares, g * g);
     const X step = math::sqrt(steps + epsilon) / math::sqrt(squares + epsilon) * g;
-    steps = detail::moving_average<X>(rho, steps, step * step);
+    steps = detail::averaged<X>(rho, steps, step * step);
     return step;
   }
 };
@@ -253,8 +253,8 @@ struct lion {
   constexpr X operator()(const X& g, const X&, std::array<X, 1>& state,
                          const std::array<X, 0>&) const {
     X& m = state[0];
-    const X direction = math::sign(detail::moving_average<X>(beta1, m, g));
-    m = detail::moving_average<X>(beta2, m, g);
+    const X direction = math::sign(detail::averaged<X>(beta1, m, g));
+    m = detail::averaged<X>(beta2, m, g);
     return direction;
   }
 };
