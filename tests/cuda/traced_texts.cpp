@@ -197,7 +197,8 @@ std::vector<std::string> traced_texts() {
     of_classes(loss...);
   };
   losses(mean_squared_error{}, quadratic_cost{}, sum_of_squares{}, mean_absolute_error{},
-         huber_loss{}, sigmoid_cross_entropy{}, hinge{}, squared_hinge{}, softmax_cross_entropy{});
+         huber_loss{}, sigmoid_cross_entropy{}, hinge{}, squared_hinge{}, softmax_cross_entropy{},
+         softmax_cross_entropy{.smoothing = 0.1});
   of_classes(multiclass_hinge{});
 
   arena_plan plan;
