@@ -5,8 +5,12 @@
 #include <string>
 #include <vector>
 
+#include "chainrule/layers/dense.hpp"
 #include "chainrule/metrics/classification.hpp"
+#include "chainrule/metrics/confusion_matrix.hpp"
 #include "chainrule/metrics/regression.hpp"
+#include "chainrule/network/network.hpp"
+#include "chainrule/train/trainer.hpp"
 #include "support/backend_list.hpp"
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
@@ -161,4 +165,36 @@ TEMPLATE_LIST_TEST_CASE("metrics of values", "[metrics]", backends) {
   CHECK(complaint<shape_error>([&] {
           value_of(be, r_squared{}, loss, 2, {1, 2}, 2, {1, 2});
         }) == "r_squared needs one output per sample, got 2");
+}
+
+TEMPLATE_LIST_TEST_CASE("metrics of a training agree with the confusion matrix of its answers",
+                        "[metrics]", backends) {
+  using B = TestType;
+  using T = scalar_t<B>;
+  const B be;
+  std::vector<T> x;
+  std::vector<int> classes;
+  for (int i = 0; i < 50; ++i) {
+    classes.push_back(i * i % 3);
+    for (int j = 0; j < 4; ++j) x.push_back(static_cast<T>((i * 7 + j * 5) % 11) / 8);
+  }
+  const dataset<B> data(be, matrix_view<const T>(x.data(), 50, 4), classes, 3);
+  network net{be, dense{4, 8, relu{}}, dense{3}};
+  trainer t{net,
+            softmax_cross_entropy{.smoothing = 0.1},
+            adamw{.rate = 0.05},
+            {accuracy{}, precision{}, macro_precision<3>{}, macro_recall<3>{}, macro_f1<3>{},
+             top_k{3}, log_loss{}}};
+  const history h = t.fit(data, {.epochs = 3, .batch = 16, .validation = &data});
+  const confusion_matrix m(classes, t.classify(data), 3);
+  const metrics& got = h.epochs.back().validation;
+  CHECK(near<support::tested<double>>(got.accuracy, m.accuracy()));
+  CHECK(near<support::tested<double>>(got["macro precision"], m.precision(averaging::macro)));
+  CHECK(near<support::tested<double>>(got["macro recall"], m.recall(averaging::macro)));
+  CHECK(near<support::tested<double>>(got["macro F1"], m.f1(averaging::macro)));
+  const double one = m.precision(1);
+  CHECK(near<support::tested<double>>(got["precision"], std::isnan(one) ? 0 : one));
+  CHECK(got["top-3 accuracy"] == 1);
+  // Smoothing adds to the loss and not to the metric.
+  CHECK(got["log loss"] < got.loss);
 }

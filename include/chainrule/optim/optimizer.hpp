@@ -24,7 +24,6 @@
 #include <utility>
 #include <vector>
 
-#include "chainrule/optim/adaptive.hpp"
 #include "chainrule/optim/rules.hpp"
 
 namespace chainrule {

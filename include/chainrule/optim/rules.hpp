@@ -4,7 +4,7 @@
 ///     sgd{.rate = 0.1}
 ///     chain(clip_by_norm{1.0}, weight_decay{1e-4}, momentum{.rate = 0.1, .decay = 0.9})
 ///
-/// See also optim/chain.hpp (what a rule is), optim/adaptive.hpp (adam, rmsprop, ...).
+/// Includes optim/adaptive.hpp (adam, rmsprop, ...) and optim/chain.hpp (what a rule is).
 #ifndef CHAINRULE_OPTIM_RULES_HPP
 #define CHAINRULE_OPTIM_RULES_HPP
 
@@ -13,7 +13,7 @@
 #include <initializer_list>
 #include <tuple>
 
-#include "chainrule/optim/chain.hpp"
+#include "chainrule/optim/adaptive.hpp"
 
 namespace chainrule {
 
