@@ -147,7 +147,7 @@ TEST_CASE("averages refuse what they cannot do", "[train][average]") {
   CHECK(complaint<value_error>([&] { static_cast<void>(average.averaged()); }) ==
         "no parameters were averaged yet; give the average to fit as a callback, or call update()");
   CHECK(complaint<value_error>([&] { ema_weights(net, 1.0); }) ==
-        "an exponential average needs a decay of at least 0 and below 1, got 1");
+        "ema_weights: the decay must be at least 0 and below 1, got 1");
   CHECK(complaint<value_error>([&] { swa_weights(net, 0); }) ==
         "weight averaging begins at epoch 1 or later, got 0");
 }

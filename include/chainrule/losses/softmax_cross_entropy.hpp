@@ -81,7 +81,7 @@ struct softmax_cross_entropy {
       throw shape_error(
           "softmax cross-entropy needs at least 2 outputs per sample, got 1; use "
           "sigmoid cross-entropy for one");
-    if (!(smoothing >= 0 && smoothing <= 1))
+    if (!(smoothing >= 0 && smoothing <= 1) || detail::is_nan(smoothing))
       throw value_error(
           detail::concat(name, ": the smoothing must be from 0 to 1, got ", smoothing));
     const terms::target_of_column given{kind == target_kind::classes};

@@ -11,6 +11,7 @@
 #define CHAINRULE_METRICS_CLASSIFICATION_HPP
 
 #include <array>
+#include <limits>
 #include <span>
 #include <string>
 #include <tuple>

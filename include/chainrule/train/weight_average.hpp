@@ -16,6 +16,7 @@
 #include <tuple>
 
 #include "chainrule/network/network.hpp"
+#include "chainrule/optim/chain.hpp"
 #include "chainrule/train/callback.hpp"
 
 namespace chainrule {
@@ -120,9 +121,8 @@ class ema_weights final : public weight_average<B> {
   /// Throws value_error unless 0 <= decay < 1.
   explicit ema_weights(network<B>& net, double decay = 0.999)
       : weight_average<B>(net), decay_(decay) {
-    if (!(decay >= 0 && decay < 1))
-      throw value_error(detail::concat(
-          "an exponential average needs a decay of at least 0 and below 1, got ", decay));
+    detail::require_constant(decay >= 0 && decay < 1, "ema_weights",
+                             "the decay must be at least 0 and below 1", decay);
   }
   void on_batch_end(const batch_record&) override { this->update(); }
 

@@ -11,10 +11,12 @@
 #define CHAINRULE_TRAIN_WEIGHT_CONSTRAINTS_HPP
 
 #include <algorithm>
+#include <limits>
 #include <string>
 #include <vector>
 
 #include "chainrule/network/network.hpp"
+#include "chainrule/optim/chain.hpp"
 #include "chainrule/train/callback.hpp"
 
 namespace chainrule {
@@ -86,8 +88,7 @@ class max_norm final : public detail::column_constraint<B> {
   /// names exist.
   explicit max_norm(network<B>& net, double limit, const std::vector<std::string>& names = {})
       : detail::column_constraint<B>(net, names), limit_(limit) {
-    if (!(limit > 0))
-      throw value_error(detail::concat("max_norm: the limit must be above 0, got ", limit));
+    detail::require_constant(limit > 0, "max_norm", "the limit must be above 0", limit);
   }
   void on_batch_end(const batch_record&) override { this->apply(detail::limit_norm{}, limit_); }
 
@@ -105,8 +106,7 @@ class group_lasso final : public detail::column_constraint<B> {
   /// names exist.
   explicit group_lasso(network<B>& net, double lambda, const std::vector<std::string>& names = {})
       : detail::column_constraint<B>(net, names), lambda_(lambda) {
-    if (!(lambda >= 0))
-      throw value_error(detail::concat("group_lasso: lambda must be at least 0, got ", lambda));
+    detail::require_constant(lambda >= 0, "group_lasso", "lambda must be at least 0", lambda);
   }
   void on_batch_end(const batch_record& r) override {
     this->apply(detail::shrink_norm{}, r.rate * lambda_);
