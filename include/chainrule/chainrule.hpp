@@ -3,7 +3,8 @@
 /// the CPU backend.
 ///
 /// Included by name where they are wanted: backend/opencl.hpp, io/weights.hpp, train/progress.hpp,
-/// metrics/confusion_matrix.hpp, train/interrupt.hpp, testing/gradient_check.hpp.
+/// metrics/confusion_matrix.hpp, metrics/roc_auc.hpp, train/interrupt.hpp,
+/// testing/gradient_check.hpp.
 #ifndef CHAINRULE_CHAINRULE_HPP
 #define CHAINRULE_CHAINRULE_HPP
 
@@ -29,12 +30,16 @@
 #include "chainrule/losses/multiclass_hinge.hpp"
 #include "chainrule/losses/pointwise.hpp"
 #include "chainrule/losses/softmax_cross_entropy.hpp"
+#include "chainrule/metrics/classification.hpp"
+#include "chainrule/metrics/regression.hpp"
 #include "chainrule/network/dead_units.hpp"
 #include "chainrule/network/gradient_norms.hpp"
 #include "chainrule/network/network.hpp"
 #include "chainrule/network/summary.hpp"
 #include "chainrule/optim/optimizer.hpp"
 #include "chainrule/train/trainer.hpp"
+#include "chainrule/train/weight_average.hpp"
+#include "chainrule/train/weight_constraints.hpp"
 #include "chainrule/version.hpp"
 
 #endif  // CHAINRULE_CHAINRULE_HPP

@@ -212,7 +212,8 @@ std::vector<std::string> traced_texts() {
     of_classes(loss...);
   };
   losses(mean_squared_error{}, quadratic_cost{}, sum_of_squares{}, mean_absolute_error{},
-         huber_loss{}, sigmoid_cross_entropy{}, hinge{}, squared_hinge{}, softmax_cross_entropy{});
+         huber_loss{}, sigmoid_cross_entropy{}, hinge{}, squared_hinge{}, softmax_cross_entropy{},
+         softmax_cross_entropy{.smoothing = 0.1});
   of_classes(multiclass_hinge{});
 
   arena_plan plan;
@@ -227,7 +228,8 @@ std::vector<std::string> traced_texts() {
     };
     (step(rules), ...);
   };
-  optimizers(sgd{}, momentum{}, momentum{.nesterov = true}, adam{},
+  optimizers(sgd{}, momentum{}, momentum{.nesterov = true}, adam{}, adamw{}, nadam{}, rmsprop{},
+             centered_rmsprop{}, adagrad{}, adadelta{}, lion{}, chain(l1_penalty{}, sgd{}),
              chain(clip_by_norm{1}, clip_by_value{1}, weight_decay{0.1}, adam{}),
              chain(weight_decay{0.1}, momentum{}));
 

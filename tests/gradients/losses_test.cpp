@@ -48,5 +48,7 @@ TEST_CASE("losses", "[gradients][networks]") {
   both(hinge{}, signs());
   both(squared_hinge{}, signs());
   both(softmax_cross_entropy{}, between);
+  row("values, smoothed", softmax_cross_entropy{.smoothing = 0.2}, between);
+  row("classes, smoothed", softmax_cross_entropy{.smoothing = 0.2}, classes);
   row("classes", multiclass_hinge{}, classes);
 }

@@ -190,6 +190,45 @@ TEMPLATE_LIST_TEST_CASE("softmax cross-entropy of distributions", "[losses]", ba
   }
 }
 
+TEMPLATE_LIST_TEST_CASE("label smoothing agrees with PyTorch", "[losses]", backends) {
+  // torch.nn.functional.cross_entropy(..., label_smoothing=0.1) of PyTorch 2.15.0 in float64.
+  const TestType be;
+  const tensor<TestType> y = numbers(be, 3, 4,
+                                     {0.5, -1, 2, 0.25,  //
+                                      1.5, 0, -0.75, 3,  //
+                                      -2, 1.25, 0.125, 1});
+  const softmax_cross_entropy smooth{.smoothing = 0.1};
+  const auto look = [&](const tensor<TestType>& t, const std::vector<double>& losses,
+                        const std::vector<double>& gradient) {
+    const auto got = evaluate(be, smooth, y, t, 1.0 / 3);
+    CAPTURE(got.losses, got.gradient);
+    CHECK(distance(got.losses, losses) <= 64 * epsilon<TestType>);
+    CHECK(distance(got.gradient, gradient) <= 16 * epsilon<TestType>);
+  };
+  look(numbers(be, 3, 1, {2, 0, 3}), {0.5255289984482534, 1.8158681699931702, 1.1024711560523885},
+       {0.043078275094720744, 0.003138147088706737, -0.07792248975282305, 0.03170606756939562,
+        -0.2509631439140856, 0.00446768621952917, -0.002286559855577347, 0.24878201755013382,
+        -0.00230001698587301, 0.14726794609562605, 0.04218300595739435, -0.18715093506714733});
+  // The second row adds up to 0.8.
+  look(numbers(be, 3, 4, {0.25, 0, 0.5, 0.25, 0, 0.8, 0, 0, 0.1, 0.2, 0.3, 0.4}),
+       {1.2567789984482536, 2.5791368993944, 1.563721156052389},
+       {-0.03192172490527926, 0.003138147088706735, 0.07207751024717693, -0.043293932430604386,
+        0.038710221990449836, -0.2378364972999861, -0.003374979081573424, 0.20250125439110975,
+        -0.032300016985873016, 0.08726794609562603, -0.047816994042605664, -0.007150935067147336});
+  // Whatever the label, complete smoothing compares with equal targets.
+  const softmax_cross_entropy even{.smoothing = 1};
+  CHECK(distance(evaluate(be, even, y, numbers(be, 3, 1, {2, 0, 3})).losses,
+                 evaluate(be, softmax_cross_entropy{}, y,
+                          numbers(be, 3, 4, std::vector<double>(12, 0.25)))
+                     .losses) <= 64 * epsilon<TestType>);
+  // A class that does not exist makes the loss NaN.
+  CHECK(std::isnan(evaluate(be, smooth, y, numbers(be, 3, 1, {4, 0, 3})).losses[0]));
+  for (const double wrong : {-0.1, 1.5, not_a_number})
+    CHECK(complaint<value_error>([&] {
+            (void)evaluate(be, softmax_cross_entropy{wrong}, y, numbers(be, 3, 1, {2, 0, 3}));
+          }).find("softmax cross-entropy: the smoothing must be from 0 to 1, got ") == 0);
+}
+
 TEMPLATE_LIST_TEST_CASE("a loss without a gradient is the same loss", "[losses]", backends) {
   const TestType be;
   const tensor<TestType> y = uniform(be, 5, 7, 1);
@@ -203,6 +242,7 @@ TEMPLATE_LIST_TEST_CASE("a loss without a gradient is the same loss", "[losses]"
   };
   look(mean_squared_error{});
   look(softmax_cross_entropy{});
+  look(softmax_cross_entropy{.smoothing = 0.2});
   look(multiclass_hinge{});
 }
 

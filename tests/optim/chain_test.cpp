@@ -59,6 +59,24 @@ TEST_CASE("constants out of range are refused by name") {
   CHECK(refusal([] { (void)chain(adam{.beta2 = -1}); }) ==
         "adam: beta2 must be at least 0 and below 1, got -1");
   CHECK(refusal([] { (void)chain(adam{.epsilon = 0}); }) == "adam: epsilon must be above 0, got 0");
+  CHECK(refusal([] { (void)chain(adamw{.decay = -1}); }) ==
+        "adamw: the decay must be at least 0, got -1");
+  CHECK(refusal([] { (void)chain(nadam{.momentum_decay = -1}); }) ==
+        "nadam: the momentum decay must be at least 0, got -1");
+  CHECK(refusal([] { (void)chain(rmsprop{.alpha = 1}); }) ==
+        "rmsprop: alpha must be at least 0 and below 1, got 1");
+  CHECK(refusal([] { (void)chain(centered_rmsprop{.epsilon = 0}); }) ==
+        "centered rmsprop: epsilon must be above 0, got 0");
+  CHECK(refusal([] { (void)chain(adagrad{.initial_accumulator = -1}); }) ==
+        "adagrad: the initial accumulator must be at least 0, got -1");
+  CHECK(refusal([] { (void)chain(adadelta{.rho = 2}); }) ==
+        "adadelta: rho must be at least 0 and below 1, got 2");
+  CHECK(refusal([] { (void)chain(lion{.beta2 = 1}); }) ==
+        "lion: beta2 must be at least 0 and below 1, got 1");
+  CHECK(refusal([] { (void)chain(heavy_ball{.decay = 2}); }) ==
+        "heavy ball: the decay must be between 0 and 1, got 2");
+  CHECK(refusal([] { (void)chain(l1_penalty{-1}); }) ==
+        "L1 penalty: lambda must be at least 0, got -1");
   CHECK(refusal([] { (void)chain(weight_decay{-1}); }) ==
         "weight decay: lambda must be at least 0, got -1");
   CHECK(refusal([] { (void)chain(clip_by_value{0}); }) ==

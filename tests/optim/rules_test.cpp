@@ -274,6 +274,43 @@ TEMPLATE_LIST_TEST_CASE("a gradient of zeros moves nothing and makes no NaN", "[
   look(chain(clip_by_norm{1}, adam{.rate = 0.1}));
   look(chain(adam{.rate = 0.1}));
   look(chain(clip_by_value{1}, momentum{0.1}));
+  look(chain(rmsprop{}, heavy_ball{}));
+  look(centered_rmsprop{});
+  look(adagrad{});
+  look(adadelta{});
+  look(nadam{});
+  look(lion{});
+}
+
+TEMPLATE_LIST_TEST_CASE("decay by rules spares biases unless asked", "[optim]", backends) {
+  using B = TestType;
+  const B be;
+  const layout l;
+  // A step from 2 without a gradient, of weights and of biases.
+  const auto after = [&](const auto& rules) {
+    arena<B> w(be, l.plan);
+    for (const slice& s : l.slices) be.map(fn::fill{2}, w[s]);
+    const arena<B> g(be, l.plan);
+    optimizer(be, l.plan, rules).update(w, g);
+    const auto values = download(be, std::as_const(w), l);
+    return std::vector<double>{values.front(), values.back()};
+  };
+  CHECK(after(adamw{.rate = 0.5, .decay = 0.25}) == std::vector<double>{1.75, 2});
+  CHECK(after(adamw{.rate = 0.5, .decay = 0.25, .biases = true}) ==
+        std::vector<double>{1.75, 1.75});
+  CHECK(after(chain(l1_penalty{0.25}, sgd{0.5})) == std::vector<double>{1.875, 2});
+  CHECK(after(chain(l1_penalty{.lambda = 0.25, .biases = true}, sgd{0.5})) ==
+        std::vector<double>{1.875, 1.875});
+}
+
+TEST_CASE("nadam's product of momenta ends once it no longer counts", "[optim]") {
+  std::array<double, 3> s{};
+  const std::int64_t late = 1'000'000'000'000;  // a loop over all steps would not end
+  nadam{}.prepare({.step = late}, s);
+  // 0.96^(t momentum_decay) is 0: the coefficient has become beta1, the corrections 1.
+  CHECK(std::fabs(s[0] - 0.9) <= 4 * epsilon<tested<double>>);
+  CHECK(std::fabs(s[1] - 0.1) <= 4 * epsilon<tested<double>>);
+  CHECK(s[2] == 1);
 }
 
 TEMPLATE_LIST_TEST_CASE("NaN in a gradient is not clipped away", "[optim]", backends) {
@@ -423,5 +460,7 @@ TEST_CASE("rules say whether they treat weights as biases", "[optim]") {
   CHECK(alike(sgd{}));
   CHECK(alike(adam{}));
   CHECK(alike(chain(clip_by_norm{1}, momentum{})));
+  CHECK(alike(nadam{}));
+  CHECK_FALSE(alike(adamw{}));
   CHECK_FALSE(alike(chain(weight_decay{}, sgd{})));
 }

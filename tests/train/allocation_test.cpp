@@ -7,6 +7,8 @@
 #include "chainrule/losses/softmax_cross_entropy.hpp"
 #include "chainrule/network/network.hpp"
 #include "chainrule/train/trainer.hpp"
+#include "chainrule/train/weight_average.hpp"
+#include "chainrule/train/weight_constraints.hpp"
 #include "support/catch.hpp"
 
 // Last: clang's header of vector types declares one of these functions without noexcept.
@@ -41,8 +43,12 @@ void check_steps(index_t hidden, index_t batch, index_t last, const augmentation
                         {.sample = {5, 3, 2}});
   network net{be, dense{features, hidden, relu{}}, dense{hidden, 3}};
   trainer t{net, softmax_cross_entropy{}, chain(weight_decay{1e-4}, adam{})};
+  ema_weights average{net};
+  max_norm limit{net, 3};
+  group_lasso sparse{net, 1e-3};
   counter c;
-  t.fit(data, {.epochs = 2, .batch = batch, .callbacks = {&c}, .augment = a});
+  t.fit(data,
+        {.epochs = 2, .batch = batch, .callbacks = {&average, &limit, &sparse, &c}, .augment = a});
   REQUIRE(c.batches == 18);
   for (std::size_t i = 2; i < 9; ++i) CHECK(c.counts[i] == c.counts[1]);    // the first epoch
   for (std::size_t i = 10; i < 18; ++i) CHECK(c.counts[i] == c.counts[9]);  // the second

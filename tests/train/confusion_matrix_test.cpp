@@ -3,9 +3,11 @@
 
 #include <cmath>
 #include <cstdint>
+#include <limits>
 
 #include "support/catch.hpp"
 
+using chainrule::averaging;
 using chainrule::confusion_matrix;
 
 namespace {
@@ -34,6 +36,33 @@ TEST_CASE("counts, precision, recall and accuracy") {
   CHECK(std::isnan(m.recall(2)));  // it was not there
   CHECK(m.recall(3) == 0);
   CHECK(m.accuracy() == 4.0 / 10);
+}
+
+TEST_CASE("averages over classes") {
+  // scikit-learn 1.9.1, for predictions that are all classes.
+  const confusion_matrix all(labels, {0, 0, 0, 1, 1, 0, 2, 2, 1, 0}, 4);
+  const double tolerance = 4 * std::numeric_limits<double>::epsilon();
+  CHECK(std::fabs(all.f1(0) - 0.66666667) <= 1e-8);
+  CHECK(std::fabs(all.f1(1) - 0.28571429) <= 1e-8);
+  CHECK(std::fabs(all.precision(averaging::macro) - 0.23333333333333334) <= tolerance);
+  CHECK(std::fabs(all.recall(averaging::macro) - 0.25) <= tolerance);
+  CHECK(std::fabs(all.f1(averaging::macro) - 0.23809523809523808) <= tolerance);
+  CHECK(all.precision(averaging::micro) == 0.4);
+  CHECK(all.recall(averaging::micro) == 0.4);
+  CHECK(all.f1(averaging::micro) == 0.4);
+
+  // Two of ten predictions are of no class: 4 of 8 are right, F1 is 8 / 18.
+  const confusion_matrix m(labels, predictions, 4);
+  CHECK(m.precision(averaging::micro) == 4.0 / 8);
+  CHECK(m.recall(averaging::micro) == 4.0 / 10);
+  CHECK(m.f1(averaging::micro) == 8.0 / 18);
+  CHECK(m.f1(0) == 6.0 / 8);
+  CHECK(m.f1(3) == 0);
+  // A class that is neither labelled nor predicted does not count.
+  const confusion_matrix absent(std::vector<int>{0, 1}, {0, 0}, 3);
+  CHECK(std::isnan(absent.f1(2)));
+  CHECK(absent.precision(averaging::macro) == 0.25);
+  CHECK(std::isnan(confusion_matrix(std::vector<int>{}, {}, 3).f1(averaging::macro)));
 }
 
 TEST_CASE("labels as bytes; nothing at all") {

@@ -19,30 +19,54 @@ constexpr auto minus_log_softmax(const auto& y, const auto& max, const auto& log
   return log_sum - (y - max);
 }
 /// The target of a column: t itself or, of a class number t, 1 at the class's own column.
-constexpr auto target_of_column(bool classes, const auto& t, const auto& column) {
-  return math::where(classes, math::where(t == column, 1, 0), t);
-}
-/// -t log softmax(y), and 0 where t is 0.
-struct cross_entropy_term {
+struct target_of_column {
   bool classes;  // targets are class numbers
-  constexpr auto operator()(const auto& y, const auto& max, const auto& log_sum, const auto& target,
+  constexpr auto operator()(const auto& t, const auto& column) const {
+    return math::where(classes, math::where(t == column, 1, 0), t);
+  }
+  /// The sum over a row's columns, from that of the given values.
+  constexpr auto total(const auto& mass) const { return math::where(classes, 1, mass); }
+};
+/// (1 - smoothing) times that target, and an equal share for each column.
+struct smoothed_target {
+  target_of_column given;
+  double smoothing;
+  double columns;
+  template <class X>
+  constexpr auto operator()(const X& t, const X& column) const {
+    return (1 - smoothing) * math::convert<X>(given(t, column)) + smoothing / columns;
+  }
+  template <class X>
+  constexpr auto total(const X& mass) const {
+    return (1 - smoothing) * math::convert<X>(given.total(mass)) + smoothing;
+  }
+};
+/// -t log softmax(y), and 0 where t is 0.
+template <class Target>
+struct cross_entropy_term {
+  Target target;
+  constexpr auto operator()(const auto& y, const auto& max, const auto& log_sum, const auto& given,
                             const auto& column) const {
-    const auto t = target_of_column(classes, target, column);
+    const auto t = target(given, column);
     return math::where(t == 0, 0, t * minus_log_softmax(y, max, log_sum));
   }
 };
-/// scale (softmax(y) Σ t - t); the sum over a class number's columns is 1.
+/// scale (softmax(y) Σ t - t)
+template <class Target>
 struct cross_entropy_gradient {
-  bool classes;
-  constexpr auto operator()(const auto& y, const auto& max, const auto& sum, const auto& target,
+  Target target;
+  constexpr auto operator()(const auto& y, const auto& max, const auto& sum, const auto& given,
                             const auto& mass, const auto& column, const auto& scale) const {
-    return scale * (math::exp(y - max) / sum * math::where(classes, 1, mass) -
-                    target_of_column(classes, target, column));
+    return scale * (math::exp(y - max) / sum * target.total(mass) - target(given, column));
   }
 };
 }  // namespace terms
 
+/// With `smoothing` s, from 0 to 1, targets are (1 - s) t + s / c: label smoothing. Source: C.
+/// Szegedy et al., CVPR 2016, section 7.
 struct softmax_cross_entropy {
+  double smoothing = 0;
+
   static constexpr const char* name = "softmax cross-entropy";
   static constexpr const char* targets = "of at least 0";  // of distributions
   static constexpr bool takes(double target) { return target >= 0; }
@@ -57,32 +81,38 @@ struct softmax_cross_entropy {
       throw shape_error(
           "softmax cross-entropy needs at least 2 outputs per sample, got 1; use "
           "sigmoid cross-entropy for one");
+    if (!(smoothing >= 0 && smoothing <= 1) || detail::is_nan(smoothing))
+      throw value_error(
+          detail::concat(name, ": the smoothing must be from 0 to 1, got ", smoothing));
+    const terms::target_of_column given{kind == target_kind::classes};
+    if (smoothing > 0)
+      return with_verbs(be, terms::smoothed_target{given, smoothing, static_cast<double>(y.cols())},
+                        given.classes, y, t, scale, losses, gradient, scratch);
     if constexpr (requires { be.softmax_cross_entropy_rows(y, t, scale, losses, gradient); })
       be.softmax_cross_entropy_rows(y, t, scale, losses, gradient);
     else
-      with_verbs(be, kind, y, t, scale, losses, gradient, scratch);
+      with_verbs(be, given, given.classes, y, t, scale, losses, gradient, scratch);
   }
 
  private:
   /// Computes losses and gradient by map and reduce.
-  template <backend B>
-  static void with_verbs(const B& be, target_kind kind, const_matrix<B> y, const_matrix<B> t,
-                         const_matrix<B> scale, matrix<B> losses, matrix<B> gradient,
-                         loss_scratch<B>& scratch) {
+  template <backend B, class Target>
+  static void with_verbs(const B& be, const Target& target, bool classes, const_matrix<B> y,
+                         const_matrix<B> t, const_matrix<B> scale, matrix<B> losses,
+                         matrix<B> gradient, loss_scratch<B>& scratch) {
     const matrix<B> max = scratch.first.top_rows(y.rows());
     const matrix<B> total = scratch.second.top_rows(y.rows());
     const matrix<B> third = scratch.third.top_rows(y.rows());
     ops::softmax_sums(be, y, max, total);
     be.map(fn::log{}, third, total);
-    const bool classes = kind == target_kind::classes;
     const const_matrix<B> columns = scratch.columns.view();
-    be.reduce(reduction::sum{}, losses, terms::cross_entropy_term{classes}, y, max, third, t,
+    be.reduce(reduction::sum{}, losses, terms::cross_entropy_term<Target>{target}, y, max, third, t,
               columns);
     if (classes) reject_unknown_classes(be, t, columns, losses);
     if (gradient.empty()) return;
     if (!classes) be.reduce(reduction::sum{}, third, identity{}, t);
-    be.map(terms::cross_entropy_gradient{classes}, gradient, y, max, total, t, third, columns,
-           scale);
+    be.map(terms::cross_entropy_gradient<Target>{target}, gradient, y, max, total, t, third,
+           columns, scale);
   }
 };
 

@@ -4,6 +4,7 @@
 ///     confusion_matrix confusion(labels, t.classify(test), 10);
 ///     std::fputs(to_string(confusion).c_str(), stdout);
 ///     confusion.recall(3);
+///     confusion.f1(averaging::macro);
 #ifndef CHAINRULE_METRICS_CONFUSION_MATRIX_HPP
 #define CHAINRULE_METRICS_CONFUSION_MATRIX_HPP
 
@@ -18,6 +19,11 @@
 #include "chainrule/core/text.hpp"
 
 namespace chainrule {
+
+/// How the precisions, recalls or F1 of several classes become one number: as the mean over the
+/// classes that are among labels or predictions, where 0 / 0 counts as 0, or from the counts of all
+/// classes together.
+enum class averaging { macro, micro };
 
 class confusion_matrix {
  public:
@@ -47,30 +53,66 @@ class confusion_matrix {
     return counts_[place(label, prediction)];
   }
   /// Precision of class c: TP / (TP + FP); NaN if c was never predicted.
-  [[nodiscard]] double precision(int c) const {
-    index_t taken = 0;
-    for (int label = 0; label < classes_; ++label) taken += count(label, c);
-    return ratio(count(c, c), taken);
-  }
+  [[nodiscard]] double precision(int c) const { return ratio(count(c, c), predicted(c)); }
   /// Recall of class c: TP / (TP + FN); NaN if there is no sample of c.
-  [[nodiscard]] double recall(int c) const {
-    index_t there = 0;
-    for (int p = 0; p <= classes_; ++p) there += count(c, p);
-    return ratio(count(c, c), there);
+  [[nodiscard]] double recall(int c) const { return ratio(count(c, c), actual(c)); }
+  /// F1 of class c: 2 TP / (2 TP + FP + FN); NaN if c is neither among labels nor predictions.
+  [[nodiscard]] double f1(int c) const { return ratio(2 * count(c, c), predicted(c) + actual(c)); }
+
+  /// Precision, recall and F1 of all classes; NaN of nothing. A prediction of no class is a false
+  /// negative and no false positive.
+  [[nodiscard]] double precision(averaging a) const {
+    if (a == averaging::macro) return mean([this](int c) { return precision(c); });
+    return ratio(right(), predictions());
+  }
+  [[nodiscard]] double recall(averaging a) const {
+    return a == averaging::macro ? mean([this](int c) { return recall(c); }) : accuracy();
+  }
+  [[nodiscard]] double f1(averaging a) const {
+    if (a == averaging::macro) return mean([this](int c) { return f1(c); });
+    return ratio(2 * right(), predictions() + samples());
   }
   /// The fraction that was right; NaN of nothing.
-  [[nodiscard]] double accuracy() const {
-    index_t right = 0;
-    index_t all = 0;
-    for (int c = 0; c < classes_; ++c) right += count(c, c);
-    for (const index_t n : counts_) all += n;
-    return ratio(right, all);
-  }
+  [[nodiscard]] double accuracy() const { return ratio(right(), samples()); }
 
  private:
   [[nodiscard]] std::size_t cols() const { return static_cast<std::size_t>(classes_) + 1; }
   [[nodiscard]] std::size_t place(int label, int prediction) const {
     return static_cast<std::size_t>(label) * cols() + static_cast<std::size_t>(prediction);
+  }
+  [[nodiscard]] index_t predicted(int c) const {
+    index_t n = 0;
+    for (int label = 0; label < classes_; ++label) n += count(label, c);
+    return n;
+  }
+  [[nodiscard]] index_t actual(int c) const {
+    index_t n = 0;
+    for (int p = 0; p <= classes_; ++p) n += count(c, p);
+    return n;
+  }
+  [[nodiscard]] index_t right() const {
+    index_t n = 0;
+    for (int c = 0; c < classes_; ++c) n += count(c, c);
+    return n;
+  }
+  [[nodiscard]] index_t samples() const {
+    index_t n = 0;
+    for (const index_t k : counts_) n += k;
+    return n;
+  }
+  /// Those of a class.
+  [[nodiscard]] index_t predictions() const { return samples() - predicted(classes_); }
+  template <class F>
+  [[nodiscard]] double mean(const F& f) const {
+    double sum = 0;
+    int present = 0;
+    for (int c = 0; c < classes_; ++c) {
+      if (predicted(c) + actual(c) == 0) continue;
+      const double value = f(c);
+      sum += detail::is_nan(value) ? 0 : value;
+      ++present;
+    }
+    return present == 0 ? std::numeric_limits<double>::quiet_NaN() : sum / present;
   }
   static double ratio(index_t part, index_t whole) {
     return whole == 0 ? std::numeric_limits<double>::quiet_NaN()
