@@ -6,7 +6,7 @@ set(backend_areas autodiff conformance gradients memory ops layers losses optim 
 set(files_of_one_backend
     autodiff/vocabulary_test.cpp optim/schedule_test.cpp
     network/allocation_test.cpp network/threads_test.cpp seeds/tashfeen_test.cpp
-    train/allocation_test.cpp train/interrupt_test.cpp train/metrics_test.cpp train/parts_test.cpp
+    train/allocation_test.cpp train/interrupt_test.cpp
     train/progress_test.cpp train/roc_auc_test.cpp train/threads_test.cpp)
 
 # chainrule_backend_suite(<backend> <area> FILES <file>... LIBS <target>...)
