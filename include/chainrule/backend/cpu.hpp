@@ -233,11 +233,12 @@ class basic_cpu {
     if (dx.empty()) return;
     const bool adds = scalars.beta != 0;
     const detail::cpu_convolution<T> plan(isa_, c);
-    if (convolution t; plan.turned(t)) {
+    if (const auto forward = plan.input_gradient_as_forward()) {
       if (adds) scale(dx, static_cast<T>(scalars.beta));
-      T* const turned = detail::convolution_memory<T, 3>(t.weights().size());
-      plan.turn(w.data(), w.stride(), turned);
-      return run_convolution(dx, dy, const_matrix(turned, t.weights().rows, t.outputs), t, adds,
+      const matrix_shape size = forward->weights();
+      T* const flipped = detail::convolution_memory<T, 3>(size.size());
+      plan.flip_and_transpose(w.data(), w.stride(), flipped);
+      return run_convolution(dx, dy, const_matrix(flipped, size.rows, size.cols), *forward, adds,
                              nullptr);
     }
     scale(dx, static_cast<T>(scalars.beta));
@@ -477,6 +478,7 @@ class basic_cpu {
                                     const detail::pointwise_call<T>& call) const {
     const matrix_shape whole = call.whole();
     contract::reduces(out.shape(), whole);
+    if (out.empty()) return;
     // A single short row is reduced as it would be among others.
     if (out.size() == 1 && (whole.rows != 1 || whole.cols >= detail::short_row)) {
       reduce_all(op, call, beta, out.data());

@@ -79,12 +79,15 @@ struct window {
   [[nodiscard]] constexpr index_t positions() const { return height.count() * width.count(); }
   /// Elements under the window, those in padding included.
   [[nodiscard]] constexpr index_t taps() const { return height.kernel * width.kernel; }
-  /// Throws as window_axis::check, shape_error if there are no channels.
+  /// Throws as window_axis::check, shape_error if there are no channels or if a padded image, or as
+  /// many results, have more elements than can be counted.
   void check() const {
     height.check("height");
     width.check("width");
     if (channels < 1)
       throw shape_error(detail::concat("images have at least 1 channel, got ", channels));
+    const auto padded = [](const window_axis& a) { return a.size + a.before + a.after; };
+    (void)detail::elements_of(detail::elements_of(padded(height), padded(width)), channels);
   }
 
   friend constexpr bool operator==(const window&, const window&) = default;
@@ -104,7 +107,7 @@ struct convolution {
   /// Elements of a sample of the output.
   [[nodiscard]] constexpr index_t result() const { return window.positions() * outputs; }
   /// Throws as window::check, value_error unless both numbers of channels are multiples of the
-  /// groups.
+  /// groups, shape_error if results or weights have more elements than can be counted.
   void check() const {
     window.check();
     if (groups < 1 || outputs < 1 || window.channels % groups != 0 || outputs % groups != 0)
@@ -112,6 +115,9 @@ struct convolution {
                                        " output channels of a convolution must be multiples of its "
                                        "number of groups, got ",
                                        groups));
+    (void)detail::elements_of(window.positions(), outputs);
+    (void)detail::elements_of(detail::elements_of(window.taps(), window.channels / groups),
+                              outputs);
   }
 
   friend constexpr bool operator==(const convolution&, const convolution&) = default;

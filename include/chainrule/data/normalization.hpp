@@ -35,6 +35,13 @@ struct normalization {
   normalization(double scale_of_elements = 1, std::vector<double> means = {},  // NOLINT: implicit
                 std::vector<double> deviations = {})
       : scale(scale_of_elements), mean(std::move(means)), deviation(std::move(deviations)) {
+    check();
+  }
+
+  /// Throws as the constructor does.
+  void check() const {
+    if (!detail::is_finite(scale))
+      throw value_error(detail::concat("a normalization needs a finite scale, got ", scale));
     if (mean.size() != deviation.size())
       throw shape_error(detail::concat("a normalization needs a deviation for each mean, got ",
                                        mean.size(), " means and ", deviation.size(),
@@ -70,6 +77,17 @@ template <class T>
     for (double& m : mean) m /= positions;
     return mean;
   };
+  // The rounding of a mean would give a channel of equal elements a deviation above 0.
+  std::vector<char> varies(size);
+  for (index_t i = 0; i < samples.rows(); ++i)
+    for (index_t j = 0; j < samples.cols(); ++j)
+      if (samples(i, j) != samples(0, j % channels))
+        varies[static_cast<std::size_t>(j % channels)] = 1;
+  for (std::size_t k = 0; k < size; ++k)
+    if (varies[k] == 0)
+      throw value_error(detail::concat("channel ", k,
+                                       " is constant, so that it has no deviation; "
+                                       "give normalization means and deviations of your own"));
   const std::vector<double> mean = mean_of([](double x, std::size_t) { return x; });
   std::vector<double> deviation =
       mean_of([&](double x, std::size_t k) { return (x - mean[k]) * (x - mean[k]); });
@@ -78,6 +96,7 @@ template <class T>
 }
 [[nodiscard]] inline normalization measure_channels(const labelled_images& images,
                                                     double scale = 1.0 / 255) {
+  images.check();
   return measure_channels(images.view(), images.channels, scale);
 }
 

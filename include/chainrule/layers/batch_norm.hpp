@@ -115,8 +115,8 @@ class batch_norm {
     }
     if (x.rows() < 2)
       throw shape_error(
-          "batch_norm: training needs more than one value for each channel, got a batch of one "
-          "sample with one position; use larger batches, or merge_last_batch of fit");
+          detail::concat("batch_norm: training needs more than one value for each channel, got ",
+                         x.rows(), "; use larger batches, or merge_last_batch of fit"));
     const matrix<B> mean = p.saved(mean_);
     const matrix<B> inverse = p.saved(inverse_);
     ops::moments(be, x, mean, inverse);

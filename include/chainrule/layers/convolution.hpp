@@ -47,6 +47,9 @@ namespace detail {
 /// pass is the gradient of a convolution's input.
 template <class Self, index_t Rank, bool Transposed, class F>
 class convolution_layer {
+  static_assert(std::is_class_v<F> && !std::same_as<F, padding> && !std::same_as<F, extent2d>,
+                "chainrule: the third argument of a convolution is its activation, or its options; "
+                "stride, padding and bias are options: conv2d{32, 5, {.stride = 2, .pad = same}}");
   static constexpr bool is_linear = std::same_as<F, identity>;
   /// The derivative needs only y, so the pre-activation z is not saved.
   static constexpr bool from_output = derivable_from_output<F>;
@@ -144,7 +147,7 @@ class convolution_layer {
     if (options_.groups != 1) a.extent("groups", options_.groups);
     if (Transposed && options_.output_pad != extent2d(0))
       a.extent("output_pad", to_string(options_.output_pad));
-    if (!options_.bias) a.extent("bias", "none");
+    if (!options_.bias) a.extent("bias", index_t{0});
     a.activation(f_);
     if (weights_ != initializer_for<F>()) a.option("weights", weights_.in_words());
     if (bias_ != init::zeros()) a.option("initial_bias", bias_.in_words());
@@ -164,19 +167,22 @@ class convolution_layer {
   [[nodiscard]] shape bind_transposed(plan& p, const shape& x) {
     const auto extent = [&](index_t size, index_t kernel, index_t stride, index_t dilation,
                             index_t each, index_t more) {
+      constexpr index_t most = index_t{1} << 30;
+      for (const index_t n : {size, kernel, stride, dilation})
+        if (n < 1 || n > most)
+          throw value_error(concat(p.layer(), " has an extent, kernel, stride or dilation of ", n,
+                                   "; they are at least 1 and at most 2^30"));
+      if (each < 0 || each > most || more < 0 || more >= stride)
+        throw value_error(concat(p.layer(), " has padding of ", each, " and an output_pad of ",
+                                 more,
+                                 "; the padding is at least 0 and at most 2^30, the "
+                                 "output_pad at least 0 and below the stride, ",
+                                 stride));
       window_axis a = window_axis_of(1, kernel, stride, dilation, each, options_.pad.is_same);
-      for (const index_t n : {size, kernel, stride, dilation, each, more})
-        if (n < 0 || n > index_t{1} << 30)
-          throw value_error(concat(p.layer(), " has an extent or option of ", n,
-                                   "; they are at least 0 and at most 2^30"));
-      if (more >= stride && more >= dilation)
-        throw value_error(concat(p.layer(), " has an output_pad of ", more,
-                                 "; it must be below the stride, ", stride, ", or the dilation"));
       a.size = (size - 1) * stride - a.before - a.after + a.span() + more;
       if (a.size < 1)
         throw shape_error(concat(p.layer(), " would have an output of ", a.size,
                                  " elements along an axis of ", size, "; use less padding"));
-      if (a.count() != size) a.after -= (a.count() - size) * stride;  // output_pad >= stride
       return a;
     };
     const convolution_options& o = options_;

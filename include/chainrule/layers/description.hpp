@@ -14,8 +14,8 @@
 #include <utility>
 #include <vector>
 
-#include "chainrule/core/text.hpp"
 #include "chainrule/core/shape.hpp"
+#include "chainrule/core/text.hpp"
 #include "chainrule/pointwise/activations.hpp"
 
 namespace chainrule {

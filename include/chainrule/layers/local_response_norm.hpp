@@ -46,11 +46,12 @@ class local_response_norm {
   static constexpr const char* name = "local_response_norm";
   static constexpr bool keeps_features = true;
 
-  /// Throws value_error unless size is at least 1, k positive, alpha not negative, beta finite.
+  /// Throws value_error unless size is at least 1, k positive, alpha not negative, and all finite.
   constexpr explicit local_response_norm(index_t size, double alpha = 1e-4, double beta = 0.75,
                                          double k = 1)
       : size_(size), alpha_(alpha), beta_(beta), k_(k) {
-    if (size < 1 || !(alpha >= 0) || !(k > 0) || !(beta - beta == 0))
+    if (size < 1 || !(alpha >= 0) || !(k > 0) || !detail::is_finite(alpha) ||
+        !detail::is_finite(k) || !detail::is_finite(beta))
       throw value_error(detail::concat(
           "local_response_norm needs a size of at least 1, an alpha of at least 0, a finite beta "
           "and a positive k, got ",

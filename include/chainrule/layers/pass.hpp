@@ -81,7 +81,8 @@ class pass {
       const bool once = m.per_sample == 0;
       const index_t cols = once ? m.cols : m.per_sample;
       saved_.emplace_back(be, needed ? (once ? m.rows : capacity) : 0, cols);
-      saved_at_.push_back({saved_.back().view().data(), needed ? m.rows : 0, cols, needed && !once});
+      saved_at_.push_back(
+          {saved_.back().view().data(), needed ? m.rows : 0, cols, needed && !once});
     }
     if (training)
       for (const index_t cols : declared.saved_indices())
@@ -131,9 +132,7 @@ class pass {
     return new_state_[plan_->states()[at(id)].place];
   }
   /// What backward reads of forward. Empty in a pass made for inference.
-  [[nodiscard]] matrix<B> saved(saved_id id) {
-    return of_this_pass(saved_at_[at(id)]);
-  }
+  [[nodiscard]] matrix<B> saved(saved_id id) { return of_this_pass(saved_at_[at(id)]); }
   /// Indices that forward saves for backward, n × columns, in a pass for training.
   [[nodiscard]] typename B::template view<std::int32_t> saved(saved_indices_id id) {
     return {saved_indices_[at(id)].data(), rows_, plan_->saved_indices()[at(id)]};

@@ -50,6 +50,10 @@ namespace detail {
       throw value_error(concat(layer, " has padding of ", std::max(a.before, a.after),
                                " for a window that spans ", a.span(),
                                "; the most is half of the span"));
+  for (const window_axis& a : {w.height, w.width})
+    if (a.before + a.after > 0 && a.dilation > a.size)
+      throw value_error(concat(layer, " has a dilation of ", a.dilation, " for an axis of ", a.size,
+                               " with padding: a window could lie in padding only"));
   return w;
 }
 /// The window that covers whole samples.

@@ -78,7 +78,9 @@ class has_sides : public resamples_images {
  protected:
   constexpr explicit has_sides(const sides& s) : sides_(s) {
     for (const index_t n : {s.top, s.bottom, s.left, s.right})
-      if (n < 0) throw value_error(concat("the sides of pad and crop are at least 0, got ", n));
+      if (n < 0 || n > index_t{1} << 30)
+        throw value_error(
+            concat("the sides of pad and crop are at least 0 and at most 2^30, got ", n));
   }
   /// Binds to a sample of shape `in` that becomes smaller, or larger with `pads`.
   [[nodiscard]] shape bind_sides(plan& p, const shape& in, bool pads) {

@@ -20,10 +20,11 @@ class shortcut {
 
   /// Throws value_error unless both are at least 1.
   constexpr shortcut(index_t stride, index_t channels) : stride_(stride), channels_(channels) {
-    if (stride < 1 || channels < 1)
-      throw value_error(
-          detail::concat("shortcut needs a stride and a number of channels of at least 1, got ",
-                         stride, " and ", channels));
+    constexpr index_t most = index_t{1} << 30;
+    if (stride < 1 || channels < 1 || stride > most || channels > most)
+      throw value_error(detail::concat(
+          "shortcut needs a stride and a number of channels of at least 1 and at most 2^30, got ",
+          stride, " and ", channels));
   }
 
   /// Throws shape_error unless samples have one to three axes, and at most as many channels.
@@ -68,7 +69,7 @@ class shortcut {
     const index_t height = in_.rank() > 2 ? in_[0] : 1;
     const index_t out_width = (width + stride_ - 1) / stride_;
     const index_t out_height = (height + stride_ - 1) / stride_;
-    const bool whole = height % stride_ == 0 && x.contiguous();
+    const bool whole = height % stride_ == 0 && x.contiguous() && y.contiguous();
     const index_t rows = whole ? x.rows() * out_height : x.rows();
     const index_t x_distance = whole ? stride_ * width * c : x.stride();
     const index_t y_distance = whole ? out_width * channels_ : y.stride();

@@ -69,7 +69,7 @@ inline constexpr padding same = detail::same_padding();
 [[nodiscard]] constexpr window_axis window_axis_of(index_t size, index_t kernel, index_t stride,
                                                    index_t dilation, index_t each, bool is_same) {
   constexpr index_t most = index_t{1} << 30;  // larger ones are refused by window_axis::check
-  if (dilation > most || kernel > most || each > most)
+  if (dilation > most || kernel > most || each > most || dilation < 1 || kernel < 1 || each < 0)
     return {size, kernel, stride, dilation, each, each};
   const index_t total = is_same ? dilation * (kernel - 1) : 2 * each;
   return {size, kernel, stride, dilation, total / 2, total - total / 2};

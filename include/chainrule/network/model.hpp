@@ -133,6 +133,12 @@ template <class T>
   const std::string* const text = find_text(d.extents, "pad");
   return text != nullptr && *text == "same" ? same : padding(extent2d_of(d, "pad", 0));
 }
+/// The text of an extent, or `otherwise` where there is none of that name.
+[[nodiscard]] inline std::string_view text_or(const description& d, std::string_view name,
+                                              std::string_view otherwise) {
+  const std::string* const text = find_text(d.extents, name);
+  return text == nullptr ? otherwise : std::string_view(*text);
+}
 /// An extent, 0 where there is none of that name.
 [[nodiscard]] inline index_t extent_or_0(const description& d, std::string_view name) {
   return find_text(d.extents, name) == nullptr ? 0 : extent_of(d, name);
@@ -198,7 +204,7 @@ template <backend B, template <class> class Layer>
       .pad = padding_of(d),
       .dilation = extent2d_of(d, "dilation", 1),
       .groups = groups == nullptr ? 1 : number_of<index_t>(d, *groups),
-      .bias = find_text(d.extents, "bias") == nullptr,
+      .bias = flag_of(d, "bias", true),
       .output_pad = extent2d_of(d, "output_pad", 0)};
   return with_activation_of<B>(d, [&]<class F>(const F& f) -> any_layer<B> {
     const Layer<F> layer(extent_of(d, "outputs"), extent2d_of(d, "kernel", 1), f, options);
@@ -274,13 +280,13 @@ template <backend B>
     return average_pool(extent2d_of(d, "kernel", 1),
                         {.stride = extent2d_of(d, "stride", 0),
                          .pad = padding_of(d),
-                         .count_padding = find_text(d.extents, "count_padding") == nullptr});
+                         .count_padding = flag_of(d, "count_padding", true)});
   if (d.kind == global_max_pool::name) return global_max_pool{};
   if (d.kind == global_average_pool::name) return global_average_pool{};
   if (d.kind == upsample::name)
-    return upsample(extent2d_of(d, "factor", 1), find_text(d.extents, "mode") == nullptr
-                                                     ? upsampling::nearest
-                                                     : upsampling::bilinear);
+    return upsample(extent2d_of(d, "factor", 1), text_or(d, "mode", "nearest") == "bilinear"
+                                                     ? upsampling::bilinear
+                                                     : upsampling::nearest);
   if (d.kind == pad::name) return pad(sides_of(d));
   if (d.kind == crop::name) return crop(sides_of(d));
   if (d.kind == input::name) return input(shape_of(d, "shape"));

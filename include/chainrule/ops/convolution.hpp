@@ -64,8 +64,9 @@ struct convolve_op {
   static constexpr std::string_view name = "convolve";
   convolution c;
 
-  /// Throws shape_error unless the shapes are as above.
+  /// Throws shape_error unless the shapes are as above, and as convolution::check.
   [[nodiscard]] matrix_shape shape(matrix_shape x, matrix_shape w) const {
+    c.check();
     const matrix_shape y{x.rows, c.result()};
     contract::convolves("convolve", c, x, w, y);
     return y;
@@ -105,6 +106,7 @@ struct convolve_input_op {
   convolution c;
 
   [[nodiscard]] matrix_shape shape(matrix_shape dy, matrix_shape w) const {
+    c.check();
     const matrix_shape dx{dy.rows, c.window.image()};
     contract::convolves("convolve_input", c, dx, w, dy);
     return dx;
@@ -136,6 +138,7 @@ struct convolve_weights_op {
   convolution c;
 
   [[nodiscard]] matrix_shape shape(matrix_shape x, matrix_shape dy) const {
+    c.check();
     contract::convolves("convolve_weights", c, x, c.weights(), dy);
     return c.weights();
   }

@@ -72,8 +72,9 @@ struct max_pool_op {
   static constexpr std::string_view name = "max_pool";
   chainrule::window window;
 
-  /// Throws shape_error unless x is n × image.
+  /// Throws shape_error unless x is n × image, and as window::check.
   [[nodiscard]] matrix_shape shape(matrix_shape x) const {
+    window.check();
     const matrix_shape y{x.rows, window.positions() * window.channels};
     contract::pools("max_pool", window, x, y);
     return y;

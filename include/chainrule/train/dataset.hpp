@@ -361,6 +361,7 @@ class dataset {
   /// One functor is enough for all elements, unless channels differ: then a factor and a shift for
   /// each feature follow it.
   void set_scaling(const normalization& n) {
+    n.check();
     const std::size_t count = n.mean.size();
     if (count == 0) scaling_ = {n.scale, 0};
     if (count == 1) scaling_ = {n.scale / n.deviation[0], -n.mean[0] / n.deviation[0]};

@@ -13,8 +13,7 @@
 ///     input           those, stride 1, at least a vector of  forward with turned weights over the
 ///                     channels, at most 1.3 times as many    padded results
 ///                     elements as results (`same` padding)
-///     input           otherwise                              product per band, then its columns
-///     are
+///     input           otherwise                              product per band, whose columns are
 ///                                                            added to the image (col2im)
 ///     forward,        portable instruction set               columns per band (im2col), then a
 ///     weights                                                product
@@ -26,6 +25,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <optional>
 
 #include "chainrule/backend/cpu/convolution_tile.hpp"
 #include "chainrule/backend/cpu/depthwise.hpp"
@@ -37,7 +37,7 @@ namespace chainrule::detail {
 CHAINRULE_CPU_BEGIN
 
 /// Memory of the calling thread for `size` elements, until its next call with the same Use. A call
-/// allocates nothing once the memory is large enough.
+/// allocates nothing once the memory is large enough; the thread keeps it until it ends.
 template <class T, int Use>
 [[nodiscard]] T* convolution_memory(index_t size) {
   thread_local cpu_storage<T> memory;
@@ -70,24 +70,26 @@ class cpu_convolution {
     band_ = std::clamp(most / each, index_t{1}, rows_);
   }
 
-  /// Whether the gradient of the input is the forward pass of another convolution: its geometry.
-  [[nodiscard]] bool turned(convolution& c) const {
+  /// The convolution whose forward pass, over the gradient of the result, is the gradient of the
+  /// input, where that is the faster algorithm.
+  [[nodiscard]] std::optional<convolution> input_gradient_as_forward() const {
     const window_axis& h = c_.window.height;
     const window_axis& w = c_.window.width;
     if (kernels_ == nullptr || in_ < kernels_->width || h.stride > 1 || w.stride > 1 ||
         10 * h.size * w.size > 13 * rows_ * cols_)
-      return false;
+      return {};
     const auto axis = [](const window_axis& a) {
       window_axis t{a.count(), a.kernel, 1, a.dilation, a.span() - 1 - a.before, 0};
       t.after = a.size - t.size - t.before + t.span() - 1;
       return t;
     };
-    c = {{axis(h), axis(w), c_.outputs}, c_.window.channels, c_.groups};
-    return c.window.height.before >= 0 && c.window.width.before >= 0 &&
-           c.window.height.after >= 0 && c.window.width.after >= 0;
+    const convolution c{{axis(h), axis(w), c_.outputs}, c_.window.channels, c_.groups};
+    for (const window_axis& a : {c.window.height, c.window.width})
+      if (a.before < 0 || a.after < 0) return {};
+    return c;
   }
-  /// The weights of `turned`: to[(ky, kx, o), i] = from[(turned ky, kx, i), o] in each group.
-  void turn(const T* from, index_t from_row, T* to) const {
+  /// Its weights: to[(ky, kx, o), i] = from[(flipped ky, kx, i), o] in each group.
+  void flip_and_transpose(const T* from, index_t from_row, T* to) const {
     const index_t taps = c_.window.taps();
     for (index_t t = 0; t < taps; ++t)
       for (index_t i = 0; i < in_; ++i) {
@@ -287,8 +289,9 @@ class cpu_convolution {
     t.y_outer = horizontal.kernel * in_ * t.y_step;
     t.resumes = resumes;
     alignas(64) T partial[convolution_kernels<T>::most_rows * 2 * simd<T, 64>::width] = {};
-    // What a vector stores behind the last channel of a pixel is overwritten by the next pixel; the
-    // last row of the image has no next one.
+    // A vector may store beyond the last channel of a pixel: pixels are computed in ascending order
+    // by the thread that owns the image, so that the next pixels overwrite what was stored there.
+    // In the last row of the image there may be none.
     const bool may_spill = !is_whole && out_ == c_.outputs && left == 0 && !resumes;
     for (index_t i = first; i < last; ++i) {
       const bool is_direct = is_whole || (may_spill && i + 1 < rows_ && strip <= cols_ * out_);
