@@ -4,8 +4,8 @@
 ///     chainrule --net L32 --threads 1
 ///
 /// It prints a line "ready VERSION", then reads lines "steps N", takes N steps and prints the
-/// milliseconds of one, and at the end of its input prints "memory MEGABYTES", the most that it
-/// used.
+/// milliseconds of one, or "infer N", N forward passes of one image, and prints the microseconds of
+/// one; at the end of its input it prints "memory MEGABYTES", the most that it used.
 
 #include <sys/resource.h>
 
@@ -114,7 +114,17 @@ int run(const std::string& name, int threads) {
   std::cout << "ready chainrule " << CHAINRULE_VERSION << ", " << be.instruction_set() << std::endl;
   std::string word;
   int steps = 0;
+  tensor<cpu> image(be, 1, net.inputs());
+  be.map(fn::fill{0.5}, image.view());
+  pass<cpu> one = net.make_pass(1);
   while (std::cin >> word >> steps) {
+    if (word == "infer") {
+      const auto start = std::chrono::steady_clock::now();
+      for (int i = 0; i < steps; ++i) net.forward(image.view(), one);
+      const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
+      std::cout << 1e6 * taken.count() / steps << std::endl;
+      continue;
+    }
     const int epochs = (steps + static_cast<int>(most_steps) - 1) / static_cast<int>(most_steps);
     const auto start = std::chrono::steady_clock::now();
     t->fit(data, {.epochs = epochs, .batch = made.batch});

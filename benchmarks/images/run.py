@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""Networks for images, trained by chainrule and by PyTorch in turns: milliseconds a step.
+"""Networks for images, trained by chainrule, PyTorch and the primitives of oneDNN in turns.
 
     python3 benchmarks/images/run.py [--build build] [--python PYTHON] [--nets L6,L32] [--json FILE]
 
---python names an interpreter that has PyTorch; without it only chainrule runs. Contenders take turns,
-round after round, and medians of the rounds are printed, with the ratio of each round's times.
+--python names an interpreter that has PyTorch (and onnx, onnxruntime for one image at a time); without
+it chainrule runs beside oneDNN, where that was found. Contenders take turns, round after round;
+medians of the rounds are printed, and the median of the ratios of each round's times. "infer": one
+image forward, in microseconds; all others are milliseconds a step of training.
 """
 import argparse
 import json
@@ -31,8 +33,8 @@ class Contender:
             sys.exit(f"{command} did not start")
         self.times = []
 
-    def turn(self, steps):
-        self.process.stdin.write(f"steps {steps}\n")
+    def turn(self, what, count):
+        self.process.stdin.write(f"{what} {count}\n")
         self.process.stdin.flush()
         self.times.append(float(self.process.stdout.readline()))
 
@@ -52,26 +54,39 @@ def main():
     parser.add_argument("--steps", type=int, default=16)
     parser.add_argument("--json", default="")
     o = parser.parse_args()
-    commands = {"chainrule": [f"{o.build}/benchmarks/images/chainrule"]}
+    ours = [f"{o.build}/benchmarks/images/chainrule"]
+    commands = {"chainrule": ours}
+    if os.path.exists(f"{o.build}/benchmarks/images/onednn"):
+        commands["oneDNN"] = [f"{o.build}/benchmarks/images/onednn"]
     if o.python:
         commands["torch"] = [o.python, f"{here}/torch_steps.py"]
     rows = []
-    print(f"{'net':5} {'threads':7} {'contender':40} {'ms a step':>10} {'MB':>7} {'ratio':>6}")
+    print(f"{'net':10} {'threads':7} {'contender':40} {'time':>10} {'MB':>7} {'ratio':>6}")
+
+    def race(name, net, threads, contenders, what, count):
+        """Turns of all contenders; the first is what the others are compared with."""
+        running = [Contender(c, net, threads) for c in contenders]
+        for _ in range(o.rounds):
+            for c in running:
+                c.turn(what, count)
+        for c in running:
+            c.end()
+            ratio = statistics.median(t / u for t, u in zip(c.times, running[0].times))
+            rows.append({"net": name, "threads": threads, "contender": c.version,
+                         "median": statistics.median(c.times), "megabytes": c.memory,
+                         "over_chainrule": ratio, "times": c.times})
+            print(f"{name:10} {threads:7} {c.version[:40]:40} {rows[-1]['median']:10.3f} "
+                  f"{c.memory:7.0f} {ratio:6.2f}", flush=True)
+
     for net in o.nets.split(","):
         for threads in map(int, o.threads.split(",")):
-            all_of = {name: Contender(c, net, threads) for name, c in commands.items()}
-            for _ in range(o.rounds):
-                for c in all_of.values():
-                    c.turn(o.steps)
-            ours = all_of["chainrule"].times
-            for name, c in all_of.items():
-                c.end()
-                ratio = statistics.median(t / u for t, u in zip(c.times, ours))
-                rows.append({"net": net, "threads": threads, "contender": c.version,
-                             "ms": statistics.median(c.times), "megabytes": c.memory,
-                             "over_chainrule": ratio, "times": c.times})
-                print(f"{net:5} {threads:7} {c.version[:40]:40} {rows[-1]['ms']:10.3f} "
-                      f"{c.memory:7.0f} {ratio:6.2f}", flush=True)
+            # oneDNN has nothing in place of dropout.
+            chosen = [c for k, c in commands.items() if not (k == "oneDNN" and net == "DD")]
+            race(net, net, threads, chosen, "steps", o.steps)
+    if o.python and subprocess.run([o.python, "-c", "import onnx, onnxruntime"],
+                                   stderr=subprocess.DEVNULL, check=False).returncode == 0:
+        for net in ("L6", "L32"):
+            race(f"infer {net}", net, 1, [ours, [o.python, f"{here}/onnx_infer.py"]], "infer", 5000)
     if o.json:
         cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo", encoding="utf-8")
                     if line.startswith("model name")), platform.processor())

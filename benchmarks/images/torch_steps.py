@@ -83,4 +83,5 @@ def main():
     print("memory", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000, flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()
