@@ -50,10 +50,10 @@ TEMPLATE_LIST_TEST_CASE("second derivatives of a network of two layers, in close
   // network.
   using B = TestType;
   tape<B> t;
-  const host_matrix xs = spread(5, 1, 1, -2, 2);
-  const host_matrix ws = spread(1, 7, 2, -2, 2);
-  const host_matrix bs = spread(1, 7, 3);
-  const host_matrix vs = spread(7, 1, 4);
+  const plain_matrix xs = spread(5, 1, 1, -2, 2);
+  const plain_matrix ws = spread(1, 7, 2, -2, 2);
+  const plain_matrix bs = spread(1, 7, 3);
+  const plain_matrix vs = spread(7, 1, 4);
   const auto x = on_tape(t, xs);
   const auto w = on_tape(t, ws);
   const auto b = on_tape(t, bs);
@@ -83,7 +83,7 @@ TEMPLATE_LIST_TEST_CASE("second derivatives of a network of two layers, in close
 TEMPLATE_LIST_TEST_CASE("the Hessian of log-sum-exp is that of softmax", "[autodiff]",
                         double_backends) {
   tape<TestType> t;
-  const host_matrix scores = spread(1, 5, 1, -2, 2);
+  const plain_matrix scores = spread(1, 5, 1, -2, 2);
   const auto x = on_tape(t, scores);
   double total = 0;
   for (const double s : scores.elements) total += std::exp(s);

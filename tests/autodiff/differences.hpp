@@ -13,7 +13,7 @@ namespace differences {
 using namespace batches;
 
 /// A matrix on the host.
-struct host_matrix {
+struct plain_matrix {
   index_t rows = 0;
   index_t cols = 0;
   std::vector<double> elements;
@@ -21,9 +21,9 @@ struct host_matrix {
 
 /// Numbers in [low, high), no two of them close to each other or to a multiple of 1/2: no kink is
 /// within reach of a difference.
-[[nodiscard]] inline host_matrix spread(index_t rows, index_t cols, std::uint64_t seed,
-                                        double low = -1, double high = 1) {
-  host_matrix m{rows, cols, {}};
+[[nodiscard]] inline plain_matrix spread(index_t rows, index_t cols, std::uint64_t seed,
+                                         double low = -1, double high = 1) {
+  plain_matrix m{rows, cols, {}};
   random_stream random(seed, 5);
   const auto count = static_cast<std::size_t>(rows * cols);
   for (std::size_t i = 0; i < count; ++i)
@@ -40,7 +40,7 @@ struct host_matrix {
 }
 
 template <class B>
-[[nodiscard]] variable<B> on_tape(tape<B>& t, const host_matrix& m) {
+[[nodiscard]] variable<B> on_tape(tape<B>& t, const plain_matrix& m) {
   const B& be = t.backend();
   return t.variable(numbers(be, m.rows, m.cols, m.elements).view());
 }
@@ -54,11 +54,11 @@ template <class B>
 /// Checks the gradient of f, which takes a std::vector of variables, at these inputs: away from
 /// kinks.
 template <class B, class F>
-void check_gradient(const F& f, const std::vector<host_matrix>& inputs,
+void check_gradient(const F& f, const std::vector<plain_matrix>& inputs,
                     const function_check_options& options = {}) {
   tape<B> t;
   std::vector<variable<B>> x;
-  for (const host_matrix& m : inputs) x.push_back(on_tape(t, m));
+  for (const plain_matrix& m : inputs) x.push_back(on_tape(t, m));
   const gradient_report report = check_gradients(f, x, options);
   INFO(to_string(report));
   CHECK(report.passed());
@@ -67,7 +67,7 @@ void check_gradient(const F& f, const std::vector<host_matrix>& inputs,
 
 /// The same for second derivatives.
 template <class B, class F>
-void check_second(const F& f, const std::vector<host_matrix>& inputs) {
+void check_second(const F& f, const std::vector<plain_matrix>& inputs) {
   check_gradient<B>(f, inputs, {.second_order = true});
 }
 

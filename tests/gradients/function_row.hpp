@@ -9,12 +9,12 @@ namespace gradients {
 
 /// The gradient of Σ weight * element of f, with respect to each input.
 template <class B, class F>
-[[nodiscard]] gradient_list taped_gradients(const F& f, const std::vector<host_matrix>& inputs) {
+[[nodiscard]] gradient_list taped_gradients(const F& f, const std::vector<plain_matrix>& inputs) {
   tape<B> t;
   std::vector<variable<B>> x;
-  for (const host_matrix& m : inputs) x.push_back(on_tape(t, m));
+  for (const plain_matrix& m : inputs) x.push_back(on_tape(t, m));
   const variable<B> y = f(x);
-  const host_matrix weights = rounded(spread(y.rows(), y.cols(), 99, 0.5, 1.5));
+  const plain_matrix weights = rounded(spread(y.rows(), y.cols(), 99, 0.5, 1.5));
   gradient_list list;
   for (const auto& g : vjp(y, x, t.constant(weights.rows, weights.cols, weights.elements)))
     list.push_back(values(g));
@@ -25,7 +25,7 @@ template <class B, class F>
 enum class orders { first_and_second, first };
 
 /// Inputs of a function, and several times inputs, for rows that are the worst of them.
-using inputs = std::vector<host_matrix>;
+using inputs = std::vector<plain_matrix>;
 
 /// The rows of a function that takes a std::vector of variables: first derivatives, second ones if
 /// there are some, and in float.
@@ -39,14 +39,14 @@ void function_row(const std::string& group, const std::string& name, const F& f,
   float_row single(group, name);
   for (inputs& at : points) {
     index_t terms = 0;
-    for (host_matrix& m : at) {
+    for (plain_matrix& m : at) {
       m = rounded(std::move(m));
       terms += m.rows * m.cols;
     }
     if (wanted("double")) {
       tape<D> t;
       std::vector<variable<D>> x;
-      for (const host_matrix& m : at) x.push_back(on_tape(t, m));
+      for (const plain_matrix& m : at) x.push_back(on_tape(t, m));
       first.add(check_gradients(f, x), terms);
       if (which == orders::first_and_second)
         second.add(check_gradients(f, x, {.second_order = true}), terms);

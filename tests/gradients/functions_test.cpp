@@ -24,7 +24,7 @@ std::vector<inputs> points(double low, double high) {
   return {{spread(3, 5, 3, low, high)}, {spread(1, 1, 3, low, high)}};
 }
 std::vector<inputs> pairs() {
-  const host_matrix left = spread(3, 4, 1, 0.6, 2);
+  const plain_matrix left = spread(3, 4, 1, 0.6, 2);
   return {{left, spread(3, 4, 2, 0.7, 3)}, {left, spread(1, 1, 2, 0.7, 3)}};
 }
 

@@ -12,17 +12,17 @@ namespace {
 constexpr index_t samples = 8;
 constexpr index_t outputs = 3;
 
-const host_matrix classes{samples, 1, {1, 2, 0, 1, 2, 0, 1, 2}};
+const plain_matrix classes{samples, 1, {1, 2, 0, 1, 2, 0, 1, 2}};
 
 /// -1 and 1, as machines that separate want them.
-host_matrix signs() {
-  host_matrix m{samples, outputs, {}};
+plain_matrix signs() {
+  plain_matrix m{samples, outputs, {}};
   for (int i = 0; i < samples * outputs; ++i) m.elements.push_back(i % 5 < 2 ? -1 : 1);
   return m;
 }
 
 template <class Loss>
-void row(const char* targets, const Loss& loss, const host_matrix& t) {
+void row(const char* targets, const Loss& loss, const plain_matrix& t) {
   network_row(
       "losses", std::string(Loss::name) + ", " + targets,
       []<class B>(const B&) {
@@ -34,8 +34,8 @@ void row(const char* targets, const Loss& loss, const host_matrix& t) {
 }  // namespace
 
 TEST_CASE("losses", "[gradients][networks]") {
-  const host_matrix between = rounded(spread(samples, outputs, 8, 0, 1));
-  const auto both = [&](const auto& loss, const host_matrix& values) {
+  const plain_matrix between = rounded(spread(samples, outputs, 8, 0, 1));
+  const auto both = [&](const auto& loss, const plain_matrix& values) {
     row("values", loss, values);
     row("classes", loss, classes);
   };

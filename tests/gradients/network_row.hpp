@@ -12,8 +12,8 @@ namespace gradients {
 
 /// Where a network is differentiated.
 struct batch_point {
-  host_matrix x;
-  host_matrix targets;
+  plain_matrix x;
+  plain_matrix targets;
   bool allow_zero = false;
   std::vector<std::int32_t> indices{};  // of a network that takes them, in place of x
 };
@@ -25,7 +25,7 @@ using specs = std::vector<any_layer<B>>;
 
 /// Matrices in a backend's memory.
 template <class B>
-[[nodiscard]] tensor<B> on(const B& be, const host_matrix& m) {
+[[nodiscard]] tensor<B> on(const B& be, const plain_matrix& m) {
   return numbers(be, m.rows, m.cols, m.elements);
 }
 

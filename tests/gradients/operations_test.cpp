@@ -22,9 +22,9 @@ void row(const std::string& name, const F& f, const inputs& at,
 template <class List>
 using backend_of = typename std::decay_t<List>::value_type::backend_type;
 
-const host_matrix a = spread(3, 4, 1, -2, 2);
-const host_matrix b = spread(1, 4, 2, -2, 2);
-const host_matrix positive = spread(3, 4, 3, 0.4, 2);
+const plain_matrix a = spread(3, 4, 1, -2, 2);
+const plain_matrix b = spread(1, 4, 2, -2, 2);
+const plain_matrix positive = spread(3, 4, 3, 0.4, 2);
 
 }  // namespace
 
@@ -93,9 +93,9 @@ TEST_CASE("operations that move elements", "[gradients]") {
       },
       {a, spread(3, 2, 3)});
   const convolution c{{{4, 2, 1, 1, 1, 0}, {3, 2, 2, 1, 0, 1}, 2}, 2, 1};  // 4 x 3 x 2
-  const host_matrix images = spread(2, c.window.image(), 4, -2, 2);
-  const host_matrix results = spread(2, c.result(), 5, -2, 2);
-  const host_matrix weights = spread(c.weights().rows, c.weights().cols, 6, -2, 2);
+  const plain_matrix images = spread(2, c.window.image(), 4, -2, 2);
+  const plain_matrix results = spread(2, c.result(), 5, -2, 2);
+  const plain_matrix weights = spread(c.weights().rows, c.weights().cols, 6, -2, 2);
   row("convolve", [c](const auto& x) { return sqr(apply(ops::convolve_op{c}, x[0], x[1])); },
       {images, weights});
   row("convolve_input",

@@ -26,7 +26,7 @@ using namespace differences;
 using gradient_list = std::vector<std::vector<double>>;
 
 /// Every number as a float has it.
-[[nodiscard]] inline host_matrix rounded(host_matrix m) {
+[[nodiscard]] inline plain_matrix rounded(plain_matrix m) {
   for (double& x : m.elements) x = static_cast<double>(static_cast<float>(x));
   return m;
 }
