@@ -43,14 +43,15 @@ void visit_window(const window& w, index_t p, index_t q, const Visit& visit) {
 
 template <class T>
 struct pooled {
-  host_matrix<T> y, winners;
+  conformance::host_matrix<T> y, winners;
 };
 
 template <class T>
-pooled<T> max_pooled(const window& w, const host_matrix<T>& x) {
+pooled<T> max_pooled(const window& w, const conformance::host_matrix<T>& x) {
   const index_t across = w.width.count();
   const matrix_shape s{x.extents.rows, w.positions() * w.channels};
-  pooled<T> out{host_matrix<T>(s, -std::numeric_limits<T>::infinity()), host_matrix<T>(s, T(-1))};
+  pooled<T> out{conformance::host_matrix<T>(s, -std::numeric_limits<T>::infinity()),
+                conformance::host_matrix<T>(s, T(-1))};
   for (index_t n = 0; n < s.rows; ++n)
     for (index_t e = 0; e < s.cols; ++e) {
       const index_t position = e / w.channels;
@@ -69,8 +70,8 @@ pooled<T> max_pooled(const window& w, const host_matrix<T>& x) {
 
 /// Integers of few values, so that there are ties, and some NaN and infinities.
 template <class T>
-host_matrix<T> with_ties(matrix_shape s) {
-  host_matrix<T> x = integers<T>(s, 5, -2, 2);
+conformance::host_matrix<T> with_ties(matrix_shape s) {
+  conformance::host_matrix<T> x = integers<T>(s, 5, -2, 2);
   for (std::size_t i = 0; i < x.values.size(); ++i) {
     if (i % 19 == 11) x.values[i] = std::numeric_limits<T>::quiet_NaN();
     if (i % 23 == 5) x.values[i] = -std::numeric_limits<T>::infinity();
@@ -125,7 +126,7 @@ TEMPLATE_LIST_TEST_CASE("maxima under windows, and where they are", "[conformanc
           return expected.winners(i, j) < 0 ? T(0) : expected.y(i, j);
         }) == "");
         const auto dy = integers<T>(s, 6, 1, 9);
-        host_matrix<T> dx({n, w.image()});
+        conformance::host_matrix<T> dx({n, w.image()});
         for (index_t i = 0; i < n; ++i)
           for (index_t e = 0; e < s.cols; ++e) {
             const index_t position = e / w.channels;
@@ -211,7 +212,7 @@ TEMPLATE_LIST_TEST_CASE("weighted sums over windows and their transposes", "[con
           const auto rows = matrix_of(by, by.window.height);
           const auto cols = matrix_of(by, by.window.width);
           const index_t c = by.window.channels;
-          host_matrix<double> expected({n, by.to()});
+          conformance::host_matrix<double> expected({n, by.to()});
           for (index_t s = 0; s < n; ++s)
             for (index_t e = 0; e < by.to(); ++e) {
               const auto width = static_cast<index_t>(cols.size());
