@@ -1,4 +1,5 @@
 // Running statistics of batch_norm: trained on whole batches, saved, resumed and moved to the bit.
+#include "chainrule/backend/cpu.hpp"
 #include "chainrule/layers/batch_norm.hpp"
 
 #include <utility>
