@@ -1,9 +1,9 @@
 // Running statistics of batch_norm: trained on whole batches, saved, resumed and moved to the bit.
-#include "chainrule/backend/cpu.hpp"
 #include "chainrule/layers/batch_norm.hpp"
 
 #include <utility>
 
+#include "chainrule/backend/cpu.hpp"
 #include "chainrule/io/checkpoint.hpp"
 #include "chainrule/layers/dense.hpp"
 #include "chainrule/layers/reshape.hpp"
