@@ -106,7 +106,8 @@ TEMPLATE_LIST_TEST_CASE("metrics of the user's choice stand in the history by th
                         matrix_view<const T>(t.data(), 5, 1));
   network net{be, dense{1, 1}};
   be.map(fn::fill{1}, net.values("0.weight"));
-  trainer training{net, mean_squared_error{}, sgd{0}, {mean_absolute_error{}, explained_variance{}}};
+  trainer training{
+      net, mean_squared_error{}, sgd{0}, {mean_absolute_error{}, explained_variance{}}};
   const history h =
       training.fit(data, {.epochs = 2, .batch = 2, .validation = &data});  // a last batch of one
   // Targets: Σ(t - 2.6)² = 59 - 5 * 6.76 = 25.2.
