@@ -27,6 +27,7 @@
 #include <cstring>
 #include <optional>
 
+#include "chainrule/backend/concept.hpp"
 #include "chainrule/backend/cpu/convolution_tile.hpp"
 #include "chainrule/backend/cpu/depthwise.hpp"
 #include "chainrule/backend/cpu/kernel.hpp"
