@@ -48,8 +48,8 @@ TEST_CASE("the deviation of numbers that lie far from 0 is that of their differe
 TEST_CASE("what has no mean or deviation is refused") {
   const labelled_images constant{"c", 1, 1, 2, 1, {7, 1, 7, 2}, {0}, 2};
   CHECK(complaint<value_error>([&] { (void)measure_channels(constant, 1); }) ==
-        "a normalization needs finite means and positive deviations, got 7 and 0 for channel 0; a "
-        "channel that is constant may have deviation 1");
+        "channel 0 is constant, so that it has no deviation; give normalization means and "
+        "deviations of your own");
   CHECK(complaint<value_error>([&] { (void)measure_channels(labelled_images{}); }) ==
         "there are no samples to compute means and deviations of channels from");
   const std::vector<std::uint8_t> six{1, 2, 3, 4, 5, 6};

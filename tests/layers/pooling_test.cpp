@@ -250,7 +250,7 @@ TEST_CASE("what pooling layers refuse", "[layers][pooling]") {
         "layer 0 (upsample): a window has a kernel, a stride and a dilation of at least 1 and "
         "padding of at least 0; along the height they are 1, 0, 1 and 0 + 0");
   CHECK(complaint<value_error>([] { (void)pad{-1}; }) ==
-        "the sides of pad and crop are at least 0, got -1");
+        "the sides of pad and crop are at least 0 and at most 2^30, got -1");
   CHECK(complaint<shape_error>(bound({4, 5, 1}, crop{2})) ==
         "layer 0 (crop) cuts 2 + 2 pixels from 4x5x1, which leaves none");
 }

@@ -125,7 +125,9 @@ TEMPLATE_LIST_TEST_CASE("inputs are normalized when they are gathered", "", back
     const std::vector<scalar_t<B>> table{1, 10, 3, 30};
     const dataset<B> rows(be, matrix_view(table.data(), 2, 2), std::vector<int>{0, 1}, 2,
                           {1, {2, 20}, {1, 10}}, {.inputs = where});
-    CHECK(epoch_of(be, rows, {}, 0) == std::vector<scalar_t<B>>{-1, -1, 1, 1});
+    const auto got = epoch_of(be, rows, {}, 0);
+    for (std::size_t i = 0; i < 4; ++i)
+      CHECK(std::fabs(static_cast<double>(got[i]) - (i < 2 ? -1 : 1)) <= 8 * epsilon<B>);
   }
   CHECK(complaint<shape_error>([&] {
           dataset<B>(be, images, {1, {0, 0}, {1, 1}});
