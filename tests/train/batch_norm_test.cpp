@@ -73,13 +73,13 @@ TEMPLATE_LIST_TEST_CASE("batch statistics are saved, resumed and moved to the bi
   auto straight = trainer_of(whole);
   straight.fit(data, options(4));
 
-  auto half = made(be);
-  auto before = trainer_of(half);
+  auto midway = made(be);
+  auto before = trainer_of(midway);
   before.fit(data, options(2));
-  const auto trained = state(half);
+  const auto trained = state(midway);
   CHECK(distance(trained, initial) > 0.1);
   CHECK(before.evaluate(data).loss > 0);  // neither evaluation nor inference changes them
-  CHECK(same_bits(state(half), trained));
+  CHECK(same_bits(state(midway), trained));
 
   save_training(before, folder / "training");
   auto rest = made(be);
@@ -90,16 +90,16 @@ TEMPLATE_LIST_TEST_CASE("batch statistics are saved, resumed and moved to the bi
   CHECK(same_bits(state(rest), state(whole)));
   CHECK(same_bits(parameters(rest), parameters(whole)));
 
-  save_weights(half, folder / "weights");
+  save_weights(midway, folder / "weights");
   auto loaded = made(be);
   load_weights(loaded, folder / "weights");
   CHECK(same_bits(state(loaded), trained));
 
   // To the host, in the widest scalar, and back.
-  const auto moved = half.to(basic_cpu<double>{});
+  const auto moved = midway.to(basic_cpu<double>{});
   CHECK(same_bits(state(moved), trained));
   CHECK(same_bits(state(moved.to(be)), trained));
-  CHECK(same_bits(state(half.clone()), trained));
+  CHECK(same_bits(state(midway.clone()), trained));
 }
 
 TEST_CASE("batch_norm takes batches whole", "[train][normalization]") {
