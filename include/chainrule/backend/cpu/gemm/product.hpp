@@ -9,11 +9,12 @@
 /// by strip (two vectors of columns) and tile by tile (as many rows as registers allow) and copies
 /// reused parts by panel.hpp; tile.hpp is the innermost loop. Edges need no separate code: the last
 /// tile is moved up to end with the block, and columns that do not fill a vector are padded with
-/// zeros. small.hpp computes products that are too small for this.
+/// zeros. small.hpp computes products that are too small for this, row.hpp those of one row.
 #ifndef CHAINRULE_BACKEND_CPU_GEMM_PRODUCT_HPP
 #define CHAINRULE_BACKEND_CPU_GEMM_PRODUCT_HPP
 
 #include "chainrule/backend/cpu/gemm/block.hpp"
+#include "chainrule/backend/cpu/gemm/row.hpp"
 #include "chainrule/backend/cpu/gemm/small.hpp"
 #include "chainrule/backend/cpu/parallel.hpp"
 
@@ -69,6 +70,15 @@ CHAINRULE_TARGET_AVX2 [[gnu::noinline]] void multiply_small_avx2(const gemm_prob
   multiply_small<T, 32>(g);
 }
 
+template <class T>
+CHAINRULE_TARGET_AVX512 [[gnu::noinline]] void multiply_row_avx512(const gemm_problem<T>& g) {
+  multiply_row<T, 64>(g);
+}
+template <class T>
+CHAINRULE_TARGET_AVX2 [[gnu::noinline]] void multiply_row_avx2(const gemm_problem<T>& g) {
+  multiply_row<T, 32>(g);
+}
+
 /// Computes g by the kernels of `set`, which is not portable, on a pool's threads. For each block
 /// of c, `end(first_row, last_row, first_column, last_column)` is called when it is done, on the
 /// thread that computed it.
@@ -77,6 +87,10 @@ void multiply_by_tiles(isa set, thread_pool& pool, const gemm_problem<T>& g, con
   const bool is_wide = set == isa::avx512;
   if (is_small(g, is_wide ? simd<T, 64>::width : simd<T, 32>::width)) {
     is_wide ? multiply_small_avx512(g) : multiply_small_avx2(g);
+    return end(0, g.m, 0, g.n);
+  }
+  if (is_row(g)) {
+    is_wide ? multiply_row_avx512(g) : multiply_row_avx2(g);
     return end(0, g.m, 0, g.n);
   }
   const auto block = is_wide ? multiply_block_avx512<T> : multiply_block_avx2<T>;
