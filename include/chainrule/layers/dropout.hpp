@@ -9,33 +9,22 @@
 
 #include "chainrule/core/finite.hpp"
 #include "chainrule/layers/layer.hpp"
-#include "chainrule/ops/normalization.hpp"
+#include "chainrule/ops/dropout.hpp"
 #include "chainrule/ops/vjp.hpp"
 
 namespace chainrule {
 
 namespace detail {
-/// Throws value_error unless 0 <= p < 1.
-constexpr double dropout_probability(const char* layer, double p) {
-  if (is_nan(p) || p < 0 || p >= 1)
-    throw value_error(
-        concat("the probability of ", layer, " must be at least 0 and below 1, got ", p));
-  return p;
-}
-}  // namespace detail
 
-/// Dropout of features.
-class dropout {
+/// Dropout by an op; of whole channels (the last axis), or of each feature by itself.
+template <class Op, bool OfChannels>
+class dropout_layer {
  public:
   static constexpr bool keeps_features = true;
-  static constexpr const char* name = "dropout";
-
-  /// Throws value_error unless 0 <= p < 1.
-  constexpr explicit dropout(double p) : p_(detail::dropout_probability(name, p)) {}
 
   [[nodiscard]] shape bind(plan& p, const shape& in) {
     const shape x = p.input(in);
-    random_ = p.save(x.size());
+    random_ = p.save(OfChannels ? x.last() : x.size());
     stream_ = p.stream();
     return x;
   }
@@ -44,15 +33,22 @@ class dropout {
     if (!p.training()) return p.backend().copy(y, x);
     const matrix<B> random = p.saved(random_);
     p.draw(stream_, random);
-    ops::dropout_op{p_}.forward(p.backend(), y, x, const_matrix<B>(random));
+    Op{p_}.forward(p.backend(), y, x, const_matrix<B>(random));
   }
   template <backend B>
   void backward(pass<B>& p, const_matrix<B>, const_matrix<B>, const_matrix<B> dy,
                 matrix<B> dx) const {
     ops::matrix_step<B, 2> step(p.backend(), dy, {}, {{}, p.saved(random_)}, {dx, {}});
-    ops::dropout_op{p_}.vjp(step);
+    Op{p_}.vjp(step);
   }
   void describe(archive& a) const { a.constant("p", p_); }
+
+ protected:
+  constexpr dropout_layer(const char* layer, double p) : p_(p) {
+    if (is_nan(p) || p < 0 || p >= 1)
+      throw value_error(
+          concat("the probability of ", layer, " must be at least 0 and below 1, got ", p));
+  }
 
  private:
   double p_;
@@ -60,41 +56,23 @@ class dropout {
   stream_id stream_;
 };
 
+}  // namespace detail
+
+/// Dropout of features.
+class dropout : public detail::dropout_layer<ops::dropout_op, false> {
+ public:
+  static constexpr const char* name = "dropout";
+  /// Throws value_error unless 0 <= p < 1.
+  constexpr explicit dropout(double p) : dropout_layer(name, p) {}
+};
+
 /// Dropout of channels: all positions of a channel (last axis) of a sample are kept or set to 0
 /// together. Source: J. Tompson et al., CVPR 2015, section 3.2.
-class dropout2d {
+class dropout2d : public detail::dropout_layer<ops::channel_dropout_op, true> {
  public:
-  static constexpr bool keeps_features = true;
   static constexpr const char* name = "dropout2d";
-
   /// Throws value_error unless 0 <= p < 1.
-  constexpr explicit dropout2d(double p) : p_(detail::dropout_probability(name, p)) {}
-
-  [[nodiscard]] shape bind(plan& p, const shape& in) {
-    const shape x = p.input(in);
-    random_ = p.save(x.last());
-    stream_ = p.stream();
-    return x;
-  }
-  template <backend B>
-  void forward(pass<B>& p, const_matrix<B> x, matrix<B> y) const {
-    if (!p.training()) return p.backend().copy(y, x);
-    const matrix<B> random = p.saved(random_);
-    p.draw(stream_, random);
-    ops::channel_dropout_op{p_}.forward(p.backend(), y, x, const_matrix<B>(random));
-  }
-  template <backend B>
-  void backward(pass<B>& p, const_matrix<B>, const_matrix<B>, const_matrix<B> dy,
-                matrix<B> dx) const {
-    ops::matrix_step<B, 2> step(p.backend(), dy, {}, {{}, p.saved(random_)}, {dx, {}});
-    ops::channel_dropout_op{p_}.vjp(step);
-  }
-  void describe(archive& a) const { a.constant("p", p_); }
-
- private:
-  double p_;
-  saved_id random_;
-  stream_id stream_;
+  constexpr explicit dropout2d(double p) : dropout_layer(name, p) {}
 };
 
 }  // namespace chainrule
