@@ -213,16 +213,7 @@ class basic_cpu {
       run_convolution(y, x, w, c, false, &call);
     } else {
       run_convolution(y, x, w, c, false, nullptr);
-      const index_t count = c.window.positions();
-      const matrix_shape whole{y.rows() * count, c.outputs};
-      (contract::broadcasts("convolve", const_matrix(in).shape(), whole), ...);
-      for (index_t i = 0; i < y.rows(); ++i) {
-        const matrix pixels(y.data() + i * y.stride(), count, c.outputs);
-        const auto own = [&](const const_matrix& m) {
-          return m.rows() == 1 ? m : m.middle_rows(i * count, count);
-        };
-        map(f, pixels, const_matrix(pixels), own(in)...);
-      }
+      detail::map_positions(*this, f, y, c, in...);
     }
   }
   /// dx = the gradient of the convolution's input from that of its result + beta dx. With beta = 0,
@@ -352,18 +343,18 @@ class basic_cpu {
   // Pooling and resampling: see backend/pooling.hpp. Results are assigned and do not overlap
   // operands.
 
-  /// y = the maxima of x under a window, winners = the numbers of the window's elements where they
+  /// y = the maxima of x under a window, argmax = the numbers of the window's elements where they
   /// were; either may be empty. Throws shape_error.
-  void max_pool(matrix y, matrix winners, const_matrix x, const window& w) const {
-    contract::max_pools(w, x.shape(), y.shape(), winners.shape());
-    run_images(detail::max_pool_rows<T>{w, y, winners, x}, x.rows(), w.height.count(),
+  void max_pool(matrix y, matrix argmax, const_matrix x, const window& w) const {
+    contract::max_pools(w, x.shape(), y.shape(), argmax.shape());
+    run_images(detail::max_pool_rows<T>{w, y, argmax, x}, x.rows(), w.height.count(),
                w.width.count() * w.channels * w.taps());
   }
-  /// dx = the sum of dy over the positions where an element is the winner. Throws shape_error.
-  void unpool(matrix dx, const_matrix dy, const_matrix winners, const window& w) const {
+  /// dx = the sum of dy over the positions where an element is the argmax. Throws shape_error.
+  void unpool(matrix dx, const_matrix dy, const_matrix argmax, const window& w) const {
     contract::pools("unpool", w, dx.shape(), dy.shape());
-    contract::pools("unpool", w, dx.shape(), winners.shape());
-    run_images(detail::unpool_rows<T>{w, dx, dy, winners}, dx.rows(), w.height.size,
+    contract::pools("unpool", w, dx.shape(), argmax.shape());
+    run_images(detail::unpool_rows<T>{w, dx, dy, argmax}, dx.rows(), w.height.size,
                w.width.size * w.channels);
   }
   /// y = the resampled x. Throws shape_error.

@@ -11,6 +11,7 @@
 #ifndef CHAINRULE_BACKEND_WINDOW_HPP
 #define CHAINRULE_BACKEND_WINDOW_HPP
 
+#include "chainrule/backend/contract.hpp"
 #include "chainrule/core/error.hpp"
 #include "chainrule/core/shape.hpp"
 
@@ -137,6 +138,28 @@ inline void convolves(const char* verb, const convolution& c, matrix_shape x, ma
 }
 
 }  // namespace contract
+
+namespace detail {
+
+/// y = f(y, operands...) with the results of a convolution, n x result with gaps between rows if
+/// need be, as (n * positions) x outputs, to which the operands broadcast: a map for each sample.
+template <class B, class F, class... In>
+void map_positions(const B& be, const F& f, typename B::matrix y, const convolution& c,
+                   const In&... in) {
+  using const_matrix = typename B::const_matrix;
+  const index_t count = c.window.positions();
+  const matrix_shape whole{y.rows() * count, c.outputs};
+  (contract::broadcasts("convolve", const_matrix(in).shape(), whole), ...);
+  for (index_t i = 0; i < y.rows(); ++i) {
+    const typename B::matrix pixels(y.data() + i * y.stride(), count, c.outputs);
+    const auto own = [&](const const_matrix& m) {
+      return m.rows() == 1 ? m : m.middle_rows(i * count, count);
+    };
+    be.map(f, pixels, const_matrix(pixels), own(in)...);
+  }
+}
+
+}  // namespace detail
 
 }  // namespace chainrule
 

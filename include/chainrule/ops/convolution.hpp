@@ -83,18 +83,8 @@ struct convolve_op {
       chainrule::detail::each_product<B>(c, x, w, y, [&](auto from, auto to, auto weights) {
         be.gemm(to, from, weights, {1, 1});
       });
-      if constexpr (!std::same_as<F, identity> || sizeof...(In) > 0) {
-        const index_t count = c.window.positions();
-        const matrix_shape whole{y.rows() * count, c.outputs};
-        (contract::broadcasts("convolve", in.shape(), whole), ...);
-        for (index_t i = 0; i < y.rows(); ++i) {
-          const matrix<B> pixels(y.data() + i * y.stride(), count, c.outputs);
-          const auto own = [&](const const_matrix<B>& m) {
-            return m.rows() == 1 ? m : m.middle_rows(i * count, count);
-          };
-          be.map(f, pixels, const_matrix<B>(pixels), own(in)...);
-        }
-      }
+      if constexpr (!std::same_as<F, identity> || sizeof...(In) > 0)
+        chainrule::detail::map_positions(be, f, y, c, in...);
     }
   }
   void vjp(auto& step) const;

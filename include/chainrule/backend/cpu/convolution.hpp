@@ -259,25 +259,33 @@ class cpu_convolution {
       }
   }
 
+  /// Columns of a group that a tile computes at a time.
+  struct strip_of_columns {
+    index_t count, vecs, size;  // size: of whole vectors
+    bool is_whole;
+  };
+  [[nodiscard]] strip_of_columns strip_at(index_t left) const {
+    const index_t count = std::min(out_ - left, 2 * kernels_->width);
+    const index_t vecs = (count + kernels_->width - 1) / kernels_->width;
+    return {count, vecs, vecs * kernels_->width, count == vecs * kernels_->width};
+  }
+
   /// Columns [left, left + two vectors) of the results of a group, for output rows [first, last).
   void forward_strip(const T* band, index_t first, index_t last, index_t g, index_t left,
                      const T* w, index_t w_row, T* y, bool resumes) const {
     const window_axis& vertical = c_.window.height;
     const window_axis& horizontal = c_.window.width;
     const index_t channels = c_.window.channels;
-    const index_t count = std::min(out_ - left, 2 * kernels_->width);
-    const index_t vecs = (count + kernels_->width - 1) / kernels_->width;
-    const index_t strip = vecs * kernels_->width;
-    const bool is_whole = count == strip;
+    const strip_of_columns strip = strip_at(left);
     convolution_tile<T> t{};
     t.y = w + g * out_ + left;
     t.y_step = w_row;
-    if (!is_whole) {  // the weights of the strip, with zeros up to a whole vector
-      T* const copy = convolution_memory<T, 2>(c_.window.taps() * in_ * strip);
+    if (!strip.is_whole) {  // the weights of the strip, with zeros up to a whole vector
+      T* const copy = convolution_memory<T, 2>(c_.window.taps() * in_ * strip.size);
       for (index_t k = 0; k < c_.window.taps() * in_; ++k)
-        copy_padded(t.y + k * w_row, count, copy + k * strip, strip);
+        copy_padded(t.y + k * w_row, strip.count, copy + k * strip.size, strip.size);
       t.y = copy;
-      t.y_step = strip;
+      t.y_step = strip.size;
     }
     const T* const all_weights = t.y;
     t.x_row = horizontal.stride * channels;
@@ -293,9 +301,10 @@ class cpu_convolution {
     // A vector may store beyond the last channel of a pixel: pixels are computed in ascending order
     // by the thread that owns the image, so that the next pixels overwrite what was stored there.
     // In the last row of the image there may be none.
-    const bool may_spill = !is_whole && out_ == c_.outputs && left == 0 && !resumes;
+    const bool may_spill = !strip.is_whole && out_ == c_.outputs && left == 0 && !resumes;
     for (index_t i = first; i < last; ++i) {
-      const bool is_direct = is_whole || (may_spill && i + 1 < rows_ && strip <= cols_ * out_);
+      const bool is_direct =
+          strip.is_whole || (may_spill && i + 1 < rows_ && strip.size <= cols_ * out_);
       // Rows of the window in padding above or below the image are left out.
       index_t top = 0;
       index_t bottom = vertical.kernel;
@@ -307,17 +316,17 @@ class cpu_convolution {
           band + (i - first) * vertical.stride * pitch_ + top * t.x_outer + g * in_;
       T* const to = y + i * cols_ * c_.outputs + g * out_ + left;
       for (index_t j = 0; j < cols_;) {
-        const index_t height = kernels_->rows(false, vecs, cols_ - j);
+        const index_t height = kernels_->rows(false, strip.vecs, cols_ - j);
         t.x = row + j * t.x_row;
         t.sums = is_direct ? to + j * c_.outputs : partial;
-        t.sums_row = is_direct ? c_.outputs : strip;
+        t.sums_row = is_direct ? c_.outputs : strip.size;
         if (!is_direct && resumes)
           for (index_t r = 0; r < height; ++r)
-            copy_part(to + (j + r) * c_.outputs, count, partial + r * strip);
-        run(false, vecs, height)(t);
+            copy_part(to + (j + r) * c_.outputs, strip.count, partial + r * strip.size);
+        run(false, strip.vecs, height)(t);
         if (!is_direct)
           for (index_t r = 0; r < height; ++r)
-            copy_part(partial + r * strip, count, to + (j + r) * c_.outputs);
+            copy_part(partial + r * strip.size, strip.count, to + (j + r) * c_.outputs);
         j += height;
       }
     }
@@ -329,21 +338,21 @@ class cpu_convolution {
     const window_axis& vertical = c_.window.height;
     const window_axis& horizontal = c_.window.width;
     const index_t channels = c_.window.channels;
-    const index_t count = std::min(out_ - left, 2 * kernels_->width);
-    const index_t vecs = (count + kernels_->width - 1) / kernels_->width;
-    const index_t strip = vecs * kernels_->width;
-    const bool is_whole = count == strip;
+    const strip_of_columns strip = strip_at(left);
     convolution_tile<T> t{};
     t.y = dy + first * cols_ * c_.outputs + g * out_ + left;
     t.y_step = c_.outputs;
     // A vector may read beyond the last channel, into the next pixels, but not beyond the image:
     // the last rows are copied, with zeros up to a whole vector.
     const index_t row_size = cols_ * c_.outputs;
-    const index_t copied = is_whole ? 0 : std::min(last - first, 1 + (strip - count) / row_size);
+    const index_t copied =
+        strip.is_whole ? 0 : std::min(last - first, 1 + (strip.size - strip.count) / row_size);
     const index_t direct = last - first - copied;
-    T* const copy = is_whole ? nullptr : convolution_memory<T, 1>(copied * cols_ * strip);
+    T* const copy =
+        strip.is_whole ? nullptr : convolution_memory<T, 1>(copied * cols_ * strip.size);
     for (index_t p = 0; p < copied * cols_; ++p)
-      copy_padded(t.y + (direct * cols_ + p) * c_.outputs, count, copy + p * strip, strip);
+      copy_padded(t.y + (direct * cols_ + p) * c_.outputs, strip.count, copy + p * strip.size,
+                  strip.size);
     const T* const results = t.y;
     t.x_row = 1;
     t.x_step = horizontal.stride * channels;
@@ -356,11 +365,11 @@ class cpu_convolution {
     // The sums of `height` rows of dw over output rows [begin, end), counted from `first`.
     const auto add = [&](auto kernel, index_t height, const T* x, T* sums, index_t begin,
                          index_t end) {
-      t.sums = is_whole ? sums : partial;
-      t.sums_row = is_whole ? dw_row : strip;
-      if (!is_whole)
+      t.sums = strip.is_whole ? sums : partial;
+      t.sums_row = strip.is_whole ? dw_row : strip.size;
+      if (!strip.is_whole)
         for (index_t r = 0; r < height; ++r)
-          copy_part(sums + r * dw_row, count, partial + r * strip);
+          copy_part(sums + r * dw_row, strip.count, partial + r * strip.size);
       const auto rows = [&](index_t from_row, index_t to_row, const T* y, index_t y_step) {
         if (from_row >= to_row) return;
         t.x = x + from_row * t.x_segment;
@@ -372,15 +381,15 @@ class cpu_convolution {
       };
       rows(begin, std::min(end, direct), results + begin * row_size, c_.outputs);
       const index_t behind = std::max(begin, direct);
-      rows(behind, end, copy + (behind - direct) * cols_ * strip, strip);
-      if (!is_whole)
+      rows(behind, end, copy + (behind - direct) * cols_ * strip.size, strip.size);
+      if (!strip.is_whole)
         for (index_t r = 0; r < height; ++r)
-          copy_part(partial + r * strip, count, sums + r * dw_row);
+          copy_part(partial + r * strip.size, strip.count, sums + r * dw_row);
     };
     const index_t runs = joins_row() ? 1 : horizontal.kernel;
     const index_t length = joins_row() ? horizontal.kernel * in_ : in_;
     const index_t groups = joins_row() && length < 6 ? kernels_->groups(length) : 0;
-    const auto grouped = kernels_->run_groups[static_cast<std::size_t>(vecs - 1)]
+    const auto grouped = kernels_->run_groups[static_cast<std::size_t>(strip.vecs - 1)]
                                              [static_cast<std::size_t>(groups > 0 ? length : 0)];
     for (index_t ky = 0; ky < vertical.kernel; ++ky) {
       const T* const x = band + ky * t.x_group;
@@ -397,8 +406,8 @@ class cpu_convolution {
       if (begin >= end) continue;
       for (index_t kx = 0; kx < runs; ++kx)
         for (index_t k = 0; k < length;) {
-          const index_t height = kernels_->rows(true, vecs, length - k);
-          add(run(true, vecs, height), height,
+          const index_t height = kernels_->rows(true, strip.vecs, length - k);
+          add(run(true, strip.vecs, height), height,
               x + kx * horizontal.dilation * channels + g * in_ + k, sums + (kx * in_ + k) * dw_row,
               begin - first, end - first);
           k += height;
