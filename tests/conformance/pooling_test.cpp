@@ -43,7 +43,7 @@ void visit_window(const window& w, index_t p, index_t q, const Visit& visit) {
 
 template <class T>
 struct pooled {
-  conformance::host_matrix<T> y, winners;
+  conformance::host_matrix<T> y, argmax;
 };
 
 template <class T>
@@ -57,12 +57,12 @@ pooled<T> max_pooled(const window& w, const conformance::host_matrix<T>& x) {
       const index_t position = e / w.channels;
       visit_window(w, position / across, position % across, [&](index_t number, index_t pixel) {
         const T value = x(n, pixel * w.channels + e % w.channels);
-        const bool is_first = out.winners(n, e) < 0;
+        const bool is_first = out.argmax(n, e) < 0;
         const bool is_larger =
             value > out.y(n, e) || (value != value && out.y(n, e) == out.y(n, e));
         if (!is_first && !is_larger) return;
         out.y(n, e) = value;
-        out.winners(n, e) = static_cast<T>(number);
+        out.argmax(n, e) = static_cast<T>(number);
       });
     }
   return out;
@@ -104,26 +104,26 @@ TEMPLATE_LIST_TEST_CASE("maxima under windows, and where they are", "[conformanc
         const matrix_shape s = expected.y.extents;
         const framed<B> from(be, x, l);
         const framed<B> y(be, unset<T>(s), l);
-        const framed<B> winners(be, unset<T>(s), l);
-        ops::max_pool_op{w}.forward(be, y.view(), const_matrix<B>(from.view()), winners.view());
+        const framed<B> argmax(be, unset<T>(s), l);
+        ops::max_pool_op{w}.forward(be, y.view(), const_matrix<B>(from.view()), argmax.view());
         CHECK(y.differs(expected.y) == "");
-        CHECK(winners.differs(expected.winners) == "");
+        CHECK(argmax.differs(expected.argmax) == "");
 
         // Only the maxima; only the places.
         const framed<B> alone(be, unset<T>(s), l);
         ops::max_pool_op{w}.forward(be, alone.view(), const_matrix<B>(from.view()));
         CHECK(alone.differs(expected.y) == "");
         const framed<B> places(be, unset<T>(s), l);
-        ops::max_winners_op{w}.forward(be, places.view(), const_matrix<B>(from.view()),
-                                       const_matrix<B>(y.view()));
-        CHECK(places.differs(expected.winners) == "");
+        ops::max_pool_argmax_op{w}.forward(be, places.view(), const_matrix<B>(from.view()),
+                                           const_matrix<B>(y.view()));
+        CHECK(places.differs(expected.argmax) == "");
 
         // What won is picked again, and has the gradients of all positions at which it won.
         const framed<B> picked(be, unset<T>(s), l);
-        ops::pick_winners_op{w}.forward(be, picked.view(), const_matrix<B>(from.view()),
-                                        const_matrix<B>(winners.view()));
+        ops::pick_argmax_op{w}.forward(be, picked.view(), const_matrix<B>(from.view()),
+                                       const_matrix<B>(argmax.view()));
         CHECK(picked.differs([&](index_t i, index_t j) {
-          return expected.winners(i, j) < 0 ? T(0) : expected.y(i, j);
+          return expected.argmax(i, j) < 0 ? T(0) : expected.y(i, j);
         }) == "");
         const auto dy = integers<T>(s, 6, 1, 9);
         conformance::host_matrix<T> dx({n, w.image()});
@@ -132,14 +132,14 @@ TEMPLATE_LIST_TEST_CASE("maxima under windows, and where they are", "[conformanc
             const index_t position = e / w.channels;
             visit_window(w, position / w.width.count(), position % w.width.count(),
                          [&](index_t number, index_t pixel) {
-                           if (expected.winners(i, e) == static_cast<T>(number))
+                           if (expected.argmax(i, e) == static_cast<T>(number))
                              dx(i, pixel * w.channels + e % w.channels) += dy(i, e);
                          });
           }
         const framed<B> gradient(be, dy, l);
         const framed<B> to(be, unset<T>(dx.extents), l);
         ops::unpool_op{w}.forward(be, to.view(), const_matrix<B>(gradient.view()),
-                                  const_matrix<B>(winners.view()));
+                                  const_matrix<B>(argmax.view()));
         CHECK(to.differs(dx) == "");
       }
     }

@@ -16,15 +16,15 @@ std::vector<double> pooled(const B& be, const window& w) {
   const tensor<B> x = uniform(be, 5, w.image(), 1);
   const tensor<B> dy = uniform(be, 5, w.positions() * w.channels, 2);
   tensor<B> y(be, 5, dy.cols());
-  tensor<B> winners(be, 5, dy.cols());
+  tensor<B> argmax(be, 5, dy.cols());
   tensor<B> dx(be, 5, x.cols());
   std::vector<double> all;
   const auto append = [&](const tensor<B>& t) {
     for (const double v : doubles(be, t)) all.push_back(v);
   };
-  be.max_pool(y.view(), winners.view(), x.view(), w);
-  append(y), append(winners);
-  be.unpool(dx.view(), dy.view(), std::as_const(winners).view(), w);
+  be.max_pool(y.view(), argmax.view(), x.view(), w);
+  append(y), append(argmax);
+  be.unpool(dx.view(), dy.view(), std::as_const(argmax).view(), w);
   append(dx);
   return all;
 }

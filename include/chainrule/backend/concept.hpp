@@ -226,11 +226,11 @@ concept backend = std::copyable<B> &&
 //     be.transpose(target, source)            target(i, j) = source(j, i)
 //     be.scatter(target, rows, source)        target(rows(i), :) = source(i, :); the rows differ,
 //                                             -1 and others that do not exist as in scatter_add
-//     be.max_pool(y, winners, x, window)       maxima under a window, and the numbers of the
+//     be.max_pool(y, argmax, x, window)       maxima under a window, and the numbers of the
 //     window's
 //                                             elements where they are: see ops/pooling.hpp; one of
-//                                             y and winners may be empty
-//     be.unpool(dx, dy, winners, window)       the gradient of max_pool: see ops/pooling.hpp
+//                                             y and argmax may be empty
+//     be.unpool(dx, dy, argmax, window)       the gradient of max_pool: see ops/pooling.hpp
 //     be.resample(y, x, resampling)            weighted sums under a window: see
 //     backend/pooling.hpp be.convolve(y, x, w, c, f, operands...)  y = f(x * w, operands...),
 //     operands broadcast to the

@@ -133,9 +133,9 @@ inline void pools(const char* verb, const window& w, matrix_shape image, matrix_
                                      " and n x ", positions));
 }
 /// As pools, for each result of max_pool that is wanted: those without columns are not, but one is.
-inline void max_pools(const window& w, matrix_shape x, matrix_shape y, matrix_shape winners) {
-  if (y.cols != 0 || winners.cols == 0) pools("max_pool", w, x, y);
-  if (winners.cols != 0) pools("max_pool", w, x, winners);
+inline void max_pools(const window& w, matrix_shape x, matrix_shape y, matrix_shape argmax) {
+  if (y.cols != 0 || argmax.cols == 0) pools("max_pool", w, x, y);
+  if (argmax.cols != 0) pools("max_pool", w, x, argmax);
 }
 /// Throws shape_error unless x is n x from() and y n x to().
 inline void resamples(const resampling& r, matrix_shape y, matrix_shape x) {

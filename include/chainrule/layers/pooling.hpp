@@ -70,13 +70,13 @@ class takes_maxima {
   template <backend B>
   void forward(pass<B>& p, const_matrix<B> x, matrix<B> y) const {
     ops::max_pool_op{window_}.forward(p.backend(), y, x,
-                                      p.training() ? p.saved(winners_) : matrix<B>{});
+                                      p.training() ? p.saved(argmax_) : matrix<B>{});
   }
   template <backend B>
   void backward(pass<B>& p, const_matrix<B>, const_matrix<B>, const_matrix<B> dy,
                 matrix<B> dx) const {
     if (dx.empty()) return;
-    ops::unpool_op{window_}.forward(p.backend(), dx, dy, const_matrix<B>(p.saved(winners_)));
+    ops::unpool_op{window_}.forward(p.backend(), dx, dy, const_matrix<B>(p.saved(argmax_)));
   }
 
  protected:
@@ -86,12 +86,12 @@ class takes_maxima {
       throw value_error(concat(p.layer(), " has windows of ", w.height.kernel, " x ",
                                w.width.kernel, " elements; the most are 2^24"));
     window_ = w;
-    winners_ = p.save(w.positions() * w.channels);
+    argmax_ = p.save(w.positions() * w.channels);
   }
 
  private:
   window window_;
-  saved_id winners_;
+  saved_id argmax_;
 };
 
 /// The passes of a layer that is a resampling.

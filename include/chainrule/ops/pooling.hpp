@@ -48,15 +48,15 @@ namespace terms {
 /// The number of an element of the window where x is the maximum y, else what was found so far.
 struct number_if_largest {
   double number = 0;
-  constexpr auto operator()(const auto& winner, const auto& x, const auto& y) const {
-    return math::where((x == y) | (x != x), number, winner);
+  constexpr auto operator()(const auto& found, const auto& x, const auto& y) const {
+    return math::where((x == y) | (x != x), number, found);
   }
 };
-/// to + x where this element of the window is the winner, else `to`.
-struct add_if_won {
+/// to + x where this element of the window is the argmax, else `to`.
+struct add_where_argmax {
   double number = 0;
-  constexpr auto operator()(const auto& to, const auto& x, const auto& winner) const {
-    return math::where(winner == number, to + x, to);
+  constexpr auto operator()(const auto& to, const auto& x, const auto& found) const {
+    return math::where(found == number, to + x, to);
   }
 };
 /// to + weight x.
@@ -64,6 +64,20 @@ struct add_scaled {
   double weight = 1;
   constexpr auto operator()(const auto& to, const auto& x) const { return to + weight * x; }
 };
+
+/// to = the sum of `from` over the pairs of a position and the pixel that is its argmax; `to` has
+/// pixels and `from` positions, or the other way round.
+template <backend B>
+void assign_where_argmax(const B& be, const window& w, matrix<B> to, const_matrix<B> from,
+                         const_matrix<B> argmax, bool to_pixels) {
+  be.map(fn::fill{0}, to);
+  detail::for_each_tap(w, [&](index_t position, index_t pixel, index_t number) {
+    const matrix<B> sum = detail::pixel(to, w.channels, to_pixels ? pixel : position);
+    be.map(add_where_argmax{static_cast<double>(number)}, sum, sum,
+           detail::pixel(from, w.channels, to_pixels ? position : pixel),
+           detail::pixel(argmax, w.channels, position));
+  });
+}
 }  // namespace terms
 
 /// y = the maxima under a window, n × (positions * channels). Padding is -infinity; NaN is larger
@@ -79,31 +93,31 @@ struct max_pool_op {
     contract::pools("max_pool", window, x, y);
     return y;
   }
-  /// Assigns also, unless `winners` is empty, where each maximum was: see max_winners_op.
+  /// Assigns also, unless `argmax` is empty, where each maximum was: see max_pool_argmax_op.
   template <backend B>
-  void forward(const B& be, matrix<B> y, const_matrix<B> x, matrix<B> winners = {}) const;
+  void forward(const B& be, matrix<B> y, const_matrix<B> x, matrix<B> argmax = {}) const;
   void vjp(auto& step) const;
 };
 
 /// The numbers of the elements of the window, row by row from 0, that are the maxima: the first of
 /// equal ones, the first NaN if there is one, and -1 where the whole window is in padding. A
 /// constant function nearly everywhere: no gradient flows.
-struct max_winners_op {
-  static constexpr std::string_view name = "max_winners";
+struct max_pool_argmax_op {
+  static constexpr std::string_view name = "max_pool_argmax";
   chainrule::window window;
 
   /// From the images and the maxima.
   [[nodiscard]] matrix_shape shape(matrix_shape, matrix_shape y) const { return y; }
   template <backend B>
-  void forward(const B& be, matrix<B> winners, const_matrix<B> x, const_matrix<B> y) const {
-    contract::pools("max_winners", window, x.shape(), winners.shape());
-    contract::pools("max_winners", window, x.shape(), y.shape());
-    if constexpr (requires { be.max_pool(winners, winners, x, window); })
-      return be.max_pool({}, winners, x, window);
-    fill(be, winners, -1);
+  void forward(const B& be, matrix<B> argmax, const_matrix<B> x, const_matrix<B> y) const {
+    contract::pools("max_pool_argmax", window, x.shape(), argmax.shape());
+    contract::pools("max_pool_argmax", window, x.shape(), y.shape());
+    if constexpr (requires { be.max_pool(argmax, argmax, x, window); })
+      return be.max_pool({}, argmax, x, window);
+    fill(be, argmax, -1);
     const index_t c = window.channels;
     detail::for_each_tap(window, [&](index_t position, index_t pixel, index_t number) {
-      const matrix<B> to = detail::pixel(winners, c, position);
+      const matrix<B> to = detail::pixel(argmax, c, position);
       be.map(terms::number_if_largest{static_cast<double>(number)}, to, to,
              detail::pixel(x, c, pixel), detail::pixel(y, c, position));
     });
@@ -112,41 +126,35 @@ struct max_winners_op {
 };
 
 template <backend B>
-void max_pool_op::forward(const B& be, matrix<B> y, const_matrix<B> x, matrix<B> winners) const {
-  if constexpr (requires { be.max_pool(y, winners, x, window); })
-    return be.max_pool(y, winners, x, window);
-  contract::max_pools(window, x.shape(), y.shape(), winners.shape());
+void max_pool_op::forward(const B& be, matrix<B> y, const_matrix<B> x, matrix<B> argmax) const {
+  if constexpr (requires { be.max_pool(y, argmax, x, window); })
+    return be.max_pool(y, argmax, x, window);
+  contract::max_pools(window, x.shape(), y.shape(), argmax.shape());
   fill(be, y, -std::numeric_limits<double>::infinity());
   detail::for_each_tap(window, [&](index_t position, index_t pixel, index_t) {
     const matrix<B> to = detail::pixel(y, window.channels, position);
     be.map(reduction::maximum{}, to, detail::pixel(x, window.channels, pixel), to);
   });
-  if (!winners.empty()) max_winners_op{window}.forward(be, winners, x, const_matrix<B>(y));
+  if (!argmax.empty()) max_pool_argmax_op{window}.forward(be, argmax, x, const_matrix<B>(y));
 }
 
-/// y = the elements of x that are the winners, which is max_pool of x for its own winners; 0 where
+/// y = the elements of x that named by argmax, which is max_pool of x for its own argmax; 0 where
 /// there is none.
-struct pick_winners_op {
-  static constexpr std::string_view name = "pick_winners";
+struct pick_argmax_op {
+  static constexpr std::string_view name = "pick_argmax";
   chainrule::window window;
 
-  [[nodiscard]] matrix_shape shape(matrix_shape, matrix_shape winners) const { return winners; }
+  [[nodiscard]] matrix_shape shape(matrix_shape, matrix_shape argmax) const { return argmax; }
   template <backend B>
-  void forward(const B& be, matrix<B> y, const_matrix<B> x, const_matrix<B> winners) const {
-    contract::pools("pick_winners", window, x.shape(), y.shape());
-    contract::pools("pick_winners", window, x.shape(), winners.shape());
-    fill(be, y, 0);
-    const index_t c = window.channels;
-    detail::for_each_tap(window, [&](index_t position, index_t pixel, index_t number) {
-      const matrix<B> to = detail::pixel(y, c, position);
-      be.map(terms::add_if_won{static_cast<double>(number)}, to, to, detail::pixel(x, c, pixel),
-             detail::pixel(winners, c, position));
-    });
+  void forward(const B& be, matrix<B> y, const_matrix<B> x, const_matrix<B> argmax) const {
+    contract::pools("pick_argmax", window, x.shape(), y.shape());
+    contract::pools("pick_argmax", window, x.shape(), argmax.shape());
+    terms::assign_where_argmax(be, window, y, x, argmax, false);
   }
   void vjp(auto& step) const;
 };
 
-/// dx = the sum of dy over the positions at which an element is the winner: the gradient of
+/// dx = the sum of dy over the positions at which an element is the argmax: the gradient of
 /// max_pool.
 struct unpool_op {
   static constexpr std::string_view name = "unpool";
@@ -156,29 +164,23 @@ struct unpool_op {
     return {dy.rows, window.image()};
   }
   template <backend B>
-  void forward(const B& be, matrix<B> dx, const_matrix<B> dy, const_matrix<B> winners) const {
-    if constexpr (requires { be.unpool(dx, dy, winners, window); })
-      return be.unpool(dx, dy, winners, window);
+  void forward(const B& be, matrix<B> dx, const_matrix<B> dy, const_matrix<B> argmax) const {
+    if constexpr (requires { be.unpool(dx, dy, argmax, window); })
+      return be.unpool(dx, dy, argmax, window);
     contract::pools("unpool", window, dx.shape(), dy.shape());
-    contract::pools("unpool", window, dx.shape(), winners.shape());
-    fill(be, dx, 0);
-    const index_t c = window.channels;
-    detail::for_each_tap(window, [&](index_t position, index_t pixel, index_t number) {
-      const matrix<B> to = detail::pixel(dx, c, pixel);
-      be.map(terms::add_if_won{static_cast<double>(number)}, to, to, detail::pixel(dy, c, position),
-             detail::pixel(winners, c, position));
-    });
+    contract::pools("unpool", window, dx.shape(), argmax.shape());
+    terms::assign_where_argmax(be, window, dx, dy, argmax, true);
   }
-  void vjp(auto& step) const { step.give(0, pick_winners_op{window}, step.dy(), step.input(1)); }
+  void vjp(auto& step) const { step.give(0, pick_argmax_op{window}, step.dy(), step.input(1)); }
 };
 
-void pick_winners_op::vjp(auto& step) const {
+void pick_argmax_op::vjp(auto& step) const {
   step.give(0, unpool_op{window}, step.dy(), step.input(1));
 }
 
 void max_pool_op::vjp(auto& step) const {
-  const auto winners = step.make(max_winners_op{window}, step.input(0), step.output());
-  step.give(0, unpool_op{window}, step.dy(), winners);
+  const auto argmax = step.make(max_pool_argmax_op{window}, step.input(0), step.output());
+  step.give(0, unpool_op{window}, step.dy(), argmax);
 }
 
 /// y = the resampled images x: averages under a window, interpolation, padding, cropping, and the

@@ -1,7 +1,7 @@
 /// \file
 /// The CPU's kernels of pooling and resampling: an output row at a time, by vectors of channels.
 ///
-///     const max_pool_rows<float> task{window, y, winners, x};
+///     const max_pool_rows<float> task{window, y, argmax, x};
 ///     run_rows(isa, task, 0, x.rows() * window.height.count());
 ///
 /// Each element of a result is computed from all that contributes to it, in a fixed order, so the
@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <type_traits>
 
 #include "chainrule/backend/cpu/lane.hpp"
 #include "chainrule/backend/pooling.hpp"
@@ -31,31 +32,39 @@ CHAINRULE_INLINE void store_channels(const X& x, T* p, index_t count) {
   x.store(p, count);
 }
 
-/// Calls task.template part<X, Whole>(channel, count, arguments...) for all channels of a pixel.
-/// The last vector may continue into the pixels behind it, whose results are stored later, if it
-/// does not exceed the `room` elements that images and the row of the result have from a pixel's
-/// first channel on: loads and stores of a part of a vector take several times as long.
+/// The elements that may be read and written from a pixel's first channel on: of an image whose
+/// last pixel that is read is `pixel` of `pixels`, and of a result's row whose pixel `place` of
+/// `width` is stored.
+struct channel_room {
+  CHAINRULE_INLINE channel_room(index_t channels, index_t pixels, index_t pixel, index_t width,
+                                index_t place)
+      : read(channels * (pixels - pixel)), written(channels * (width - place)) {}
+  index_t read, written;
+};
+/// Calls task.template part<X, WholeLoads, WholeStores>(channel, count, arguments...) for all
+/// channels of a pixel. The last vector may continue into the pixels behind it, whose results are
+/// stored later, as far as there is room: loads and stores of a part of a vector take several times
+/// as long, loads above all.
 template <class X, class Task, class... Arguments>
-CHAINRULE_INLINE void for_channels(const Task& task, index_t channels, index_t room,
+CHAINRULE_INLINE void for_channels(const Task& task, index_t channels, const channel_room& room,
                                    const Arguments&... arguments) {
-  index_t c = 0;
-  for (; c + X::width <= channels || (c < channels && c + X::width <= room); c += X::width)
-    task.template part<X, true>(c, X::width, arguments...);
-  if (c < channels) task.template part<X, false>(c, channels - c, arguments...);
-}
-/// The smaller number of elements from a pixel on: of an image whose last pixel that is read is
-/// `read` of `pixels`, and of a result's row whose pixel `written` of `width` is stored.
-[[nodiscard]] CHAINRULE_INLINE index_t room_for(index_t channels, index_t pixels, index_t read,
-                                                index_t width, index_t written) {
-  return channels * std::min(pixels - read, width - written);
+  for (index_t c = 0; c < channels; c += X::width) {
+    const index_t end = c + X::width;
+    if (end <= channels || (end <= room.read && end <= room.written))
+      task.template part<X, true, true>(c, X::width, arguments...);
+    else if (end <= room.read)
+      task.template part<X, true, false>(c, channels - c, arguments...);
+    else
+      task.template part<X, false, false>(c, channels - c, arguments...);
+  }
 }
 
-/// y and winners of max_pool, either of which may be empty. Row r is row r % height of image
+/// y and argmax of max_pool, either of which may be empty. Row r is row r % height of image
 /// r / height.
 template <class T>
 struct max_pool_rows {
   chainrule::window window;
-  matrix_view<T> y, winners;
+  matrix_view<T> y, argmax;
   matrix_view<const T> x;
 
   template <int Bytes>
@@ -69,38 +78,59 @@ struct max_pool_rows {
     const T* const from = x.data() + image * x.stride();
     const index_t to = p * width * window.channels;
     T* const maxima = y.empty() ? nullptr : y.data() + (image * y.stride() + to);
-    T* const numbers = winners.empty() ? nullptr : winners.data() + (image * winners.stride() + to);
+    T* const numbers = argmax.empty() ? nullptr : argmax.data() + (image * argmax.stride() + to);
     const index_t last_line = window.height.at(p, rows.last - 1) * v.size;
+    const bool is_small = v.kernel == 2 && window.height.kernel == 2 && rows.last - rows.first == 2;
     for (index_t q = 0; q < width; ++q) {
       const index_range cols = taps_inside(v, q);
-      const index_t room = room_for(window.channels, window.height.size * v.size,
-                                    last_line + v.at(q, cols.last - 1), width, q);
-      for_channels<math::lane<T, Bytes>>(*this, window.channels, room, rows, cols, from,
-                                         window.height.at(p, 0), v.at(q, 0), q * window.channels,
-                                         maxima, numbers);
+      const channel_room room(window.channels, window.height.size * v.size,
+                              last_line + v.at(q, cols.last - 1), width, q);
+      const auto run = [&](const auto& rows_of_window, const auto& cols_of_window)
+          __attribute__((always_inline)) {
+        for_channels<math::lane<T, Bytes>>(*this, window.channels, room, rows_of_window,
+                                           cols_of_window, from, window.height.at(p, 0), v.at(q, 0),
+                                           q * window.channels, maxima, numbers);
+      };
+      if (is_small && cols.last - cols.first == 2)
+        run(first_two{}, first_two{});
+      else
+        run(rows, cols);
     }
   }
   /// Elements come last to first, so that the first of equal ones is taken, and the first NaN.
-  template <class X, bool Whole>
-  CHAINRULE_INLINE void part(index_t channel, index_t count, const index_range& rows,
-                             const index_range& cols, const T* from, index_t top, index_t left,
-                             index_t to, T* maxima, T* numbers) const {
+  template <class X, bool WholeLoads, bool WholeStores, class Range>
+  CHAINRULE_INLINE void part(index_t channel, index_t count, const Range& rows, const Range& cols,
+                             const T* from, index_t top, index_t left, index_t to, T* maxima,
+                             T* numbers) const {
     X best(-std::numeric_limits<T>::infinity());
-    X winner(T(-1));
-    for (index_t k = rows.last; k-- > rows.first;) {
-      const T* const line =
-          from + (top + k * window.height.dilation) * window.width.size * window.channels + channel;
-      for (index_t l = cols.last; l-- > cols.first;) {
-        const X value = load_channels<X, Whole>(
-            line + (left + l * window.width.dilation) * window.channels, count);
-        const auto is_better = (value >= best) | (value != value);
-        best = select(is_better, value, best);
-        winner = select(is_better, X(static_cast<T>(k * window.width.kernel + l)), winner);
+    X found(T(-1));
+    const auto look = [&](auto names) __attribute__((always_inline)) {
+      for (index_t k = rows.last; k-- > rows.first;) {
+        const T* const line =
+            from + (top + k * window.height.dilation) * window.width.size * window.channels +
+            channel;
+        for (index_t l = cols.last; l-- > cols.first;) {
+          const X value = load_channels<X, WholeLoads>(
+              line + (left + l * window.width.dilation) * window.channels, count);
+          const auto is_better = (value >= best) | (value != value);
+          best = select(is_better, value, best);
+          if constexpr (names)
+            found = select(is_better, X(static_cast<T>(k * window.width.kernel + l)), found);
+        }
       }
-    }
-    if (maxima != nullptr) store_channels<X, Whole>(best, maxima + to + channel, count);
-    if (numbers != nullptr) store_channels<X, Whole>(winner, numbers + to + channel, count);
+    };
+    if (numbers == nullptr)
+      look(std::false_type{});
+    else
+      look(std::true_type{}), store_channels<X, WholeStores>(found, numbers + to + channel, count);
+    if (maxima != nullptr) store_channels<X, WholeStores>(best, maxima + to + channel, count);
   }
+
+ private:
+  /// Elements 0 and 1 of a window: the range of the most common window, known to the compiler.
+  struct first_two {
+    static constexpr index_t first = 0, last = 2;
+  };
 };
 
 /// The number of the window's element that lies at a position's distance, -1 if between two.
@@ -114,7 +144,7 @@ template <class T>
 struct unpool_rows {
   chainrule::window window;
   matrix_view<T> dx;
-  matrix_view<const T> dy, winners;
+  matrix_view<const T> dy, argmax;
 
   template <int Bytes>
   CHAINRULE_INLINE void row(index_t r) const {
@@ -125,7 +155,7 @@ struct unpool_rows {
     const index_range rows = positions_over(h, i);
     T* const to = dx.data() + (image * dx.stride() + i * v.size * window.channels);
     const T* const gradients = dy.data() + image * dy.stride();
-    const T* const numbers = winners.data() + image * winners.stride();
+    const T* const numbers = argmax.data() + image * argmax.stride();
     const index_t width = v.count();
     const index_t height = h.count();
     if (is_apart(h) && is_apart(v)) {
@@ -139,7 +169,7 @@ struct unpool_rows {
         const index_t at = p * width + q;
         if (p < rows.last && l < v.kernel && q < width)
           for_channels<math::lane<T, Bytes>>(
-              *this, window.channels, room_for(window.channels, height * width, at, v.size, j),
+              *this, window.channels, channel_room(window.channels, height * width, at, v.size, j),
               gradients + at * window.channels, numbers + at * window.channels,
               static_cast<T>(k * v.kernel + l), pixel);
         else
@@ -151,14 +181,14 @@ struct unpool_rows {
     position_sweep sweep(v);
     for (index_t j = 0; j < v.size; ++j) {
       const index_range cols = sweep.next();
-      const index_t room = room_for(window.channels, height * width,
-                                    (rows.last - 1) * width + cols.last - 1, v.size, j);
+      const channel_room room(window.channels, height * width,
+                              (rows.last - 1) * width + cols.last - 1, v.size, j);
       for_channels<math::lane<T, Bytes>>(*this, window.channels, room, rows, cols, i + h.before,
                                          j + v.before, width, gradients, numbers,
                                          to + j * window.channels);
     }
   }
-  template <class X, bool Whole>
+  template <class X, bool WholeLoads, bool WholeStores>
   CHAINRULE_INLINE void part(index_t channel, index_t count, const index_range& rows,
                              const index_range& cols, index_t row, index_t column, index_t width,
                              const T* gradients, const T* numbers, T* to) const {
@@ -170,21 +200,22 @@ struct unpool_rows {
         const index_t l = element_at(window.width, column - q * window.width.stride);
         if (l < 0) continue;
         const index_t at = (p * width + q) * window.channels + channel;
-        const X winner = load_channels<X, Whole>(numbers + at, count);
-        const X gradient = load_channels<X, Whole>(gradients + at, count);
-        const auto has_won = winner == X(static_cast<T>(k * window.width.kernel + l));
-        sum = select(has_won, sum + gradient, sum);
+        const X found = load_channels<X, WholeLoads>(numbers + at, count);
+        const X gradient = load_channels<X, WholeLoads>(gradients + at, count);
+        const auto is_argmax = found == X(static_cast<T>(k * window.width.kernel + l));
+        sum = select(is_argmax, sum + gradient, sum);
       }
     }
-    store_channels<X, Whole>(sum, to + channel, count);
+    store_channels<X, WholeStores>(sum, to + channel, count);
   }
-  /// The gradient where element `number` of the window is the winner, else 0.
-  template <class X, bool Whole>
+  /// The gradient where element `number` of the window is the argmax, else 0.
+  template <class X, bool WholeLoads, bool WholeStores>
   CHAINRULE_INLINE void part(index_t channel, index_t count, const T* gradients, const T* numbers,
                              T number, T* to) const {
-    const X winner = load_channels<X, Whole>(numbers + channel, count);
-    const X gradient = load_channels<X, Whole>(gradients + channel, count);
-    store_channels<X, Whole>(select(winner == X(number), gradient, X(T(0))), to + channel, count);
+    const X found = load_channels<X, WholeLoads>(numbers + channel, count);
+    const X gradient = load_channels<X, WholeLoads>(gradients + channel, count);
+    store_channels<X, WholeStores>(select(found == X(number), gradient, X(T(0))), to + channel,
+                                   count);
   }
 
  private:
@@ -227,8 +258,8 @@ struct resample_rows {
     position_sweep sweep(v);
     for (index_t q = 0; q < width; ++q) {
       const index_range cols = by.spreads ? sweep.next() : by.sources(v, q);
-      const index_t room = room_for(channels, by.from(h) * by.from(v),
-                                    (rows.last - 1) * by.from(v) + cols.last - 1, width, q);
+      const channel_room room(channels, by.from(h) * by.from(v),
+                              (rows.last - 1) * by.from(v) + cols.last - 1, width, q);
       if (equal) {
         if (by.weights == resampling::rule::mean_inside || q == 0) column = by.weight<T>(v, q, 0);
         const T weight = row_weight * column;
@@ -243,7 +274,7 @@ struct resample_rows {
     }
   }
   /// `weight` times the sum.
-  template <class X, bool Whole>
+  template <class X, bool WholeLoads, bool WholeStores>
   CHAINRULE_INLINE void part(index_t channel, index_t count, const index_range& rows,
                              const index_range& cols, const T* from, index_t line, T* to,
                              T weight) const {
@@ -251,12 +282,12 @@ struct resample_rows {
     for (index_t i = rows.first; i < rows.last; ++i) {
       const T* const pixels = from + i * line + channel;
       for (index_t j = cols.first; j < cols.last; ++j)
-        sum += load_channels<X, Whole>(pixels + j * by.window.channels, count);
+        sum += load_channels<X, WholeLoads>(pixels + j * by.window.channels, count);
     }
-    store_channels<X, Whole>(sum * X(weight), to + channel, count);
+    store_channels<X, WholeStores>(sum * X(weight), to + channel, count);
   }
   /// The sum with a weight for each element, of which the first `few` are given.
-  template <class X, bool Whole>
+  template <class X, bool WholeLoads, bool WholeStores>
   CHAINRULE_INLINE void part(index_t channel, index_t count, const index_range& rows,
                              const index_range& cols, const T* from, index_t line, T* to, index_t p,
                              index_t q, const T* row_weights, const T* weights) const {
@@ -268,10 +299,11 @@ struct resample_rows {
       for (index_t j = cols.first; j < cols.last; ++j) {
         const index_t l = j - cols.first;
         const T weight = row_weight * (l < few ? weights[l] : by.weight<T>(v, q, j));
-        sum += X(weight) * load_channels<X, Whole>(from + i * line + j * channels + channel, count);
+        sum += X(weight) *
+               load_channels<X, WholeLoads>(from + i * line + j * channels + channel, count);
       }
     }
-    store_channels<X, Whole>(sum, to + channel, count);
+    store_channels<X, WholeStores>(sum, to + channel, count);
   }
 
  private:

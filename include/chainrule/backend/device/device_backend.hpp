@@ -510,24 +510,24 @@ class device_backend {
   // Pooling and resampling, as concept.hpp says. They throw shape_error, and value_error if an
   // operand is a part of a result.
 
-  void max_pool(matrix y, matrix winners, const_matrix x, const window& w) const {
-    contract::max_pools(w, x.shape(), y.shape(), winners.shape());
+  void max_pool(matrix y, matrix argmax, const_matrix x, const window& w) const {
+    contract::max_pools(w, x.shape(), y.shape(), argmax.shape());
     const bool has_maxima = !y.empty();
-    const bool has_winners = !winners.empty();
+    const bool has_argmax = !argmax.empty();
     pool("max_pool", w, x.rows(), w.positions(),
          kernel_by<task::max_pool>(
-             {}, [&] { return device::max_pool_kernel(pooling_lanes(), has_maxima, has_winners); },
-             has_maxima ? (has_winners ? 2 : 1) : 0),
-         {y, winners}, {x});
+             {}, [&] { return device::max_pool_kernel(pooling_lanes(), has_maxima, has_argmax); },
+             has_maxima ? (has_argmax ? 2 : 1) : 0),
+         {y, argmax}, {x});
   }
-  void unpool(matrix dx, const_matrix dy, const_matrix winners, const window& w) const {
+  void unpool(matrix dx, const_matrix dy, const_matrix argmax, const window& w) const {
     contract::pools("unpool", w, dx.shape(), dy.shape());
-    contract::pools("unpool", w, dx.shape(), winners.shape());
+    contract::pools("unpool", w, dx.shape(), argmax.shape());
     const bool is_dilated = w.height.dilation != 1 || w.width.dilation != 1;
     pool("unpool", w, dx.rows(), w.height.size * w.width.size,
          kernel_by<task::unpool>(
              {}, [&] { return device::unpool_kernel(pooling_lanes(), is_dilated); }, is_dilated),
-         {dx}, {dy, winners});
+         {dx}, {dy, argmax});
   }
   void resample(matrix y, const_matrix x, const resampling& r) const {
     contract::resamples(r, y.shape(), x.shape());

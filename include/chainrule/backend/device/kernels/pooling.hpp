@@ -67,21 +67,21 @@ KERNEL cr_main(long images, long channels, long h_size, long h_kernel, long h_st
 }
 
 /// The maxima under a window and the numbers of their elements, as far as they are wanted.
-[[nodiscard]] inline std::string max_pool_kernel(int lanes, bool has_maxima, bool has_winners) {
+[[nodiscard]] inline std::string max_pool_kernel(int lanes, bool has_maxima, bool has_argmax) {
   const auto store = [](const std::string& to, const std::string& value) {
     return "  for (int e = 0; e < $n; ++e) (" + pixel_address(to, "place") + ")[e] = " + value +
            "[e];\n";
   };
   return pixel_kernel(lanes,
                       (has_maxima ? image_parameter("y", false) : "") +
-                          (has_winners ? image_parameter("winners", false) : "") +
+                          (has_argmax ? image_parameter("argmax", false) : "") +
                           image_parameter("x"),
                       "h_count", "w_count",
                       R"(  real best[LANES];
-  real winner[LANES];
+  real found[LANES];
   for (int e = 0; e < $n; ++e) {
     best[e] = -cr_infinity;
-    winner[e] = -1;
+    found[e] = -1;
   }
   for (long k = h_kernel - 1; k >= 0; --k) {
     const long i = p * h_stride - h_before + k * h_dilation;
@@ -96,15 +96,15 @@ KERNEL cr_main(long images, long channels, long h_size, long h_kernel, long h_st
         const real value = from[e];
         const int is_better = value >= best[e] || value != value;
         best[e] = is_better ? value : best[e];
-        winner[e] = is_better ? number : winner[e];
+        found[e] = is_better ? number : found[e];
       }
     }
   }
 )" + (has_maxima ? store("y", "best") : "") +
-                          (has_winners ? store("winners", "winner") : ""));
+                          (has_argmax ? store("argmax", "found") : ""));
 }
 
-/// dx = the sum of dy over the positions where an element is the winner.
+/// dx = the sum of dy over the positions where an element is the argmax.
 [[nodiscard]] inline std::string unpool_kernel(int lanes, bool is_dilated) {
   // The number of the window's element at distance k from its first, where there is one.
   const auto element = [&](const std::string& k, const std::string& dilation) {
@@ -113,7 +113,7 @@ KERNEL cr_main(long images, long channels, long h_size, long h_kernel, long h_st
                       : "";
   };
   return pixel_kernel(
-      lanes, image_parameter("dx", false) + image_parameter("dy") + image_parameter("winners"),
+      lanes, image_parameter("dx", false) + image_parameter("dy") + image_parameter("argmax"),
       "h_size", "w_size",
       R"(  const long h_span = (h_kernel - 1) * h_dilation + 1;
   const long w_span = (w_kernel - 1) * w_dilation + 1;
@@ -131,9 +131,9 @@ KERNEL cr_main(long images, long channels, long h_size, long h_kernel, long h_st
           R"(      const real number = (real)(k * w_kernel + l);
       GLOBAL const real* gradient = )" +
           pixel_address("dy", "i * w_count + j") + R"(;
-      GLOBAL const real* winner = )" +
-          pixel_address("winners", "i * w_count + j") + R"(;
-      for (int e = 0; e < $n; ++e) sum[e] = winner[e] == number ? sum[e] + gradient[e] : sum[e];
+      GLOBAL const real* found = )" +
+          pixel_address("argmax", "i * w_count + j") + R"(;
+      for (int e = 0; e < $n; ++e) sum[e] = found[e] == number ? sum[e] + gradient[e] : sum[e];
     }
   }
   for (int e = 0; e < $n; ++e) ()" +
