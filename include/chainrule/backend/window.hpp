@@ -148,11 +148,11 @@ void map_positions(const B& be, const F& f, typename B::matrix y, const convolut
                    const In&... in) {
   using const_matrix = typename B::const_matrix;
   const index_t count = c.window.positions();
-  const matrix_shape whole{y.rows() * count, c.outputs};
+  [[maybe_unused]] const matrix_shape whole{y.rows() * count, c.outputs};
   (contract::broadcasts("convolve", const_matrix(in).shape(), whole), ...);
   for (index_t i = 0; i < y.rows(); ++i) {
     const typename B::matrix pixels(y.data() + i * y.stride(), count, c.outputs);
-    const auto own = [&](const const_matrix& m) {
+    [[maybe_unused]] const auto own = [&](const const_matrix& m) {
       return m.rows() == 1 ? m : m.middle_rows(i * count, count);
     };
     be.map(f, pixels, const_matrix(pixels), own(in)...);

@@ -34,7 +34,8 @@ enum class data_stream : std::uint32_t {
   shuffle = 0x73687566,
   split = 0x73706c74,
   augment = 0x6175676d,
-  balance = 0x62616c61
+  balance = 0x62616c61,
+  search = 0x73656172
 };
 
 [[nodiscard]] constexpr std::uint64_t stream_of(data_stream name, std::uint64_t number) {
