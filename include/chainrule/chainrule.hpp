@@ -4,7 +4,7 @@
 ///
 /// Included by name where they are wanted: backend/opencl.hpp, io/weights.hpp, train/progress.hpp,
 /// metrics/confusion_matrix.hpp, metrics/roc_auc.hpp, train/interrupt.hpp,
-/// testing/gradient_check.hpp.
+/// train/model_checkpoint.hpp, testing/gradient_check.hpp.
 #ifndef CHAINRULE_CHAINRULE_HPP
 #define CHAINRULE_CHAINRULE_HPP
 
@@ -37,6 +37,10 @@
 #include "chainrule/network/network.hpp"
 #include "chainrule/network/summary.hpp"
 #include "chainrule/optim/optimizer.hpp"
+#include "chainrule/train/anomaly.hpp"
+#include "chainrule/train/learning_rate_finder.hpp"
+#include "chainrule/train/reduce_on_plateau.hpp"
+#include "chainrule/train/stop_conditions.hpp"
 #include "chainrule/train/trainer.hpp"
 #include "chainrule/train/weight_average.hpp"
 #include "chainrule/train/weight_constraints.hpp"

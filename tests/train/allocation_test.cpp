@@ -6,6 +6,10 @@
 #include "chainrule/layers/dense.hpp"
 #include "chainrule/losses/softmax_cross_entropy.hpp"
 #include "chainrule/network/network.hpp"
+#include "chainrule/train/anomaly.hpp"
+#include "chainrule/train/learning_rate_finder.hpp"
+#include "chainrule/train/reduce_on_plateau.hpp"
+#include "chainrule/train/stop_conditions.hpp"
 #include "chainrule/train/trainer.hpp"
 #include "chainrule/train/weight_average.hpp"
 #include "chainrule/train/weight_constraints.hpp"
@@ -46,13 +50,27 @@ void check_steps(index_t hidden, index_t batch, index_t last, const augmentation
   ema_weights average{net};
   max_norm limit{net, 3};
   group_lasso sparse{net, 1e-3};
+  early_stopping best{{.patience = 3}, net};
+  reduce_on_plateau slower{t};
+  terminate_on_nan broken;
+  time_limit limit_of_time{1e9};
   counter c;
   t.fit(data,
-        {.epochs = 2, .batch = batch, .callbacks = {&average, &limit, &sparse, &c}, .augment = a});
+        {.epochs = 2,
+         .batch = batch,
+         .callbacks = {&average, &limit, &sparse, &best, &slower, &broken, &limit_of_time, &c},
+         .augment = a});
   REQUIRE(c.batches == 18);
   for (std::size_t i = 2; i < 9; ++i) CHECK(c.counts[i] == c.counts[1]);    // the first epoch
   for (std::size_t i = 10; i < 18; ++i) CHECK(c.counts[i] == c.counts[9]);  // the second
   if (allocations::counted) CHECK(c.counts[0] > 0);
+
+  learning_rate_finder finder{t, {.first = 1e-6, .last = 1e-4, .steps = 9}};
+  anomaly_detection where{t};
+  counter d;
+  t.fit(data, {.epochs = 1, .batch = batch, .callbacks = {&finder, &where, &d}, .augment = a});
+  REQUIRE(d.batches == 9);
+  for (std::size_t i = 2; i < 9; ++i) CHECK(d.counts[i] == d.counts[1]);
 }
 
 }  // namespace

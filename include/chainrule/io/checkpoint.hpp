@@ -19,6 +19,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "chainrule/core/text.hpp"
 #include "chainrule/io/weights.hpp"
 
 namespace chainrule {
@@ -28,10 +29,12 @@ namespace detail {
 inline constexpr const char* rules_key = "optimizer";
 inline constexpr const char* steps_key = "steps";
 inline constexpr const char* epochs_key = "epochs";
-// The place in an epoch that was stopped; files of version 0.1 do not have these keys.
+// Files of version 0.1 do not have the keys below: the place in an epoch that was stopped, and the
+// factor of the learning rate, which is 1 for them.
 inline constexpr const char* done_key = "epoch_done";
 inline constexpr const char* samples_key = "epoch_samples";
 inline constexpr const char* seed_key = "epoch_seed";
+inline constexpr const char* rate_factor_key = "rate_factor";
 
 /// The number under a key of a file's metadata. Throws format_error if there is none, or a larger
 /// one than `most`.
@@ -47,6 +50,19 @@ inline constexpr const char* seed_key = "epoch_seed";
   }
   throw format_error(concat(path, ": the metadata '", key, "' must be a number of 0 to ", most,
                             ", got ", found == metadata.end() ? "none" : name_text(found->second)));
+}
+
+/// The rate factor of a file's metadata, 1 if there is none. Throws format_error unless it is
+/// finite and at least 0.
+[[nodiscard]] inline double rate_factor_in(const std::map<std::string, std::string>& metadata,
+                                           const std::string& path) {
+  const auto found = metadata.find(rate_factor_key);
+  double factor = 1;
+  if (found != metadata.end() && (!parse_number(found->second, factor) || factor < 0))
+    throw format_error(concat(path, ": the metadata '", rate_factor_key,
+                              "' must be a finite number of at least 0, got ",
+                              name_text(found->second)));
+  return factor;
 }
 
 /// The parameters and states of a training's network and the state of its optimizer.
@@ -74,6 +90,8 @@ void save_training(Trainer& trainer, const std::string& path,
   detail::add_own_key(metadata, detail::done_key, std::to_string(place.done));
   detail::add_own_key(metadata, detail::samples_key, std::to_string(place.samples));
   detail::add_own_key(metadata, detail::seed_key, std::to_string(place.seed));
+  detail::add_own_key(metadata, detail::rate_factor_key,
+                      detail::digits_of(trainer.optimizer().rate_factor()));
   detail::save_arenas(trainer.net(), detail::arenas_of(trainer), path, std::move(metadata));
 }
 
@@ -103,8 +121,10 @@ std::map<std::string, std::string> load_training(Trainer& trainer, const std::st
     place = {static_cast<index_t>(number(detail::done_key, most)),
              static_cast<index_t>(number(detail::samples_key, most)),
              number(detail::seed_key, ~std::uint64_t{0})};
+  const double rate_factor = detail::rate_factor_in(metadata, path);
   detail::load_arenas(trainer.net(), detail::arenas_of(trainer), file, false);
   trainer.set_progress(steps, epochs, place);
+  trainer.optimizer().set_rate_factor(rate_factor);
   return metadata;
 }
 

@@ -195,6 +195,7 @@ struct top_k {
 /// no link.
 struct log_loss {
   static constexpr const char* name = "log loss";
+  static constexpr bool lower_is_better = true;
 
   template <backend B>
   void operator()(const B& be, const metric_input<B>& in, matrix<B> out) const {

@@ -17,7 +17,9 @@
 /// Metrics of micro-batches are computed by several threads at the same time. A metric that is a
 /// function of several means (R², F1) has `static constexpr index_t columns`: out is then n ×
 /// columns, and `static double result(std::span<const double> means)` makes the value of the
-/// columns' means. A name may also be a member function. Every loss is a metric.
+/// columns' means. A name may also be a member function. Every loss is a metric. Callbacks that
+/// follow a metric (early_stopping) take larger values for better ones, except those of a loss and
+/// of a metric with `static constexpr bool lower_is_better = true`.
 #ifndef CHAINRULE_METRICS_METRIC_HPP
 #define CHAINRULE_METRICS_METRIC_HPP
 
@@ -99,11 +101,17 @@ class any_metric {
     else
       name_ = Metric::name;
     if constexpr (requires { Metric::columns; }) columns_ = Metric::columns;
+    if constexpr (requires { Metric::lower_is_better; })
+      lower_is_better_ = Metric::lower_is_better;
+    else
+      lower_is_better_ = loss<Metric, B>;
   }
 
   [[nodiscard]] const std::string& name() const { return name_; }
   /// The numbers for each sample.
   [[nodiscard]] index_t columns() const { return columns_; }
+  /// Whether smaller values are better ones, as those of a loss.
+  [[nodiscard]] bool lower_is_better() const { return lower_is_better_; }
   /// Assigns the numbers of each sample to `out`, n × columns.
   void operator()(const B& be, const metric_input<B>& in, matrix<B> out) const {
     held_->apply(be, in, out);
@@ -145,12 +153,14 @@ class any_metric {
   std::shared_ptr<const interface> held_;
   std::string name_;
   index_t columns_ = 1;
+  bool lower_is_better_ = false;
 };
 
 /// The value of one metric.
 struct metric_value {
   std::string name;
   double value = std::numeric_limits<double>::quiet_NaN();
+  bool lower_is_better = false;
 };
 
 /// What was measured on samples: the mean loss, and the metrics by name.

@@ -42,6 +42,7 @@ struct r_squared {
 /// The root of the mean over samples and outputs of (y - t)².
 struct root_mean_squared_error {
   static constexpr const char* name = "root mean squared error";
+  static constexpr bool lower_is_better = true;
 
   template <backend B>
   void operator()(const B& be, const metric_input<B>& in, matrix<B> out) const {

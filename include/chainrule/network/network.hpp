@@ -238,6 +238,36 @@ class network<B> {
     require_samples(x, true);
     run_backward({}, x, x.rows(), p, gradients, {}, false);
   }
+  /// Passes for diagnosis, of scalars or indices x: for each layer i, in the order of the pass,
+  /// around(i, m, run) is called and has to call run() once. m is the layer's output in the forward
+  /// pass, to be read after run(), and the gradient with respect to it in the backward pass, to be
+  /// read before.
+  template <class Samples, class Around>
+  const_matrix<B> trace_forward(const Samples& x, pass<B>& p, const pass_phase<B>& what,
+                                const Around& around) const {
+    constexpr bool are_indices = indices_of<Samples, B>;
+    require_samples(x, are_indices);
+    const auto visit = [&](index_t i, const auto& f) {
+      around(i, const_matrix<B>(chain_.output(p, i)), [&] { f(at(i)); });
+    };
+    if constexpr (are_indices)
+      return run({}, x, x.rows(), p, what, visit);
+    else
+      return run(x, {}, x.rows(), p, what, visit);
+  }
+  template <class Samples, class Around>
+  void trace_backward(const Samples& x, pass<B>& p, arena<B>& gradients, matrix<B> input_gradient,
+                      const Around& around) const {
+    constexpr bool are_indices = indices_of<Samples, B>;
+    require_samples(x, are_indices);
+    const auto visit = [&](index_t i, const auto& f) {
+      around(i, const_matrix<B>(chain_.gradient(p, i)), [&] { f(at(i)); });
+    };
+    if constexpr (are_indices)
+      run_backward({}, x, x.rows(), p, gradients, input_gradient, false, visit);
+    else
+      run_backward(x, {}, x.rows(), p, gradients, input_gradient, false, visit);
+  }
   /// Throws value_error unless all indices up to `largest` have a row in the layer that takes them,
   /// or the network takes scalars.
   void require_indices(index_t largest) const {
@@ -349,20 +379,31 @@ class network<B> {
 
   const_matrix<B> run(const_matrix<B> x, const_indices<B> indices, index_t rows, pass<B>& p,
                       const pass_phase<B>& what) const {
+    return run(x, indices, rows, p, what, visitor());
+  }
+  template <class Visit>
+  const_matrix<B> run(const_matrix<B> x, const_indices<B> indices, index_t rows, pass<B>& p,
+                      const pass_phase<B>& what, const Visit& visit) const {
     p.begin_forward(*plan_, parameters_, states_, rows, what, indices);
     const matrix<B> y = chain_.output(p, depth() - 1);
-    chain_.forward(p, x, y, visitor());
+    chain_.forward(p, x, y, visit);
     p.end_forward();
     return y;
   }
   void run_backward(const_matrix<B> x, const_indices<B> indices, index_t rows, pass<B>& p,
                     arena<B>& gradients, matrix<B> input_gradient, bool add) const {
+    run_backward(x, indices, rows, p, gradients, input_gradient, add, visitor());
+  }
+  template <class Visit>
+  void run_backward(const_matrix<B> x, const_indices<B> indices, index_t rows, pass<B>& p,
+                    arena<B>& gradients, matrix<B> input_gradient, bool add,
+                    const Visit& visit) const {
     require_gradients(gradients);
     p.begin_backward(declared(), parameters_, states_, gradients, rows, indices, add);
     const matrix<B> dy = output_gradient(p);
     chain_.place_in_dy(p, dy);
     chain_.backward(p, x, const_matrix<B>(chain_.output(p, depth() - 1)), const_matrix<B>(dy),
-                    input_gradient, visitor());
+                    input_gradient, visit);
     p.end_backward();
   }
   template <class Samples>

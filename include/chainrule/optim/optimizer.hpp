@@ -153,11 +153,10 @@ class any_optimizer {
   /// That memory stays where it is in later calls with a `most` that is no larger, so that captured
   /// steps can be replayed. Throws shape_error, out_of_memory.
   void plan_steps(index_t count, index_t most) {
-    auto host = detail::host_vector<scalar_t<B>>(detail::elements_of(count, per_step()));
-    for (index_t i = 0; i < count; ++i) write_step(step_ + i, host.data() + i * per_step());
     if (planned_.rows() < most) planned_ = tensor<B>(be_, most, per_step());
-    be_.upload(planned_.top_rows(count),
-               matrix_view<const scalar_t<B>>(host.data(), count, per_step()));
+    first_planned_ = step_;
+    steps_planned_ = count;
+    upload_plan();
   }
 
   /// Throws shape_error unless both arenas are of the optimizer's plan.
@@ -179,8 +178,21 @@ class any_optimizer {
           detail::concat("a training has made 0 to ", most_steps, " steps, got ", step));
     step_ = step;
   }
-  /// The learning rate of the next update.
-  [[nodiscard]] double rate() const { return rate_at(step_); }
+  /// The learning rate of the next update: the schedule's times rate_factor().
+  [[nodiscard]] double rate() const { return rate_factor_ * rate_at(step_); }
+  /// The factor of the schedule's rate, 1 at first.
+  [[nodiscard]] double rate_factor() const { return rate_factor_; }
+  /// Sets the factor of the schedule's rate from the next update on. Throws value_error unless it
+  /// is finite and at least 0.
+  void set_rate_factor(double factor) {
+    if (!(factor >= 0) || !detail::is_finite(factor))
+      throw value_error(detail::concat(
+          "the factor of a learning rate must be finite and at least 0, got ", factor));
+    rate_factor_ = factor;
+    if (step_ < first_planned_ + steps_planned_) upload_plan();
+  }
+  /// Multiplies the rate of all updates to come by `factor`.
+  void scale_rate(double factor) { set_rate_factor(rate_factor_ * factor); }
   /// The names of the rules: "weight decay, adam".
   [[nodiscard]] const std::string& name() const { return name_; }
   /// The state: one arena per slot, in the order of the rules.
@@ -228,6 +240,16 @@ class any_optimizer {
 
  private:
   [[nodiscard]] index_t per_step() const { return per_region_ * plan_.regions(); }
+  /// Writes the scalars of the planned steps that have not been taken.
+  void upload_plan() {
+    const auto taken = static_cast<index_t>(step_ - first_planned_);
+    if (taken < 0) return;  // the number of the step was set: begin_epoch makes another plan
+    const index_t left = steps_planned_ - taken;
+    auto host = detail::host_vector<scalar_t<B>>(detail::elements_of(left, per_step()));
+    for (index_t i = 0; i < left; ++i) write_step(step_ + i, host.data() + i * per_step());
+    be_.upload(planned_.view().middle_rows(taken, left),
+               matrix_view<const scalar_t<B>>(host.data(), left, per_step()));
+  }
   void write_step(std::int64_t step, scalar_t<B>* to) const {
     for (index_t region = 0; region < plan_.regions(); ++region)
       write_scalars({step, plan_.tags(region)}, to + region * per_region_);
@@ -253,6 +275,9 @@ class any_optimizer {
   tensor<B> scalars_;  // of the current step
   tensor<B> planned_;  // of the steps to come, a row each
   std::int64_t step_ = 0;
+  std::int64_t first_planned_ = 0;
+  index_t steps_planned_ = 0;
+  double rate_factor_ = 1;
 };
 
 template <backend B, class Chain>
@@ -318,7 +343,7 @@ class optimizer final : public any_optimizer<B> {
   void write_scalars(const step_info& info, scalar_t<B>* to) const override {
     std::array<double, Chain::scalars> all{};
     rules_.prepare(info, all);
-    *to++ = static_cast<scalar_t<B>>(rules_.rate(info.step));
+    *to++ = static_cast<scalar_t<B>>(this->rate_factor() * rules_.rate(info.step));
     for (const double s : all) *to++ = static_cast<scalar_t<B>>(s);
   }
   void apply(arena<B>& parameters, const arena<B>& gradients, index_t region, index_t first,

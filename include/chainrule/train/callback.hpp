@@ -1,19 +1,19 @@
 /// \file
-/// `callback`: follows a training; `early_stopping`.
+/// `callback`: follows a training.
 ///
 ///     struct slow_down final : callback {
 ///       void on_batch_end(const batch_record& r) override { ... }
 ///     };
 ///     slow_down mine;
-///     early_stopping patience{3};
-///     t.fit(train, {.validation = &held_out, .callbacks = {&patience, &mine}});
+///     t.fit(train, {.validation = &held_out, .callbacks = {&mine}});
 ///
 /// A callback is not owned by the training, and one object serves many fits. See also
+/// train/early_stopping.hpp, train/stop_conditions.hpp, train/model_checkpoint.hpp,
+/// train/reduce_on_plateau.hpp, train/learning_rate_finder.hpp, train/anomaly.hpp,
 /// train/progress.hpp, train/interrupt.hpp.
 #ifndef CHAINRULE_TRAIN_CALLBACK_HPP
 #define CHAINRULE_TRAIN_CALLBACK_HPP
 
-#include <limits>
 #include <string_view>
 
 #include "chainrule/memory/arena.hpp"
@@ -41,11 +41,12 @@ struct batch_record {
   double rate = 0;           // its learning rate
 
   /// The mean loss of the batch. Reads the device's memory, and waits for it, when it is called.
-  [[nodiscard]] double loss() const { return measure(source, samples_done - size, size).loss; }
+  [[nodiscard]] double loss() const { return mean_loss(source, samples_done - size, size); }
   /// Means over the samples of the epoch so far. Reads the device's memory when it is called.
   [[nodiscard]] metrics so_far() const { return measure(source, 0, samples_done); }
 
   metrics (*measure)(const void* source, index_t first, index_t count) = nullptr;
+  double (*mean_loss)(const void* source, index_t first, index_t count) = nullptr;
   const void* source = nullptr;
 };
 
@@ -99,37 +100,6 @@ class [[deprecated("chainrule: now callback")]] fit_observer : public callback {
 };
 // clang-format on
 using batch_report [[deprecated("chainrule: now batch_record")]] = batch_record;
-
-/// Stops when the validation loss (without validation data, the training loss) has not fallen for
-/// `patience` epochs. A loss that is not finite has not fallen. Each call of fit counts anew.
-class early_stopping final : public callback {
- public:
-  /// Throws value_error if patience is below 1.
-  explicit early_stopping(int patience) : patience_(patience) {
-    if (patience < 1)
-      throw value_error(
-          detail::concat("early stopping needs a patience of at least 1 epoch, got ", patience));
-  }
-  void on_fit_begin(const fit_record&) override {
-    best_ = std::numeric_limits<double>::max();
-    waited_ = 0;
-  }
-  void on_epoch_end(const epoch_record& r) override {
-    const double loss = r.validated ? r.validation.loss : r.training.loss;
-    if (detail::is_finite(loss) && loss < best_)
-      best_ = loss, waited_ = 0;
-    else
-      ++waited_;
-  }
-  [[nodiscard]] std::string_view should_stop() const override {
-    return waited_ >= patience_ ? "the loss stopped falling" : std::string_view{};
-  }
-
- private:
-  int patience_;
-  int waited_ = 0;
-  double best_ = std::numeric_limits<double>::max();
-};
 
 }  // namespace chainrule
 

@@ -56,6 +56,18 @@ void require_targets(const network<B>& net, const any_loss<B>& loss, const datas
                                  ", that of sample ", i, " is ", t));
 }
 
+/// Whether no element is infinite or NaN. `largest` is 1 × 1, assigned. Waits for the backend.
+template <backend B>
+[[nodiscard]] bool all_finite(const B& be, const std::type_identity_t<const_matrix<B>>& m,
+                              const matrix<B>& largest) {
+  if (m.empty()) return true;
+  be.reduce(reduction::maximum{}, largest, fn::abs{}, m);
+  scalar_t<B> found = 0;
+  be.download(matrix_view<scalar_t<B>>(&found, 1, 1), const_matrix<B>(largest));
+  be.synchronize();
+  return is_finite(found);
+}
+
 /// Calls f(y, loader) with the outputs for each batch of the data, in order.
 template <backend B, class F>
 void for_outputs(const network<B>& net, const dataset<B>& data, const F& f) {

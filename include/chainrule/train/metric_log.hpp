@@ -3,7 +3,10 @@
 #ifndef CHAINRULE_TRAIN_METRIC_LOG_HPP
 #define CHAINRULE_TRAIN_METRIC_LOG_HPP
 
+#include <algorithm>
+#include <array>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "chainrule/metrics/metric.hpp"
@@ -75,10 +78,27 @@ class metric_log {
         continue;
       }
       const any_metric<B>& metric = metrics_[i - 1];
-      m.values.push_back({metric.name(), metric.result(means)});
+      m.values.push_back({metric.name(), metric.result(means), metric.lower_is_better()});
       if (metric.name() == accuracy::name) m.accuracy = m.values.back().value;
     }
     return m;
+  }
+
+  /// The mean loss of samples [first, first + count) of the epoch, with the bits of measured().
+  /// Reads the backend's memory and allocates nothing.
+  [[nodiscard]] double mean_loss(index_t first, index_t count) const {
+    std::array<scalar_t<B>, 512> host;
+    const const_matrix<B> all = all_.view();
+    double sum = 0;
+    for (index_t i = 0; i < count;) {
+      const index_t n = std::min(count - i, static_cast<index_t>(host.size()));
+      be_->download(matrix_view<scalar_t<B>>(host.data(), 1, n), all.block(0, first + i, 1, n));
+      be_->synchronize();
+      for (const scalar_t<B> x : std::span(host.data(), static_cast<std::size_t>(n)))
+        sum += static_cast<double>(x);
+      i += n;
+    }
+    return sum / static_cast<double>(count);
   }
 
  private:

@@ -137,8 +137,20 @@ class step_executor {
   [[nodiscard]] metrics measured(index_t first, index_t count) const {
     return log_.measured(first, count);
   }
+  /// The mean loss of these samples. Reads the backend's memory and allocates nothing.
+  [[nodiscard]] double mean_loss(index_t first, index_t count) const {
+    return log_.mean_loss(first, count);
+  }
   /// The gradients of the last step.
   [[nodiscard]] const arena<B>& gradients() const { return parts_.total(); }
+  /// What the passes of the step under way are for: between its backward pass and its update.
+  [[nodiscard]] pass_phase<B> phase_of_step() const {
+    // Where the backend counts, it is the first of this fit and as many more as the counter holds.
+    if constexpr (has_device_counter<B>)
+      return {first_pass_, count_.get()};
+    else
+      return phase::train(first_pass_.seed, static_cast<std::uint64_t>(optimizer_->step()));
+  }
 
  private:
   [[nodiscard]] index_t number_of_parts(const data_loader<B>& loader, index_t wanted) const {
@@ -231,15 +243,6 @@ class step_executor {
         f(first, first + chunk < all ? chunk : all - first);
       });
     }
-  }
-
-  /// The pass of the current step: where the backend counts, it is the first of this fit and as
-  /// many more as the counter holds.
-  [[nodiscard]] pass_phase<B> phase_of_step() const {
-    if constexpr (has_device_counter<B>)
-      return {first_pass_, count_.get()};
-    else
-      return phase::train(first_pass_.seed, static_cast<std::uint64_t>(optimizer_->step()));
   }
 
   /// Writes 1 / divisor to the backend's memory, where the loss reads it.

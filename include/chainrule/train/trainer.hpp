@@ -20,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "chainrule/train/early_stopping.hpp"
 #include "chainrule/train/evaluation.hpp"
 #include "chainrule/train/step_executor.hpp"
 
@@ -53,11 +54,15 @@ struct fit_options {
   /// Random changes of the images of each batch, drawn by the seed; evaluation sees them as they
   /// are.
   augmentation augment{};
+  /// The number of batches after which an epoch ends, 0: when all samples were seen. The next epoch
+  /// goes on behind it. For a quick run of a program; callbacks and validation take place.
+  index_t steps_per_epoch = 0;
 };
 
 template <backend B>
 class trainer {
  public:
+  using backend_type = B;
   static constexpr std::int64_t most_steps = chainrule::most_steps;
 
   /// Trains `net`, which must outlive the trainer. `rules` is a rule or a chain of rules. Without
@@ -125,6 +130,17 @@ class trainer {
   [[nodiscard]] const any_optimizer<B>& optimizer() const { return *optimizer_; }
   /// The gradients of the last step.
   [[nodiscard]] const arena<B>& gradients() const { return executor_.gradients(); }
+  /// Calls f(inputs, targets, phase, loss) with the batch of the step under way or the last one,
+  /// for diagnosis; the phase is that of the step until its update. Throws value_error without a
+  /// step.
+  template <class F>
+  void visit_batch(const F& f) {
+    const row_range all{0, loader_.size()};
+    if (all.count == 0) throw value_error("there is no batch before the first step of a fit");
+    loader_.visit_inputs(all, [&](auto x) {
+      f(x, const_matrix<B>(loader_.targets(all)), executor_.phase_of_step(), loss_);
+    });
+  }
 
   /// The updates that were made, and the learning rate of the next.
   [[nodiscard]] std::int64_t steps() const { return optimizer_->step(); }
@@ -158,6 +174,7 @@ class trainer {
     net_->assign(other.net());
     for (std::size_t i = 0; i < mine.size(); ++i) assign_elements(be_, mine[i], state[i]);
     set_progress(other.steps(), other.epochs(), other.place());
+    optimizer_->set_rate_factor(other.optimizer().rate_factor());
   }
 
  private:
@@ -170,6 +187,9 @@ class trainer {
       throw value_error(
           detail::concat("training needs at least 0 epochs and batches of at least 1 ",
                          "sample, got ", options.epochs, " and ", options.batch));
+    if (options.steps_per_epoch < 0)
+      throw value_error(detail::concat("an epoch has at least 0 steps, where 0 means all, got ",
+                                       options.steps_per_epoch));
     std::vector<gradient_callback<B>*> of_gradients;
     for (std::size_t i = 0; i < options.callbacks.size(); ++i) {
       if (options.callbacks[i] == nullptr)
@@ -208,7 +228,11 @@ class trainer {
     };
     epoch_record record;
     record.epoch = epoch;
-    while (h.message.empty() && loader_.next()) {
+    index_t left = loader_.batches(loader_.samples());
+    index_t samples = loader_.samples();
+    if (options.steps_per_epoch > 0 && options.steps_per_epoch < left)
+      left = options.steps_per_epoch, samples = left * loader_.batch();
+    while (h.message.empty() && left-- > 0 && loader_.next()) {
       record.rate = rate();
       executor_.step(loader_, options.divide_by_full_batch ? options.batch : loader_.size());
       if (before == 0 && loader_.first() == 0) ++epochs_begun_;
@@ -217,19 +241,22 @@ class trainer {
       // An order that is given cannot be continued: the next epoch has one of its own.
       if (loader_.is_last() || options.order != nullptr) place_ = {};
       if (options.callbacks.empty()) continue;
-      const batch_record batch{epoch,
-                               options.epochs,
-                               record.samples,
-                               loader_.samples(),
-                               seconds(),
-                               loader_.size(),
-                               steps(),
-                               record.rate,
-                               [](const void* self, index_t first, index_t count) {
-                                 return static_cast<const step_executor<B>*>(self)->measured(first,
-                                                                                             count);
-                               },
-                               &executor_};
+      const batch_record batch{
+          epoch,
+          options.epochs,
+          record.samples,
+          samples,
+          seconds(),
+          loader_.size(),
+          steps(),
+          record.rate,
+          [](const void* self, index_t first, index_t count) {
+            return static_cast<const step_executor<B>*>(self)->measured(first, count);
+          },
+          [](const void* self, index_t first, index_t count) {
+            return static_cast<const step_executor<B>*>(self)->mean_loss(first, count);
+          },
+          &executor_};
       for (callback* c : options.callbacks) c->on_batch_end(batch);
       check_should_stop(options, h);
     }
@@ -260,11 +287,8 @@ class trainer {
 
   /// Whether no parameter is infinite or NaN. Waits for the backend.
   [[nodiscard]] bool parameters_are_finite() const {
-    const const_matrix<B> all = std::as_const(*net_).parameters().all();
-    if (all.empty()) return true;
     tensor<B> largest(be_, 1, 1);
-    be_.reduce(reduction::maximum{}, largest.view(), fn::abs{}, all);
-    return detail::is_finite(to_host(be_, std::as_const(largest).view())[0]);
+    return detail::all_finite(be_, std::as_const(*net_).parameters().all(), largest.view());
   }
 
   /// Why the loss of a training on that data is not finite.
