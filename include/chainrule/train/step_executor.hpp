@@ -184,6 +184,7 @@ class step_executor {
         loader.visit_inputs(rows, [&](auto x) { return net_->forward(x, memory, p); });
     loss_(be_, y, t, scale_.view(), log_.losses(loader.first(), rows),
           net_->output_gradient(memory), parts_.scratch(i));
+    loader.weigh(rows, log_.losses(loader.first(), rows), net_->output_gradient(memory));
     log_.measure(loader.first(), rows, {y, t, loss_.traits(), parts_.scratch(i)});
     loader.visit_inputs(rows, [&](auto x) { net_->backward(x, memory, parts_.gradients(i)); });
   }

@@ -7,7 +7,8 @@
 ///     std::vector<int> classes = t.classify(x);
 ///
 /// Each epoch sees every sample exactly once, in a new order drawn from the seed. Batches are
-/// averaged; the last one is whatever is left and is averaged over its own size.
+/// averaged; the last one is whatever is left and is averaged over its own size. Where the data has
+/// weights (dataset::weighted), losses and gradients of samples are multiplied by them.
 ///
 /// `trainer<B>` is one type for all losses and optimizers. See also train/data_loader.hpp and
 /// train/step_executor.hpp, the parts of a user-defined training loop, and train/callback.hpp.
