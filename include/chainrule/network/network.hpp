@@ -238,6 +238,11 @@ class network<B> {
     require_samples(x, true);
     run_backward({}, x, x.rows(), p, gradients, {}, false);
   }
+  template <indices_of<B> Indices>
+  void add_backward(const Indices& x, pass<B>& p, arena<B>& gradients) const {
+    require_samples(x, true);
+    run_backward({}, x, x.rows(), p, gradients, {}, true);
+  }
   /// Throws value_error unless all indices up to `largest` have a row in the layer that takes them,
   /// or the network takes scalars.
   void require_indices(index_t largest) const {

@@ -149,12 +149,14 @@ class any_optimizer {
   /// Counts the step. To be called for every replay of a captured step too.
   void end_step() { ++step_; }
 
-  /// Stores the scalars of the next `count` steps in the backend's memory, for begin_planned_step.
-  /// That memory stays where it is in later calls with a `most` that is no larger, so that captured
-  /// steps can be replayed. Throws shape_error, out_of_memory.
-  void plan_steps(index_t count, index_t most) {
+  /// Stores the scalars of the next steps in the backend's memory, for begin_planned_step, in
+  /// `count` rows of which `repeat` at a time are those of one step. That memory stays where it is
+  /// in later calls with a `most` that is no larger, so that captured steps can be replayed. Throws
+  /// shape_error, out_of_memory.
+  void plan_steps(index_t count, index_t most, index_t repeat = 1) {
     auto host = detail::host_vector<scalar_t<B>>(detail::elements_of(count, per_step()));
-    for (index_t i = 0; i < count; ++i) write_step(step_ + i, host.data() + i * per_step());
+    for (index_t i = 0; i < count; ++i)
+      write_step(step_ + i / repeat, host.data() + i * per_step());
     if (planned_.rows() < most) planned_ = tensor<B>(be_, most, per_step());
     be_.upload(planned_.top_rows(count),
                matrix_view<const scalar_t<B>>(host.data(), count, per_step()));

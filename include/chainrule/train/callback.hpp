@@ -25,7 +25,7 @@ namespace chainrule {
 struct fit_record {
   int epochs = 0;               // asked for
   index_t samples = 0;          // of the data
-  index_t batch = 0;            // samples of a full batch
+  index_t batch = 0;            // samples of a step on full batches
   std::int64_t steps_done = 0;  // by earlier calls of fit
 };
 
@@ -36,7 +36,7 @@ struct batch_record {
   index_t samples_done = 0;  // of this epoch, this batch included
   index_t samples = 0;       // of this epoch
   double seconds = 0;        // since the epoch began
-  index_t size = 0;          // samples of this batch
+  index_t size = 0;          // samples of this batch, or of all that the step accumulated
   std::int64_t step = 0;     // its number, from 1, over all calls of fit
   double rate = 0;           // its learning rate
 

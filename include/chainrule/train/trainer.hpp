@@ -51,6 +51,9 @@ struct fit_options {
   /// The number of micro-batches that a batch is cut into; 0: that which suits its shape. It
   /// decides in which order gradients are added, and so their last bits.
   index_t micro_batches = 0;
+  /// The batches of a step: their gradients are added up, as if they were one batch of the mean
+  /// over all their samples, and callbacks see them as one. 1: each batch is a step.
+  index_t accumulate = 1;
   /// Random changes of the images of each batch, drawn by the seed; evaluation sees them as they
   /// are.
   augmentation augment{};
@@ -84,7 +87,7 @@ class trainer {
     begin_fit(data, options);
     history h;
     for (callback* c : options.callbacks)
-      c->on_fit_begin({options.epochs, data.count(), loader_.batch(), steps()});
+      c->on_fit_begin({options.epochs, data.count(), largest_step(data, options), steps()});
     for (int epoch = 1; epoch <= options.epochs && h.message.empty(); ++epoch) {
       for (callback* c : options.callbacks) c->on_epoch_begin(epoch);
       h.epochs.push_back(train_epoch(epoch, data, options, h));
@@ -171,6 +174,9 @@ class trainer {
       throw value_error(
           detail::concat("training needs at least 0 epochs and batches of at least 1 ",
                          "sample, got ", options.epochs, " and ", options.batch));
+    if (options.accumulate < 1)
+      throw value_error(detail::concat("a step of training needs at least 1 batch to accumulate, ",
+                                       "got ", options.accumulate));
     std::vector<gradient_callback<B>*> of_gradients;
     for (std::size_t i = 0; i < options.callbacks.size(); ++i) {
       if (options.callbacks[i] == nullptr)
@@ -194,7 +200,28 @@ class trainer {
                   done);
     executor_.prepare(loader_, data.count(), metrics_for(data), options.micro_batches);
     if (!continues && options.epochs > 0) place_ = {};
-    executor_.begin_fit(options.seed, std::move(of_gradients));
+    executor_.begin_fit(options.seed, std::move(of_gradients), options.accumulate);
+  }
+  /// The samples of a step on full batches.
+  [[nodiscard]] index_t largest_step(const dataset<B>& data, const fit_options<B>& options) const {
+    const bool is_epoch = options.accumulate > data.count() / loader_.batch();
+    return is_epoch ? data.count() : options.accumulate * loader_.batch();
+  }
+  /// Takes one step on the loader's batch and those that follow it in the step; returns their
+  /// samples.
+  [[nodiscard]] index_t take_step(const fit_options<B>& options) {
+    const index_t size = loader_.samples_of(options.accumulate);
+    const index_t divisor = options.divide_by_full_batch
+                                ? detail::elements_of(options.batch, options.accumulate)
+                                : size;
+    index_t taken = 0;
+    do {
+      if (taken > 0) loader_.next();
+      const bool is_first = taken == 0;
+      taken += loader_.size();
+      executor_.step(loader_, divisor, is_first, taken == size);
+    } while (taken < size);
+    return size;
   }
 
   /// Trains for one epoch, or what is left of one.
@@ -211,9 +238,9 @@ class trainer {
     record.epoch = epoch;
     while (h.message.empty() && loader_.next()) {
       record.rate = rate();
-      executor_.step(loader_, options.divide_by_full_batch ? options.batch : loader_.size());
-      if (before == 0 && loader_.first() == 0) ++epochs_begun_;
-      record.samples += loader_.size();
+      const index_t size = take_step(options);
+      if (before == 0 && record.samples == 0) ++epochs_begun_;
+      record.samples += size;
       place_ = {before + record.samples, data.count(), options.seed};
       // An order that is given cannot be continued: the next epoch has one of its own.
       if (loader_.is_last() || options.order != nullptr) place_ = {};
@@ -223,7 +250,7 @@ class trainer {
                                record.samples,
                                loader_.samples(),
                                seconds(),
-                               loader_.size(),
+                               size,
                                steps(),
                                record.rate,
                                [](const void* self, index_t first, index_t count) {
