@@ -183,6 +183,10 @@ class any_optimizer {
   }
   /// The learning rate of the next update.
   [[nodiscard]] double rate() const { return rate_at(step_); }
+  /// The penalty on these parameters whose gradient the rules add: of the rules before the one with
+  /// the rate, since decay behind it is not the gradient of a penalty. Frozen parameters do not
+  /// count. Throws shape_error if the parameters are of another plan. Reads the backend's memory.
+  [[nodiscard]] virtual double penalty(const arena<B>& parameters) const = 0;
   /// The names of the rules: "weight decay, adam".
   [[nodiscard]] const std::string& name() const { return name_; }
   /// The state: one arena per slot, in the order of the rules.
@@ -305,7 +309,37 @@ class optimizer final : public any_optimizer<B> {
     }
   }
 
+  [[nodiscard]] double penalty(const arena<B>& parameters) const override {
+    this->require_plan(parameters, parameters);
+    double total = 0;
+    bool is_behind = false;
+    const auto add = [&]<class Rule>(const Rule& rule) {
+      is_behind = is_behind || has_rate<Rule>;
+      if constexpr (has_penalty<Rule>)
+        if (!is_behind)
+          total += sum_over_tags(parameters, typename Rule::penalty{},
+                                 [&](const slot_tags& tags) { return rule.penalty_factor(tags); });
+    };
+    std::apply([&](const auto&... rule) { (add(rule), ...); }, rules_.rules());
+    return total;
+  }
+
  private:
+  /// Σ factor(tags) Σ f(w) over the parameters that are not frozen.
+  template <class F, class Factor>
+  [[nodiscard]] double sum_over_tags(const arena<B>& parameters, const F& f,
+                                     const Factor& factor) const {
+    const B& be = this->backend();
+    tensor<B> sum(be, 1, 1);
+    double total = 0;
+    for (index_t i = 0; i < this->regions(); ++i) {
+      const slot_tags& tags = parameters.plan().tags(i);
+      if (tags.frozen || factor(tags) == 0 || parameters.region(i).empty()) continue;
+      be.reduce(reduction::sum{}, sum.view(), f, parameters.region(i));
+      total += factor(tags) * static_cast<double>(to_host(be, const_matrix<B>(sum.view()))[0]);
+    }
+    return total;
+  }
   [[nodiscard]] static std::string name_of(const Chain& chain) {
     return std::apply(
         [](const auto&... rule) {

@@ -65,6 +65,9 @@ class callback {
   virtual void on_fit_end(const history&) {}
   /// The reason to stop in words, or nothing. Read after each batch and each epoch.
   [[nodiscard]] virtual std::string_view should_stop() const { return {}; }
+  /// The penalty on the parameters as they are, of a callback that acts as one. Read at the end of
+  /// an epoch if fit reports penalties.
+  [[nodiscard]] virtual double penalty() const { return 0; }
 };
 
 namespace detail {

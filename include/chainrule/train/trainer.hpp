@@ -57,6 +57,10 @@ struct fit_options {
   /// Random changes of the images of each batch, drawn by the seed; evaluation sees them as they
   /// are.
   augmentation augment{};
+  /// Add penalties to the reported losses, of training and of validation: those of the parameters
+  /// at the end of the epoch. Penalties are rules before the one with the rate (weight_decay,
+  /// l1_penalty) and callback::penalty (group_lasso).
+  bool report_penalties = false;
 };
 
 template <backend B>
@@ -268,6 +272,12 @@ class trainer {
       const auto& held_out = *options.validation;  // which begin_fit has checked
       record.validation = detail::measured(*net_, loss_, held_out, metrics_for(held_out));
       record.validated = options.validation->count() > 0;
+    }
+    if (options.report_penalties) {
+      record.penalty = optimizer_->penalty(net_->parameters());
+      for (const callback* c : options.callbacks) record.penalty += c->penalty();
+      record.training.loss += record.penalty;
+      record.validation.loss += record.penalty;
     }
     return record;
   }
