@@ -37,6 +37,7 @@
 #include "chainrule/network/network.hpp"
 #include "chainrule/network/summary.hpp"
 #include "chainrule/optim/optimizer.hpp"
+#include "chainrule/train/lbfgs.hpp"
 #include "chainrule/train/trainer.hpp"
 #include "chainrule/train/weight_average.hpp"
 #include "chainrule/train/weight_constraints.hpp"
