@@ -38,6 +38,7 @@
 #include "chainrule/network/summary.hpp"
 #include "chainrule/optim/optimizer.hpp"
 #include "chainrule/train/anomaly.hpp"
+#include "chainrule/train/lbfgs.hpp"
 #include "chainrule/train/learning_rate_finder.hpp"
 #include "chainrule/train/reduce_on_plateau.hpp"
 #include "chainrule/train/stop_conditions.hpp"

@@ -16,9 +16,11 @@ using support::backends;
 
 namespace {
 
-/// What the device did during the last of three epochs over `count` samples in batches of 8.
+/// What the device did during the last of three epochs over `count` samples in batches of 8, of
+/// which a step takes `accumulate`.
 template <class B>
-device_statistics last_epoch(const B& be, index_t count) {
+device_statistics last_epoch(const B& be, index_t count, index_t accumulate = 1,
+                             bool weighted = false) {
   struct watch final : callback {
     explicit watch(const B& b) : be(b) {}
     void on_epoch_end(const epoch_record&) override {
@@ -31,11 +33,12 @@ device_statistics last_epoch(const B& be, index_t count) {
   const std::vector<std::uint8_t> pixels(static_cast<std::size_t>(count * 6), 100);
   std::vector<int> labels;
   for (index_t i = 0; i < count; ++i) labels.push_back(static_cast<int>(i % 3));
-  const dataset<B> data(be, matrix_view<const std::uint8_t>(pixels.data(), count, 6), labels, 3);
+  dataset<B> data(be, matrix_view<const std::uint8_t>(pixels.data(), count, 6), labels, 3);
+  if (weighted) data = data.weighted_by_class({1, 2, 3});
   network net{be, dense{6, 9, gelu{}}, dropout{0.25}, dense{9, 3}};
   trainer t{net, softmax_cross_entropy{}, chain(clip_by_norm{1}, adam{cosine(0.01, 100)})};
   watch w(be);
-  t.fit(data, {.epochs = 3, .batch = 8, .seed = 1, .callbacks = {&w}});
+  t.fit(data, {.epochs = 3, .batch = 8, .seed = 1, .callbacks = {&w}, .accumulate = accumulate});
   device_statistics d;
   d.uploads = w.now.uploads - w.before.uploads;
   d.downloads = w.now.downloads - w.before.downloads;
@@ -70,6 +73,30 @@ TEMPLATE_LIST_TEST_CASE("steps allocate nothing and build nothing after the firs
   const device_statistics d = last_epoch(be, 10 * 8 + 5);
   CHECK(d.allocations == 0);
   CHECK(d.builds == 0);
+}
+
+TEMPLATE_LIST_TEST_CASE("steps of several batches and weights take nothing from the host",
+                        "[device]", backends) {
+  const TestType be;
+  const device_statistics few = last_epoch(be, 3 * 8 + 5, 2, true);
+  const device_statistics many = last_epoch(be, 31 * 8 + 5, 2, true);
+  CHECK(few.uploads == many.uploads);
+  CHECK(few.downloads == many.downloads);
+  CHECK(few.synchronizations == many.synchronizations);
+  CHECK(many.allocations == 0);
+  CHECK(many.builds == 0);
+  // Batches in between are captured as well: all but the last, which is a short one.
+  CHECK((many.replays == 0 || many.replays == 31));
+}
+
+TEMPLATE_LIST_TEST_CASE("weights cost three launches per batch, and no weights none", "[device]",
+                        backends) {
+  const TestType be;
+  const device_statistics plain = last_epoch(be, 10 * 8);
+  const device_statistics weighted = last_epoch(be, 10 * 8, 1, true);
+  if (plain.replays == 0) CHECK(weighted.launches == plain.launches + 10 * 3);
+  CHECK(weighted.replays == plain.replays);
+  CHECK(weighted.uploads == plain.uploads);
 }
 
 TEMPLATE_LIST_TEST_CASE("a counter counts what is queued", "[device]", backends) {

@@ -32,10 +32,11 @@ class counter final : public callback {
   std::size_t batches = 0;
 };
 
-void check_steps(index_t hidden, index_t batch, index_t last, const augmentation& a = {}) {
+void check_steps(index_t hidden, index_t batch, index_t last, const augmentation& a = {},
+                 index_t accumulate = 1) {
   using B = basic_cpu<double>;
   constexpr index_t features = 30;
-  const index_t samples = 8 * batch + last;
+  const index_t samples = 8 * accumulate * batch + last;
   std::vector<double> x;
   std::vector<int> classes;
   for (index_t i = 0; i < samples; ++i) {
@@ -43,8 +44,9 @@ void check_steps(index_t hidden, index_t batch, index_t last, const augmentation
     for (index_t c = 0; c < features; ++c) x.push_back(c == (i < 30 ? i : i + 1) % 3 ? 2 : 0);
   }
   const B be{2};
-  const dataset<B> data(be, matrix_view<const double>(x.data(), samples, features), classes, 3, 1,
-                        {.sample = {5, 3, 2}});
+  dataset<B> data(be, matrix_view<const double>(x.data(), samples, features), classes, 3, 1,
+                  {.sample = {5, 3, 2}});
+  if (accumulate > 1) data = data.weighted_by_class(balanced_class_weights(data));
   network net{be, dense{features, hidden, relu{}}, dense{hidden, 3}};
   trainer t{net, softmax_cross_entropy{}, chain(weight_decay{1e-4}, adam{})};
   ema_weights average{net};
@@ -59,6 +61,7 @@ void check_steps(index_t hidden, index_t batch, index_t last, const augmentation
         {.epochs = 2,
          .batch = batch,
          .callbacks = {&average, &limit, &sparse, &best, &slower, &broken, &limit_of_time, &c},
+         .accumulate = accumulate,
          .augment = a});
   REQUIRE(c.batches == 18);
   for (std::size_t i = 2; i < 9; ++i) CHECK(c.counts[i] == c.counts[1]);    // the first epoch
@@ -80,6 +83,11 @@ TEST_CASE("a step of training allocates nothing after the first") { check_steps(
 TEST_CASE("nor does a step on a batch in parts") {
   REQUIRE(micro_batch_count(96, 34 * 300) == 3);
   check_steps(300, 96, 40);
+}
+
+TEST_CASE("nor does a step on several batches of weighted samples") {
+  check_steps(40, 7, 4, {}, 3);
+  check_steps(300, 96, 40, {}, 2);
 }
 
 TEST_CASE("nor does a step on augmented images") {

@@ -238,6 +238,11 @@ class network<B> {
     require_samples(x, true);
     run_backward({}, x, x.rows(), p, gradients, {}, false);
   }
+  template <indices_of<B> Indices>
+  void add_backward(const Indices& x, pass<B>& p, arena<B>& gradients) const {
+    require_samples(x, true);
+    run_backward({}, x, x.rows(), p, gradients, {}, true);
+  }
   /// Passes for diagnosis, of scalars or indices x: for each layer i, in the order of the pass,
   /// around(i, m, run) is called and has to call run() once. m is the layer's output in the forward
   /// pass, to be read after run(), and the gradient with respect to it in the backward pass, to be

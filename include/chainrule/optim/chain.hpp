@@ -16,6 +16,9 @@
 /// parameters' tags may say so (`static constexpr bool treats_tags_alike = true`); where all of
 /// a chain do, or have no scalars, a step is one map over all parameters instead of two.
 ///
+/// A rule that adds the gradient of a penalty factor · Σ f(w) names f, `using penalty = fn::sqr`,
+/// and the factor, `double penalty_factor(const slot_tags&) const`, so that training can report it.
+///
 /// Exactly one rule of a chain has a `rate`. A rule whose constants have limits has a member
 /// `void check() const` that throws value_error; it is called when the rule becomes part of a
 /// chain.
@@ -66,6 +69,13 @@ inline constexpr bool treats_tags_alike = [] {
   else
     return Rule::scalars == 0;
 }();
+
+/// A rule that adds the gradient of a penalty on each parameter.
+template <class Rule>
+concept has_penalty = requires(const Rule& r) {
+  typename Rule::penalty;
+  r.penalty_factor(slot_tags{});
+};
 
 /// Rules one after another, as one rule.
 template <class... Rules>

@@ -149,13 +149,15 @@ class any_optimizer {
   /// Counts the step. To be called for every replay of a captured step too.
   void end_step() { ++step_; }
 
-  /// Stores the scalars of the next `count` steps in the backend's memory, for begin_planned_step.
-  /// That memory stays where it is in later calls with a `most` that is no larger, so that captured
-  /// steps can be replayed. Throws shape_error, out_of_memory.
-  void plan_steps(index_t count, index_t most) {
+  /// Stores the scalars of the next steps in the backend's memory, for begin_planned_step, in
+  /// `count` rows of which `repeat` at a time are those of one step. That memory stays where it is
+  /// in later calls with a `most` that is no larger, so that captured steps can be replayed. Throws
+  /// shape_error, out_of_memory.
+  void plan_steps(index_t count, index_t most, index_t repeat = 1) {
     if (planned_.rows() < most) planned_ = tensor<B>(be_, most, per_step());
     first_planned_ = step_;
-    steps_planned_ = count;
+    rows_planned_ = count;
+    rows_per_step_ = repeat;
     upload_plan();
   }
 
@@ -189,10 +191,14 @@ class any_optimizer {
       throw value_error(detail::concat(
           "the factor of a learning rate must be finite and at least 0, got ", factor));
     rate_factor_ = factor;
-    if (step_ < first_planned_ + steps_planned_) upload_plan();
+    upload_plan();
   }
   /// Multiplies the rate of all updates to come by `factor`.
   void scale_rate(double factor) { set_rate_factor(rate_factor_ * factor); }
+  /// The penalty on these parameters whose gradient the rules add: of the rules before the one with
+  /// the rate, since decay behind it is not the gradient of a penalty. Frozen parameters do not
+  /// count. Throws shape_error if the parameters are of another plan. Reads the backend's memory.
+  [[nodiscard]] virtual double penalty(const arena<B>& parameters) const = 0;
   /// The names of the rules: "weight decay, adam".
   [[nodiscard]] const std::string& name() const { return name_; }
   /// The state: one arena per slot, in the order of the rules.
@@ -240,14 +246,17 @@ class any_optimizer {
 
  private:
   [[nodiscard]] index_t per_step() const { return per_region_ * plan_.regions(); }
-  /// Writes the scalars of the planned steps that have not been taken.
+  /// Writes the scalars of the planned steps that have not been taken, if there are any.
   void upload_plan() {
-    const auto taken = static_cast<index_t>(step_ - first_planned_);
-    if (taken < 0) return;  // the number of the step was set: begin_epoch makes another plan
-    const index_t left = steps_planned_ - taken;
+    const std::int64_t taken = step_ - first_planned_;
+    if (taken < 0 || taken > (rows_planned_ - 1) / rows_per_step_) return;
+    const index_t first = static_cast<index_t>(taken) * rows_per_step_;
+    const index_t left = rows_planned_ - first;
+    if (left < 1) return;
     auto host = detail::host_vector<scalar_t<B>>(detail::elements_of(left, per_step()));
-    for (index_t i = 0; i < left; ++i) write_step(step_ + i, host.data() + i * per_step());
-    be_.upload(planned_.view().middle_rows(taken, left),
+    for (index_t i = 0; i < left; ++i)
+      write_step(step_ + i / rows_per_step_, host.data() + i * per_step());
+    be_.upload(planned_.view().middle_rows(first, left),
                matrix_view<const scalar_t<B>>(host.data(), left, per_step()));
   }
   void write_step(std::int64_t step, scalar_t<B>* to) const {
@@ -276,7 +285,8 @@ class any_optimizer {
   tensor<B> planned_;  // of the steps to come, a row each
   std::int64_t step_ = 0;
   std::int64_t first_planned_ = 0;
-  index_t steps_planned_ = 0;
+  index_t rows_planned_ = 0;
+  index_t rows_per_step_ = 1;
   double rate_factor_ = 1;
 };
 
@@ -328,7 +338,37 @@ class optimizer final : public any_optimizer<B> {
     }
   }
 
+  [[nodiscard]] double penalty(const arena<B>& parameters) const override {
+    this->require_plan(parameters, parameters);
+    double total = 0;
+    bool is_behind = false;
+    const auto add = [&]<class Rule>(const Rule& rule) {
+      is_behind = is_behind || has_rate<Rule>;
+      if constexpr (has_penalty<Rule>)
+        if (!is_behind)
+          total += sum_over_tags(parameters, typename Rule::penalty{},
+                                 [&](const slot_tags& tags) { return rule.penalty_factor(tags); });
+    };
+    std::apply([&](const auto&... rule) { (add(rule), ...); }, rules_.rules());
+    return total;
+  }
+
  private:
+  /// Σ factor(tags) Σ f(w) over the parameters that are not frozen.
+  template <class F, class Factor>
+  [[nodiscard]] double sum_over_tags(const arena<B>& parameters, const F& f,
+                                     const Factor& factor) const {
+    const B& be = this->backend();
+    tensor<B> sum(be, 1, 1);
+    double total = 0;
+    for (index_t i = 0; i < this->regions(); ++i) {
+      const slot_tags& tags = parameters.plan().tags(i);
+      if (tags.frozen || factor(tags) == 0 || parameters.region(i).empty()) continue;
+      be.reduce(reduction::sum{}, sum.view(), f, parameters.region(i));
+      total += factor(tags) * static_cast<double>(to_host(be, const_matrix<B>(sum.view()))[0]);
+    }
+    return total;
+  }
   [[nodiscard]] static std::string name_of(const Chain& chain) {
     return std::apply(
         [](const auto&... rule) {

@@ -86,6 +86,10 @@ struct weight_decay {
   static constexpr const char* name = "weight decay";
   static constexpr std::size_t slots = 0;
   static constexpr std::size_t scalars = 1;
+  using penalty = fn::sqr;  // lambda/2 Σ w²
+  [[nodiscard]] double penalty_factor(const slot_tags& tags) const {
+    return tags.decay || biases ? lambda / 2 : 0;
+  }
   void prepare(const step_info& info, std::array<double, 1>& s) const {
     s[0] = info.tags.decay || biases ? lambda : 0;
   }
@@ -108,6 +112,10 @@ struct l1_penalty {
   static constexpr const char* name = "L1 penalty";
   static constexpr std::size_t slots = 0;
   static constexpr std::size_t scalars = 1;
+  using penalty = fn::abs;  // lambda Σ |w|
+  [[nodiscard]] double penalty_factor(const slot_tags& tags) const {
+    return tags.decay || biases ? lambda : 0;
+  }
   void prepare(const step_info& info, std::array<double, 1>& s) const {
     s[0] = info.tags.decay || biases ? lambda : 0;
   }

@@ -25,7 +25,7 @@ namespace chainrule {
 struct fit_record {
   int epochs = 0;               // asked for
   index_t samples = 0;          // of the data
-  index_t batch = 0;            // samples of a full batch
+  index_t batch = 0;            // samples of a step on full batches
   std::int64_t steps_done = 0;  // by earlier calls of fit
 };
 
@@ -36,7 +36,7 @@ struct batch_record {
   index_t samples_done = 0;  // of this epoch, this batch included
   index_t samples = 0;       // of this epoch
   double seconds = 0;        // since the epoch began
-  index_t size = 0;          // samples of this batch
+  index_t size = 0;          // samples of this batch, or of all that the step accumulated
   std::int64_t step = 0;     // its number, from 1, over all calls of fit
   double rate = 0;           // its learning rate
 
@@ -66,6 +66,9 @@ class callback {
   virtual void on_fit_end(const history&) {}
   /// The reason to stop in words, or nothing. Read after each batch and each epoch.
   [[nodiscard]] virtual std::string_view should_stop() const { return {}; }
+  /// The penalty on the parameters as they are, of a callback that acts as one. Read at the end of
+  /// an epoch if fit reports penalties.
+  [[nodiscard]] virtual double penalty() const { return 0; }
 };
 
 namespace detail {

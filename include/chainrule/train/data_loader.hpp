@@ -196,6 +196,13 @@ inline void draw_order(epoch_order& from, std::span<std::int32_t> order) {
   }
 }
 
+/// w x, and 0 where w is 0, even if x is NaN.
+struct weighted {
+  constexpr auto operator()(const auto& x, const auto& w) const {
+    return math::where(w > 0, w * x, 0);
+  }
+};
+
 /// Makes `t` a tensor of rows × cols unless it is one. What it held is freed first, since there may
 /// not be memory for both.
 template <backend B>
@@ -247,6 +254,7 @@ class data_loader {
     capacity_ = most;
     features_ = features;
     detail::require_size(be_, targets_, most, data.target_cols());
+    if (data.is_weighted()) detail::require_size(be_, weights_, most, 1);
     if (static_cast<index_t>(host_order_.size()) != data.count()) {
       order_ = {};
       host_order_ = detail::host_vector<std::int32_t>(data.count());
@@ -297,6 +305,11 @@ class data_loader {
     return size_ > 0;
   }
 
+  /// The samples of this batch and of up to `batches` - 1 that follow it in the epoch.
+  [[nodiscard]] index_t samples_of(index_t batches) const {
+    const index_t left = this->batches(samples_) - first_ / options_.batch;
+    return batches >= left ? samples_ - first_ : batches * options_.batch;
+  }
   /// The samples of this epoch; of an epoch that was begun within, those that were left.
   [[nodiscard]] index_t samples() const { return samples_; }
   /// The place of the batch in the epoch, and its samples.
@@ -335,6 +348,15 @@ class data_loader {
     return targets_.view().middle_rows(r.first, r.count);
   }
 
+  /// Multiplies losses (n × 1) and their gradients (n × any, or nothing) of rows of the batch by
+  /// the weights of the samples; nothing if the data set has none.
+  void weigh(row_range r, matrix<B> losses, matrix<B> gradients = {}) const {
+    if (!data_->is_weighted()) return;
+    const const_matrix<B> w = weights_.view().middle_rows(r.first, r.count);
+    be_.map(detail::weighted{}, losses, losses, w);
+    if (!gradients.empty()) be_.map(detail::weighted{}, gradients, gradients, w);
+  }
+
   /// f(inputs(r)), or f(indices(r)) of a data set of indices.
   template <class F>
   decltype(auto) visit_inputs(row_range r, const F& f) {
@@ -349,6 +371,8 @@ class data_loader {
   }
   template <class Rows>
   void gather(const Rows& rows, row_range r) {
+    if (data_->is_weighted())
+      data_->gather_weights(rows, weights_.view().middle_rows(r.first, r.count));
     if (is_resident()) return visit_inputs(r, [&](auto x) { data_->gather(rows, x, targets(r)); });
     const std::span<const std::int32_t> all(host_order_);
     const auto numbers =
@@ -361,7 +385,7 @@ class data_loader {
   B be_;
   loader_options options_;
   const dataset<B>* data_ = nullptr;
-  tensor<B> inputs_, targets_;                          // of the batch
+  tensor<B> inputs_, targets_, weights_;                // of the batch
   typename B::template storage<std::int32_t> indices_;  // in the place of inputs_
   index_t capacity_ = 0;
   index_t features_ = 0;

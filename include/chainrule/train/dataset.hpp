@@ -6,6 +6,7 @@
 ///     dataset<cpu> texts(be, tokens, labels, 2);                // std::int32_t: see embedding
 ///     dataset<cpu> rows(be, t.values({"a", "b"}), t.values({"price"}));   // see data/table.hpp
 ///     dataset<cpu> part = rows.subset(numbers);                 // shares the memory
+///     dataset<cpu> even = train.weighted_by_class(balanced_class_weights(train));
 ///
 ///     dataset<cpu> photos(be, images, measure_channels(images));  // see data/normalization.hpp
 ///     dataset<opencl> large(be, images, 1.0 / 255, {.inputs = residence::streamed});
@@ -151,6 +152,64 @@ class dataset {
     return part;
   }
 
+  /// The same samples, in shared memory, with a weight each, which multiplies the loss of the
+  /// sample and its gradient; in the place of weights that they had. A sample of weight 0 does not
+  /// count, even if its target is NaN. Throws shape_error unless there is one weight per sample,
+  /// value_error if one is below 0 or not finite, or if a subset has a sample twice with two
+  /// weights.
+  [[nodiscard]] dataset weighted(const std::vector<double>& weights) const {
+    if (static_cast<index_t>(weights.size()) != count())
+      throw shape_error(detail::concat("a data set needs one weight per sample, got ",
+                                       weights.size(), " weights for ", count(), " samples"));
+    auto of_rows = detail::host_vector<scalar>(targets().rows());
+    std::vector<bool> seen(of_rows.size());
+    for (std::size_t i = 0; i < weights.size(); ++i) {
+      const auto weight = static_cast<scalar>(weights[i]);
+      if (!(weight >= 0) || !detail::is_finite(weight))
+        throw value_error(detail::concat("the weight of a sample must be finite and at least 0, ",
+                                         "that of sample ", i, " is ", weights[i]));
+      const auto row = static_cast<std::size_t>(row_of(static_cast<std::int32_t>(i)));
+      if (seen[row] && of_rows[row] != weight)
+        throw value_error(detail::concat("a sample that a subset names twice has one weight, ",
+                                         "sample ", i, " has ", weights[i], " and before it ",
+                                         of_rows[row]));
+      seen[row] = true;
+      of_rows[row] = weight;
+    }
+    dataset result = *this;
+    result.weights_ = std::make_shared<tensor<B>>(
+        from_host(be_, matrix_view<const scalar>(of_rows.data(), targets().rows(), 1)));
+    be_.synchronize();
+    return result;
+  }
+  /// The same samples with the weight of their class: see weighted. Throws value_error if the
+  /// targets are no classes, shape_error unless there is one weight per class.
+  [[nodiscard]] dataset weighted_by_class(const std::vector<double>& weights) const {
+    const std::vector<std::int32_t> classes = classes_of_samples();
+    if (static_cast<index_t>(weights.size()) != classes_)
+      throw shape_error(detail::concat("a data set needs one weight per class, got ",
+                                       weights.size(), " weights for ", classes_, " classes"));
+    std::vector<double> of_samples;
+    of_samples.reserve(classes.size());
+    for (const std::int32_t c : classes) of_samples.push_back(weights[static_cast<std::size_t>(c)]);
+    return weighted(of_samples);
+  }
+  /// Whether the samples have weights.
+  [[nodiscard]] bool is_weighted() const { return weights_ != nullptr; }
+  /// The class of each sample. Throws value_error if the targets are no classes. Reads the
+  /// backend's memory.
+  [[nodiscard]] std::vector<std::int32_t> classes_of_samples() const {
+    if (classes_ == 0)
+      throw value_error(
+          "the targets of this data set are values, not classes; make it of labels and the number "
+          "of classes");
+    const std::vector<scalar> of_rows = to_host(be_, targets());
+    std::vector<std::int32_t> classes;
+    for (std::int32_t i = 0; i < count(); ++i)
+      classes.push_back(static_cast<std::int32_t>(of_rows[static_cast<std::size_t>(row_of(i))]));
+    return classes;
+  }
+
   /// Says what is wrong where the targets are of another type.
   template <class Element, class Target>
   requires(!std::same_as<std::remove_const_t<Target>, scalar>)
@@ -229,6 +288,11 @@ class dataset {
   template <class Rows>
   void gather_targets(const Rows& rows, matrix<B> t) const {
     if (target_cols() > 0) be_.gather(t, targets(), rows);
+  }
+  /// Assigns the weights of the samples of those rows to w (n × 1). The samples must have weights.
+  template <class Rows>
+  void gather_weights(const Rows& rows, matrix<B> w) const {
+    be_.gather(w, view_of(weights_), rows);
   }
 
   /// What holds NaN or infinity, "the inputs of sample 5" or "the targets of sample 5"; "" if
@@ -460,9 +524,23 @@ class dataset {
   source<std::int32_t> indices_;
   source<scalar> numbers_;
   std::shared_ptr<const tensor<B>> targets_;
+  std::shared_ptr<const tensor<B>> weights_;  // of the rows that targets_ has; none if all are 1
   std::shared_ptr<const std::vector<scalar>> own_;  // what `host` views look at, if it is ours
   std::shared_ptr<const std::vector<std::int32_t>> rows_;  // of a subset
 };
+
+/// For each class, count / (classes · samples of the class), so that all classes count alike and
+/// the mean weight is 1: scikit-learn's "balanced". Classes without samples do not count and get 1.
+/// Throws value_error if the targets are no classes.
+template <backend B>
+[[nodiscard]] std::vector<double> balanced_class_weights(const dataset<B>& data) {
+  std::vector<double> counts(static_cast<std::size_t>(data.classes()));
+  for (const std::int32_t c : data.classes_of_samples()) ++counts[static_cast<std::size_t>(c)];
+  const auto classes = static_cast<double>(
+      std::count_if(counts.begin(), counts.end(), [](double n) { return n > 0; }));
+  for (double& n : counts) n = n > 0 ? static_cast<double>(data.count()) / (classes * n) : 1;
+  return counts;
+}
 
 }  // namespace chainrule
 

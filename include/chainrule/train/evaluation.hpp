@@ -95,6 +95,7 @@ template <backend B>
     const const_matrix<B> t = loader.targets();
     loss(be, y, t, const_matrix<B>(scratch.one.view()), log.losses(loader.first(), all),
          matrix<B>{}, scratch);
+    loader.weigh(all, log.losses(loader.first(), all));
     log.measure(loader.first(), all, {y, t, loss.traits(), scratch});
   });
   return log.measured(0, data.count());
@@ -139,8 +140,9 @@ void apply_link(const B& be, const loss_traits& loss, matrix<B> y) {
 
 }  // namespace detail
 
-/// The mean loss over the samples, and the metrics. The network is not changed. Throws shape_error,
-/// or value_error, if the data does not fit network and loss.
+/// The mean loss over the samples, each times its weight if the data has weights, and the metrics,
+/// which are without weights. The network is not changed. Throws shape_error, or value_error, if
+/// the data does not fit network and loss.
 template <backend B>
 [[nodiscard]] metrics evaluate(const network<B>& net, const std::type_identity_t<any_loss<B>>& loss,
                                const dataset<B>& data,

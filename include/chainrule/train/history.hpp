@@ -19,6 +19,7 @@ struct epoch_record {
   double rate = 0;         // the learning rate of the last step
   index_t samples = 0;     // that were trained on
   bool validated = false;  // there were samples to validate on; their loss may still be NaN
+  double penalty = 0;      // that both losses contain: see fit_options::report_penalties
 };
 
 /// Why `fit` returned.

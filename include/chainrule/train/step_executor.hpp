@@ -15,6 +15,8 @@
 #ifndef CHAINRULE_TRAIN_STEP_EXECUTOR_HPP
 #define CHAINRULE_TRAIN_STEP_EXECUTOR_HPP
 
+#include <algorithm>
+#include <array>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -97,10 +99,16 @@ class step_executor {
     log_ = metric_log<B>(be_, metrics, samples, has_device_counter<B> ? loader.capacity() : 0);
   }
 
-  /// Begins a call of fit. `seed` is that of layers that draw.
-  void begin_fit(std::uint64_t seed, std::vector<gradient_callback<B>*> callbacks) {
+  /// Begins a call of fit in which a step takes up to `accumulate` batches. `seed` is that of
+  /// layers that draw.
+  void begin_fit(std::uint64_t seed, std::vector<gradient_callback<B>*> callbacks,
+                 index_t accumulate = 1) {
     callbacks_ = std::move(callbacks);
-    first_pass_ = phase::train(seed, static_cast<std::uint64_t>(optimizer_->step()));
+    accumulate_ = accumulate;
+    passes_ = 0;
+    first_pass_ = phase::train(seed, static_cast<std::uint64_t>(optimizer_->step()) *
+                                         static_cast<std::uint64_t>(accumulate));
+    added_ = {};
     whole_ = {};
     differentiation_ = {};
     update_ = {};
@@ -109,28 +117,36 @@ class step_executor {
   /// Begins an epoch of `batches` batches; no epoch of this fit has more than `most`.
   void begin_epoch([[maybe_unused]] index_t batches, [[maybe_unused]] index_t most) {
     if constexpr (has_device_counter<B>) {
-      optimizer_->plan_steps(batches, most);
+      optimizer_->plan_steps(batches, most, accumulate_);
       be_.set(*count_, 0);
     }
   }
 
-  /// Takes one step on the loader's batch; gradients are divided by `divisor`.
-  void step(data_loader<B>& loader, index_t divisor) {
+  /// Takes one step on the loader's batch; gradients are divided by `divisor`. A step on several
+  /// batches is one call for each: the first of them begins with new gradients, the last updates.
+  void step(data_loader<B>& loader, index_t divisor, bool is_first = true, bool is_last = true) {
     set_scale(divisor);
+    if (is_first) parts_in_use_ = 0;
+    const index_t count = std::max(parts_in_use_, parts_.count(loader.size()));
     // Where the host takes part in loading, and for batches of another size, nothing is captured.
     const bool can_replay = loader.size() == loader.batch() && loader.is_resident();
     const auto run = [&](detail::captured_work<B>& captured, const auto& work) {
       [[maybe_unused]] const detail::step_scope_of<B> scope{};
       can_replay ? captured.run(be_, work) : work();
     };
-    if (callbacks_.empty()) {
-      run(whole_, [&] { forward_backward(loader), update(loader); });
+    const std::size_t kind = is_first ? 0 : 1;
+    if (!is_last) {
+      run(added_[kind], [&] { forward_backward(loader), end_batch(loader); });
+    } else if (callbacks_.empty()) {
+      run(whole_[kind], [&] { forward_backward(loader), update(count), end_batch(loader); });
     } else {
-      run(differentiation_, [&] { forward_backward(loader), sum_gradients(loader); });
+      run(differentiation_[kind], [&] { forward_backward(loader), sum_gradients(count); });
       for (gradient_callback<B>* c : callbacks_) c->before_update(be_, parts_.total());
-      run(update_, [&] { update(loader); });
+      run(update_, [&] { update(count), end_batch(loader); });
     }
-    optimizer_->end_step();
+    ++passes_;
+    parts_in_use_ = count;
+    if (is_last) optimizer_->end_step();
   }
 
   /// Loss and metrics of samples [first, first + count) of the epoch. Reads the backend's memory.
@@ -149,7 +165,7 @@ class step_executor {
     if constexpr (has_device_counter<B>)
       return {first_pass_, count_.get()};
     else
-      return phase::train(first_pass_.seed, static_cast<std::uint64_t>(optimizer_->step()));
+      return phase::train(first_pass_.seed, first_pass_.step + passes_);
   }
 
  private:
@@ -196,15 +212,20 @@ class step_executor {
         loader.visit_inputs(rows, [&](auto x) { return net_->forward(x, memory, p); });
     loss_(be_, y, t, scale_.view(), log_.losses(loader.first(), rows),
           net_->output_gradient(memory), parts_.scratch(i));
+    loader.weigh(rows, log_.losses(loader.first(), rows), net_->output_gradient(memory));
     log_.measure(loader.first(), rows, {y, t, loss_.traits(), parts_.scratch(i)});
-    loader.visit_inputs(rows, [&](auto x) { net_->backward(x, memory, parts_.gradients(i)); });
+    loader.visit_inputs(rows, [&](auto x) {
+      if (i < parts_in_use_)
+        net_->add_backward(x, memory, parts_.gradients(i));
+      else
+        net_->backward(x, memory, parts_.gradients(i));
+    });
   }
 
-  /// The update, the untrained state, and what the backend counts.
-  void update(data_loader<B>& loader) {
+  /// Updates the parameters by the sum of `count` gradients.
+  void update(index_t count) {
     arena<B>& parameters = net_->parameters();
     const arena<B>& gradients = parts_.total();
-    const index_t count = parts_.count(loader.size());
     if constexpr (has_device_counter<B>)
       optimizer_->begin_planned_step(*count_);
     else
@@ -216,19 +237,22 @@ class step_executor {
         optimizer_->update_range(parameters, gradients, first, size);
       });
     } else {
-      if (callbacks_.empty()) sum_gradients(loader);
+      if (callbacks_.empty()) sum_gradients(count);
       optimizer_->measure(gradients);
       optimizer_->update_range(parameters, gradients, 0, gradients.all().cols());
     }
-    for (index_t i = 0; i < count; ++i) net_->commit(parts_.memory(i));
+  }
+  /// Commits the untrained state, and counts the batch where the backend does.
+  void end_batch(data_loader<B>& loader) {
+    for (index_t i = 0; i < parts_.count(loader.size()); ++i) net_->commit(parts_.memory(i));
     if constexpr (has_device_counter<B>) {
       log_.place(*count_, loader.size(), loader.batch());
       be_.advance(*count_);
     }
   }
-  /// Adds the gradients of the micro-batches.
-  void sum_gradients(const data_loader<B>& loader) {
-    if (const index_t count = parts_.count(loader.size()); count > 1)
+  /// Adds the gradients of `count` micro-batches.
+  void sum_gradients(index_t count) {
+    if (count > 1)
       for_each_chunk(
           [&](index_t first, index_t size) { parts_.add_gradients(be_, count, first, size); });
   }
@@ -262,10 +286,15 @@ class step_executor {
   std::vector<gradient_callback<B>*> callbacks_;
   std::unique_ptr<counter_t<B>> count_;  // of batches of the epoch, and of passes of this fit
   phase first_pass_;
-  tensor<B> scale_;      // 1 / batch size
-  index_t divisor_ = 0;  // what scale_ holds
-  // Captured, without a callback that reads gradients in one piece.
-  detail::captured_work<B> whole_, differentiation_, update_;
+  tensor<B> scale_;           // 1 / batch size
+  index_t divisor_ = 0;       // what scale_ holds
+  index_t accumulate_ = 1;    // batches of a step, at most
+  std::uint64_t passes_ = 0;  // batches of this fit
+  index_t parts_in_use_ = 0;  // micro-batches whose gradients hold those of earlier batches
+  // Captured: a batch without an update, one with it, and the two parts of that with callbacks.
+  // The first batch of a step assigns gradients and further ones add, which are other kernels.
+  std::array<detail::captured_work<B>, 2> added_, whole_, differentiation_;
+  detail::captured_work<B> update_;
 };
 
 }  // namespace chainrule

@@ -7,7 +7,8 @@
 ///     std::vector<int> classes = t.classify(x);
 ///
 /// Each epoch sees every sample exactly once, in a new order drawn from the seed. Batches are
-/// averaged; the last one is whatever is left and is averaged over its own size.
+/// averaged; the last one is whatever is left and is averaged over its own size. Where the data has
+/// weights (dataset::weighted), losses and gradients of samples are multiplied by them.
 ///
 /// `trainer<B>` is one type for all losses and optimizers. See also train/data_loader.hpp and
 /// train/step_executor.hpp, the parts of a user-defined training loop, and train/callback.hpp.
@@ -51,12 +52,19 @@ struct fit_options {
   /// The number of micro-batches that a batch is cut into; 0: that which suits its shape. It
   /// decides in which order gradients are added, and so their last bits.
   index_t micro_batches = 0;
+  /// The batches of a step: their gradients are added up, as if they were one batch of the mean
+  /// over all their samples, and callbacks see them as one. 1: each batch is a step.
+  index_t accumulate = 1;
   /// Random changes of the images of each batch, drawn by the seed; evaluation sees them as they
   /// are.
   augmentation augment{};
-  /// The number of batches after which an epoch ends, 0: when all samples were seen. The next epoch
+  /// The number of steps after which an epoch ends, 0: when all samples were seen. The next epoch
   /// goes on behind it. For a quick run of a program; callbacks and validation take place.
   index_t steps_per_epoch = 0;
+  /// Add penalties to the reported losses, of training and of validation: those of the parameters
+  /// at the end of the epoch. Penalties are rules before the one with the rate (weight_decay,
+  /// l1_penalty) and callback::penalty (group_lasso).
+  bool report_penalties = false;
 };
 
 template <backend B>
@@ -88,7 +96,7 @@ class trainer {
     begin_fit(data, options);
     history h;
     for (callback* c : options.callbacks)
-      c->on_fit_begin({options.epochs, data.count(), loader_.batch(), steps()});
+      c->on_fit_begin({options.epochs, data.count(), largest_step(data, options), steps()});
     for (int epoch = 1; epoch <= options.epochs && h.message.empty(); ++epoch) {
       for (callback* c : options.callbacks) c->on_epoch_begin(epoch);
       h.epochs.push_back(train_epoch(epoch, data, options, h));
@@ -190,6 +198,9 @@ class trainer {
     if (options.steps_per_epoch < 0)
       throw value_error(detail::concat("an epoch has at least 0 steps, where 0 means all, got ",
                                        options.steps_per_epoch));
+    if (options.accumulate < 1)
+      throw value_error(detail::concat("a step of training needs at least 1 batch to accumulate, ",
+                                       "got ", options.accumulate));
     std::vector<gradient_callback<B>*> of_gradients;
     for (std::size_t i = 0; i < options.callbacks.size(); ++i) {
       if (options.callbacks[i] == nullptr)
@@ -213,7 +224,28 @@ class trainer {
                   done);
     executor_.prepare(loader_, data.count(), metrics_for(data), options.micro_batches);
     if (!continues && options.epochs > 0) place_ = {};
-    executor_.begin_fit(options.seed, std::move(of_gradients));
+    executor_.begin_fit(options.seed, std::move(of_gradients), options.accumulate);
+  }
+  /// The samples of a step on full batches.
+  [[nodiscard]] index_t largest_step(const dataset<B>& data, const fit_options<B>& options) const {
+    const bool is_epoch = options.accumulate > data.count() / loader_.batch();
+    return is_epoch ? data.count() : options.accumulate * loader_.batch();
+  }
+  /// Takes one step on the loader's batch and those that follow it in the step; returns their
+  /// samples.
+  [[nodiscard]] index_t take_step(const fit_options<B>& options) {
+    const index_t size = loader_.samples_of(options.accumulate);
+    const index_t divisor = options.divide_by_full_batch
+                                ? detail::elements_of(options.batch, options.accumulate)
+                                : size;
+    index_t taken = 0;
+    do {
+      if (taken > 0) loader_.next();
+      const bool is_first = taken == 0;
+      taken += loader_.size();
+      executor_.step(loader_, divisor, is_first, taken == size);
+    } while (taken < size);
+    return size;
   }
 
   /// Trains for one epoch, or what is left of one.
@@ -228,15 +260,15 @@ class trainer {
     };
     epoch_record record;
     record.epoch = epoch;
-    index_t left = loader_.batches(loader_.samples());
+    index_t left = (loader_.batches(loader_.samples()) - 1) / options.accumulate + 1;
     index_t samples = loader_.samples();
     if (options.steps_per_epoch > 0 && options.steps_per_epoch < left)
-      left = options.steps_per_epoch, samples = left * loader_.batch();
+      left = options.steps_per_epoch, samples = left * options.accumulate * loader_.batch();
     while (h.message.empty() && left-- > 0 && loader_.next()) {
       record.rate = rate();
-      executor_.step(loader_, options.divide_by_full_batch ? options.batch : loader_.size());
-      if (before == 0 && loader_.first() == 0) ++epochs_begun_;
-      record.samples += loader_.size();
+      const index_t size = take_step(options);
+      if (before == 0 && record.samples == 0) ++epochs_begun_;
+      record.samples += size;
       place_ = {before + record.samples, data.count(), options.seed};
       // An order that is given cannot be continued: the next epoch has one of its own.
       if (loader_.is_last() || options.order != nullptr) place_ = {};
@@ -247,7 +279,7 @@ class trainer {
           record.samples,
           samples,
           seconds(),
-          loader_.size(),
+          size,
           steps(),
           record.rate,
           [](const void* self, index_t first, index_t count) {
@@ -267,6 +299,12 @@ class trainer {
       const auto& held_out = *options.validation;  // which begin_fit has checked
       record.validation = detail::measured(*net_, loss_, held_out, metrics_for(held_out));
       record.validated = options.validation->count() > 0;
+    }
+    if (options.report_penalties) {
+      record.penalty = optimizer_->penalty(net_->parameters());
+      for (const callback* c : options.callbacks) record.penalty += c->penalty();
+      record.training.loss += record.penalty;
+      if (record.validated) record.validation.loss += record.penalty;
     }
     return record;
   }

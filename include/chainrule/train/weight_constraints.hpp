@@ -11,6 +11,7 @@
 #define CHAINRULE_TRAIN_WEIGHT_CONSTRAINTS_HPP
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <string>
 #include <vector>
@@ -70,6 +71,20 @@ class column_constraint : public callback {
     }
   }
 
+  /// The sum of the columns' norms.
+  [[nodiscard]] double sum_of_norms() const {
+    const B& be = net_->backend();
+    double sum = 0;
+    for (const slice& place : places_) {
+      tensor<B> squares(be, 1, place.cols);
+      be.reduce(reduction::sum{}, squares.view(), fn::sqr{},
+                const_matrix<B>(net_->parameters()[place]));
+      for (const scalar_t<B> x : to_host(be, const_matrix<B>(squares.view())))
+        sum += std::sqrt(static_cast<double>(x));
+    }
+    return sum;
+  }
+
  private:
   network<B>* net_;
   std::vector<slice> places_;
@@ -111,6 +126,7 @@ class group_lasso final : public detail::column_constraint<B> {
   void on_batch_end(const batch_record& r) override {
     this->apply(detail::shrink_norm{}, r.rate * lambda_);
   }
+  [[nodiscard]] double penalty() const override { return lambda_ * this->sum_of_norms(); }
 
  private:
   double lambda_;
