@@ -3,7 +3,8 @@
 /// the CPU backend.
 ///
 /// Included by name where they are wanted: backend/opencl.hpp, io/weights.hpp, train/progress.hpp,
-/// metrics/confusion_matrix.hpp, metrics/roc_auc.hpp, train/interrupt.hpp,
+/// metrics/confusion_matrix.hpp, metrics/roc_auc.hpp, train/interrupt.hpp, train/csv_log.hpp,
+/// train/json_lines_log.hpp, train/tensorboard_log.hpp, train/gradient_statistics.hpp,
 /// testing/gradient_check.hpp.
 #ifndef CHAINRULE_CHAINRULE_HPP
 #define CHAINRULE_CHAINRULE_HPP

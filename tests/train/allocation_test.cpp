@@ -6,10 +6,15 @@
 #include "chainrule/layers/dense.hpp"
 #include "chainrule/losses/softmax_cross_entropy.hpp"
 #include "chainrule/network/network.hpp"
+#include "chainrule/train/csv_log.hpp"
+#include "chainrule/train/gradient_statistics.hpp"
+#include "chainrule/train/json_lines_log.hpp"
+#include "chainrule/train/tensorboard_log.hpp"
 #include "chainrule/train/trainer.hpp"
 #include "chainrule/train/weight_average.hpp"
 #include "chainrule/train/weight_constraints.hpp"
 #include "support/catch.hpp"
+#include "support/scratch.hpp"
 
 // Last: clang's header of vector types declares one of these functions without noexcept.
 #include "network/allocations.hpp"
@@ -46,9 +51,16 @@ void check_steps(index_t hidden, index_t batch, index_t last, const augmentation
   ema_weights average{net};
   max_norm limit{net, 3};
   group_lasso sparse{net, 1e-3};
+  const scratch::folder folder;
+  csv_log csv{folder / "log.csv"};
+  json_lines_log json{folder / "log.jsonl"};
+  tensorboard_log board{folder / "logs", t};
+  gradient_statistics statistics{t, nullptr};
   counter c;
-  t.fit(data,
-        {.epochs = 2, .batch = batch, .callbacks = {&average, &limit, &sparse, &c}, .augment = a});
+  t.fit(data, {.epochs = 2,
+               .batch = batch,
+               .callbacks = {&average, &limit, &sparse, &csv, &json, &board, &statistics, &c},
+               .augment = a});
   REQUIRE(c.batches == 18);
   for (std::size_t i = 2; i < 9; ++i) CHECK(c.counts[i] == c.counts[1]);    // the first epoch
   for (std::size_t i = 10; i < 18; ++i) CHECK(c.counts[i] == c.counts[9]);  // the second

@@ -9,12 +9,14 @@
 ///     t.fit(train, {.validation = &held_out, .callbacks = {&patience, &mine}});
 ///
 /// A callback is not owned by the training, and one object serves many fits. See also
-/// train/progress.hpp, train/interrupt.hpp.
+/// train/progress.hpp, train/interrupt.hpp, train/csv_log.hpp.
 #ifndef CHAINRULE_TRAIN_CALLBACK_HPP
 #define CHAINRULE_TRAIN_CALLBACK_HPP
 
 #include <limits>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "chainrule/memory/arena.hpp"
 #include "chainrule/train/history.hpp"
@@ -23,10 +25,12 @@ namespace chainrule {
 
 /// A training that begins.
 struct fit_record {
-  int epochs = 0;               // asked for
-  index_t samples = 0;          // of the data
-  index_t batch = 0;            // samples of a full batch
-  std::int64_t steps_done = 0;  // by earlier calls of fit
+  int epochs = 0;                           // asked for
+  index_t samples = 0;                      // of the data
+  index_t batch = 0;                        // samples of a full batch
+  std::int64_t steps_done = 0;              // by earlier calls of fit
+  std::int64_t epochs_done = 0;             // by them: an epoch that is continued does not count
+  std::vector<std::string> metric_names{};  // of the training data
 };
 
 /// A step that was taken.

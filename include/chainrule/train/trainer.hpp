@@ -82,8 +82,10 @@ class trainer {
   history fit(const dataset<B>& data, const fit_options<B>& options = {}) {
     begin_fit(data, options);
     history h;
-    for (callback* c : options.callbacks)
-      c->on_fit_begin({options.epochs, data.count(), loader_.batch(), steps()});
+    if (!options.callbacks.empty()) {
+      const fit_record begun = record_of_fit(data, options);
+      for (callback* c : options.callbacks) c->on_fit_begin(begun);
+    }
     for (int epoch = 1; epoch <= options.epochs && h.message.empty(); ++epoch) {
       for (callback* c : options.callbacks) c->on_epoch_begin(epoch);
       h.epochs.push_back(train_epoch(epoch, data, options, h));
@@ -194,6 +196,20 @@ class trainer {
     executor_.prepare(loader_, data.count(), metrics_for(data), options.micro_batches);
     if (!continues && options.epochs > 0) place_ = {};
     executor_.begin_fit(options.seed, std::move(of_gradients));
+  }
+
+  /// What callbacks are told before the first epoch.
+  [[nodiscard]] fit_record record_of_fit(const dataset<B>& data,
+                                         const fit_options<B>& options) const {
+    std::vector<std::string> names;
+    for (const any_metric<B>& m : metrics_for(data)) names.push_back(m.name());
+    const auto begun = static_cast<std::int64_t>(epochs_begun_);
+    return {options.epochs,
+            data.count(),
+            loader_.batch(),
+            steps(),
+            place_.done > 0 ? begun - 1 : begun,
+            std::move(names)};
   }
 
   /// Trains for one epoch, or what is left of one.
