@@ -30,8 +30,8 @@ struct parameter_statistics {
   double mean = 0;     // of the elements
   double largest = 0;  // absolute value
   double zeros = 0;    // the share of elements that are 0
-  /// The norm of the update over that of the values before it, often near 1e-3; infinite or NaN
-  /// where the values were 0, NaN where the update was not observed.
+  /// The norm of the update over that of the values before it; infinite or NaN where the values
+  /// were 0, NaN where the update was not observed.
   double update_ratio = std::numeric_limits<double>::quiet_NaN();
 };
 
