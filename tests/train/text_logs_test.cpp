@@ -1,8 +1,16 @@
 // Logs of a training as text: CSV and JSON lines.
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
 #include <limits>
 #include <string>
 #include <vector>
 
+#include "chainrule/backend/cpu.hpp"
 #include "chainrule/data/csv.hpp"
 #include "chainrule/layers/dense.hpp"
 #include "chainrule/losses/multiclass_hinge.hpp"
@@ -11,7 +19,6 @@
 #include "chainrule/train/csv_log.hpp"
 #include "chainrule/train/json_lines_log.hpp"
 #include "chainrule/train/trainer.hpp"
-#include "support/backend_list.hpp"
 #include "support/catch.hpp"
 #include "support/scratch.hpp"
 #include "train/three_classes.hpp"
@@ -23,7 +30,7 @@ using support::three_classes;
 
 namespace {
 
-using B = support::tested<float>;
+using B = cpu;
 
 /// A metric whose name needs quotes in both formats.
 struct awkward {
@@ -130,6 +137,37 @@ TEST_CASE("each line of a log is in the file when its epoch ends", "[train][logs
     CHECK((*contents)[1].size() > (*contents)[0].size());
   }
   CHECK(of_csv.contents[1] == scratch::read(folder / "log.csv"));
+}
+
+TEST_CASE("a training that is killed leaves whole lines", "[train][logs]") {
+  const scratch::folder folder;
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    const B be{1};  // no threads in a forked process
+    const auto data = three_classes(be, 20);
+    network net{be, dense{4, 3}};
+    trainer t{net, softmax_cross_entropy{}, sgd{0.1}};
+    csv_log csv{folder / "log.csv"};
+    json_lines_log json{folder / "log.jsonl", {.every = 1}};
+    t.fit(data, {.epochs = 100000, .batch = 4, .callbacks = {&csv, &json}});
+    ::_exit(0);
+  }
+  const auto size_of = [&](const char* name) {
+    struct stat status {};
+    return ::stat((folder / name).c_str(), &status) == 0 ? status.st_size : 0;
+  };
+  for (int tries = 0; tries < 3000 && size_of("log.csv") < 2000; ++tries) ::usleep(10000);
+  ::kill(child, SIGKILL);
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK(WIFSIGNALED(status));
+  const auto csv = lines_of(folder / "log.csv");
+  CHECK(csv.size() > 10);
+  for (const std::string& line : csv) CHECK(std::count(line.begin(), line.end(), ',') == 7);
+  const auto json = lines_of(folder / "log.jsonl");
+  CHECK(json.size() > 50);
+  for (const std::string& line : json) CHECK((line.front() == '{' && line.back() == '}'));
 }
 
 TEST_CASE("logs count the epochs of all calls of fit", "[train][logs]") {
