@@ -8,6 +8,7 @@ set(files_of_one_backend
     network/allocation_test.cpp network/threads_test.cpp seeds/tashfeen_test.cpp
     train/allocation_test.cpp train/interrupt_test.cpp
     train/progress_test.cpp train/roc_auc_test.cpp train/search_test.cpp train/small_sets_test.cpp
+    train/text_logs_test.cpp
     train/threads_test.cpp)
 
 # chainrule_backend_suite(<backend> <area> FILES <file>... LIBS <target>...)

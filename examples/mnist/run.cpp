@@ -4,15 +4,17 @@
 #include "run.hpp"
 
 #include <cstdio>
+#include <optional>
 #include <tuple>
+#include <vector>
 
 #include "chainrule/io/weights.hpp"
 #include "chainrule/metrics/confusion_matrix.hpp"
 #include "chainrule/network/summary.hpp"
+#include "chainrule/train/csv_log.hpp"
 #include "chainrule/train/interrupt.hpp"
 #include "chainrule/train/progress.hpp"
 #include "draw.hpp"
-#include "log.hpp"
 #include "model.hpp"
 #include "setting.hpp"
 
@@ -24,7 +26,8 @@ void run(const backend_in_use& be, const options& o, mnist_data data) {
   if (!o.load.empty()) load_weights(net, o.load);
   if (!o.save.empty()) require_can_save(o.save);
   if (o.predict) (void)data.test.image(*o.predict);
-  csv_log log(o.log);
+  std::optional<csv_log> log;
+  if (!o.log.empty()) log.emplace(o.log);
 
   labelled_images held_out;
   if (o.validation > 0) std::tie(data.train, held_out) = data.train.split(o.validation, o.seed);
@@ -36,11 +39,13 @@ void run(const backend_in_use& be, const options& o, mnist_data data) {
 
   progress line;
   stop_on_interrupt interrupt;
+  std::vector<callback*> callbacks{&line, &interrupt};
+  if (log) callbacks.push_back(&*log);
   const history h = t.fit(train, {.epochs = o.epochs,
                                   .batch = o.batch,
                                   .seed = o.seed,
                                   .validation = o.validation > 0 ? &validation : nullptr,
-                                  .callbacks = {&line, &log, &interrupt}});
+                                  .callbacks = callbacks});
   if (h.reason == stop_reason::diverged) throw value_error(h.message);
   if (h.reason == stop_reason::asked) std::printf("stopped: %s\n", h.message.c_str());
   if (!o.save.empty()) save_weights(net, o.save);

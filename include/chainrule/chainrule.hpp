@@ -4,7 +4,9 @@
 ///
 /// Included by name where they are wanted: backend/opencl.hpp, io/weights.hpp, train/progress.hpp,
 /// metrics/confusion_matrix.hpp, metrics/roc_auc.hpp, train/interrupt.hpp,
-/// train/model_checkpoint.hpp, testing/gradient_check.hpp.
+/// train/model_checkpoint.hpp, train/csv_log.hpp, train/json_lines_log.hpp,
+/// train/tensorboard_log.hpp, train/gradient_statistics.hpp, train/search.hpp,
+/// testing/gradient_check.hpp.
 #ifndef CHAINRULE_CHAINRULE_HPP
 #define CHAINRULE_CHAINRULE_HPP
 

@@ -17,8 +17,12 @@
 #include "chainrule/io/weights.hpp"
 #include "chainrule/metrics/confusion_matrix.hpp"
 #include "chainrule/testing/gradient_check.hpp"
+#include "chainrule/train/csv_log.hpp"
+#include "chainrule/train/gradient_statistics.hpp"
 #include "chainrule/train/interrupt.hpp"
+#include "chainrule/train/json_lines_log.hpp"
 #include "chainrule/train/progress.hpp"
+#include "chainrule/train/tensorboard_log.hpp"
 
 using namespace chainrule;
 
@@ -33,7 +37,7 @@ extern const labelled_images images;                // 28 x 28
 extern const dataset<cpu> train, validation, test;  // of such images
 extern trainer<cpu> t;
 extern const table houses;  // area, rooms, kind (of text), price
-extern tensor<cpu> x, y;  // n x 784, n x 10
+extern tensor<cpu> x, y;    // n x 784, n x 10
 
 }  // namespace page
 

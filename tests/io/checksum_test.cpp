@@ -11,6 +11,7 @@
 using chainrule::crc32_of;
 using chainrule::crc32_sum;
 using chainrule::crc32_text;
+using chainrule::crc32c_of;
 
 namespace {
 
@@ -39,6 +40,14 @@ TEST_CASE("crc32 has the published values") {
   CHECK(crc32_of(scratch::bytes("a")) == 0xE8B7BE43U);
   CHECK(crc32_of(scratch::bytes("The quick brown fox jumps over the lazy dog")) == 0x414FA339U);
   CHECK(crc32_of(scratch::bytes(std::string(32, '\0'))) == 0x190A55ADU);
+}
+
+TEST_CASE("crc32c has the published values") {
+  CHECK(crc32c_of(scratch::bytes("123456789")) == 0xE3069283U);
+  // RFC 3720, appendix B.4.
+  CHECK(crc32c_of(scratch::bytes(std::string(32, '\0'))) == 0x8A9136AAU);
+  CHECK(crc32c_of(scratch::bytes(std::string(32, '\xFF'))) == 0x62A8AB43U);
+  CHECK(crc32c_of({}) == 0U);
 }
 
 TEST_CASE("crc32 works in constant expressions") {

@@ -7,13 +7,18 @@
 #include "chainrule/losses/softmax_cross_entropy.hpp"
 #include "chainrule/network/network.hpp"
 #include "chainrule/train/anomaly.hpp"
+#include "chainrule/train/csv_log.hpp"
+#include "chainrule/train/gradient_statistics.hpp"
+#include "chainrule/train/json_lines_log.hpp"
 #include "chainrule/train/learning_rate_finder.hpp"
 #include "chainrule/train/reduce_on_plateau.hpp"
 #include "chainrule/train/stop_conditions.hpp"
+#include "chainrule/train/tensorboard_log.hpp"
 #include "chainrule/train/trainer.hpp"
 #include "chainrule/train/weight_average.hpp"
 #include "chainrule/train/weight_constraints.hpp"
 #include "support/catch.hpp"
+#include "support/scratch.hpp"
 
 // Last: clang's header of vector types declares one of these functions without noexcept.
 #include "network/allocations.hpp"
@@ -56,13 +61,18 @@ void check_steps(index_t hidden, index_t batch, index_t last, const augmentation
   reduce_on_plateau slower{t};
   terminate_on_nan broken;
   time_limit limit_of_time{1e9};
+  const scratch::folder folder;
+  csv_log csv{folder / "log.csv"};
+  json_lines_log json{folder / "log.jsonl"};
+  tensorboard_log board{folder / "logs", t};
+  gradient_statistics statistics{t, nullptr};
   counter c;
-  t.fit(data,
-        {.epochs = 2,
-         .batch = batch,
-         .callbacks = {&average, &limit, &sparse, &best, &slower, &broken, &limit_of_time, &c},
-         .accumulate = accumulate,
-         .augment = a});
+  t.fit(data, {.epochs = 2,
+               .batch = batch,
+               .callbacks = {&average, &limit, &sparse, &best, &slower, &broken, &limit_of_time,
+                             &csv, &json, &board, &statistics, &c},
+               .accumulate = accumulate,
+               .augment = a});
   REQUIRE(c.batches == 18);
   for (std::size_t i = 2; i < 9; ++i) CHECK(c.counts[i] == c.counts[1]);    // the first epoch
   for (std::size_t i = 10; i < 18; ++i) CHECK(c.counts[i] == c.counts[9]);  // the second

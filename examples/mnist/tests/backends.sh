@@ -23,8 +23,8 @@ for backend in $backends; do
   same "$final" "$first"
   cmp first second || fail "$backend: two runs gave different weights"
   paste -d, cpu.csv "$backend.csv" | awk -F, -v backend="$backend" '
-    NR > 1 { off = ($2 - $9) / $2; if (off < 0) off = -off; if (!(off <= 1e-4)) bad = 1
-             print backend ": epoch " $1 ": loss " $9 ", the CPU has " $2 }
+    NR > 1 { off = ($5 - $13) / $5; if (off < 0) off = -off; if (!(off <= 1e-4)) bad = 1
+             print backend ": epoch " $1 ": loss " $13 ", the CPU has " $5 }
     END { exit bad || NR != 4 }' || fail "$backend: the losses are not the CPU's"
   awk "BEGIN { d = ${final##*=} - $accuracy_of_cpu; exit !(d <= 0.003 && d >= -0.003) }" ||
     fail "$backend: accuracy ${final##*=}, the CPU has $accuracy_of_cpu"

@@ -97,8 +97,8 @@ refused "cannot read '/nowhere/file'" --data . --load /nowhere/file
 # --- what is to be written
 refused "cannot write '/nowhere/file'" --data . --save /nowhere/file
 refused "cannot write 'missing'" --data . --save missing
-refused "/nowhere/log: cannot write the log" --data . --log /nowhere/log
-[ ! -e /dev/full ] || refused "/dev/full: cannot write the log" --data . --log /dev/full
+refused "cannot write '/nowhere/log'" --data . --log /nowhere/log
+[ ! -e /dev/full ] || refused "cannot write '/dev/full'" --data . --log /dev/full
 
 # A run that is refused leaves an older file as it was.
 cp weights older

@@ -1,13 +1,14 @@
 /// \file
-/// CRC-32, the checksum of IEEE 802.3, gzip and PNG. It finds every single flipped bit and every
-/// damaged run of up to 32 bits; it does not detect deliberate changes.
+/// CRC-32, the checksum of IEEE 802.3, gzip and PNG, and CRC-32C, that of iSCSI and TFRecord. They
+/// find every single flipped bit and every damaged run of up to 32 bits; they do not detect
+/// deliberate changes.
 ///
 ///     chainrule::crc32_sum sum;
 ///     sum.add(std::as_bytes(std::span{header}));  // as often as there are pieces
 ///     sum.add(std::as_bytes(std::span{weights}));
 ///     sum.value();
 ///
-/// See also io/safetensors.hpp (which keeps one for each tensor), data/npy.hpp.
+/// See also io/safetensors.hpp (which keeps one for each tensor), data/npy.hpp, io/event_file.hpp.
 #ifndef CHAINRULE_CORE_CHECKSUM_HPP
 #define CHAINRULE_CORE_CHECKSUM_HPP
 
@@ -23,13 +24,15 @@ namespace chainrule {
 namespace detail {
 
 /// tables[k][b] is what byte b, followed by k zero bytes, contributes to the remainder. Eight of
-/// them take eight bytes per round ("slicing-by-8": Kounavis and Berry, 2005).
-[[nodiscard]] constexpr std::array<std::array<std::uint32_t, 256>, 8> make_crc32_tables() {
+/// them take eight bytes per round ("slicing-by-8": Kounavis and Berry, 2005). The polynomial's
+/// lowest power is its highest bit.
+[[nodiscard]] constexpr std::array<std::array<std::uint32_t, 256>, 8> make_crc_tables(
+    std::uint32_t polynomial) {
   std::array<std::array<std::uint32_t, 256>, 8> tables{};
   for (std::uint32_t byte = 0; byte < 256; ++byte) {
     std::uint32_t remainder = byte;
     for (int bit = 0; bit < 8; ++bit)
-      remainder = (remainder >> 1) ^ ((remainder & 1U) != 0 ? 0xEDB88320U : 0U);
+      remainder = (remainder >> 1) ^ ((remainder & 1U) != 0 ? polynomial : 0U);
     tables[0][byte] = remainder;
   }
   for (std::size_t k = 1; k < 8; ++k)
@@ -40,15 +43,15 @@ namespace detail {
   return tables;
 }
 
-inline constexpr auto crc32_tables = make_crc32_tables();
-
-}  // namespace detail
+template <std::uint32_t Polynomial>
+inline constexpr auto crc_tables = make_crc_tables(Polynomial);
 
 /// Adds up bytes, piece by piece; how they are cut into pieces makes no difference.
-class crc32_sum {
+template <std::uint32_t Polynomial>
+class crc_sum {
  public:
-  constexpr crc32_sum& add(std::span<const std::byte> bytes) {
-    const auto& t = detail::crc32_tables;
+  constexpr crc_sum& add(std::span<const std::byte> bytes) {
+    const auto& t = crc_tables<Polynomial>;
     // Assembled from single bytes: the same on every host, and one load where that is possible.
     const auto word = [](std::span<const std::byte> from, std::size_t at) {
       return std::to_integer<std::uint32_t>(from[at]) |
@@ -78,9 +81,21 @@ class crc32_sum {
   std::uint32_t remainder_ = 0xFFFFFFFFU;
 };
 
+}  // namespace detail
+
+/// Adds up the CRC-32 of bytes, piece by piece.
+using crc32_sum = detail::crc_sum<0xEDB88320U>;
+/// Adds up the CRC-32C (Castagnoli) of bytes, piece by piece. Source: RFC 3720, section 12.1.
+using crc32c_sum = detail::crc_sum<0x82F63B78U>;
+
 /// The CRC-32 of `bytes`.
 [[nodiscard]] constexpr std::uint32_t crc32_of(std::span<const std::byte> bytes) {
   return crc32_sum{}.add(bytes).value();
+}
+
+/// The CRC-32C of `bytes`.
+[[nodiscard]] constexpr std::uint32_t crc32c_of(std::span<const std::byte> bytes) {
+  return crc32c_sum{}.add(bytes).value();
 }
 
 /// `checksum` as eight lower-case hexadecimal digits, the way files and messages spell it.

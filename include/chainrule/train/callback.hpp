@@ -10,11 +10,13 @@
 /// A callback is not owned by the training, and one object serves many fits. See also
 /// train/early_stopping.hpp, train/stop_conditions.hpp, train/model_checkpoint.hpp,
 /// train/reduce_on_plateau.hpp, train/learning_rate_finder.hpp, train/anomaly.hpp,
-/// train/progress.hpp, train/interrupt.hpp.
+/// train/progress.hpp, train/interrupt.hpp, train/csv_log.hpp.
 #ifndef CHAINRULE_TRAIN_CALLBACK_HPP
 #define CHAINRULE_TRAIN_CALLBACK_HPP
 
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "chainrule/memory/arena.hpp"
 #include "chainrule/train/history.hpp"
@@ -23,10 +25,12 @@ namespace chainrule {
 
 /// A training that begins.
 struct fit_record {
-  int epochs = 0;               // asked for
-  index_t samples = 0;          // of the data
-  index_t batch = 0;            // samples of a step on full batches
-  std::int64_t steps_done = 0;  // by earlier calls of fit
+  int epochs = 0;                           // asked for
+  index_t samples = 0;                      // of the data
+  index_t batch = 0;                        // samples of a step on full batches
+  std::int64_t steps_done = 0;              // by earlier calls of fit
+  std::int64_t epochs_done = 0;             // by them: an epoch that is continued does not count
+  std::vector<std::string> metric_names{};  // of the training data
 };
 
 /// A step that was taken.

@@ -95,8 +95,10 @@ class trainer {
   history fit(const dataset<B>& data, const fit_options<B>& options = {}) {
     begin_fit(data, options);
     history h;
-    for (callback* c : options.callbacks)
-      c->on_fit_begin({options.epochs, data.count(), largest_step(data, options), steps()});
+    if (!options.callbacks.empty()) {
+      const fit_record begun = record_of_fit(data, options);
+      for (callback* c : options.callbacks) c->on_fit_begin(begun);
+    }
     for (int epoch = 1; epoch <= options.epochs && h.message.empty(); ++epoch) {
       for (callback* c : options.callbacks) c->on_epoch_begin(epoch);
       h.epochs.push_back(train_epoch(epoch, data, options, h));
@@ -246,6 +248,20 @@ class trainer {
       executor_.step(loader_, divisor, is_first, taken == size);
     } while (taken < size);
     return size;
+  }
+
+  /// What callbacks are told before the first epoch.
+  [[nodiscard]] fit_record record_of_fit(const dataset<B>& data,
+                                         const fit_options<B>& options) const {
+    std::vector<std::string> names;
+    for (const any_metric<B>& m : metrics_for(data)) names.push_back(m.name());
+    const auto begun = static_cast<std::int64_t>(epochs_begun_);
+    return {options.epochs,
+            data.count(),
+            largest_step(data, options),
+            steps(),
+            place_.done > 0 ? begun - 1 : begun,
+            std::move(names)};
   }
 
   /// Trains for one epoch, or what is left of one.

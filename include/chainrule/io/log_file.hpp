@@ -1,0 +1,77 @@
+/// \file
+/// `log_file`: a file that grows by whole records, such as the lines of a log.
+///
+///     log_file file("log.txt", false);
+///     file.write("a line\n");
+///
+/// Each record is passed to the system at once: a program that is killed leaves whole records.
+/// Needs POSIX. See also train/csv_log.hpp, io/event_file.hpp.
+#ifndef CHAINRULE_IO_LOG_FILE_HPP
+#define CHAINRULE_IO_LOG_FILE_HPP
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "chainrule/core/error.hpp"
+#include "chainrule/core/file_descriptor.hpp"
+
+namespace chainrule {
+
+class log_file {
+ public:
+  /// Opens a text file to append lines to, else any file, which is emptied. Throws io_error if it
+  /// cannot be written, format_error if the last line of the text has no end.
+  log_file(const std::string& path, bool append)
+      : path_(path),
+        file_(::open(path.c_str(),
+                     O_CREAT | O_APPEND | O_CLOEXEC | (append ? O_RDWR : O_WRONLY | O_TRUNC),
+                     0666)) {
+    if (!file_) fail();
+    struct stat status {};
+    if (!append || ::fstat(file_.number(), &status) != 0 || status.st_size == 0) return;
+    char last = 0;
+    if (::pread(file_.number(), &last, 1, status.st_size - 1) < 0) fail();
+    if (last != '\n')
+      throw format_error(detail::concat("cannot append to '", path,
+                                        "': its last line has no end; remove that line or write "
+                                        "another file"));
+  }
+
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+  /// Appends a record. Throws io_error.
+  void write(std::string_view record) {
+    if (!detail::write_fully(file_, std::as_bytes(std::span(record.data(), record.size())))) fail();
+  }
+
+  /// The first line of a file opened to append, without its end; nothing if the file is empty.
+  /// Throws io_error.
+  [[nodiscard]] std::string first_line() const {
+    std::string line;
+    char piece[256];
+    while (true) {
+      const ssize_t n =
+          ::pread(file_.number(), piece, sizeof piece, static_cast<off_t>(line.size()));
+      if (n < 0) fail();
+      line.append(piece, static_cast<std::size_t>(n));
+      const std::size_t end = line.find('\n');
+      if (n == 0 || end != std::string::npos) return line.substr(0, end);
+    }
+  }
+
+ private:
+  [[noreturn]] void fail() const { throw io_error(detail::system_says("cannot write", path_)); }
+
+  std::string path_;
+  detail::file_descriptor file_;
+};
+
+}  // namespace chainrule
+
+#endif  // CHAINRULE_IO_LOG_FILE_HPP
