@@ -256,10 +256,8 @@ TEST_CASE("JSON lines hold epochs, and batches if asked", "[train][logs]") {
   b.size = 32;
   b.seconds = 0.25;
   b.rate = 0.1;
-  b.measure = [](const void*, index_t first, index_t count) {
-    metrics m;
-    m.loss = static_cast<double>(first) + static_cast<double>(count) / 64;
-    return m;
+  b.mean_loss = [](const void*, index_t first, index_t count) {
+    return static_cast<double>(first) + static_cast<double>(count) / 64;
   };
   for (b.step = 101; b.step <= 103; ++b.step) log.on_batch_end(b);
   epoch_record r = record(infinity);
