@@ -89,7 +89,7 @@ TEMPLATE_LIST_TEST_CASE("L-BFGS agrees with PyTorch's on a convex quadratic", "[
                                            .batch = 10});
     CHECK(r.steps == steps);
     CHECK(r.evaluations == evaluations);
-    CHECK(r.reason == lbfgs_reason::most_steps);
+    CHECK(r.reason == lbfgs_reason::max_steps);
     CHECK(std::abs(r.loss - loss) <= 1e-10);
     CHECK(std::abs(r.gradient_norm - gradient) <= 1e-10);
     CHECK(distance(parameters_of<B>(net), expected) <= 1e-10);
@@ -183,12 +183,12 @@ TEST_CASE("L-BFGS stops where it is told to", "[train][lbfgs]") {
   };
   const lbfgs_record none = run({.max_steps = 0});
   CHECK(none.steps == 0);
-  CHECK(none.reason == lbfgs_reason::most_steps);
+  CHECK(none.reason == lbfgs_reason::max_steps);
   for (int most = 1; most < 12; ++most) {
     CAPTURE(most);
     const lbfgs_record r = run({.max_evaluations = most});
     CHECK(r.evaluations == most);
-    CHECK(r.reason == lbfgs_reason::most_evaluations);
+    CHECK(r.reason == lbfgs_reason::max_evaluations);
     CHECK(r.loss <= none.loss);
   }
   CHECK(run({.max_steps = 500, .gradient_tolerance = 0, .change_tolerance = 1e-3}).reason ==

@@ -34,8 +34,8 @@ struct lbfgs_options {
 enum class lbfgs_reason {
   converged,         // the gradient is within its tolerance
   stalled,           // the loss or the parameters no longer change
-  most_steps,        // max_steps were made
-  most_evaluations,  // max_evaluations were made
+  max_steps,         // as many as the options allow
+  max_evaluations,   // as many as the options allow
   not_finite,        // the loss is NaN or infinite where the training began
 };
 
@@ -180,9 +180,9 @@ class lbfgs {
     else if (r.gradient_norm <= options_.gradient_tolerance)
       r.reason = lbfgs_reason::converged;
     else if (r.steps >= options_.max_steps)
-      r.reason = lbfgs_reason::most_steps;
+      r.reason = lbfgs_reason::max_steps;
     else if (evaluations_left() < 1)
-      r.reason = lbfgs_reason::most_evaluations;
+      r.reason = lbfgs_reason::max_evaluations;
     else
       return false;
     return true;
