@@ -77,5 +77,5 @@ int main(int argc, char** argv) try {
   return run(quick, file) ? 0 : 1;
 } catch (const std::exception& e) {
   std::fprintf(stderr, "autoencoder: %s\n", e.what());
-  return 2;
+  return 1;
 }

@@ -92,6 +92,9 @@ int main(int argc, char** argv) {
   try {
     print_kernels();
     return run(argc > 1 ? argv[1] : "") ? 0 : 1;
+  } catch (const value_error& e) {  // no such backend
+    std::fprintf(stderr, "custom_activation: %s\n", e.what());
+    return 2;
   } catch (const std::exception& e) {
     std::fprintf(stderr, "custom_activation: %s\n", e.what());
     return 1;

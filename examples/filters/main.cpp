@@ -101,5 +101,5 @@ int main(int argc, char** argv) try {
   return run(quick, folder) ? 0 : 1;
 } catch (const std::exception& e) {
   std::fprintf(stderr, "filters: %s\n", e.what());
-  return 2;
+  return 1;
 }

@@ -89,7 +89,9 @@ bool train(int steps) {
 }  // namespace
 
 int main(int argc, char** argv) try {
-  const bool learned = train(argc > 1 && std::string_view(argv[1]) == "--quick" ? 1500 : 5000);
+  const bool quick = argc == 2 && std::string_view(argv[1]) == "--quick";
+  if (argc > 1 && !quick) return std::fputs("gan_points: expected [--quick]\n", stderr), 2;
+  const bool learned = train(quick ? 1500 : 5000);
   std::puts(learned ? "the generated points lie on the ring" : "the ring was not learned");
   return learned ? 0 : 1;
 } catch (const std::exception& e) {

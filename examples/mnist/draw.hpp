@@ -12,6 +12,7 @@
 #include "chainrule/core/view.hpp"
 #include "chainrule/data/images.hpp"
 #include "chainrule/ops/softmax.hpp"
+#include "class_names.hpp"
 #include "model.hpp"
 
 /// Two pixels of a column become one character, so that the picture keeps its proportions.
@@ -26,11 +27,12 @@ inline void draw_image(chainrule::matrix_view<const std::uint8_t> image) {
 }
 
 /// A bar per class, up to 40 characters long.
-inline void draw_probabilities(std::span<const float> probabilities) {
+inline void draw_probabilities(std::span<const float> probabilities, const std::string& data_set) {
   for (std::size_t c = 0; c < probabilities.size(); ++c) {
     const float p = probabilities[c];
     const auto length = p >= 0 && p <= 1 ? static_cast<std::size_t>(p * 40 + 0.5F) : 0;
-    std::printf("  %zu %6.2f %% %s\n", c, static_cast<double>(p) * 100,
+    const std::string name = class_name(data_set, static_cast<int>(c));
+    std::printf("  %-11s %6.2f %% %s\n", name.c_str(), static_cast<double>(p) * 100,
                 std::string(length, '#').c_str());
   }
 }
@@ -46,9 +48,10 @@ inline void draw_prediction(const classifier& net, const chainrule::labelled_ima
   const auto pixels = from_host(be, matrix_view<const float>(scaled.data(), 1, image.cols()));
   tensor<backend_in_use> y = net.predict(pixels.view()), max(be, 1, 1), sum(be, 1, 1);
   ops::softmax(be, const_matrix<backend_in_use>(y.view()), max.view(), sum.view(), y.view());
-  std::printf("test image %d, a %d:\n", i, images.labels[static_cast<std::size_t>(i)]);
+  const int label = images.labels[static_cast<std::size_t>(i)];
+  std::printf("test image %d, label %s:\n", i, class_name(images.name, label).c_str());
   draw_image(images.image(i));
-  draw_probabilities(to_host(be, const_matrix<backend_in_use>(y.view())));
+  draw_probabilities(to_host(be, const_matrix<backend_in_use>(y.view())), images.name);
 }
 
 #endif  // CHAINRULE_EXAMPLES_MNIST_DRAW_HPP

@@ -1,8 +1,8 @@
 #include "options.hpp"
 
 #include <CLI/CLI.hpp>
-#include <cstdlib>
 
+#include "../support/command_line.hpp"
 #include "chainrule/core/error.hpp"
 
 // Built apart from the rest: a parser of command lines costs as much to compile as a network.
@@ -71,6 +71,7 @@ options read_options(int argc, char** argv) {
       ->type_name("P")
       ->check(within(0, 0.99));
   app.add_option("--seed", o.seed, "of weights, order and dropout: the same seed, the same result")
+      ->check(whole_number())
       ->capture_default_str();
   app.add_option("--threads", o.threads, "of the CPU: the result does not depend on it")
       ->check(within(1, 1024));
@@ -90,11 +91,7 @@ options read_options(int argc, char** argv) {
   app.failure_message([](const CLI::App*, const CLI::Error& e) {
     return chainrule::detail::concat("mnist: ", e.what(), " (mnist --help lists the options)\n");
   });
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& e) {
-    std::exit(app.exit(e));
-  }
+  parse_or_exit(app, argc, argv);
   if (epochs->count() == 0 && (o.quick || !o.load.empty())) o.epochs = o.load.empty() ? 3 : 0;
   if (o.hidden == std::vector<int>{0}) o.hidden.clear();
   return o;

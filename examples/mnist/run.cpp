@@ -14,13 +14,14 @@
 #include "chainrule/train/csv_log.hpp"
 #include "chainrule/train/interrupt.hpp"
 #include "chainrule/train/progress.hpp"
+#include "class_names.hpp"
 #include "draw.hpp"
 #include "model.hpp"
 #include "setting.hpp"
 
 using namespace chainrule;
 
-void run(const backend_in_use& be, const options& o, mnist_data data) {
+bool run(const backend_in_use& be, const options& o, mnist_data data) {
   classifier net = make_network(be, o, data.train);
   // Whatever can go wrong does so now, not after an hour of training.
   if (!o.load.empty()) load_weights(net, o.load);
@@ -46,13 +47,15 @@ void run(const backend_in_use& be, const options& o, mnist_data data) {
                                   .seed = o.seed,
                                   .validation = o.validation > 0 ? &validation : nullptr,
                                   .callbacks = callbacks});
-  if (h.reason == stop_reason::diverged) throw value_error(h.message);
+  if (h.reason == stop_reason::diverged) throw error(h.message);
   if (h.reason == stop_reason::asked) std::printf("stopped: %s\n", h.message.c_str());
   if (!o.save.empty()) save_weights(net, o.save);
 
   const confusion_matrix confusion(data.test.labels, t.classify(test), data.test.classes);
   std::printf("\n%s\n", to_string(confusion).c_str());
+  print_class_names(data.test.name, data.test.classes);
   if (o.predict) draw_prediction(net, data.test, *o.predict);
   const metrics final = t.evaluate(test);
   std::printf("final: test_loss=%.4f test_accuracy=%.4f\n", final.loss, final.accuracy);
+  return interrupt.happened();
 }

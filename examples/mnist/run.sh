@@ -31,6 +31,7 @@ if [ $help = yes ]; then sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p;}' "$0"; ec
 root=$(CDPATH= cd -- "$(dirname -- "$0")/../.." && pwd)
 build=${BUILD_DIR:-$root/build}
 program=$build/examples/mnist/mnist
+if [ $help = yes ] && [ -x "$program" ]; then exec "$program" --help; fi
 . "$root/cmake/prepare.sh"
 . "$root/examples/mnist/find_data.sh"
 

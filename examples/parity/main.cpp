@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <exception>
 
+#include "../support/command_line.hpp"
 #include "experiment.hpp"
 
 using namespace chainrule;
@@ -91,11 +92,11 @@ int main(int argc, char** argv) {
   auto* const count = app.add_option("--epochs", epochs, "passes over the 700 numbers");
   count->check(CLI::Range(0, 1000000))->capture_default_str();
   app.add_option("--seed", seed, "as in np.random.seed")
-      ->check(CLI::Range(std::uint32_t{0}, std::uint32_t{4294967295}))
+      ->check(whole_number())
       ->capture_default_str();
   app.add_flag("--quick", quick, "10 epochs")->excludes(count);
   app.add_flag("--fair-batches", fair_batches, "divide the last batch by its own size, not by 8");
-  CLI11_PARSE(app, argc, argv);
+  parse_or_exit(app, argc, argv);
   try {
     run(quick ? 10 : epochs, seed, fair_batches);
   } catch (const std::exception& e) {

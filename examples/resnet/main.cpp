@@ -20,6 +20,7 @@
 #include <chainrule/backend/opencl.hpp>
 #endif
 
+#include "../support/command_line.hpp"
 #include "../support/synthetic_digits.hpp"
 
 using namespace chainrule;
@@ -96,17 +97,19 @@ int main(int argc, char** argv) try {
   options o;
   CLI::App app{"Trains a residual network on images of Fashion-MNIST's format."};
   app.add_option("--data", o.data, "folder with the four IDX files; else synthetic digits");
-  app.add_option("--backend", o.backend, "cpu or opencl")->capture_default_str();
+  app.add_option("--backend", o.backend, "cpu or opencl")
+      ->check(CLI::IsMember({"cpu", "opencl"}))
+      ->capture_default_str();
   app.add_option("--epochs", o.epochs)->capture_default_str();
   app.add_option("--batch", o.batch, "samples per step")->capture_default_str();
   app.add_option("--blocks", o.blocks, "per size of the images: 3 are 20 layers")
       ->capture_default_str();
-  app.add_option("--seed", o.seed)->capture_default_str();
+  app.add_option("--seed", o.seed)->check(whole_number())->capture_default_str();
   app.add_flag("--quick", o.quick, "8 layers, few epochs");
-  CLI11_PARSE(app, argc, argv);
+  parse_or_exit(app, argc, argv);
   if (o.quick) o.blocks = 1, o.epochs = 3, o.batch = 64;
   return run(o) ? 0 : 1;
 } catch (const std::exception& e) {
   std::fprintf(stderr, "resnet: %s\n", e.what());
-  return 2;
+  return 1;
 }

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "../support/command_line.hpp"
 #include "../support/synthetic_digits.hpp"
 #include "experiment.hpp"
 
@@ -94,7 +95,7 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--runs", runs, "trainings")->check(CLI::Range(1, 100))->capture_default_str();
   app.add_flag("--quick", quick, "a few epochs on synthetic digits");
-  CLI11_PARSE(app, argc, argv);
+  parse_or_exit(app, argc, argv);
   try {
     return quick ? try_it() : repeat_experiment(data, epochs, runs);
   } catch (const std::exception& e) {

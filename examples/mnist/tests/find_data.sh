@@ -94,7 +94,9 @@ runs() {
 }
 runs "<--data><a b><--save><c  d><>" --data 'a b' --save 'c  d' ''
 runs "<--data=a b>" '--data=a b'
+rm -f built
 runs "<--help>" --help
+[ ! -e built ] || fail "it built for --help"
 grep -q 'sh examples/mnist/run.sh \[options\]' out || fail "no help of the script"
 runs "<--data><$cache><--quick>" --quick
 CHAINRULE_MNIST='x y'

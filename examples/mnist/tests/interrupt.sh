@@ -16,7 +16,7 @@ for signal in INT TERM; do
   status=0
   wait $child || status=$?
   child=
-  [ $status -eq 0 ] || fail "after SIG$signal it ended with $status: $(cat err)"
+  [ $status -eq 130 ] || fail "after SIG$signal it ended with $status: $(cat err)"
   [ ! -s err ] || fail "errors: $(cat err)"
   grep -q '^stopped: interrupted$' out || fail "it does not say that it was interrupted"
   reached=$(final_of out)

@@ -7,6 +7,12 @@ if [ "${limits:-on}" = on ] && [ -x /usr/bin/time ] &&
   timer="/usr/bin/time -q -f %U+%S;%M -o measured"
 fi
 
+# wrong PATTERN OPTION...: refused as a wrong command line, with the exit status 2.
+wrong() {
+  refused "$@"
+  [ $status -eq 2 ] || fail "it ended with $status, expected 2"
+}
+
 # refused PATTERN OPTION...: ends with an error status and one line that contains the pattern,
 # within a second (of processor time: others may be at work here) and 100 MB.
 refused() {
@@ -29,14 +35,17 @@ refused() {
 }
 
 # --- options
-refused "--batch: .* got 0" --quick --batch 0
-refused "--rate: .* got nan" --quick --rate nan
-refused "--epochs: .* got many" --quick --epochs many
-refused "--nonsense" --quick --nonsense
-refused "--loss" --quick --loss hope
-refused "no activation 'step'; choose one of identity, relu" --quick --activation step
-refused "needs at least one input and one output" --quick --hidden 0,12
-refused "no image 500 in .* 500 images" --quick --predict 500
+wrong "--batch: .* got 0" --quick --batch 0
+wrong "--rate: .* got nan" --quick --rate nan
+wrong "--epochs: .* got many" --quick --epochs many
+wrong "--nonsense" --quick --nonsense
+wrong "--loss" --quick --loss hope
+wrong "no activation 'step'; choose one of identity, relu" --quick --activation step
+wrong "needs at least one input and one output" --quick --hidden 0,12
+wrong "no image 500 in .* 500 images" --quick --predict 500
+wrong "--seed: expected a whole number .* got -1" --quick --seed -1
+wrong "--seed: expected a whole number .* got 18446744073709551616" --quick --seed 18446744073709551616
+wrong "there is no backend 'abacus'" --quick --backend abacus
 
 # --- data
 "$make_files" digits .
@@ -48,6 +57,7 @@ copy() {
 images=train-images-idx3-ubyte
 labels=train-labels-idx1-ubyte
 refused "/nowhere: No such file" --data /nowhere
+[ $status -eq 1 ] || fail "it ended with $status, expected 1"
 refused "$images is not a folder" --data $images
 copy missing; rm missing/$labels
 refused "lacks a file .* $labels" --data missing

@@ -55,3 +55,12 @@ same "$final" "$saved"
 if grep -q '^epoch' out; then fail "a file that is only to be judged was trained"; fi
 train --data . --hidden 20,10 --load 'the weights' --epochs 1
 different "$final" "$saved"
+
+# Fashion-MNIST is recognised by the name of its folder; its classes have names.
+mkdir fashion-mnist
+cp t10k-* train-* fashion-mnist
+train --data fashion-mnist --epochs 1 --predict 0
+grep -q '^0 T-shirt, 1 trouser, .*, 9 boot$' out || fail "no names of the classes"
+grep -Eq '^  sneaker +[0-9.]+ %' out || fail "no name beside a probability"
+train --data . --epochs 1 --predict 0
+grep -Eq '^  7 +[0-9.]+ %' out || fail "no digit beside a probability"
