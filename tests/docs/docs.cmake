@@ -21,3 +21,15 @@ add_test(NAME docs.self_test
                  -D "COMPILER=${CMAKE_CXX_COMPILER}" -D "FLAGS=${docs_flags}"
                  -P "${CMAKE_CURRENT_LIST_DIR}/self_test.cmake")
 set_tests_properties(docs.self_test PROPERTIES LABELS docs TIMEOUT 300)
+
+# The reference: every public name is documented.
+find_program(doxygen_program doxygen)
+if(doxygen_program)
+  add_test(NAME docs.reference CONFIGURATIONS long
+           COMMAND sh "${PROJECT_SOURCE_DIR}/docs/build.sh" "${CMAKE_CURRENT_BINARY_DIR}/docs/reference")
+else()
+  add_test(NAME docs.reference CONFIGURATIONS long
+           COMMAND "${CMAKE_COMMAND}" -E echo "skipped: doxygen was not found")
+  set_tests_properties(docs.reference PROPERTIES SKIP_REGULAR_EXPRESSION "skipped: ")
+endif()
+set_tests_properties(docs.reference PROPERTIES LABELS docs TIMEOUT 300)

@@ -48,7 +48,7 @@ template <class X>
 concept number = constant<X> || abstract_number<X>;
 
 /// The number type to which operands of types A and B are converted: that of the operand that is
-/// not a constant; dual<S> for dual<S> and S.
+/// not a constant; `dual<S>` for `dual<S>` and S.
 template <class A, class B>
 struct common;
 template <class A, class B>

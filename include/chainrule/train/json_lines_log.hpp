@@ -26,9 +26,9 @@ struct json_lines_log_options {
   bool append = false;
 };
 
-/// Writes {"kind":"epoch","epoch":,"seconds":,"rate":,"samples":,"loss":,<metrics>,
-/// "validation_loss":,"validation_<metric>":}, the last ones with validation data only, and
-/// {"kind":"batch","epoch":,"step":,"seconds":,"rate":,"samples":,"loss":}, where samples and
+/// Writes `{"kind":"epoch","epoch":,"seconds":,"rate":,"samples":,"loss":,<metrics>,
+/// "validation_loss":,"validation_<metric>":}`, the last ones with validation data only, and
+/// `{"kind":"batch","epoch":,"step":,"seconds":,"rate":,"samples":,"loss":}`, where samples and
 /// seconds are those since the epoch began and the loss is that of the batch. Epochs are counted
 /// over all calls of fit. Numbers are written with the digits that give the same double again, NaN
 /// and infinity as null. Each line is in the file when the next batch begins.
