@@ -1,58 +1,107 @@
-# What doxygen reads in place of a header. A comment behind a member documents it. Members that many types have by contract
-# get the contract's sentence where they have none of their own.
+# What doxygen reads in place of a header:  awk -f docs/filter.awk HEADER
+#
+# A comment behind a member documents it; the opening sentence of a file documents the type that the
+# sentence names. Members that many types have by contract, and operators, get the sentence of
+# docs/contracts.txt where they have no comment of their own.
 BEGIN {
-  contract["forward"] = "Forward pass of the layer or loss contract: assigns the output."
-  contract["backward"] = "Backward pass of the layer contract: gradients of parameters and of the input."
-  contract["bind"] = "Declares parameters, state and memory for an input shape; returns the output shape."
-  contract["describe"] = "Writes name and constants for summaries, file checks and rebuilding."
-  contract["vjp"] = "Vector-Jacobian product of the op: adds to or assigns the gradients of its inputs."
-  contract["shape"] = "Shape of the result, from the shapes of the operands."
-  contract["check"] = "Throws shape_error or value_error if the operands do not fit."
-  contract["samples_are_independent"] = "Whether the output of a sample depends on that sample only."
-  contract["operator()"] = "Evaluates the functor; generic over plain numbers, lanes, symbols and duals."
-  contract["name"] = "Name in messages, summaries and files."
-  contract["slots"] = "Numbers of state that the rule keeps per parameter."
-  contract["scalars"] = "Scalars that the rule reads from device memory in each step."
-  contract["keeps_features"] = "Whether the output has as many features as the input."
-  contract["treats_tags_alike"] = "Whether the rule is the same for all tags of parameters."
-  contract["term"] = "Contribution of one element to the value."
-  contract["evaluate"] = "Computes the metric or the op from its inputs."
-  contract["prepare"] = "Scalars of the rule for one step."
-  contract["result"] = "Value of the metric from what was accumulated."
-  contract["derivative"] = "Derivative, stated from the argument x."
-  contract["derivative_from_output"] = "Derivative, stated from the value y."
+  while ((getline line < "docs/contracts.txt") > 0)
+    if (split(line, parts, ": ") > 1 && line !~ /^#/) contract[parts[1]] = substr(line, length(parts[1]) + 3)
+  folder = ARGV[1]
+  sub(/\/[^\/]*$/, "", folder)
+  sub(/.*\//, "", folder)
 }
-function flush_held(  i) {
-  for (i = 1; i <= held; ++i) print hold[i]
-  held = 0
+
+# The name that the line declares; "" if it declares none.
+function declared(line) {
+  gsub(/\[\[[^\]]*\]\]/, "", line)
+  sub(/ *\/\/.*/, "", line)
+  if (line ~ /^ *(return|if|for|else|throw|case|static_assert|public|private|protected|using namespace)/) return ""
+  if (match(line, /operator[^(]*\(\)?/)) return substr(line, RSTART, RLENGTH) ~ /^operator\(\)/ ? "operator()" : "operator"
+  while (gsub(/<[^<>]*>/, "", line)) continue
+  sub(/^ *requires\(([^()]|\([^()]*\))*\) /, "", line)
+  if (!match(line, /( =|;|\(|\{|,)/)) return ""
+  line = substr(line, 1, RSTART - 1)
+  return match(line, /[A-Za-z_0-9]+$/) ? substr(line, RSTART, RLENGTH) : ""
 }
-# The contract member that the line declares; "" if it declares none.
-function declared(line,  n) {
-  if (line !~ /[({;=]/ || line ~ /^ *(return|if|for|else|using|throw|case)\>/ || line ~ /^ *#/) return ""
-  for (n in contract) {
-    if (n == "operator()") { if (index(line, "operator()(")) return n }
-    else if (line ~ ("(^|[ *&])" n "(\\(| = |;)") && line !~ ("(=|return|\\(|,|\\.|->) *" n)) return n
+
+# The sentence for a line without a comment; "" if there is none.
+function sentence(line,  name) {
+  if (match(line, /deprecated\("[^"]*"/)) return "Deprecated: `" substr(line, RSTART + 12, RLENGTH - 13) "`."
+  if (line ~ /^(requires\(.*\) )?[a-z_0-9]+\(.*\)( ?->|$)/) return "Deduces the template arguments from those of the constructor."
+  if (line ~ /^#define .*_HPP$/) return ""
+  if (line ~ /^#define /) return "Written out by the library's own headers."
+  sub(/^requires\(.*\) struct /, "struct ", line)
+  if (match(line, /^(class|struct) [a-z_0-9]+/)) {
+    name = substr(line, RSTART, RLENGTH)
+    sub(/.* /, "", name)
+    if (name == of_file) return opening
+    if (line ~ ("^(class|struct) " name "<")) return "Specialization for these arguments."
+    if (name ~ /_options$/) return "Options of `" substr(name, 1, length(name) - 8) "`."
+    return ""
   }
-  return ""
+  name = declared(line)
+  if (name == "") return ""
+  if (line ~ / = default;/) return contract[name == "operator" && line ~ /==/ ? "compared" : "defaulted"]
+  if (name == type) return contract["constructor"]
+  return (folder "/" name) in contract ? contract[folder "/" name] : contract[name]
 }
-/^(class|struct|union|enum)[ {].*[^;]$/ { record = 1; enumeration = /^enum/ }
-/^template <.*>$/ { record = 0 }
-/^};/ { record = 0 }
+
+# Whether the held head of a template is complete.
+function complete(line) { return line ~ />$/ || line ~ /^ *requires[ (].*[^,(&|]$/ }
+
+/^\/\/\/ \\file/ { in_file_comment = 1 }
+in_file_comment && match($0, /^\/\/\/ `[a-z_0-9]+(<[A-Za-z, ]+>)?`: /) {
+  of_file = substr($0, 6, RLENGTH - 8)
+  sub(/<.*/, "", of_file)
+  opening = toupper(substr($0, RLENGTH + 1, 1)) substr($0, RLENGTH + 2)
+  continues = 1
+  print
+  next
+}
+continues {
+  if ($0 ~ /^\/\/\/ *$/) continues = 0
+  else opening = opening " " substr($0, 5)
+}
+!/^\/\/\// { in_file_comment = continues = 0 }
+
+/^(class|struct|union|enum)[ {].*[^;]$/ {
+  enumeration = /^enum/
+  type = $0
+  sub(/^(enum )?(class|struct|union) /, "", type)
+  sub(/[^a-z_0-9].*/, "", type)
+}
 {
   match($0, /^ */)
-  member = record && RLENGTH == 2 && $0 !~ /^ *(\/\/|#)/
+  code = $0 !~ /^ *\/\// && $0 != ""
+  member = code && record && RLENGTH == 2
+  outside = code && !record && RLENGTH == 0
   own = 0
-  if (member && $0 ~ (enumeration ? "[,A-Za-z0-9_]  // " : "[;}]  // ") && $0 !~ /NOLINT/) {
+  if (member && $0 ~ (enumeration ? "[,A-Za-z0-9_]  +// " : "[;}]  +// ") && $0 !~ /NOLINT/) {
     sub(/  \/\/ /, "  ///< ")
     own = 1
   }
-  if ($0 ~ /^ *(template <|requires )/) { hold[++held] = $0; next }
-  if (held && $0 !~ /^ *\/\// && !started(hold[held])) { hold[++held] = $0; next }
-  n = member && !own && !commented ? declared($0) : ""
-  if (n != "") print "  /// " contract[n]
-  flush_held()
-  print
+  if ($0 ~ /^(class|struct|union|enum)[ {].*[^;]$/) record = $0 !~ /};$/
+  if ($0 ~ /^};/) record = 0
+  if ($0 ~ /^ *(template <|requires[ (])/ && $0 !~ /^ *requires\(.*\) [a-z]/) { hold[++held] = $0; next }
+  if (held && code && !complete(hold[held])) { hold[++held] = $0; next }
+  text = (member || outside) && !own && !commented && !enumeration ? sentence($0) : ""
+  if (text != "") print (member ? "  " : "") "/// " text
+  for (i = 1; i <= held; ++i) print hold[i]
+  held = 0
+  if ($0 ~ /^ *\/\/\//) comment = commented ? comment "\n" $0 : $0
+  # Each of several members in one declaration gets the comment.
+  if (code && $0 ~ /^ +[A-Za-z_0-9:<>]+ [a-z_]+(, [a-z_]+)+;/) {
+    end = index($0, ";")
+    behind = substr($0, end + 1)
+    split(substr($0, 1, end - 1), names, ", ")
+    match(names[1], /^ +[A-Za-z_0-9:<>]+ /)
+    kind = substr(names[1], 1, RLENGTH)
+    names[1] = substr(names[1], RLENGTH + 1)
+    for (i = 1; i in names; ++i) {
+      if (i > 1 && commented) print comment
+      print kind names[i] ";" behind
+      delete names[i]
+    }
+  } else print
   commented = $0 ~ /^ *\/\/\//
 }
-# Whether the held head of a template is complete.
-function started(line) { return line ~ />$/ || line ~ /^ *requires .*[^,(&|]$/ }

@@ -66,7 +66,9 @@ namespace math {
 /// A factor of a product, as it is or transposed.
 template <backend B>
 struct variable_factor {
+  /// The factor as a node.
   const variable<B>& x;
+  /// Whether the transpose of x is multiplied.
   bool is_transposed = false;
 
   // NOLINTNEXTLINE: implicit by design, a variable is a factor
@@ -235,10 +237,12 @@ template <backend B>
 [[nodiscard]] variable<B> concatenate_cols(const std::vector<variable<B>>& parts) {
   return chainrule::detail::concatenate(parts, false);
 }
+/// All rows of the parts, one part below the other; throws shape_error if their columns differ.
 template <backend B>
 [[nodiscard]] variable<B> concatenate_rows(std::initializer_list<variable<B>> parts) {
   return chainrule::detail::concatenate<B>(parts, true);
 }
+/// All columns of the parts, side by side; throws shape_error if their rows differ.
 template <backend B>
 [[nodiscard]] variable<B> concatenate_cols(std::initializer_list<variable<B>> parts) {
   return chainrule::detail::concatenate<B>(parts, false);

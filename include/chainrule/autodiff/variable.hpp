@@ -91,6 +91,7 @@ class variable {
 
   /// Whether gradients flow to it: it is a variable of the tape, or computed from one.
   [[nodiscard]] bool requires_gradient() const { return !is_constant() && node().wants_gradient; }
+  /// Whether a backward pass has reached this node.
   [[nodiscard]] bool has_gradient() const { return !is_constant() && node().gradient != nullptr; }
   /// The sum of the gradients of all backward passes. Throws value_error if there was none.
   [[nodiscard]] variable gradient() const {
@@ -125,6 +126,7 @@ class variable {
     if (!alive()) refuse_node();
     return owner();
   }
+  /// The node of the graph; for the library's own operations.
   [[nodiscard]] node_type& node() const {
     if (!alive()) refuse_node();
     return *node_;
@@ -163,6 +165,7 @@ inline constexpr bool is_number<variable<B>> = true;
 template <backend B>
 struct variable_mask {
   using number_type = variable<B>;
+  /// 1 where the comparison holds, 0 elsewhere.
   variable<B> holds;
 
   /// Refused at compile time: elements may differ. A program branches on x.item().

@@ -51,12 +51,15 @@ template <class B>
 using matrix = typename B::matrix;
 template <class B>
 using const_matrix = typename B::const_matrix;
+/// The element type of backend B.
 template <class B>
 using scalar_t = typename B::scalar;
 
 /// The factors of c = alpha a b + beta c. With beta = 0, c is not read, so it may hold NaN.
 struct gemm_scalars {
+  /// Factor of the product.
   double alpha = 1;
+  /// Factor of the target's old values; 0 ignores them, NaN included.
   double beta = 0;
 };
 
@@ -64,6 +67,7 @@ struct gemm_scalars {
 template <class View>
 struct gemm_operand {
   View view;
+  /// Whether the transpose of the view is multiplied.
   bool is_transposed = false;
 
   // NOLINTNEXTLINE: implicit by design, a plain matrix is a factor
@@ -72,6 +76,7 @@ struct gemm_operand {
   template <std::convertible_to<View> Other>
   requires(!std::same_as<Other, View>) gemm_operand(const Other& v)
       : view(v) {}  // NOLINT: implicit by design
+  /// The operand with its view converted, as from a matrix to a constant one.
   template <std::convertible_to<View> Other>
   requires(!std::same_as<Other, View>)
       gemm_operand(const gemm_operand<Other>& o)  // NOLINT: implicit by design
@@ -104,6 +109,7 @@ template <class View>
 template <class Matrix>
 struct strided_batch {
   Matrix first;
+  /// Elements from one matrix to the next.
   index_t step = 0;
 
   [[nodiscard]] Matrix operator[](index_t i) const { return detail::moved(first, i * step); }
@@ -116,6 +122,7 @@ namespace reduction {
 
 /// The sum; of nothing it is 0.
 struct sum {
+  /// The sum of no elements: 0.
   template <class T>
   static constexpr T identity() {
     return T(0);
@@ -125,6 +132,7 @@ struct sum {
 
 /// The largest; of nothing it is -infinity; NaN if one is NaN.
 struct maximum {
+  /// The maximum of no elements: -infinity.
   template <class T>
   static constexpr T identity() {
     return -std::numeric_limits<T>::infinity();
@@ -136,6 +144,7 @@ struct maximum {
 
 /// The smallest; of nothing it is infinity; NaN if one is NaN.
 struct minimum {
+  /// The minimum of no elements: +infinity.
   template <class T>
   static constexpr T identity() {
     return std::numeric_limits<T>::infinity();
@@ -153,6 +162,7 @@ using minimum [[deprecated("write reduction::minimum")]] = reduction::minimum;
 /// The factor of out = (the sum of f(in...)) + beta out. With beta = 0, out is not read, so it may
 /// hold NaN.
 struct reduce_scalars {
+  /// Factor of the target's old values; 0 ignores them, NaN included.
   double beta = 0;
 };
 
@@ -181,6 +191,7 @@ struct plus_scaled {
 /// c = f(product + bias); operand: bias, 1 x n.
 template <class F>
 struct add_bias_then {
+  /// The functor that is applied after the bias was added.
   F f{};
   constexpr auto operator()(const auto& product, const auto& bias) const {
     return f(product + bias);
@@ -290,6 +301,7 @@ struct counter_of<B> {
   using type = typename B::counter;
 };
 }  // namespace detail
+/// The counter of B for numbers that are read from device memory.
 template <class B>
 using counter_t = typename detail::counter_of<B>::type;
 

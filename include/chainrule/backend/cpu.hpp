@@ -35,6 +35,7 @@
 namespace chainrule {
 CHAINRULE_CPU_BEGIN
 
+/// The backend for the processor with elements of type T, float or double.
 template <class T>
 class basic_cpu {
  public:
@@ -68,6 +69,7 @@ class basic_cpu {
   basic_cpu& operator=(const basic_cpu&) = default;
 
   [[nodiscard]] int threads() const { return pool_->threads(); }
+  /// The threads of the backend, shared by its copies.
   [[nodiscard]] const std::shared_ptr<thread_pool>& pool() const { return pool_; }
 
   [[nodiscard]] std::string name() const { return "cpu"; }

@@ -25,6 +25,7 @@
 
 namespace chainrule {
 
+/// The CUDA backend with elements of type T, float or double.
 template <class T>
 using basic_cuda = device_backend<cuda_runtime, T>;
 

@@ -16,6 +16,7 @@
 
 namespace chainrule {
 
+/// The OpenCL backend with elements of type T, float or double.
 template <class T>
 using basic_opencl = device_backend<opencl_runtime, T>;
 

@@ -18,6 +18,7 @@ namespace chainrule {
 
 /// Numbers [first, last).
 struct index_range {
+  /// The bounds; last is the one after the end.
   index_t first, last;
 };
 
@@ -69,19 +70,25 @@ struct resampling {
   /// 1 - |s - p|, s = (i + 1/2) / stride - 1/2 clamped to the coarse image.
   enum class rule { one, mean, mean_inside, linear };
 
+  /// Extents of both images and the window over the fine one.
   chainrule::window window;
+  /// Rule for the weight of an element under the window.
   rule weights = rule::one;
+  /// Whether the map is the transposed one, from coarse to fine.
   bool spreads = false;
 
   /// Elements of a sample before and after the map.
   [[nodiscard]] constexpr index_t from() const { return spreads ? coarse() : window.image(); }
+  /// Elements of a sample after the map.
   [[nodiscard]] constexpr index_t to() const { return spreads ? window.image() : coarse(); }
+  /// The transposed map, as for gradients.
   [[nodiscard]] constexpr resampling transposed() const { return {window, weights, !spreads}; }
 
   /// Extents along an axis of the images before and after the map.
   [[nodiscard]] constexpr index_t from(const window_axis& a) const {
     return spreads ? a.count() : a.size;
   }
+  /// Elements along an axis after the map.
   [[nodiscard]] constexpr index_t to(const window_axis& a) const {
     return spreads ? a.size : a.count();
   }

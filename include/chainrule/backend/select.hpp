@@ -48,6 +48,7 @@ struct backend_traits {
     else
       return B::runtime_type::api;
   }
+  /// Devices that this machine has for the backend.
   [[nodiscard]] static std::vector<device_info> devices() {
     if constexpr (requires { B::devices(); })
       return B::devices();

@@ -23,7 +23,9 @@ struct window_axis {
   index_t kernel = 1;    // elements that the window covers
   index_t stride = 1;    // between two positions
   index_t dilation = 1;  // between two elements of the window
-  index_t before = 0;    // padding
+  /// Padding before the image, in elements.
+  index_t before = 0;
+  /// Padding after the image, in elements.
   index_t after = 0;
 
   /// The elements from the first of the window to its last, both included.
@@ -38,8 +40,10 @@ struct window_axis {
   }
   /// Positions [first, last) at which element k of the window lies within the image.
   struct range {
+    /// The bounds; last is the one after the end.
     index_t first, last;
   };
+  /// Positions at which tap k of the window lies within the image.
   [[nodiscard]] constexpr range inside(index_t k) const {
     const index_t offset = before - k * dilation;  // p * stride >= offset, < size + offset
     const index_t first = offset > 0 ? (offset + stride - 1) / stride : 0;
@@ -72,11 +76,14 @@ struct window_axis {
 
 /// A window over images of height x width x channels.
 struct window {
+  /// The two axes of the image.
   window_axis height, width;
+  /// Channels, the last axis of a sample.
   index_t channels = 1;
 
   /// Elements of an image, and the positions of the window on it.
   [[nodiscard]] constexpr index_t image() const { return height.size * width.size * channels; }
+  /// Number of positions of the window.
   [[nodiscard]] constexpr index_t positions() const { return height.count() * width.count(); }
   /// Elements under the window, those in padding included.
   [[nodiscard]] constexpr index_t taps() const { return height.kernel * width.kernel; }
@@ -98,10 +105,14 @@ struct window {
 /// channels of group i see the input channels of group i only. Its weights are a matrix of
 /// (kernel height * kernel width * channels / groups) x outputs, rows in this order.
 struct convolution {
+  /// Extents of the image and of the window.
   chainrule::window window;
+  /// Number of filters.
   index_t outputs = 1;
+  /// Groups of channels that are convolved apart.
   index_t groups = 1;
 
+  /// Shape of the weights: a row per tap and channel of a group, a column per filter.
   [[nodiscard]] constexpr matrix_shape weights() const {
     return {window.taps() * (window.channels / groups), outputs};
   }

@@ -87,6 +87,7 @@ struct matrix_shape {
 /// "not known".
 class shape {
  public:
+  /// The greatest number of axes.
   static constexpr index_t max_rank = 6;
 
   constexpr shape() = default;
@@ -96,7 +97,9 @@ class shape {
     for (const index_t n : extents) append(n);
   }
 
+  /// Whether the shape has any axis.
   [[nodiscard]] constexpr bool is_known() const { return rank_ > 0; }
+  /// Number of axes.
   [[nodiscard]] constexpr index_t rank() const { return rank_; }
   /// The number of elements; 0 of a shape that is not known.
   [[nodiscard]] constexpr index_t size() const { return size_; }

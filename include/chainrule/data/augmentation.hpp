@@ -40,8 +40,10 @@ struct augmentation {
   /// same as to pad the image by as many pixels and to crop it to its size.
   index_t shift = 0;
   double erase = 0;  ///< the probability to assign 0 to a random rectangle
+  /// What stands where a shifted image has no pixels.
   border outside = border::zero;
 
+  /// Whether images stay as they are.
   [[nodiscard]] constexpr bool is_none() const {
     return !flip && crop == 1 && rotate == 0 && shift == 0 && erase == 0;
   }

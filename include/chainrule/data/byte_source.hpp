@@ -104,6 +104,7 @@ class byte_source {
   }
 
   [[nodiscard]] const std::string& path() const { return path_; }
+  /// Whether the file is gzip-compressed.
   [[nodiscard]] bool compressed() const { return compressed_; }
 
   /// The number of bytes read so far.

@@ -38,12 +38,16 @@ enum class missing_values : unsigned char {
 
 /// How a CSV file is read, and the largest one that is accepted.
 struct csv_options {
+  /// Character between two fields.
   char separator = ',';
   bool header = true;  // the first row has the names; else, and if empty, these are "0", "1", ...
+  /// What becomes of a field without a value.
   missing_values missing = missing_values::refuse;
   std::vector<std::string> missing_texts{};          // that have no value, beside empty fields
   std::uint64_t max_bytes = std::uint64_t{1} << 30;  // of the text, decompressed
+  /// Greatest number of rows that is accepted.
   index_t max_rows = std::numeric_limits<std::int32_t>::max();
+  /// Greatest number of columns that is accepted.
   index_t max_columns = 10000;
 };
 

@@ -55,6 +55,7 @@ class host_matrix {
     elements_.reserve(column.size());
     for (const T x : column) elements_.push_back(static_cast<double>(x));
   }
+  /// A matrix of one column, the elements of the vector.
   template <class T>
   requires(std::is_arithmetic_v<T> && !std::same_as<T, bool>)
       host_matrix(const std::vector<T>& column)  // NOLINT: implicit

@@ -31,7 +31,9 @@ namespace chainrule {
 
 /// The images of a folder; the name of class i is classes[i].
 struct image_folder {
+  /// All images, with the number of their folder as the label.
   labelled_images images;
+  /// Names of the folders, sorted; the place of a name is its class.
   std::vector<std::string> classes;
 };
 

@@ -34,7 +34,9 @@ namespace chainrule {
 struct labelled_images {
   std::string name;  ///< of the data set, for messages
   index_t count = 0;
+  /// Rows of pixels of an image.
   index_t height = 0;
+  /// Pixels of a row.
   index_t width = 0;
   int classes = 0;                   ///< labels lie in 0, ..., classes - 1
   std::vector<std::uint8_t> pixels;  ///< count * height * width * channels

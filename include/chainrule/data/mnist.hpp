@@ -30,7 +30,9 @@ namespace chainrule {
 
 /// The training and the test images; ten classes, images of one size.
 struct mnist_data {
+  /// The images for training.
   labelled_images train;
+  /// The images for testing.
   labelled_images test;
 };
 

@@ -26,6 +26,7 @@ namespace chainrule {
 /// What is done to the elements of samples: (scale x - mean) / deviation, with the mean and the
 /// deviation of the element's channel. Without a mean: scale x.
 struct normalization {
+  /// Factor of each element before mean and deviation are applied.
   double scale = 1;
   std::vector<double> mean;       // of scaled elements; one for each channel, or one for all
   std::vector<double> deviation;  // as many
@@ -94,6 +95,7 @@ template <class T>
   for (double& d : deviation) d = std::sqrt(d);
   return {scale, mean, std::move(deviation)};
 }
+/// Mean and deviation of each channel over all pixels of the images.
 [[nodiscard]] inline normalization measure_channels(const labelled_images& images,
                                                     double scale = 1.0 / 255) {
   images.check();

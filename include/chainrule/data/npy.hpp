@@ -36,12 +36,14 @@ static_assert(std::endian::native == std::endian::little,
 
 /// The largest file, and the most bytes of elements, that are accepted.
 struct npy_options {
+  /// Greatest size of the elements that is accepted, in bytes.
   std::uint64_t max_bytes = std::uint64_t{1} << 32;
 };
 
 /// An array of a file: its extents, and its elements in row-major order.
 struct npy_array {
   std::vector<index_t> extents;  ///< none: a single element
+  /// The elements, of the type that the file has.
   std::variant<std::vector<float>, std::vector<double>, std::vector<std::int32_t>,
                std::vector<std::int64_t>, std::vector<std::uint8_t>>
       data;

@@ -31,7 +31,9 @@ namespace chainrule {
 
 /// A picture: height x width pixels of `channels` bytes, row by row.
 struct image {
+  /// Rows of pixels.
   index_t height = 0;
+  /// Pixels of a row.
   index_t width = 0;
   index_t channels = 0;              ///< 1: grey; 3: red, green, blue
   std::vector<std::uint8_t> pixels;  ///< height * width * channels

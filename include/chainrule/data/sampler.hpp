@@ -131,7 +131,9 @@ class batch_range {
                                        "1, got ", count, " samples in batches of ", batch_size));
   }
 
+  /// The first batch.
   [[nodiscard]] constexpr iterator begin() const { return {0, count_, batch_size_}; }
+  /// The end of the epoch.
   [[nodiscard]] constexpr iterator end() const { return {count_, count_, batch_size_}; }
 
   /// The number of batches, the partial one included.

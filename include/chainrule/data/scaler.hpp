@@ -75,8 +75,11 @@ class scaler {
     return {std::move(least), std::move(extent)};
   }
 
+  /// Number of columns that are scaled.
   [[nodiscard]] index_t columns() const { return static_cast<index_t>(units_.size()); }
+  /// Subtracted from each column.
   [[nodiscard]] const std::vector<double>& offsets() const { return offsets_; }
+  /// Divisor of each column, after its offset was subtracted.
   [[nodiscard]] const std::vector<double>& units() const { return units_; }
 
   /// (x - offset) / unit. Throws shape_error if x has another number of columns.

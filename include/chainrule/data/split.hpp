@@ -27,18 +27,22 @@ namespace chainrule {
 
 /// Fractions of the samples, in [0, 1]; the rest is for training.
 struct split_options {
+  /// Fraction of the samples for validation.
   double validation = 0.2;
+  /// Fraction of the samples for testing.
   double test = 0;
   std::uint64_t seed = 0;
 };
 
 /// Numbers of samples.
 struct sample_split {
+  /// Indices of the samples of each part.
   std::vector<std::int32_t> train, validation, test;
 };
 
 /// One part of the samples, and all the others.
 struct fold {
+  /// Indices of the samples to train on, and of those held out.
   std::vector<std::int32_t> train, validation;
 };
 

@@ -23,7 +23,9 @@ namespace chainrule {
 
 /// The class number of each row, and the names of classes 0, 1, ...
 struct class_column {
+  /// Class of each row.
   std::vector<int> numbers;
+  /// Text of each class.
   std::vector<std::string> names;
   [[nodiscard]] int count() const { return static_cast<int>(names.size()); }
 };
@@ -47,6 +49,7 @@ class table {
         result.push_back(c.name);
     return result;
   }
+  /// Whether there is a column with this name.
   [[nodiscard]] bool contains(std::string_view name) const { return find(name) != columns_.end(); }
   /// Whether the column is of text. Throws value_error if there is no such column.
   [[nodiscard]] bool is_text(std::string_view name) const { return at(name).is_text(); }

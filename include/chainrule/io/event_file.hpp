@@ -106,6 +106,7 @@ class event_summary {
     summary_.message(1, protobuf_writer{}.text(1, tag).message(5, h));
   }
 
+  /// The encoded message.
   [[nodiscard]] const protobuf_writer& message() const { return summary_; }
 
  private:

@@ -60,6 +60,7 @@ struct tensor_to_save {
 /// A tensor in a loaded file's memory. The data may lie at any address: copy, do not cast.
 struct loaded_tensor {
   std::string name;
+  /// Element type as the file names it, such as "F32".
   std::string dtype;
   std::vector<index_t> shape;
   std::span<const std::byte> data;
@@ -85,6 +86,7 @@ struct load_safetensors_options {
 class safetensors_file {
  public:
   [[nodiscard]] const std::string& path() const { return path_; }
+  /// All tensors, in the order of the file.
   [[nodiscard]] const std::vector<loaded_tensor>& tensors() const { return tensors_; }
 
   /// What save_safetensors was given (without the keys that it added itself), or everything that
@@ -94,6 +96,7 @@ class safetensors_file {
   /// Whether every byte was under a checksum and matched; always true if checksums were required.
   [[nodiscard]] bool verified() const { return verified_; }
 
+  /// Whether there is a tensor with this name.
   [[nodiscard]] bool contains(std::string_view name) const { return by_name_.contains(name); }
 
   /// Throws format_error if there is none of that name.
@@ -112,6 +115,7 @@ class safetensors_file {
                std::span<float> out) const {
     copy_elements(name, extents, out);
   }
+  /// Assigns the elements of the named tensor; throws format_error if its extents are others.
   void copy_to(std::string_view name, const std::vector<index_t>& extents,
                std::span<double> out) const {
     copy_elements(name, extents, out);

@@ -34,6 +34,7 @@ struct convolution_options {
   padding pad = {};       ///< zeros
   extent2d dilation = 1;  ///< between two elements of the window
   index_t groups = 1;     ///< output channels of a group see the input channels of that group only
+  /// Whether each filter has a bias.
   bool bias = true;
   extent2d output_pad = 0;  ///< of a transposed convolution: further elements at the end
 

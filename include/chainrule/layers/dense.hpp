@@ -31,7 +31,9 @@ class dense {
   static constexpr bool from_output = derivable_from_output<F>;
 
  public:
+  /// Inputs where the type states them, else dynamic.
   static constexpr index_t static_inputs = Inputs;
+  /// Outputs where the type states them, else dynamic.
   static constexpr index_t static_outputs = Outputs;
   static constexpr const char* name = "dense";
 
@@ -55,6 +57,7 @@ class dense {
       throw value_error(detail::concat("a dense layer needs at least one output, got ", outputs));
   }
 
+  /// Rule for the first weights.
   [[nodiscard]] constexpr initializer initial_weights() const { return weights_; }
   /// This layer with another initialization of its weights, or biases.
   [[nodiscard]] constexpr dense weights(initializer rule) const {
@@ -62,6 +65,7 @@ class dense {
     d.weights_ = rule;
     return d;
   }
+  /// The layer with this rule for the first biases.
   [[nodiscard]] constexpr dense bias(initializer rule) const {
     dense d = *this;
     d.bias_ = rule;

@@ -22,6 +22,7 @@ namespace chainrule {
 
 /// What a layer is, apart from the values of its parameters.
 struct description {
+  /// Kind of the layer, such as "dense".
   std::string kind;                                            // "dense"
   std::vector<std::pair<std::string, std::string>> extents;    // "outputs", "128"
   std::vector<std::pair<std::string, std::string>> constants;  // "p", "0.5"
@@ -78,9 +79,11 @@ class archive {
  public:
   explicit archive(std::string kind) { description_.kind = std::move(kind); }
 
+  /// Describes an extent of the layer.
   void extent(std::string_view name, index_t n) {
     description_.extents.emplace_back(name, std::to_string(n));
   }
+  /// Describes a shape as an extent of the layer.
   void extent(std::string_view name, const shape& s) {
     description_.extents.emplace_back(name, to_string(s));
   }
@@ -88,6 +91,7 @@ class archive {
   void extent(std::string_view name, std::string text) {
     description_.extents.emplace_back(name, std::move(text));
   }
+  /// Describes a number of the layer.
   void constant(std::string_view name, double value) {
     description_.constants.emplace_back(name, detail::digits_of(value));
   }

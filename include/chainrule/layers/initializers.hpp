@@ -24,6 +24,7 @@ namespace chainrule {
 /// A rule for the first values of a parameter. Made by the functions in namespace init.
 class initializer {
  public:
+  /// How first values are computed.
   enum class rule {
     constant,        // a
     uniform,         // in [a, b)
@@ -126,7 +127,9 @@ class initializer {
 
 namespace init {
 
+/// All 0.
 [[nodiscard]] constexpr initializer zeros() { return {initializer::rule::constant, 0}; }
+/// All of this value.
 [[nodiscard]] constexpr initializer constant(double value) {
   return {initializer::rule::constant, value};
 }
@@ -134,6 +137,7 @@ namespace init {
 [[nodiscard]] constexpr initializer uniform(double low, double high) {
   return {initializer::rule::uniform, low, high};
 }
+/// Normal distribution with this mean and standard deviation.
 [[nodiscard]] constexpr initializer normal(double mean, double deviation) {
   return {initializer::rule::normal, mean, deviation};
 }
@@ -141,16 +145,19 @@ namespace init {
 [[nodiscard]] constexpr initializer glorot_uniform() {
   return {initializer::rule::scaled_uniform, 1, 0.5};
 }
+/// Normal distribution with variance 2 / (inputs + outputs).
 [[nodiscard]] constexpr initializer glorot_normal() {
   return {initializer::rule::scaled_normal, 1, 0.5};
 }
 /// Variance 2 / in. Source: K. He et al., ICCV 2015, eq. 10.
 [[nodiscard]] constexpr initializer he_uniform() { return {initializer::rule::scaled_uniform, 2}; }
+/// Normal distribution with variance 2 / inputs.
 [[nodiscard]] constexpr initializer he_normal() { return {initializer::rule::scaled_normal, 2}; }
 /// Variance 1 / in. Source: Y. LeCun et al., "Efficient BackProp", 1998, eq. 16.
 [[nodiscard]] constexpr initializer lecun_uniform() {
   return {initializer::rule::scaled_uniform, 1};
 }
+/// Normal distribution with variance 1 / inputs.
 [[nodiscard]] constexpr initializer lecun_normal() { return {initializer::rule::scaled_normal, 1}; }
 /// Orthonormal rows or columns, times `gain`. Source: A. Saxe et al., ICLR 2014.
 [[nodiscard]] constexpr initializer orthogonal(double gain = 1) {

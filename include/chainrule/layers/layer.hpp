@@ -73,6 +73,7 @@ class input;
 template <backend B>
 class any_layer {
  public:
+  /// Holds a copy of the layer.
   template <class L>
   requires(!std::same_as<L, any_layer>)
       any_layer(const L& l)  // NOLINT: implicit, so that lists of layers read well

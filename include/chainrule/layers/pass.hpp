@@ -60,7 +60,9 @@ using const_indices = typename B::template view<const std::int32_t>;
 /// beta is 0 at the parameter's first use in a backward pass, and 1 after it.
 template <backend B>
 struct gradient_sum {
+  /// Where the gradient is to be written.
   matrix<B> gradient;
+  /// 0 where the gradient is assigned, 1 where it is added.
   double beta;
 };
 
@@ -106,10 +108,12 @@ class pass {
   [[nodiscard]] const B& backend() const { return *be_; }
   /// The samples of this pass.
   [[nodiscard]] index_t rows() const { return rows_; }
+  /// Whether layers behave as in training.
   [[nodiscard]] bool training() const { return phase_.training; }
   /// The input of a network that takes indices (plan::input_indices), a row per sample.
   [[nodiscard]] const const_indices<B>& indices() const { return indices_; }
 
+  /// Value of a parameter.
   [[nodiscard]] const_matrix<B> value(parameter_id id) const {
     const place& q = places_[at(id)];
     return {parameters_->all().data() + q.first, q.rows, q.cols};
@@ -137,6 +141,7 @@ class pass {
   [[nodiscard]] typename B::template view<std::int32_t> saved(saved_indices_id id) {
     return {saved_indices_[at(id)].data(), rows_, plan_->saved_indices()[at(id)]};
   }
+  /// Scratch memory, whose content does not survive the call of a layer.
   [[nodiscard]] matrix<B> scratch(scratch_id id) {
     if (id.number == in_dy_ && !dy_.empty()) return dy_;
     return of_this_pass(scratch_at_[at(id)]);
@@ -166,6 +171,7 @@ class pass {
 
   // What networks and their users ask for.
 
+  /// Greatest number of samples of the pass.
   [[nodiscard]] index_t capacity() const { return capacity_; }
   /// Whether there is room for what a backward pass needs.
   [[nodiscard]] bool has_training() const { return has_training_; }

@@ -59,11 +59,15 @@ struct stream_id {
 /// One trained parameter, or one matrix of untrained state.
 struct parameter {
   std::string name;  // scopes and the layer's own name for it: "3.1.weight"
+  /// Place in the arena.
   slice place;
+  /// Rule for the first values.
   initializer initial;
   index_t inputs = 0;  // the fans that scaled initializers divide by
+  /// Outputs that a weight leads to, for rules that scale by it.
   index_t outputs = 0;
   shape extents;  // as the layer declared them; place has them as a matrix
+  /// Weight decay, frozen, group.
   slot_tags tags{};
 };
 
@@ -71,6 +75,7 @@ struct parameter {
 struct parameter_spec {
   std::string name;
   shape extents;  // a matrix with a row per element of all axes but the last
+  /// Rule for the first values.
   initializer initial = init::zeros();
   bool decay = true;  // whether weight decay applies
 };
@@ -249,30 +254,45 @@ class plan {
 
   /// Memory for n samples: n * per_sample + once elements.
   struct memory {
+    /// Scalars for each sample.
     index_t per_sample = 0;
+    /// Scalars whatever the number of samples.
     index_t once = 0;
   };
+  /// A matrix that forward saves for backward.
   struct saved_matrix {
-    index_t per_sample;  // columns of a matrix with a row per sample; 0: rows × cols
+    /// Columns of a matrix with a row per sample; 0: rows × cols.
+    index_t per_sample;
+    /// Extents of a matrix that does not depend on the number of samples.
     index_t rows, cols;
+    /// Whether it is written in inference, too.
     bool in_inference;
   };
+  /// A matrix of scratch memory, and its place.
   struct scratch_matrix {
+    /// Place in the scratch memory.
     memory offset;
+    /// Columns of a matrix with a row per sample; 0: rows × cols.
     index_t per_sample;
+    /// Extents of a matrix that does not depend on the number of samples.
     index_t rows, cols;
   };
 
   [[nodiscard]] const std::vector<parameter>& parameters() const { return parameters_; }
   [[nodiscard]] const std::vector<parameter>& states() const { return states_; }
+  /// Places of all parameters.
   [[nodiscard]] const arena_plan& parameter_arena() const { return parameter_arena_; }
+  /// Places of all state.
   [[nodiscard]] const arena_plan& state_arena() const { return state_arena_; }
+  /// Matrices that are saved for backward.
   [[nodiscard]] const std::vector<saved_matrix>& saved() const { return saved_; }
   /// The columns of each matrix of saved indices.
   [[nodiscard]] const std::vector<index_t>& saved_indices() const { return saved_indices_; }
+  /// Matrices of scratch memory.
   [[nodiscard]] const std::vector<scratch_matrix>& scratches() const { return scratches_; }
   /// The scratch memory of a pass.
   [[nodiscard]] memory scratch_size() const { return scope_.peak; }
+  /// Shape of a sample at the input of the network.
   [[nodiscard]] const shape& input() const { return input_; }
   /// The names of all layers, those of blocks included, and the shapes of their inputs.
   [[nodiscard]] const std::vector<std::pair<std::string, shape>>& layer_inputs() const {
@@ -282,6 +302,7 @@ class plan {
   [[nodiscard]] index_t index_count() const { return index_count_; }
   /// Whether a layer draws random numbers in training.
   [[nodiscard]] bool draws() const { return draws_; }
+  /// Whether a batch may be cut into micro-batches.
   [[nodiscard]] bool is_cut_by_samples() const { return !needs_whole_batch_; }
   /// The declarations of parameters to be trained so far, shared ones counted again.
   [[nodiscard]] index_t parameter_uses() const { return uses_; }

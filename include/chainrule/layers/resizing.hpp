@@ -56,9 +56,13 @@ class upsample : public detail::resamples_images {
 
 /// Pixels at the sides of images.
 struct sides {
+  /// Rows above.
   index_t top = 0;
+  /// Rows below.
   index_t bottom = 0;
+  /// Columns on the left.
   index_t left = 0;
+  /// Columns on the right.
   index_t right = 0;
 
   friend constexpr bool operator==(const sides&, const sides&) = default;

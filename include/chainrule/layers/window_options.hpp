@@ -19,7 +19,9 @@ namespace chainrule {
 
 /// A number for each axis of an image, {height, width}; one number stands for both.
 struct extent2d {
+  /// Extent along the height.
   index_t h = 1;
+  /// Extent along the width.
   index_t w = 1;
 
   constexpr extent2d() = default;

@@ -42,9 +42,12 @@ struct class_hinge_gradient {
 };
 }  // namespace terms
 
+/// Hinge loss of several classes: the sum of max(0, margin + y_j - y_c) over j other than the class
+/// c.
 struct multiclass_hinge {
   static constexpr const char* name = "multiclass hinge";
   [[nodiscard]] static constexpr bool samples_are_independent() { return true; }
+  /// How far the target's output must be above all others.
   double margin = 1;
 
   template <backend B>

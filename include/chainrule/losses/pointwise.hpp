@@ -166,6 +166,7 @@ struct mean_absolute_error : pointwise_loss<mean_absolute_error> {
 /// The mean over the outputs of Huber's function.
 struct huber_loss : pointwise_loss<huber_loss> {
   static constexpr const char* name = "Huber loss";
+  /// Distance from which the loss is linear.
   double delta = 1;
   constexpr explicit huber_loss(double d = 1) : delta(d) {
     if (detail::is_nan(d) || d <= 0)

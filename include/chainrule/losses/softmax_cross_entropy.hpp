@@ -65,6 +65,7 @@ struct cross_entropy_gradient {
 /// With `smoothing` s, from 0 to 1, targets are (1 - s) t + s / c: label smoothing. Source: C.
 /// Szegedy et al., CVPR 2016, section 7.
 struct softmax_cross_entropy {
+  /// Share of the target that is spread over all classes, in [0, 1).
   double smoothing = 0;
 
   static constexpr const char* name = "softmax cross-entropy";

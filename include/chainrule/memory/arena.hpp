@@ -31,7 +31,9 @@ struct slot_tags {
   friend constexpr bool operator==(const slot_tags&, const slot_tags&) = default;
 };
 
+/// Tags of a weight: weight decay applies.
 inline constexpr slot_tags weight_tags{};
+/// Tags of a bias: weight decay does not apply.
 inline constexpr slot_tags bias_tags{.decay = false};
 
 /// The position of a matrix in every arena of a plan.
@@ -62,7 +64,9 @@ class arena_plan {
     return s;
   }
 
+  /// Number of regions, each with tags of its own.
   [[nodiscard]] index_t regions() const { return static_cast<index_t>(regions_.size()); }
+  /// Tags of all parameters of a region.
   [[nodiscard]] const slot_tags& tags(index_t region) const { return at(region).tags; }
   /// Whether a region is frozen.
   [[nodiscard]] bool has_frozen() const {
@@ -113,14 +117,17 @@ class arena {
 
   /// All elements as one row, padding included.
   [[nodiscard]] matrix<B> all() { return elements_.view(); }
+  /// All elements as one row, padding included.
   [[nodiscard]] const_matrix<B> all() const { return elements_.view(); }
   /// One region as one row.
   [[nodiscard]] matrix<B> region(index_t i) {
     return all().block(0, plan_.begin(i), 1, plan_.size(i));
   }
+  /// Elements of region i as one row.
   [[nodiscard]] const_matrix<B> region(index_t i) const {
     return all().block(0, plan_.begin(i), 1, plan_.size(i));
   }
+  /// Places, names and tags of what the arena holds.
   [[nodiscard]] const arena_plan& plan() const { return plan_; }
 
  private:

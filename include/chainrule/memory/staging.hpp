@@ -28,11 +28,13 @@ class blocking_staging {
       : be_(be), host_(detail::host_vector<T>(size)), memory_(be.template allocate<T>(size)) {}
 
   [[nodiscard]] T* data() { return host_.data(); }
+  /// Copies the staged elements to the backend and waits; returns the copy.
   [[nodiscard]] typename B::template view<const T> send(index_t rows, index_t cols) {
     const typename B::template view<T> sent(memory_.data(), rows, cols);
     be_.upload(sent, matrix_view<const T>(host_.data(), rows, cols));
     return sent;
   }
+  /// Does nothing: copies have ended when send returns.
   void done() {}
 
  private:

@@ -166,6 +166,7 @@ struct macro_f1 : detail::class_counts<0, Classes> {
 /// The fraction of samples whose label is among the k largest outputs; of equal outputs, the first
 /// come first. A sample with NaN is wrong. Throws shape_error for a single output.
 struct top_k {
+  /// Number of best outputs of which one must be the class.
   int k = 5;
 
   [[nodiscard]] std::string name() const { return detail::concat("top-", k, " accuracy"); }

@@ -47,6 +47,7 @@ class confusion_matrix {
     }
   }
 
+  /// Number of classes.
   [[nodiscard]] int classes() const { return classes_; }
   /// How often `prediction` was made for `label`; prediction = classes(): no class.
   [[nodiscard]] index_t count(int label, int prediction) const {

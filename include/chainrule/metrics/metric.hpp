@@ -41,6 +41,7 @@ struct metric_input {
   const_matrix<B> outputs;  // of the network, n × c
   const_matrix<B> targets;  // n × c values, or n × 1 class numbers
   const loss_traits& loss;  // of the training
+  /// Memory for intermediate results.
   loss_scratch<B>& scratch;
 };
 
@@ -92,6 +93,7 @@ struct accuracy {
 template <backend B>
 class any_metric {
  public:
+  /// Holds a copy of the metric.
   template <class Metric>
   requires(!std::same_as<Metric, any_metric>)
       any_metric(const Metric& m)  // NOLINT: implicit, so that lists of metrics read well
@@ -159,16 +161,19 @@ class any_metric {
 /// The value of one metric.
 struct metric_value {
   std::string name;
+  /// Value of the metric; NaN of no samples.
   double value = std::numeric_limits<double>::quiet_NaN();
   bool lower_is_better = false;
 };
 
 /// What was measured on samples: the mean loss, and the metrics by name.
 struct metrics {
+  /// Mean loss; NaN of no samples.
   double loss = std::numeric_limits<double>::quiet_NaN();
   double accuracy = std::numeric_limits<double>::quiet_NaN();  // NaN unless it was measured
   std::vector<metric_value> values;                            // all of them, accuracy too
 
+  /// Whether the accuracy was measured.
   [[nodiscard]] bool has_accuracy() const { return !detail::is_nan(accuracy); }
   /// The value of a metric. Throws value_error if there is none of that name.
   [[nodiscard]] double operator[](std::string_view name) const {

@@ -21,6 +21,7 @@ namespace chainrule {
 /// their spread lose digits and should be standardized. Throws shape_error for several outputs.
 struct r_squared {
   static constexpr const char* name = "R2";
+  /// Sums that are accumulated per sample.
   static constexpr index_t columns = 3;
 
   template <backend B>

@@ -335,6 +335,8 @@ template <backend B, class Check>
   layers.insert(layers.begin(), any_layer<B>(input(in)));
   return {be, std::move(layers)};
 }
+/// The network that a description states, bound to the backend; throws value_error for unknown
+/// kinds.
 template <backend B>
 [[nodiscard]] network<B> network_from(const B& be, const description& d) {
   return network_from(be, d, [](const plan&) {});
@@ -380,6 +382,7 @@ class model {
     return *this;
   }
 
+  /// Descriptions of the layers, in their order.
   [[nodiscard]] const std::vector<description>& layers() const { return layers_; }
 
   /// The layers for a network, on any backend. Throws value_error, naming it, if one cannot be

@@ -90,13 +90,16 @@ class network<B> {
   [[nodiscard]] const B& backend() const { return be_; }
   /// The shape of a sample, and of the output for it.
   [[nodiscard]] const shape& input_shape() const { return declared().input(); }
+  /// Shape of a sample at the output.
   [[nodiscard]] const shape& output_shape() const {
     (void)declared();
     return chain_.output_shape(depth() - 1);
   }
   /// The numbers of elements in these shapes: the columns of a batch.
   [[nodiscard]] index_t inputs() const { return input_shape().size(); }
+  /// Number of elements of a sample at the output.
   [[nodiscard]] index_t outputs() const { return output_shape().size(); }
+  /// Number of layers.
   [[nodiscard]] index_t depth() const { return static_cast<index_t>(layers_.size()); }
   /// What the layers have declared. Throws value_error, as all that needs layers does, if the
   /// network was moved from.
@@ -238,6 +241,7 @@ class network<B> {
     require_samples(x, true);
     run_backward({}, x, x.rows(), p, gradients, {}, false);
   }
+  /// Adds the gradients of the parameters, for inputs that are indices.
   template <indices_of<B> Indices>
   void add_backward(const Indices& x, pass<B>& p, arena<B>& gradients) const {
     require_samples(x, true);
@@ -260,6 +264,8 @@ class network<B> {
     else
       return run(x, {}, x.rows(), p, what, visit);
   }
+  /// A backward pass for diagnosis, which assigns gradients as `backward` does; around(i, m, run)
+  /// is called as by trace_forward, with m the gradient with respect to the output of layer i.
   template <class Samples, class Around>
   void trace_backward(const Samples& x, pass<B>& p, arena<B>& gradients, matrix<B> input_gradient,
                       const Around& around) const {
@@ -308,6 +314,7 @@ class network<B> {
 
   /// The outputs for x (n × inputs), as a tensor of their own. May be called from several threads.
   [[nodiscard]] tensor<B> predict(const_matrix<B> x) const { return predict_rows(x); }
+  /// Outputs of inputs that are indices, a row per sample.
   template <indices_of<B> Indices>
   [[nodiscard]] tensor<B> predict(const Indices& x) const {
     return predict_rows(x);
@@ -318,6 +325,7 @@ class network<B> {
   requires(!std::convertible_to<Samples, const_matrix<B>> &&
            !indices_of<Samples, B>) tensor<B> predict(const Samples&)
   const { return refuse_samples<Samples>(); }
+  /// Refuses what are no samples with a compile-time message.
   template <class Samples>
   requires(!std::convertible_to<Samples, const_matrix<B>> &&
            !indices_of<Samples, B>) const_matrix<B> forward(const Samples&, pass<B>&,

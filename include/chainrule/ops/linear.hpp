@@ -13,7 +13,9 @@ namespace chainrule::ops {
 /// c = A B, where A is a or aᵀ and B is b or bᵀ.
 struct product_op {
   static constexpr std::string_view name = "matmul";
+  /// Whether the transpose of a is multiplied.
   bool a_transposed = false;
+  /// Whether the transpose of b is multiplied.
   bool b_transposed = false;
 
   /// Throws shape_error unless the inner extents agree.

@@ -72,6 +72,7 @@ void moments(const B& be, const_matrix<B> x, matrix<B> mean, matrix<B> variance,
   be.map(average, variance, variance);
   fold(variance);
 }
+/// Assigns the mean and the biased variance of the elements of x.
 template <backend B>
 void moments(const B& be, const_matrix<B> x, matrix<B> mean, matrix<B> variance) {
   moments(be, x, mean, variance, [](matrix<B>) {});
@@ -81,6 +82,7 @@ void moments(const B& be, const_matrix<B> x, matrix<B> mean, matrix<B> variance)
 struct normalize_op {
   static constexpr std::string_view name = "normalize";
   matrix_shape to;
+  /// Added to the variance.
   double eps = 1e-5;
 
   /// Throws shape_error if x has no elements or cannot be reduced to `to`.
@@ -123,7 +125,9 @@ struct normalize_op {
 /// y(i, j) = Σ x(i, j + d) over d = -left ... right, where elements beyond the row are 0.
 struct window_sum_op {
   static constexpr std::string_view name = "window_sum";
+  /// Columns of the window before its centre.
   index_t left = 0;
+  /// Columns of the window after its centre.
   index_t right = 0;
 
   [[nodiscard]] matrix_shape shape(matrix_shape x) const { return x; }

@@ -130,6 +130,7 @@ void map_to(const B& be, const F& f, matrix<B> out, const In&... in) {
 template <class F, std::size_t N>
 struct pointwise_op {
   static constexpr std::string_view name = detail::operation_name<F>();
+  /// The functor.
   [[no_unique_address]] F f;
 
   template <class... Shapes>

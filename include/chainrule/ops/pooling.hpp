@@ -187,6 +187,7 @@ void max_pool_op::vjp(auto& step) const {
 /// gradient of each.
 struct resample_op {
   static constexpr std::string_view name = "resample";
+  /// Window and weights.
   resampling by;
 
   /// Throws shape_error unless x is n × by.from().

@@ -64,6 +64,7 @@ struct pad_op {
 /// The block of x of shape `of` whose first element is (i, j).
 struct block_op {
   static constexpr std::string_view name = "block";
+  /// Shape of the matrix that the block is cut from.
   matrix_shape of;
   index_t i = 0;
   index_t j = 0;
@@ -86,6 +87,7 @@ void pad_op::vjp(auto& step) const { step.give(0, block_op{step.shape_of(0), i, 
 /// Matrices below each other (by rows) or beside each other.
 struct concatenate_op {
   static constexpr std::string_view name = "concatenate";
+  /// Whether the operands lie one below the other rather than side by side.
   bool by_rows = false;
 
   /// Throws shape_error if there are none, or if they do not fit.
@@ -132,6 +134,7 @@ struct concatenate_op {
 template <backend B>
 struct row_numbers {
   typename B::template view<const std::int32_t> view{};
+  /// Keeps the memory of the view.
   std::shared_ptr<const void> owner{};
 };
 

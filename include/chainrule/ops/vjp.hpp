@@ -46,6 +46,7 @@ namespace chainrule::ops {
 template <backend B>
 struct gradient_target {
   matrix<B> to{};
+  /// 0 where the gradient is assigned, 1 where it is added.
   double beta = 0;
 
   gradient_target() = default;
@@ -68,16 +69,22 @@ class matrix_step {
         targets_(std::to_array(targets)),
         scratch_(scratch) {}
 
+  /// Gradient of the output.
   [[nodiscard]] const_matrix<B> dy() const { return dy_; }
+  /// Output of the forward pass.
   [[nodiscard]] const_matrix<B> output() const { return y_; }
+  /// Number of operands.
   [[nodiscard]] static constexpr std::size_t inputs() { return N; }
+  /// Operand i of the forward pass.
   [[nodiscard]] const_matrix<B> input(std::size_t i) const { return inputs_[i]; }
+  /// Whether operand i has a gradient to write.
   [[nodiscard]] bool wants(std::size_t i) const { return !targets_[i].to.empty(); }
   /// The shape of input i, which is that of its gradient.
   [[nodiscard]] matrix_shape shape_of(std::size_t i) const {
     return wants(i) ? targets_[i].to.shape() : inputs_[i].shape();
   }
 
+  /// Writes f of the operands as the gradient of operand i.
   template <class F, class... V>
   void give(std::size_t i, const F& f, const V&... operands) {
     if (!wants(i)) return;
@@ -92,6 +99,7 @@ class matrix_step {
       evaluate(f, to, operands...);
     }
   }
+  /// A matrix with f of the operands.
   template <class F, class... V>
   [[nodiscard]] const_matrix<B> make(const F& f, const V&... operands) {
     if (scratch_.empty()) refuse_scratch();
@@ -100,6 +108,7 @@ class matrix_step {
     evaluate(f, to, operands...);
     return to;
   }
+  /// A matrix with the sum of f of the operands over the broadcast axes.
   template <class F, class... V>
   [[nodiscard]] const_matrix<B> make_sum(matrix_shape, const F& f, const V&... operands) {
     return make(f, operands...);

@@ -104,6 +104,7 @@ class chained {
   /// Throws value_error if a constant of a rule is out of range.
   explicit chained(const Rules&... rules) : rules_(rules...) { (check(rules), ...); }
 
+  /// The rules, in the order of their application.
   [[nodiscard]] const std::tuple<Rules...>& rules() const { return rules_; }
 
   /// The learning rate at a step.

@@ -130,6 +130,7 @@ struct l1_penalty {
 /// for those that are not listed. The last rule of its chain.
 class group_rates {
  public:
+  /// Greatest number of groups.
   static constexpr std::size_t most_groups = 8;
   static constexpr const char* name = "group rates";
   static constexpr std::size_t slots = 0;
@@ -189,6 +190,7 @@ struct clip_by_norm {
     detail::require_constant(limit > 0, "clip by norm", "the limit must be above 0", limit);
   }
   static constexpr const char* name = "clip by norm";
+  /// The rule reads the norm of all gradients before the step.
   static constexpr bool measures_whole_gradient = true;
   static constexpr std::size_t slots = 0;
   // Computed on the device: the largest number, and two powers to multiply by, one after the other.
@@ -198,17 +200,24 @@ struct clip_by_norm {
 
   /// (scale g)²
   struct scaled_square {
+    /// Greatest absolute value that is squared.
     double most;
+    /// Factor of the gradient before it is squared.
     double scale;
+    /// Evaluates the functor.
     constexpr auto operator()(const auto& g) const {
       return math::sqr(math::min(math::abs(g), most) * scale);
     }
   };
   /// From the sum of the squares, and of the scaled ones: the scalars.
   struct all_scalars {
+    /// Greatest norm.
     double limit;
+    /// Greatest absolute value of a gradient.
     double most;
+    /// Factor of the gradients in the second sum.
     double scale;
+    /// Evaluates the functor.
     template <class X>
     constexpr auto operator()(const X& squares, const X& scaled) const {
       const auto fits = squares <= most;

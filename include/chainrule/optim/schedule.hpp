@@ -30,6 +30,7 @@ class schedule {
       throw value_error(
           detail::concat("a learning rate must be finite and at least 0, got ", rate));
   }
+  /// Takes a function of the step, counted from 0.
   template <class F>
   requires(!std::convertible_to<F, double> && !std::same_as<std::remove_cvref_t<F>, schedule> &&
            std::convertible_to<std::invoke_result_t<const F&, std::int64_t>, double>)

@@ -57,6 +57,7 @@ struct relu {
 struct leaky_relu {
   static constexpr std::string_view name = "leaky_relu";
   static constexpr gain_class gain = gain_class::rectifier;
+  /// Slope for negative x.
   double slope = 0.01;
   constexpr auto operator()(const auto& x) const { return math::where(x > 0, x, slope * x); }
   constexpr auto derivative_from_output(const auto& y) const {
@@ -69,6 +70,7 @@ struct leaky_relu {
 struct elu {
   static constexpr std::string_view name = "elu";
   static constexpr gain_class gain = gain_class::rectifier;
+  /// Factor of exp(x) - 1 for negative x.
   double alpha = 1;
   constexpr auto operator()(const auto& x) const {
     return math::where(x > 0, x, alpha * math::expm1(math::min(x, 0)));
@@ -85,7 +87,9 @@ struct elu {
 struct selu {
   static constexpr std::string_view name = "selu";
   static constexpr gain_class gain = gain_class::self_normalizing;
+  /// Factor of the value.
   static constexpr double lambda = 1.0507009873554804934193349852946;
+  /// Factor of exp(x) - 1 for negative x.
   static constexpr double alpha = 1.6732632423543772848170429916717;
   constexpr auto operator()(const auto& x) const { return lambda * elu{alpha}(x); }
   constexpr auto derivative_from_output(const auto& y) const {

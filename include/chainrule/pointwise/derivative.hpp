@@ -65,6 +65,7 @@ template <class F, class X>
 /// The functor x -> f'(x).
 template <class F>
 struct derivative_of {
+  /// The functor that is differentiated.
   F f{};
 
   template <math::number X>
@@ -80,6 +81,7 @@ struct derivative_of {
 /// the output y if f states its derivative from it, else the argument x.
 template <class F>
 struct backward_of {
+  /// The functor that is differentiated.
   [[no_unique_address]] F f{};
 
   template <math::number X>

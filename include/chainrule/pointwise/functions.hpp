@@ -167,10 +167,12 @@ CHAINRULE_FUNCTIONS_OF_TWO(CHAINRULE_DEFINE_OF_TWO)
 
 // Where a number equals a constant limit, the derivative of max and min is that of the limit, 0, on
 // whichever side the limit stands.
+/// The larger of a constant and x, as max(x, limit).
 template <constant C, abstract_number X>
 [[nodiscard]] constexpr auto max(const C& limit, const X& x) {
   return fn::max{}(x, limit);
 }
+/// The smaller of a constant and x, as min(x, limit).
 template <constant C, abstract_number X>
 [[nodiscard]] constexpr auto min(const C& limit, const X& x) {
   return fn::min{}(x, limit);
@@ -226,7 +228,9 @@ struct fill {
 
 /// scale x + shift
 struct affine {
+  /// Factor of x.
   double scale = 1;
+  /// Added to the scaled x.
   double shift = 0;
   constexpr auto operator()(const auto& x) const { return scale * x + shift; }
 };

@@ -53,6 +53,7 @@ template <class A, class B>
 struct common;
 template <class A, class B>
 requires(constant<A>&& constant<B>) struct common<A, B> {
+  /// The resulting type.
   using type = std::common_type_t<A, B>;
 };
 template <abstract_number A, constant B>
@@ -67,6 +68,7 @@ template <abstract_number A>
 struct common<A, A> {
   using type = A;
 };
+/// The number type to which operands of types A and B are converted.
 template <class A, class B>
 using common_number = typename common<A, B>::type;
 
@@ -84,6 +86,7 @@ template <number X, number Y>
 /// The result of comparing duals of plain numbers: a bool with & and |, like masks, without the
 /// compiler's warning that && was meant.
 struct truth {
+  /// Whether the comparison holds.
   bool holds = false;
   constexpr operator bool() const { return holds; }  // NOLINT: implicit by design
   friend constexpr truth operator&(truth a, truth b) { return {a.holds && b.holds}; }

@@ -158,6 +158,7 @@ namespace math {
 /// The result of a comparison of symbols.
 struct symbol_mask {
   using number_type = symbol;
+  /// Number of the line in the trace.
   int number = -1;
 
   friend symbol_mask operator&(symbol_mask a, symbol_mask b) { return join("&&", a, b); }
@@ -180,6 +181,7 @@ struct symbol_mask {
 
 /// The result of an operation of the current trace.
 struct symbol {
+  /// Number of the line in the trace.
   int number = -1;
 
   symbol() = default;

@@ -238,6 +238,7 @@ template <class F, backend B>
                                               const function_check_options& options = {}) {
   return detail::check_function(f, inputs, options);
 }
+/// Compares the gradients of f with differences for the listed inputs.
 template <class F, backend B>
 [[nodiscard]] gradient_report check_gradients(const F& f, std::initializer_list<variable<B>> inputs,
                                               const function_check_options& options = {}) {
@@ -250,18 +251,21 @@ template <class F, backend B>
                                               const function_check_options& options = {}) {
   return check_gradients([&](const auto& x) { return f(x[0]); }, {a}, options);
 }
+/// Compares the gradients of f with differences for each of the inputs.
 template <class F, backend B>
 [[nodiscard]] gradient_report check_gradients(const F& f, const variable<B>& a,
                                               const variable<B>& b,
                                               const function_check_options& options = {}) {
   return check_gradients([&](const auto& x) { return f(x[0], x[1]); }, {a, b}, options);
 }
+/// Compares the gradients of f with differences for each of the inputs.
 template <class F, backend B>
 [[nodiscard]] gradient_report check_gradients(const F& f, const variable<B>& a,
                                               const variable<B>& b, const variable<B>& c,
                                               const function_check_options& options = {}) {
   return check_gradients([&](const auto& x) { return f(x[0], x[1], x[2]); }, {a, b, c}, options);
 }
+/// Compares the gradients of f with differences for each of the inputs.
 template <class F, backend B>
 [[nodiscard]] gradient_report check_gradients(const F& f, const variable<B>& a,
                                               const variable<B>& b, const variable<B>& c,

@@ -14,9 +14,10 @@ namespace chainrule {
 /// The result of check_gradients.
 struct gradient_report {
   double worst = 0;  // the largest relative error; infinite if an element was not written
-  std::string
-      parameter;    // its position: "0.weight" or "input" of a network, "input 1" of a function
+  /// Its position: "0.weight" or "input" of a network, "input 1" of a function.
+  std::string parameter;
   index_t row = 0;  // and the element
+  /// Column of the worst element.
   index_t col = 0;
   double analytic = 0;  // by backward
   double numeric = 0;   // by differences
@@ -24,6 +25,7 @@ struct gradient_report {
   index_t skipped = 0;      // elements skipped at kinks
   std::string zero;         // the first parameter or input whose gradient is zero everywhere
   double tolerance = 1e-6;  // of the options
+  /// Whether a gradient that is zero everywhere is accepted.
   bool allow_zero = false;
 
   /// At most a quarter of the elements may lie at kinks, so that a check cannot pass by skipping.

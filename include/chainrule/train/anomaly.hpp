@@ -124,6 +124,7 @@ class anomaly_detection final : public gradient_callback<B> {
 
   /// The step and what was found in words; empty if all was finite.
   [[nodiscard]] const std::string& report() const { return report_; }
+  /// The first anomaly; its text is empty if there was none.
   [[nodiscard]] const anomaly& found() const { return found_; }
 
  private:

@@ -36,6 +36,7 @@ struct fit_record {
 /// A step that was taken.
 struct batch_record {
   int epoch = 0;  // from 1
+  /// Epochs asked for.
   int epochs = 0;
   index_t samples_done = 0;  // of this epoch, this batch included
   index_t samples = 0;       // of this epoch
@@ -49,8 +50,11 @@ struct batch_record {
   /// Means over the samples of the epoch so far. Reads the device's memory when it is called.
   [[nodiscard]] metrics so_far() const { return measure(source, 0, samples_done); }
 
+  /// Computes the metrics of a range of the epoch's samples; measured_metrics() calls it.
   metrics (*measure)(const void* source, index_t first, index_t count) = nullptr;
+  /// Computes the mean loss of a range of the epoch's samples.
   double (*mean_loss)(const void* source, index_t first, index_t count) = nullptr;
+  /// First argument of the two functions.
   const void* source = nullptr;
 };
 
@@ -63,10 +67,15 @@ class callback {
   callback& operator=(const callback&) = delete;
   virtual ~callback() = default;
 
+  /// Called before the first epoch of a call of fit.
   virtual void on_fit_begin(const fit_record&) {}
+  /// Called before an epoch, with its number from 1.
   virtual void on_epoch_begin(int /*epoch, from 1*/) {}
+  /// Called after an update.
   virtual void on_batch_end(const batch_record&) {}
+  /// Called after an epoch and its validation.
   virtual void on_epoch_end(const epoch_record&) {}
+  /// Called after the last epoch, with the history of the call.
   virtual void on_fit_end(const history&) {}
   /// The reason to stop in words, or nothing. Read after each batch and each epoch.
   [[nodiscard]] virtual std::string_view should_stop() const { return {}; }

@@ -315,6 +315,7 @@ class data_loader {
   /// The place of the batch in the epoch, and its samples.
   [[nodiscard]] index_t first() const { return first_; }
   [[nodiscard]] index_t size() const { return size_; }
+  /// Whether the batch is the last one of the epoch.
   [[nodiscard]] bool is_last() const { return first_ + size_ == samples_; }
   /// Whether the host takes no part in loading, so that it can be captured.
   [[nodiscard]] bool is_resident() const { return data_->is_resident() && augmenter_.is_none(); }
@@ -336,14 +337,19 @@ class data_loader {
 
   /// The batch, or rows of it: inputs of scalars, or of indices, and targets.
   [[nodiscard]] matrix<B> inputs() { return inputs({0, size_}); }
+  /// Indices of the batch's samples, a row per sample.
   [[nodiscard]] indices_view indices() { return indices({0, size_}); }
+  /// Targets of the batch, a row per sample.
   [[nodiscard]] matrix<B> targets() { return targets({0, size_}); }
+  /// Inputs of a range of the batch's rows.
   [[nodiscard]] matrix<B> inputs(row_range r) {
     return inputs_.view().middle_rows(r.first, r.count);
   }
+  /// Indices of a range of the batch's rows.
   [[nodiscard]] indices_view indices(row_range r) {
     return {indices_.data() + r.first * features_, r.count, features_};
   }
+  /// Targets of a range of the batch's rows.
   [[nodiscard]] matrix<B> targets(row_range r) {
     return targets_.view().middle_rows(r.first, r.count);
   }

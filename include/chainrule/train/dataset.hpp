@@ -54,6 +54,7 @@ struct factor_and_shift {
 }  // namespace detail
 
 struct dataset_options {
+  /// Where the inputs are kept: on the device, or streamed from the host.
   residence inputs = residence::automatic;
   double fraction_of_memory = 0.5;  // that automatic inputs may take; they also must find room
   shape sample{};                   // of a sample, if its elements lie on more than one axis
@@ -228,6 +229,7 @@ class dataset {
   [[nodiscard]] std::int32_t row_of(std::int32_t sample) const {
     return rows_ == nullptr ? sample : (*rows_)[static_cast<std::size_t>(sample)];
   }
+  /// Number of elements of a sample.
   [[nodiscard]] index_t features() const { return features_; }
   /// The shape of a sample: {height, width, channels} of images, as the options say, or {features};
   /// not known without features.

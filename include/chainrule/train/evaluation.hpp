@@ -160,6 +160,7 @@ template <backend B>
   });
   return result;
 }
+/// Outputs of the network for samples in host memory, a row per sample.
 template <backend B, class Samples>
 [[nodiscard]] tensor<B> predict(const network<B>& net, const Samples& x) {
   if constexpr (std::convertible_to<const Samples&, host_matrix> &&

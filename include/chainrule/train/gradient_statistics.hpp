@@ -25,6 +25,7 @@ namespace chainrule {
 /// The gradient of one parameter, and the last update of its values.
 struct parameter_statistics {
   std::string name;  // "0.weight"
+  /// Number of elements of the parameter.
   index_t elements = 0;
   double norm = 0;     // Euclidean
   double mean = 0;     // of the elements

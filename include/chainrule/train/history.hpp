@@ -13,6 +13,7 @@ namespace chainrule {
 /// One epoch. The metrics of training are means over the epoch, while the parameters changed.
 struct epoch_record {
   int epoch = 0;  // from 1
+  /// Loss and metrics of the training samples, as the epoch saw them.
   metrics training;
   metrics validation;      // NaN without validation data
   double seconds = 0;      // of training, validation not counted
@@ -31,7 +32,9 @@ enum class stop_reason {
 
 /// All epochs of one call of fit.
 struct history {
+  /// A record per epoch.
   std::vector<epoch_record> epochs;
+  /// Why the training ended.
   stop_reason reason = stop_reason::finished;
   std::string message;  // the reason in words
 };

@@ -38,6 +38,7 @@ class stop_on_interrupt final : public callback {
     ::sigaction(SIGTERM, &old_terminate_, nullptr);
   }
 
+  /// Whether a signal came since the object was made.
   [[nodiscard]] bool happened() const { return caught() != 0; }
   [[nodiscard]] std::string_view should_stop() const override {
     return happened() ? "interrupted" : std::string_view{};

@@ -21,6 +21,7 @@
 namespace chainrule {
 
 struct lbfgs_options {
+  /// Greatest number of steps.
   int max_steps = 100;
   int max_evaluations = 0;           // of loss and gradient; 0: as many as the steps need
   int history = 10;                  // pairs of steps and changes of the gradient
@@ -41,10 +42,12 @@ enum class lbfgs_reason {
 
 /// What a minimization reached.
 struct lbfgs_record {
+  /// Steps that were taken.
   int steps = 0;
   int evaluations = 0;       // of loss and gradient
   double loss = 0;           // the mean over the samples
   double gradient_norm = 0;  // the largest element's magnitude
+  /// Why the training ended.
   lbfgs_reason reason = lbfgs_reason::converged;
 };
 

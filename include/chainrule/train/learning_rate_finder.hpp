@@ -53,6 +53,7 @@ class training_snapshot final : public network_snapshot<typename Trainer::backen
 
 /// A step of a range test.
 struct rate_point {
+  /// Learning rate of the step.
   double rate;
   double loss;  // smoothed
 };

@@ -74,7 +74,9 @@ class micro_batches {
     return {first, rows * (i + 1) / count - first};
   }
 
+  /// Pass of part i.
   [[nodiscard]] pass<B>& memory(index_t i) { return parts_[at(i)].memory; }
+  /// Memory of the loss for part i.
   [[nodiscard]] loss_scratch<B>& scratch(index_t i) { return parts_[at(i)].scratch; }
   [[nodiscard]] arena<B>& gradients(index_t i) { return i == 0 ? total_ : parts_[at(i)].gradients; }
 
@@ -95,6 +97,7 @@ class micro_batches {
   }
   /// The gradients of the batch, once they are added. All 0 before there was one.
   [[nodiscard]] arena<B>& total() { return total_; }
+  /// Sum of the parts' gradients.
   [[nodiscard]] const arena<B>& total() const { return total_; }
 
  private:

@@ -42,6 +42,7 @@ namespace chainrule {
 struct fold_scores {
   std::vector<double> values;
 
+  /// Mean of the scores.
   [[nodiscard]] double mean() const {
     double sum = 0;
     for (const double v : values) sum += v;
@@ -89,20 +90,26 @@ template <class T>
   return values.begin()[random.below(static_cast<std::uint32_t>(values.size()))];
 }
 
+/// Whether the highest or the lowest score is the best.
 enum class goal { highest, lowest };
 
 struct search_options {
+  /// Number of trials.
   int trials = 20;
   std::uint64_t seed = 0;  // of the options drawn: trial i has the same ones in longer searches
   int threads = 1;
+  /// Which scores are the better ones.
   goal score = goal::highest;
 };
 
 /// A trial of a search.
 template <class Options>
 struct search_trial {
+  /// What was tried.
   Options options;
+  /// Its score; NaN if it failed.
   double score = std::numeric_limits<double>::quiet_NaN();
+  /// How long it took.
   double seconds = 0;
   std::string failure;  // what an exception said, in place of a score
 };
@@ -110,7 +117,9 @@ struct search_trial {
 /// All trials of a search, in the order in which options were drawn.
 template <class Options>
 struct search_result {
+  /// All trials, in the order of their numbers.
   std::vector<search_trial<Options>> trials;
+  /// Which scores are the better ones.
   goal wanted = goal::highest;
 
   /// The first trial with the best score. Throws value_error if no score is a finite number.

@@ -38,10 +38,13 @@ struct epoch_place {
 /// Options of `fit`.
 template <backend B>
 struct fit_options {
+  /// Epochs of this call.
   int epochs = 10;
   index_t batch = 64;
   std::uint64_t seed = 0;  // of the order of samples, and of layers that draw (dropout)
+  /// Evaluated after each epoch; may be null.
   const dataset<B>* validation = nullptr;
+  /// Called in this order; not owned.
   std::vector<callback*> callbacks{};
   epoch_order* order = nullptr;  // draws the order of samples in the seed's place
   /// The remaining samples join the last full batch instead of forming a short one.
@@ -71,6 +74,7 @@ template <backend B>
 class trainer {
  public:
   using backend_type = B;
+  /// Greatest number of steps over all calls of fit.
   static constexpr std::int64_t most_steps = chainrule::most_steps;
 
   /// Trains `net`, which must outlive the trainer. `rules` is a rule or a chain of rules. Without
@@ -134,8 +138,10 @@ class trainer {
     return chainrule::predict_proba(*net_, loss_, x);
   }
 
+  /// The network that is trained.
   [[nodiscard]] network<B>& net() { return *net_; }
   [[nodiscard]] const network<B>& net() const { return *net_; }
+  /// The optimizer with its state.
   [[nodiscard]] any_optimizer<B>& optimizer() { return *optimizer_; }
   [[nodiscard]] const any_optimizer<B>& optimizer() const { return *optimizer_; }
   /// The gradients of the last step.
@@ -154,9 +160,11 @@ class trainer {
 
   /// The updates that were made, and the learning rate of the next.
   [[nodiscard]] std::int64_t steps() const { return optimizer_->step(); }
+  /// Learning rate of the next step.
   [[nodiscard]] double rate() const { return optimizer_->rate(); }
   /// The epochs that were begun, over all calls of fit, and where the last of them was stopped.
   [[nodiscard]] std::uint64_t epochs() const { return epochs_begun_; }
+  /// Where in an epoch the training stands.
   [[nodiscard]] const epoch_place& place() const { return place_; }
 
   /// Restores the counters of another training: `steps` updates and `epochs` epochs into it, the
