@@ -92,7 +92,7 @@ int main(int argc, char** argv) {
   auto* const count = app.add_option("--epochs", epochs, "passes over the 700 numbers");
   count->check(CLI::Range(0, 1000000))->capture_default_str();
   app.add_option("--seed", seed, "as in np.random.seed")
-      ->check(whole_number())
+      ->check(whole_number(0xFFFFFFFFU))
       ->capture_default_str();
   app.add_flag("--quick", quick, "10 epochs")->excludes(count);
   app.add_flag("--fair-batches", fair_batches, "divide the last batch by its own size, not by 8");

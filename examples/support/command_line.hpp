@@ -15,16 +15,16 @@
 #include <string>
 #include <system_error>
 
-/// Accepts the digits of a 64-bit number without a sign. CLI11 reads "-1" as 2^64 - 1.
-inline CLI::Validator whole_number() {
+/// Accepts a number up to `limit` in digits without a sign. CLI11 reads "-1" as 2^64 - 1.
+inline CLI::Validator whole_number(std::uint64_t limit = ~std::uint64_t{0}) {
   return CLI::Validator(
-      [](std::string& text) {
+      [limit](std::string& text) {
         std::uint64_t number = 0;
         const char* const end = text.data() + text.size();
         const auto [stop, error] = std::from_chars(text.data(), end, number);
-        return error == std::errc{} && stop == end
+        return error == std::errc{} && stop == end && number <= limit
                    ? std::string{}
-                   : "expected a whole number from 0 to 18446744073709551615, got " + text;
+                   : "expected a whole number from 0 to " + std::to_string(limit) + ", got " + text;
       },
       "");
 }

@@ -71,7 +71,7 @@ run("subdirectory: install" "${CMAKE_COMMAND}" --install "${WORK}/subdirectory"
 if(EXISTS "${WORK}/subdirectory_prefix")
   message(FATAL_ERROR "as a subdirectory chainrule must not install anything")
 endif()
-consumer(fetch_content "-DFETCHCONTENT_SOURCE_DIR_CHAINRULE=${SOURCE}"
+consumer(fetch_content "-DCHAINRULE_SOURCE=${SOURCE}"
          -DFETCHCONTENT_FULLY_DISCONNECTED=ON)
 
 # With the CUDA component a program starts where there is no driver, and says so.
