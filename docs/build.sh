@@ -23,7 +23,7 @@ if ! command -v doxygen >/dev/null; then
   fi
 fi
 
-rm -rf "$out/html"
+rm -rf "$out/html" "$out/linked.txt"
 mkdir -p "$out"
 CHAINRULE_DOCS_VERSION=$(sed -n 's/^#define CHAINRULE_VERSION "\(.*\)"/\1/p' include/chainrule/version.hpp)
 CHAINRULE_DOCS_OUTPUT=$out
@@ -38,4 +38,8 @@ if [ -s "$out/mistakes.txt" ]; then
   say "failed: $(wc -l <"$out/mistakes.txt") warnings"
   exit 1
 fi
+LC_ALL=C sort -u "$out/linked.txt" | while read -r file; do
+  mkdir -p "$out/html/files/$(dirname "$file")"
+  if [ -d "$file" ]; then cp -R "$file" "$out/html/files/$file"; else cp "$file" "$out/html/files/$file.txt"; fi
+done
 say "the reference is in $out/html/index.html"

@@ -6,7 +6,7 @@
 #   sh tests/run.sh --oclgrind       the OpenCL suites under Oclgrind, which takes long
 #   sh tests/run.sh -R core -V       only the tests whose name matches, verbosely
 #   sh tests/run.sh -C long          also what takes long: the kernels for GPUs on any device, the
-#                                    gradients in float on OpenCL
+#                                    gradients in float on OpenCL, the Debian package, the reference
 #
 # Presets: --debug --asan --tsan --clang --native. BUILD_DIR names another build folder, JOBS the
 # number of parallel jobs. On Debian and Ubuntu what is missing is installed first. The exit status
