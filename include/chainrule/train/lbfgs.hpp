@@ -32,11 +32,11 @@ struct lbfgs_options {
 
 /// Why lbfgs_minimize returned.
 enum class lbfgs_reason {
-  converged,         // the gradient is within its tolerance
-  stalled,           // the loss or the parameters no longer change
-  max_steps,         // as many as the options allow
-  max_evaluations,   // as many as the options allow
-  not_finite,        // the loss is NaN or infinite where the training began
+  converged,        // the gradient is within its tolerance
+  stalled,          // the loss or the parameters no longer change
+  max_steps,        // as many as the options allow
+  max_evaluations,  // as many as the options allow
+  not_finite,       // the loss is NaN or infinite where the training began
 };
 
 /// What a minimization reached.

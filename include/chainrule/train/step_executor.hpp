@@ -100,14 +100,13 @@ class step_executor {
   }
 
   /// Begins a call of fit in which a step takes up to `accumulate` batches. `seed` is that of
-  /// layers that draw.
-  void begin_fit(std::uint64_t seed, std::vector<gradient_callback<B>*> callbacks,
-                 index_t accumulate = 1) {
+  /// layers that draw, `passes` the number of batches before this fit.
+  void begin_fit(std::uint64_t seed, std::uint64_t passes,
+                 std::vector<gradient_callback<B>*> callbacks, index_t accumulate = 1) {
     callbacks_ = std::move(callbacks);
     accumulate_ = accumulate;
     passes_ = 0;
-    first_pass_ = phase::train(seed, static_cast<std::uint64_t>(optimizer_->step()) *
-                                         static_cast<std::uint64_t>(accumulate));
+    first_pass_ = phase::train(seed, passes);
     added_ = {};
     whole_ = {};
     differentiation_ = {};
