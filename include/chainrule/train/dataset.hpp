@@ -160,7 +160,7 @@ class dataset {
 
   /// The same samples, in shared memory, with a weight each, which multiplies the loss of the
   /// sample and its gradient; in the place of weights that they had. A sample of weight 0 does not
-  /// count, even if its target is NaN. Throws shape_error unless there is one weight per sample,
+  /// count, even if its loss is NaN. Throws shape_error unless there is one weight per sample,
   /// value_error if one is below 0 or not finite, or if a subset has a sample twice with two
   /// weights.
   [[nodiscard]] dataset weighted(const std::vector<double>& weights) const {
