@@ -74,7 +74,7 @@ struct line_point {
   return square >= 0 && is_finite(at) ? std::clamp(at, least, most) : (least + most) / 2;
 }
 
-inline void check(const lbfgs_options& o) {
+inline void require_sensible(const lbfgs_options& o) {
   if (o.max_steps < 0 || o.max_evaluations < 0 || o.history < 1 || o.batch < 1)
     throw value_error(
         concat("L-BFGS needs at least 0 steps and evaluations, a history and batches ",
@@ -107,7 +107,7 @@ class lbfgs {
         gradient_(net.make_gradients()),
         trial_gradient_(net.make_gradients()),
         low_gradient_(net.make_gradients()) {
-    be_.map(fn::fill{1 / static_cast<double>(data.count())}, scale_.view());
+    be_.copy(scale_.view(), operand(1 / static_cast<double>(data.count())));
   }
 
   [[nodiscard]] lbfgs_record run() {
@@ -337,7 +337,7 @@ class lbfgs {
 template <backend B>
 lbfgs_record lbfgs_minimize(network<B>& net, const std::type_identity_t<any_loss<B>>& loss,
                             const dataset<B>& data, const lbfgs_options& options = {}) {
-  detail::check(options);
+  detail::require_sensible(options);
   if (data.count() == 0) throw value_error("there are no samples to train on");
   detail::require_targets(net, loss, data);
   if (net.declared().draws() || !net.declared().is_cut_by_samples())
