@@ -723,7 +723,7 @@ TEMPLATE_LIST_TEST_CASE("anomaly detection names the step at which a training br
   network net{be, dense{3, 5, gelu{}}, dense{2}};
   trainer t{net, softmax_cross_entropy{}, sgd{0.01}};
   CHECK(complaint<value_error>([&] { t.visit_batch([](auto&&...) {}); }) ==
-        "there is no batch before the first step of a fit");
+        "a batch can be visited in a step of fit only, by a callback");
   anomaly_detection where{t};
   t.fit(p.data, {.epochs = 2, .batch = 4, .callbacks = {&where}});
   CHECK(t.steps() == 12);

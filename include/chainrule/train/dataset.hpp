@@ -206,6 +206,10 @@ class dataset {
   }
   /// Whether the samples have weights.
   [[nodiscard]] bool is_weighted() const { return weights_ != nullptr; }
+  /// The weights of the rows that row_of names; empty without weights. Reads the backend's memory.
+  [[nodiscard]] std::vector<scalar> weights_of_rows() const {
+    return is_weighted() ? to_host(be_, view_of(weights_)) : std::vector<scalar>();
+  }
   /// The class of each sample. Throws value_error if the targets are no classes. Reads the
   /// backend's memory.
   [[nodiscard]] std::vector<std::int32_t> classes_of_samples() const {
@@ -483,9 +487,13 @@ class dataset {
 
   /// Whether each row is that of a sample; nothing if all are.
   [[nodiscard]] std::vector<bool> rows_in_use() const {
-    if (rows_ == nullptr) return {};
-    std::vector<bool> used(static_cast<std::size_t>(targets().rows()));
-    for (const std::int32_t row : *rows_) used[static_cast<std::size_t>(row)] = true;
+    if (rows_ == nullptr && weights_ == nullptr) return {};
+    std::vector<bool> used(static_cast<std::size_t>(targets().rows()), rows_ == nullptr);
+    if (rows_ != nullptr)
+      for (const std::int32_t row : *rows_) used[static_cast<std::size_t>(row)] = true;
+    const std::vector<scalar> weights = weights_of_rows();
+    for (std::size_t i = 0; i < weights.size(); ++i)
+      if (weights[i] == scalar(0)) used[i] = false;
     return used;
   }
   /// The first sample of a row.
