@@ -84,8 +84,8 @@ std::vector<named<T>> all() {
   add("mlp", {dense{7, 16, relu{}}, dropout{0.5}, dense{12, fn::tanh{}}, frozen{dense{8, relu{}}},
               in_group{1, dense{5}}});
   add("lenet", {input{12, 10, 1}, conv2d{4, {3, 5}, relu{}}, max_pool{2},
-                conv2d{6, 3, {.pad = same}}, activation{fn::tanh{}}, average_pool{{1, 3}},
-                dropout2d{0.2}, flatten{}, dense{16, relu{}}, dense{10}});
+                conv2d{6, 3, identity{}, {.pad = same}}, activation{fn::tanh{}},
+                average_pool{{1, 3}}, dropout2d{0.2}, flatten{}, dense{16, relu{}}, dense{10}});
   add("convolutions",
       {input{9, 7, 4},
        conv2d{6,
@@ -93,7 +93,8 @@ std::vector<named<T>> all() {
               leaky_relu{0.2},
               {.stride = {2, 1}, .pad = {1, 0}, .dilation = {1, 2}, .groups = 2}},
        conv2d{4, 4, relu{}, {.pad = same, .bias = false}},
-       conv_transpose2d{6, {3, 4}, {.stride = 2, .pad = 1, .groups = 2, .output_pad = {1, 0}}},
+       conv_transpose2d{
+           6, {3, 4}, identity{}, {.stride = 2, .pad = 1, .groups = 2, .output_pad = {1, 0}}},
        conv_transpose2d{4, {4, 2}, relu{}, {.pad = same, .dilation = {1, 2}}}});
   add("sequences",
       {input{16, 3}, conv1d{6, 3, relu{}, {.stride = 2, .pad = 1}}, max_pool{2, {.stride = 1}},
@@ -117,10 +118,10 @@ std::vector<named<T>> all() {
                        group_norm{2}, rms_norm{1e-5}, local_response_norm{3}});
   add("blocks",
       {input{6, 4, 2}, residual{conv2d{2, 3, relu{}, {.pad = same}}, batch_norm{}},
-       residual{conv2d{5, 3, {.stride = 2, .pad = 1}}, activation{relu{}}}.projection(
-           conv2d{5, 1, {.stride = 2}}),
-       residual{conv2d{8, {1, 2}, {.pad = same}}}.projection(shortcut{1, 8}),
-       concat{conv2d{3, 1}, sequence{conv2d{2, 3, {.pad = same}}, activation{relu{}}},
+       residual{conv2d{5, 3, identity{}, {.stride = 2, .pad = 1}}, activation{relu{}}}.projection(
+           conv2d{5, 1, identity{}, {.stride = 2}}),
+       residual{conv2d{8, {1, 2}, identity{}, {.pad = same}}}.projection(shortcut{1, 8}),
+       concat{conv2d{3, 1}, sequence{conv2d{2, 3, identity{}, {.pad = same}}, activation{relu{}}},
               activation{identity{}}},
        dense_block{conv2d{3, 3, relu{}, {.pad = same}}, dense{2, relu{}}},
        repeat{2, residual{dense{18, relu{}}}}, reshape_to{6, 18}, sequence{dense{3}, flatten{}}});

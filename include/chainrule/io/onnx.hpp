@@ -14,10 +14,8 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
 #include <cstddef>
-#include <cstdint>
 #include <limits>
 #include <span>
 #include <string>
@@ -27,8 +25,7 @@
 
 #include "chainrule/io/atomic_file.hpp"
 #include "chainrule/io/exported_network.hpp"
-#include "chainrule/io/protobuf_writer.hpp"
-#include "chainrule/version.hpp"
+#include "chainrule/io/onnx_graph.hpp"
 
 namespace chainrule {
 
@@ -51,11 +48,11 @@ struct onnx_options {
 
 namespace detail {
 
-/// Writes a graph node by node.
-class onnx_graph {
+/// Writes the steps of a network as nodes.
+class onnx_network : onnx_graph {
  public:
-  onnx_graph(const exported_network& net, const onnx_options& options)
-      : net_(net), options_(options) {
+  onnx_network(const exported_network& net, const onnx_options& options)
+      : onnx_graph(net.is_double), net_(net), options_(options) {
     if (options.opset < 13 || options.opset > 22)
       throw value_error(concat("export_onnx writes opsets 13 to 22, got ", options.opset));
     if (options.batch < 0 || options.input.empty() || options.output.empty() ||
@@ -64,7 +61,7 @@ class onnx_graph {
           "export_onnx needs a batch of at least 0 and different names for input and output");
     values_.push_back(value(options.input, first(), net.input));
     for (const exported_step& s : net.steps) {
-      scope_ = s.path;
+      set_scope(s.path);
       values_.push_back(step(s));
     }
   }
@@ -72,46 +69,12 @@ class onnx_graph {
   /// The encoded model.
   [[nodiscard]] std::string bytes() {
     const std::string result = named(net_.result, first());
-    if (result == options_.input) {  // nothing is computed
-      node("Identity", {result});
-      nodes_.back().output = options_.output;
-    }
-    protobuf_writer graph;
-    for (const operation& n : nodes_) {
-      protobuf_writer to;
-      const auto renamed = [&](const std::string& name) {
-        return name == result && result != options_.input ? options_.output : name;
-      };
-      for (const std::string& in : n.inputs) to.text(1, renamed(in));
-      to.text(2, renamed(n.output)).text(3, n.output).text(4, n.op);
-      for (const protobuf_writer& a : n.attributes) to.message(5, a);
-      graph.message(1, to);
-    }
-    graph.text(2, "chainrule");
-    for (const protobuf_writer& t : initializers_) graph.message(5, t);
-    graph.message(11, info(options_.input, net_.input, net_.takes_indices ? 6 : scalar()));
-    graph.message(12, info(options_.output, net_.shape_of_value(net_.result), scalar()));
-    protobuf_writer opset, model;
-    opset.text(1, "").integer(2, options_.opset);
-    // The version of the format that came with the opset, or a later one that all readers know.
-    model.integer(1, options_.opset < 19 ? 8 : options_.opset < 21 ? 9 : 10);
-    model.text(2, "chainrule").text(3, CHAINRULE_VERSION).message(7, graph);
-    model.message(8, opset);
-    if (model.bytes().size() > std::numeric_limits<std::int32_t>::max())
-      throw value_error(concat("export_onnx: the network has ", model.bytes().size(),
-                               " bytes, an ONNX file has at most 2^31 - 1"));
-    return model.bytes();
+    const info in{options_.input, axes_of(net_.input), net_.takes_indices ? 6 : scalar()};
+    const info out{options_.output, axes_of(net_.shape_of_value(net_.result)), scalar()};
+    return encoded(result, in, out, options_.batch, options_.batch_name, options_.opset);
   }
 
  private:
-  using strings = std::vector<std::string>;
-  using integers = std::vector<index_t>;
-
-  struct operation {
-    std::string op, output;
-    strings inputs;
-    std::vector<protobuf_writer> attributes;
-  };
   /// A value by its name in each layout; empty where there is none yet. Samples of one axis have
   /// one layout.
   struct tensor_names {
@@ -120,7 +83,6 @@ class onnx_graph {
   };
 
   [[nodiscard]] bool first() const { return options_.layout == onnx_layout::channels_first; }
-  [[nodiscard]] int scalar() const { return net_.is_double ? 11 : 1; }
 
   [[nodiscard]] static tensor_names value(const std::string& name, bool is_first,
                                           const shape& extents) {
@@ -144,62 +106,6 @@ class onnx_graph {
   /// Whether a value is there with channels first only: elementwise operations then keep that.
   [[nodiscard]] bool is_first(std::size_t i) const { return values_[i].last.empty(); }
 
-  static protobuf_writer attribute(const char* name, int type) {
-    protobuf_writer a;
-    a.text(1, name).integer(20, type);
-    return a;
-  }
-  static protobuf_writer number(const char* name, double x) {
-    return attribute(name, 1).number(2, static_cast<float>(x));
-  }
-  static protobuf_writer integer(const char* name, index_t i) {
-    return attribute(name, 2).integer(3, i);
-  }
-  static protobuf_writer word(const char* name, const char* text) {
-    return attribute(name, 3).text(4, text);
-  }
-  static protobuf_writer list(const char* name, const integers& all) {
-    protobuf_writer a = attribute(name, 7);
-    for (const index_t i : all) a.integer(8, i);
-    return a;
-  }
-  /// Adds a node and returns the name of its output.
-  std::string node(const char* op, strings inputs, std::vector<protobuf_writer> attributes = {}) {
-    nodes_.push_back({op, concat(scope_, "/", op, "_", nodes_.size()), std::move(inputs),
-                      std::move(attributes)});
-    return nodes_.back().output;
-  }
-  std::string add_initializer(const std::string& name, int type, const integers& extents,
-                              const std::string& raw) {
-    protobuf_writer t;
-    for (const index_t n : extents) t.integer(1, n);
-    t.integer(2, type).text(8, name).text(9, raw);
-    initializers_.push_back(std::move(t));
-    return name;
-  }
-  /// An initializer of the network's scalar.
-  std::string numbers(const std::string& own_name, const integers& extents,
-                      std::span<const double> values) {
-    std::string raw;
-    for (const double x : values)
-      net_.is_double
-          ? append_little_endian(raw, std::bit_cast<std::uint64_t>(x))
-          : append_little_endian(raw, std::bit_cast<std::uint32_t>(static_cast<float>(x)));
-    return add_initializer(concat(scope_, ".", own_name), scalar(), extents, raw);
-  }
-  /// A number without axes.
-  std::string constant(double x) {
-    return numbers(concat("constant_", initializers_.size()), {}, {&x, 1});
-  }
-  /// A list of int64, or of float where an operator wants that for every scalar.
-  std::string extents(const integers& all, bool as_float = false) {
-    std::string raw;
-    for (const index_t i : all)
-      as_float ? append_little_endian(raw, std::bit_cast<std::uint32_t>(static_cast<float>(i)))
-               : append_little_endian(raw, static_cast<std::uint64_t>(i));
-    return add_initializer(concat(scope_, ".extents_", initializers_.size()), as_float ? 1 : 7,
-                           {static_cast<index_t>(all.size())}, raw);
-  }
   /// A parameter with a number for each channel, to be broadcast over samples in that layout.
   std::string per_channel(const exported_step& s, const char* name, bool channels_first) {
     const std::vector<double>& v = net_.values(s, name);
@@ -208,19 +114,12 @@ class onnx_graph {
     return numbers(name, shape, v);
   }
 
-  /// The type of a graph's input or output.
-  [[nodiscard]] protobuf_writer info(const std::string& name, const shape& s, int type) const {
-    protobuf_writer shape, batch, tensor, of_value, info;
-    options_.batch > 0 ? batch.integer(1, options_.batch) : batch.text(2, options_.batch_name);
-    shape.message(1, batch);
+  /// The axes of samples in the graph's input or output.
+  [[nodiscard]] integers axes_of(const shape& s) const {
     integers axes;
     for (index_t i = 0; i < s.rank(); ++i) axes.push_back(s[i]);
     if (first()) std::rotate(axes.begin(), axes.end() - 1, axes.end());
-    for (const index_t n : axes) shape.message(1, protobuf_writer().integer(1, n));
-    tensor.integer(1, type).message(2, shape);
-    of_value.message(1, tensor);
-    info.text(1, name).message(2, of_value);
-    return info;
+    return axes;
   }
 
   [[nodiscard]] tensor_names step(const exported_step& s) {
@@ -579,9 +478,6 @@ class onnx_graph {
   const exported_network& net_;
   const onnx_options& options_;
   std::vector<tensor_names> values_;
-  std::vector<operation> nodes_;
-  std::vector<protobuf_writer> initializers_;
-  std::string scope_;  // the layer that is written
 };
 
 }  // namespace detail
@@ -592,7 +488,7 @@ class onnx_graph {
 template <class Network>
 void export_onnx(const Network& net, const std::string& path, const onnx_options& options = {}) {
   const detail::exported_network exported(net);
-  const std::string bytes = detail::onnx_graph(exported, options).bytes();
+  const std::string bytes = detail::onnx_network(exported, options).bytes();
   const std::span<const std::byte> parts[] = {std::as_bytes(std::span(bytes))};
   write_file_atomically(path, parts);
 }
