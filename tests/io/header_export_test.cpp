@@ -61,6 +61,7 @@ TEST_CASE("memory is used again as soon as it is free", "[header_export]") {
   };
   CHECK(scratch_of(network{B{1}, dense{3, 2}}) == 0);
   CHECK(scratch_of(network{B{1}, dense{3, 4}, dense{2}}) == 4);
+  CHECK(scratch_of(network{B{1}, dense{3, 4, relu{}}, batch_norm{fn::tanh{}}, dense{2}}) == 4);
   // Three values of 5, of which two are needed at a time.
   CHECK(scratch_of(network{B{1}, dense{3, 5}, dense{5}, dense{5}, dense{2}}) == 10);
   // The input of the block is needed until its end.

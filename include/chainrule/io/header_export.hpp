@@ -63,8 +63,9 @@ class header_writer {
         "// A neural network, written by chainrule's export_header: C++11, no "
         "dependencies.\n//   ",
         name, "::predict(x, y): x of ", to_string(net_.input), " (channels ", "last), y of ",
-        to_string(net_.shape_of_value(net_.result)), "; one sample.\n#ifndef ", guard, "\n#define ",
-        guard, "\n\n#include <cmath>\n#include <limits>\n\nnamespace ", name, " {\n\n");
+        to_string(net_.shape_of_value(net_.result)),
+        "; one sample; x and y do not overlap.\n#ifndef ", guard, "\n#define ", guard,
+        "\n\n#include <cmath>\n#include <limits>\n\nnamespace ", name, " {\n\n");
     out += concat("typedef ", type, " real;\nconst int inputs = ", net_.input.size(),
                   ";\nconst int outputs = ", net_.shape_of_value(net_.result).size(),
                   ";\nconst int scratch_size = ", scratch_, ";  // numbers of `real`\n\n");
@@ -111,6 +112,11 @@ struct window {
   [[nodiscard]] static bool is_view(const exported_step& s) {
     return s.layer.kind == "flatten" || s.layer.kind == "reshape_to";
   }
+  /// Whether each output depends on the elements of its own place only.
+  [[nodiscard]] static bool is_pointwise(const exported_step& s) {
+    const std::string& kind = s.layer.kind;
+    return kind == "activation" || kind == "add" || kind == "batch_norm" || kind == "prelu";
+  }
   /// Gives each value a place in the scratch memory, from the step that computes it to the last one
   /// that reads it.
   void plan_memory() {
@@ -127,6 +133,13 @@ struct window {
     for (std::size_t i = 1; i < count; ++i) {
       std::erase_if(live, [&](std::size_t v) { return last_use[v] < i; });
       if (root_[i] != i || i == root_[net_.result]) continue;
+      const exported_step& s = net_.steps[i - 1];
+      const std::size_t in = root_[s.from[0]];
+      if (is_pointwise(s) && in != 0 && last_use[in] == i) {  // in place
+        place_[i] = place_[in];
+        live.push_back(i);
+        continue;
+      }
       const index_t size = net_.shape_of_value(i).size();
       std::sort(live.begin(), live.end(),
                 [&](std::size_t a, std::size_t b) { return place_[a] < place_[b]; });
