@@ -49,6 +49,7 @@ template <class Network>
 
 inline constexpr const char* layers_key = "layers";  // of version 0.1
 inline constexpr const char* model_key = "model";
+inline constexpr const char* layout_key = "layout";  // of files for other programs
 /// The prefix of the names of the optimizer's tensors.
 inline constexpr const char* state_prefix = "optimizer.";
 
@@ -151,6 +152,20 @@ inline void require_tensors(const safetensors_file& file, std::vector<tensor_exp
   require_same_tensors(file, expected);
 }
 
+/// Throws format_error if nothing says that a file without a description has the layout of the
+/// library: a square weight would be loaded transposed in silence.
+inline void require_own_layout(const safetensors_file& file) {
+  const auto stated = file.metadata().find(layout_key);
+  const bool is_stated = stated != file.metadata().end();
+  if (is_stated ? stated->second == "native" : file.verified()) return;
+  throw format_error(concat(
+      file.path(),
+      is_stated ? ": the file is in another layout" : ": another program wrote the file",
+      ", and load_weights without a layout reads dense weights as inputs × outputs; name it: "
+      "load_weights(net, path, {.layout = weights_layout::pytorch}), or native, with "
+      "io/pytorch.hpp"));
+}
+
 /// Reads the slices of all arenas from a file that holds just these, and perhaps a training's
 /// state beside them where `ignore_state`. Nothing is changed if it throws (a
 /// device that fails while it is sent them excepted).
@@ -158,13 +173,14 @@ template <class Network, class Arenas>
 void load_arenas(const Network& net, const Arenas& arenas, const safetensors_file& file,
                  bool ignore_state) {
   using T = typename Network::backend_type::scalar;
+  const auto model = file.metadata().find(model_key);
+  const auto layers = file.metadata().find(layers_key);
+  if (model == file.metadata().end() && layers == file.metadata().end()) require_own_layout(file);
   std::vector<tensor_expectation> expected;
   for (const auto& a : arenas)
     for (const auto& p : *a.slots) expected.push_back({a.prefix + p.name, extents_in_file(p)});
   const std::size_t wanted = expected.size();
   require_tensors(file, expected, ignore_state);
-  const auto model = file.metadata().find(model_key);
-  const auto layers = file.metadata().find(layers_key);
   if (model != file.metadata().end()) {
     require_same_layers(described_network(model->second, file.path()), net.describe(), file.path());
   } else if (layers != file.metadata().end()) {
