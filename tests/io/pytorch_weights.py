@@ -33,6 +33,37 @@ class Named(nn.Module):
         return self.a_last(torch.relu(self.between(torch.relu(self.first(x)))))
 
 
+class Residual(nn.Sequential):
+    def forward(self, x):
+        return x + super().forward(x)
+
+
+class Projected(nn.Sequential):
+    """The module "projection" beside the others."""
+
+    def forward(self, x):
+        y = x
+        for name, module in self.named_children():
+            if name != "projection":
+                y = module(y)
+        return self.projection(x) + y
+
+
+class Concat(nn.Sequential):
+    def forward(self, x):
+        return torch.cat([module(x) for module in self], dim=-1)
+
+
+def blocks():
+    projected = Projected(nn.Linear(5, 3), nn.ReLU())
+    projected.add_module("projection", nn.Linear(5, 3))
+    return nn.Sequential(
+        nn.Conv2d(2, 3, 1), Residual(nn.Conv2d(3, 3, 3, padding=1), nn.Tanh()), nn.Flatten(),
+        Residual(nn.LayerNorm(36), nn.Linear(36, 36), nn.Tanh()),
+        Concat(nn.Linear(36, 3), nn.Linear(36, 2)),
+        nn.Sequential(*(Residual(nn.Linear(5, 5), nn.ReLU()) for _ in range(2))), projected)
+
+
 # Shapes of inputs as PyTorch has them.
 MODELS = {
     "mlp": (lambda: nn.Sequential(nn.Linear(5, 5), nn.ReLU(), nn.Linear(5, 5), nn.Tanh(),
@@ -52,6 +83,7 @@ MODELS = {
                                     nn.Linear(24, 2)), (3, 8)),
     "words": (lambda: nn.Sequential(nn.Embedding(7, 4), nn.Linear(4, 5), nn.Tanh(), nn.Flatten(),
                                     nn.Linear(30, 2)), (6,)),
+    "blocks": (blocks, (2, 3, 4)),
     "named": (Named, (4,)),
 }
 

@@ -18,6 +18,7 @@
 #include "chainrule/layers/pooling.hpp"
 #include "chainrule/layers/prelu.hpp"
 #include "chainrule/layers/reshape.hpp"
+#include "chainrule/layers/sequence.hpp"
 #include "chainrule/layers/tags.hpp"
 #include "chainrule/network/network.hpp"
 #include "support/catch.hpp"
@@ -54,12 +55,17 @@ network_of<T> make(const std::string& name) {
                    group_norm{3}, prelu{}.per_channel(), flatten{}, layer_norm{}, dense{4},
                    batch_norm{}, layer_norm{}}};
   if (name == "decoder")
-    return {be,
-            layers{dense{3, 24}, activation{fn::tanh{}}, reshape_to{3, 2, 4},
-                   layer_norm{}.all_axes(), conv_transpose2d{2, 2}, conv2d{4, 2, {.groups = 2}}}};
+    return {be, layers{dense{3, 24}, activation{fn::tanh{}}, reshape_to{3, 2, 4},
+                       layer_norm{}.all_axes(), conv_transpose2d{2, 2},
+                       conv2d{4, 2, identity{}, {.groups = 2}}}};
   if (name == "sound") return {be, layers{input{8, 3}, conv1d{4, 3, relu{}}, flatten{}, dense{2}}};
   if (name == "words")
     return {be, layers{input{6}, embedding{7, 4}, dense{5, fn::tanh{}}, flatten{}, dense{2}}};
+  if (name == "blocks")
+    return {be, layers{input{3, 4, 2}, conv2d{3, 1}, residual{conv2d{3, 3, fn::tanh{}, {.pad = 1}}},
+                       flatten{}, residual{layer_norm{}, dense{36, fn::tanh{}}},
+                       chainrule::concat{dense{3}, dense{2}}, repeat{2, residual{dense{5, relu{}}}},
+                       residual{dense{3, relu{}}}.projection(dense{3})}};
   REQUIRE(name == "named");
   return {be, layers{dense{4, 4, relu{}}, dense{4, relu{}}, dense{2}}};
 }
@@ -72,8 +78,8 @@ std::map<std::string, std::string> names_of(const std::string& name) {
 }
 
 const auto& all_models() {
-  static const std::vector<std::string> names = {"mlp",   "lenet", "norms", "decoder",
-                                                 "sound", "words", "named"};
+  static const std::vector<std::string> names = {"mlp",   "lenet", "norms",  "decoder",
+                                                 "sound", "words", "blocks", "named"};
   return names;
 }
 

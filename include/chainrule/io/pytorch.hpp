@@ -197,6 +197,8 @@ inline void require_layout(const safetensors_file& file, weights_layout layout) 
     const safetensors_file& file, std::vector<weights_mapping>& list, const load_weights_options& o,
     loaded_weights& record) {
   require_layout(file, o.layout);
+  if (o.by_order && !o.names.empty())
+    throw value_error("load_weights takes names or an order, not both");
   if (o.by_order)
     rename_by_order(list, file, o);
   else
