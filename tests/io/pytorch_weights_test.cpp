@@ -1,6 +1,7 @@
 // Weights of PyTorch: state_dicts and outputs that pytorch_weights.py wrote, in and out again.
 // That PyTorch itself loads what is saved is the test of pytorch_weights.py.
 #include <cmath>
+#include <cstdio>
 #include <cstdlib>
 #include <limits>
 #include <string>
@@ -252,6 +253,36 @@ TEST_CASE("modules are matched by order, by prefix, and in part") {
   CHECK(contains(refusal(two, file_of("named"),
                          {.layout = pytorch, .names = {{"0", "first"}, {"1", "between"}}}),
                  "tensor 'a_last.bias' with the shape [2] has no parameter in the network"));
+}
+
+TEST_CASE("files are not trusted") {
+  const scratch::folder folder;
+  const std::string path = folder / "net";
+  const std::string good = scratch::read(file_of("mlp"));
+  const load_weights_options options{.layout = pytorch, .names = names_of("mlp")};
+  auto net = make<double>("mlp");
+  for (std::size_t size = 0; size < good.size(); size += 7) {
+    scratch::write(path, good.substr(0, size));
+    CAPTURE(size);
+    CHECK(!refusal(net, path, options).empty());
+    std::remove(path.c_str());  // truncating in place makes some file systems wait for a disk
+  }
+  // Without checksums the header alone can be compared with what is expected.
+  int refused = 0;
+  for (std::size_t i = 0; i < 600; ++i) {
+    std::string bad = good;
+    bad[i] = static_cast<char>(bad[i] ^ 1);
+    scratch::write(path, bad);
+    auto other = make<double>("mlp");
+    refused += complaint<error>([&] { (void)load_weights(other, path, options); }).empty() ? 0 : 1;
+    std::remove(path.c_str());
+  }
+  CHECK(refused > 300);
+  std::string integers = good;
+  for (auto at = integers.find("F64"); at != std::string::npos; at = integers.find("F64"))
+    integers.replace(at, 3, "I64");
+  scratch::write(path, integers);
+  CHECK(contains(refusal(net, path, options), "has the dtype I64, expected F16, BF16, F32 or F64"));
 }
 
 TEST_CASE("orders that PyTorch's layers do not state are refused") {

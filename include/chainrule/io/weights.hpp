@@ -8,6 +8,7 @@
 /// Tensors are named like the parameters ("0.weight": inputs × outputs, "0.bias": 1 × outputs), so
 /// Python's safetensors package reads the file too. What is saved is written to a temporary file,
 /// synchronised and renamed; what fails to load leaves the network as it was.
+/// See also io/pytorch.hpp (files of other programs, and for them).
 #ifndef CHAINRULE_IO_WEIGHTS_HPP
 #define CHAINRULE_IO_WEIGHTS_HPP
 
@@ -228,8 +229,8 @@ inline void require_can_save(const std::string& path) {
 
 /// Reads all parameters of `net` from a file that holds just these, of these shapes (what
 /// io/checkpoint.hpp saves beside them is ignored), and returns the file's metadata. Throws
-/// io_error if it cannot be read and format_error, naming what differs, if it is damaged or another
-/// network's; the network is then unchanged.
+/// io_error if it cannot be read and format_error, naming what differs, if it is damaged, another
+/// network's or written by another program (see io/pytorch.hpp); the network is then unchanged.
 template <class Network>
 std::map<std::string, std::string> load_weights(Network& net, const std::string& path,
                                                 load_safetensors_options options = {}) {
