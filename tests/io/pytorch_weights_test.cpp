@@ -297,6 +297,18 @@ TEST_CASE("orders that PyTorch's layers do not state are refused") {
                  "(reshape_to) gives samples of 2x2x3 the shape 3x2x2"));
   CHECK(contains(message(network{be, input{2, 2, 3}, flatten{}, group_norm{2}, dense{1}}),
                  "whose order is another in PyTorch"));
+  // PyTorch's network moves the channels for these layers, and may move them back before flatten.
+  CHECK(contains(
+      message(network{be, input{2, 2, 3}, conv2d{3, 1}, layer_norm{}, flatten{}, dense{1}}),
+      "layer 3 depends on the order of the elements of samples of 2x2x3"));
+  CHECK(contains(message(network{be, input{4, 3}, conv1d{3, 1}, dense{2}, flatten{}, dense{1}}),
+                 "layer 3 depends on the order of the elements of samples of 4x2"));
+  CHECK(contains(
+      message(network{be, input{4, 3}, dense{3}, residual{conv1d{3, 1}}, flatten{}, dense{1}}),
+      "layer 3 depends on the order"));
+  CHECK(message(network{be, input{2, 2, 3}, conv2d{3, 1}, layer_norm{}, global_average_pool{},
+                        dense{1}})
+            .empty());
   CHECK(message(network{be, input{4, 1}, flatten{}, dense{2}}).empty());
   CHECK(message(network{be, input{12}, dense{2}}).empty());
 }

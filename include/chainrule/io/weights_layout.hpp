@@ -106,7 +106,9 @@ class pytorch_mapper {
 
  private:
   static constexpr std::size_t none = static_cast<std::size_t>(-1);
-  enum class channels { unknown, come_first, come_last };
+  /// Where PyTorch's samples have their channels; ambiguous where its network has to move them and
+  /// may move them back.
+  enum class channels { unknown, come_first, come_last, ambiguous };
   /// The samples between two layers, or layers that leave the order of elements as it is.
   struct edge {
     std::size_t same;                         // the edge that this one was united with, or itself
@@ -175,13 +177,18 @@ class pytorch_mapper {
     if (edges_[a].in_pytorch == channels::unknown) edges_[a].in_pytorch = edges_[b].in_pytorch;
     edges_[b].same = a;
   }
-  /// The edge, whose samples have their channels there; another one where PyTorch's network has to
-  /// move them. Features stay as they are.
+  /// The edge, for a layer that needs the channels there. Features stay as they are.
   std::size_t with(channels c, std::size_t e, const shape& s) {
     if (s.rank() < 2) return e;
     channels& now = edges_[find(e)].in_pytorch;
     if (now == channels::unknown) now = c;
-    return now == c ? e : new_edge(c);
+    return now == c ? e : new_edge(channels::ambiguous);
+  }
+  /// The edge of samples that are made of those of two edges.
+  std::size_t made_of(std::size_t a, std::size_t b) {
+    if (find(a) == find(b)) return a;
+    const channels c = edges_[find(a)].in_pytorch;
+    return new_edge(c == edges_[find(b)].in_pytorch ? c : channels::ambiguous);
   }
   /// Where PyTorch has each element of a sample of an edge; empty if it is where it is here.
   [[nodiscard]] std::vector<index_t> order_of(std::size_t e, const std::string& path) const {
@@ -198,11 +205,10 @@ class pytorch_mapper {
   [[nodiscard]] bool comes_first(std::size_t samples, const shape& s,
                                  const std::string& path) const {
     const channels c = edges_[find(samples)].in_pytorch;
-    if (c == channels::unknown && s.rank() == 2)
+    if (c == channels::ambiguous || (c == channels::unknown && s.rank() == 2))
       refuse(path, concat("depends on the order of the elements of samples of ", to_string(s),
-                          ", and no layer says whether their channels are first in PyTorch; begin "
-                          "with input{",
-                          s.size(), "} for elements in the order that it has there"));
+                          ", and the layers before it do not say whether their channels are first "
+                          "or last in PyTorch there"));
     return c != channels::come_last;  // images are channels first
   }
 
@@ -333,7 +339,8 @@ class pytorch_mapper {
                                     ? layer(unwrapped(d.layers.back()), joined(path, "projection"),
                                             joined(torch, "projection"), e)
                                     : e;
-      if (in.rank() == 1) unite(other, f, path);
+      if (in.rank() > 1) return made_of(other, f);
+      unite(other, f, path);
       return f;
     }
     if (is("repeat")) {
@@ -343,11 +350,13 @@ class pytorch_mapper {
       return chain(std::vector<description>(times, d.layers.at(0)), times, path, torch, e);
     }
     if (is("concat")) {
-      std::size_t out = none;
+      std::size_t out = none;  // of the layers so far
       for (std::size_t i = 0; i < d.layers.size(); ++i) {
         const std::string number = std::to_string(i);
-        out = layer(unwrapped(d.layers[i]), joined(path, number), joined(torch, number), e);
-        unordered_.emplace_back(out, path);
+        const std::size_t next =
+            layer(unwrapped(d.layers[i]), joined(path, number), joined(torch, number), e);
+        unordered_.emplace_back(next, path);
+        out = out == none ? next : made_of(out, next);
       }
       return new_edge(edges_[find(out)].in_pytorch);
     }
@@ -360,8 +369,8 @@ class pytorch_mapper {
 
   std::size_t dense_layer(const std::string& path, const std::string& torch, const shape& in,
                           std::size_t e) {
-    (void)with(channels::come_last, e, in);
-    const std::size_t out = new_edge(channels::come_last);
+    const channels now = edges_[find(with(channels::come_last, e, in))].in_pytorch;
+    const std::size_t out = new_edge(now);
     each_slot(path, torch, [&](const parameter& p, bool state, const std::string& theirs) {
       const bool is_weight = p.name.ends_with(".weight");
       const bool features = in.rank() == 1;
