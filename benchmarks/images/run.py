@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Networks for images, trained by chainrule, PyTorch and the primitives of oneDNN in turns.
+"""Networks for images, trained by chainrule, PyTorch, dlib and the primitives of oneDNN in turns.
 
     python3 benchmarks/images/run.py [--build build] [--python PYTHON] [--nets L6,L32] [--json FILE]
 
 --python names an interpreter that has PyTorch (and onnx, onnxruntime for one image at a time); without
-it chainrule runs beside oneDNN, where that was found. Contenders take turns, round after round;
+it chainrule runs beside oneDNN and dlib, where those were found. Contenders take turns, round after round;
 medians of the rounds are printed, and the median of the ratios of each round's times. "infer": one
 image forward, in microseconds; all others are milliseconds a step of training.
 """
@@ -58,6 +58,8 @@ def main():
     commands = {"chainrule": ours}
     if os.path.exists(f"{o.build}/benchmarks/images/onednn"):
         commands["oneDNN"] = [f"{o.build}/benchmarks/images/onednn"]
+    if os.path.exists(f"{o.build}/benchmarks/images/dlib"):
+        commands["dlib"] = [f"{o.build}/benchmarks/images/dlib"]
     if o.python:
         commands["torch"] = [o.python, f"{here}/torch_steps.py"]
     rows = []
@@ -80,8 +82,10 @@ def main():
 
     for net in o.nets.split(","):
         for threads in map(int, o.threads.split(",")):
-            # oneDNN has nothing in place of dropout.
-            chosen = [c for k, c in commands.items() if not (k == "oneDNN" and net == "DD")]
+            # oneDNN has nothing in place of dropout, dlib no residual blocks of such shapes.
+            chosen = [c for k, c in commands.items()
+                      if not (k == "oneDNN" and net == "DD")
+                      and not (k == "dlib" and net not in ("L6", "L32", "DD0"))]
             race(net, net, threads, chosen, "steps", o.steps)
     if o.python and subprocess.run([o.python, "-c", "import onnx, onnxruntime"],
                                    stderr=subprocess.DEVNULL, check=False).returncode == 0:

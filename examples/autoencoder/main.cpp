@@ -4,6 +4,7 @@
 //     autoencoder [--quick] [--picture FILE.svg]     # digits above, what became of them below
 
 #include <chainrule/chainrule.hpp>
+#include <chainrule/io/image_grid.hpp>
 #include <chainrule/network/summary.hpp>
 #include <cstdio>
 #include <exception>
@@ -11,7 +12,6 @@
 #include <string_view>
 #include <vector>
 
-#include "../support/picture.hpp"
 #include "../support/synthetic_digits.hpp"
 
 using namespace chainrule;
@@ -50,12 +50,12 @@ bool run(bool quick, const std::string& file) {
   std::printf("mean squared error of unseen digits: %.4f, before training %.4f\n", after, before);
   if (!file.empty()) {
     const tensor<cpu> drawn = net.predict(unseen.view().middle_rows(0, 8));
-    picture p(2);
-    for (int i = 0; i < 8; ++i) {
-      p.add({unseen.view().data() + i * 784, 784}, 28, 28, 0, i);
-      p.add({drawn.view().data() + i * 784, 784}, 28, 28, 1, i);
-    }
-    p.write(file);
+    std::vector<grid_image> images;
+    for (int i = 0; i < 8; ++i)
+      images.push_back({{unseen.view().data() + i * 784, 784}, 28, 28, "unseen"});
+    for (int i = 0; i < 8; ++i)
+      images.push_back({{drawn.view().data() + i * 784, 784}, 28, 28, "drawn again"});
+    write_svg(file, image_grid(images, {.title = "Digits from 16 numbers each"}));
   }
   return after < (quick ? 0.4 : 0.15) * before;
 }

@@ -7,6 +7,7 @@
 // class's score by each pixel: K. Simonyan et al., "Deep inside convolutional networks", 2013).
 
 #include <chainrule/chainrule.hpp>
+#include <chainrule/io/image_grid.hpp>
 #include <cmath>
 #include <cstdio>
 #include <exception>
@@ -14,7 +15,6 @@
 #include <string_view>
 #include <vector>
 
-#include "../support/picture.hpp"
 #include "../support/synthetic_digits.hpp"
 
 using namespace chainrule;
@@ -59,28 +59,39 @@ bool run(bool quick, const std::string& folder) {
   const double accuracy = t.evaluate(unseen).accuracy;
   std::printf("accuracy on unseen digits: %.4f\n", accuracy);
 
-  picture weights(8), activations(2), attention(3);
+  const auto numbered = [](const char* what, int i) { return what + std::to_string(i); };
+  std::vector<grid_image> weights, activations, attention;
   const const_matrix<cpu> w = std::as_const(net).values("0.weight");  // 25 x 8
   for (int f = 0; f < filters; ++f)
-    weights.add({w.data() + f, std::size_t(w.size() - f)}, side, side, 0, f, filters);
+    weights.push_back(
+        {{w.data() + f, std::size_t(w.size() - f)}, side, side, numbered("filter ", f), filters});
   std::vector<float> pixels(others.pixels.begin(), others.pixels.begin() + 8 * 784);
   for (float& v : pixels) v /= 255;
   const const_matrix<cpu> digits(pixels.data(), 8, 784);
   pass<cpu> p = net.make_pass(1);
   net.forward(digits.middle_rows(0, 1), p);
   const const_matrix<cpu> seen_by = net.output_of(p, 0);  // 24 x 24 x 8
-  activations.add({pixels.data(), 784}, 28, 28, 0, 0);
+  activations.push_back({{pixels.data(), 784}, 28, 28, "input"});
   for (int f = 0; f < filters; ++f)
-    activations.add({seen_by.data() + f, std::size_t(seen_by.size() - f)}, 24, 24, 0, f + 2,
-                    filters);
+    activations.push_back({{seen_by.data() + f, std::size_t(seen_by.size() - f)},
+                           24,
+                           24,
+                           numbered("filter ", f),
+                           filters});
+  std::vector<std::vector<float>> sizes;
   for (int i = 0; i < 8; ++i) {
-    attention.add({pixels.data() + i * 784, 784}, 28, 28, 0, i);
-    attention.add(saliency(net, digits.middle_rows(i, 1), others.labels[std::size_t(i)]), 28, 28, 1,
-                  i);
+    const int label = others.labels[std::size_t(i)];
+    sizes.push_back(saliency(net, digits.middle_rows(i, 1), label));
+    attention.push_back({{pixels.data() + i * 784, 784}, 28, 28, numbered("digit ", label)});
   }
-  weights.write(folder + "/filters.svg");
-  activations.write(folder + "/activations.svg");
-  attention.write(folder + "/saliency.svg");
+  for (const auto& values : sizes) attention.push_back({values, 28, 28, "gradient"});
+  write_svg(folder + "/filters.svg",
+            image_grid(weights, {.title = "Weights of the first convolution", .pixel = 12}));
+  write_svg(folder + "/activations.svg",
+            image_grid(activations, {.title = "A digit, and the outputs of the first convolution",
+                                     .columns = 9}));
+  write_svg(folder + "/saliency.svg",
+            image_grid(attention, {.title = "Digits, and the size of their score's gradient"}));
   return accuracy > (quick ? 0.8 : 0.97);
 }
 

@@ -1,16 +1,21 @@
 // gan_points: a generative adversarial network on points of the plane. A generator learns to turn
 // uniform noise into points of a ring, a discriminator to tell these from real ones.
 //
-//     gan_points [--quick]      # prints radius and spread of the generated points as they improve
+//     gan_points [--quick] [--picture FILE.svg]
+//
+// It prints radius and spread of the generated points as they improve; the picture shows the last.
 //
 // Source: I. Goodfellow et al., NeurIPS 27 (2014), with the loss -log D(G(z)) for the generator.
 
 #include <chainrule/autodiff/autodiff.hpp>
 #include <chainrule/chainrule.hpp>
+#include <chainrule/io/chart.hpp>
 #include <cmath>
 #include <cstdio>
 #include <exception>
+#include <string>
 #include <string_view>
+#include <vector>
 
 using namespace chainrule;
 
@@ -55,7 +60,20 @@ bool lies_on_ring(const tensor<cpu>& points, int step) {
   return std::fabs(mean_radius - radius) < 0.1 && deviation < 0.15 && least > 0.1;
 }
 
-bool train(int steps) {
+/// Draws points of the ring and generated ones.
+void draw(const std::string& file, const tensor<cpu>& real, const tensor<cpu>& generated) {
+  chart c({.title = "Points of a ring, and generated ones", .width = 340, .height = 340});
+  const auto add = [&c](const char* name, const const_matrix<cpu> m) {
+    std::vector<float> x, y;
+    for (index_t i = 0; i < m.rows(); ++i) x.push_back(m(i, 0)), y.push_back(m(i, 1));
+    c.points(name, x, y);
+  };
+  add("real", real.view());
+  add("generated", generated.view());
+  write_svg(file, c.svg());
+}
+
+bool train(int steps, const std::string& picture) {
   const cpu be;
   network generator{be, dense{2, 64, leaky_relu{}}, dense{64, leaky_relu{}}, dense{2}};
   network discriminator{be, dense{2, 64, leaky_relu{}}, dense{64, leaky_relu{}}, dense{1}};
@@ -83,15 +101,26 @@ bool train(int steps) {
     if (step % (steps / 5) == 0 && step < steps)
       lies_on_ring(generator.predict(noise(be, 4096, 0).view()), step);
   }
+  if (!picture.empty())
+    draw(picture, ring(be, 500, random), generator.predict(noise(be, 500, 1).view()));
   return lies_on_ring(generator.predict(noise(be, 4096, 0).view()), steps);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) try {
-  const bool quick = argc == 2 && std::string_view(argv[1]) == "--quick";
-  if (argc > 1 && !quick) return std::fputs("gan_points: expected [--quick]\n", stderr), 2;
-  const bool learned = train(quick ? 1500 : 5000);
+  bool quick = false;
+  std::string picture;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view word = argv[i];
+    if (word == "--quick")
+      quick = true;
+    else if (word == "--picture" && i + 1 < argc)
+      picture = argv[++i];
+    else
+      return std::fputs("gan_points: expected [--quick] [--picture FILE.svg]\n", stderr), 2;
+  }
+  const bool learned = train(quick ? 1500 : 5000, picture);
   std::puts(learned ? "the generated points lie on the ring" : "the ring was not learned");
   return learned ? 0 : 1;
 } catch (const std::exception& e) {

@@ -1,13 +1,17 @@
 // logistic_regression: one step of it as a loop, vectorised, and on a tape: the same numbers. Then
 // losses whose gradients the tape finds alone. The numbers of lecture notes ("Deep Learning 1-2")
 // beside ours.
+//
+//     logistic_regression [--picture FILE.svg]     # the samples, and what 1000 steps make of them
 
 #include <chainrule/autodiff/autodiff.hpp>
 #include <chainrule/backend/cpu.hpp>
+#include <chainrule/io/chart.hpp>
 #include <chainrule/pointwise/activations.hpp>
 #include <cmath>
 #include <cstdio>
 #include <exception>
+#include <string_view>
 #include <vector>
 
 #include "../figures.hpp"
@@ -65,15 +69,39 @@ outcome vectorised() {
 }
 
 /// The formula of the cost, and nothing else.
-outcome taped() {
+outcome taped(const std::vector<double>& at = weights, double bias_at = bias) {
   tape<real> t;
   const auto x = t.constant(2, 3, samples), y = t.constant(1, 3, labels);
-  const auto w = t.variable(1, 2, weights), b = t.variable(bias);
+  const auto w = t.variable(1, 2, at), b = t.variable(bias_at);
   const auto a = sigmoid(matmul(w, x) + b);
   const auto cost = -mean(y * log(a) + (1 - y) * log(1 - a));
   backward(cost);
   const std::vector<double> dw = to_host(w.gradient());
   return {cost.item(), {dw[0], dw[1]}, b.gradient().item()};
+}
+
+/// Draws the samples and the sides of the line after 1000 steps.
+void draw(const char* file) {
+  std::vector<double> w = weights;
+  double b = bias;
+  for (int step = 0; step < 1000; ++step) {
+    const outcome o = taped(w, b);
+    for (std::size_t j = 0; j < 2; ++j) w[j] -= rate * o.dw[j];
+    b -= rate * o.db;
+  }
+  chart c({.title = "Classes after 1000 steps",
+           .x = "feature 1",
+           .y = "feature 2",
+           .width = 320,
+           .height = 320});
+  c.regions([&](double x, double y) { return w[0] * x + w[1] * y + b > 0; }, -4, 4, -4, 4);
+  for (const int label : {0, 1}) {
+    std::vector<double> x, y;
+    for (std::size_t i = 0; i < 3; ++i)
+      if (labels[i] == label) x.push_back(samples[i]), y.push_back(samples[3 + i]);
+    c.points(label == 0 ? "label 0" : "label 1", x, y);
+  }
+  write_svg(file, c.svg());
 }
 
 void show(figures& table, const char* how, const outcome& o) {
@@ -101,8 +129,12 @@ void regularised(figures& table, const char* id, std::vector<double> at, std::ve
 
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
+  const bool picture = argc == 3 && std::string_view(argv[1]) == "--picture";
+  if (argc != 1 && !picture)
+    return std::fputs("usage: logistic_regression [--picture FILE.svg]\n", stderr), 2;
   try {
+    if (picture) draw(argv[2]);
     std::printf("%-4s %-34s %15s %15s\n", "", "", "ours", "text");
     figures table;
     show(table, "loop", by_loop());

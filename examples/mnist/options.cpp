@@ -87,6 +87,8 @@ options read_options(int argc, char** argv) {
       ->type_name("IMAGE_INDEX")
       ->check(within(0, 999999));
   app.add_option("--log", o.log, "write the figures of each epoch there (CSV)")->type_name("FILE");
+  app.add_option("--report", o.report, "write a page with curves and confusion matrix there (HTML)")
+      ->type_name("FILE");
   app.add_flag("--quick", o.quick, "few samples and epochs: shows that it works, in a second");
   app.failure_message([](const CLI::App*, const CLI::Error& e) {
     return chainrule::detail::concat("mnist: ", e.what(), " (mnist --help lists the options)\n");

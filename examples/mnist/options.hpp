@@ -29,6 +29,7 @@ struct options {
   std::string load;
   std::optional<int> predict;
   std::string log;
+  std::string report;
   bool quick = false;
 };
 

@@ -17,6 +17,7 @@
 #include "class_names.hpp"
 #include "draw.hpp"
 #include "model.hpp"
+#include "report.hpp"
 #include "setting.hpp"
 
 using namespace chainrule;
@@ -26,6 +27,7 @@ bool run(const backend_in_use& be, const options& o, mnist_data data) {
   // Whatever can go wrong does so now, not after an hour of training.
   if (!o.load.empty()) load_weights(net, o.load);
   if (!o.save.empty()) require_can_save(o.save);
+  if (!o.report.empty()) require_can_save(o.report);
   if (o.predict) (void)data.test.image(*o.predict);
   std::optional<csv_log> log;
   if (!o.log.empty()) log.emplace(o.log);
@@ -51,9 +53,11 @@ bool run(const backend_in_use& be, const options& o, mnist_data data) {
   if (h.reason == stop_reason::asked) std::printf("stopped: %s\n", h.message.c_str());
   if (!o.save.empty()) save_weights(net, o.save);
 
-  const confusion_matrix confusion(data.test.labels, t.classify(test), data.test.classes);
+  const std::vector<int> predicted = t.classify(test);
+  const confusion_matrix confusion(data.test.labels, predicted, data.test.classes);
   std::printf("\n%s\n", to_string(confusion).c_str());
   print_class_names(data.test.name, data.test.classes);
+  if (!o.report.empty()) write_report_of(h, o, t, test, data.test, predicted);
   if (o.predict) draw_prediction(net, data.test, *o.predict);
   const metrics final = t.evaluate(test);
   std::printf("final: test_loss=%.4f test_accuracy=%.4f\n", final.loss, final.accuracy);

@@ -2,14 +2,17 @@
 // digit that the original program printed ("Neural Networks: The Backward Pass") comes out again:
 // the errors of its epochs, its accuracy on numbers that it has not seen, one of its gradients.
 //
-//     parity [--epochs N] [--seed N] [--quick] [--fair-batches]
+//     parity [--epochs N] [--seed N] [--quick] [--fair-batches] [--picture FILE.svg]
 
 #include <CLI/CLI.hpp>
 #include <chainrule/chainrule.hpp>
+#include <chainrule/io/matrix_chart.hpp>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <exception>
+#include <string>
+#include <vector>
 
 #include "../support/command_line.hpp"
 #include "experiment.hpp"
@@ -37,7 +40,16 @@ void print_gradient(auto& net, const dataset<real>& sample) {
               (right - left) / (2 * h));
 }
 
-void run(int epochs, std::uint32_t seed, bool fair_batches) {
+/// Draws the weights of the first layer.
+void draw(const std::string& file, const_matrix<real> w) {
+  std::vector<std::string> bits;
+  for (index_t bit = w.rows(); bit-- > 0;) bits.push_back("bit of " + std::to_string(1 << bit));
+  write_svg(file,
+            matrix_chart({w.data(), std::size_t(w.size())}, w.cols(),
+                         {.title = "Weights of the first layer", .x = "unit", .row_names = bits}));
+}
+
+void run(int epochs, std::uint32_t seed, bool fair_batches, const std::string& picture) {
   const real be;
   const parity::numbers seen(0, 700), unseen(700, 1024), five(5, 6);
   const dataset<real> train(be, seen.view(), seen.even, 2);
@@ -79,6 +91,7 @@ void run(int epochs, std::uint32_t seed, bool fair_batches) {
     std::printf(" %.4f", sum);
   }
   std::printf("\n");
+  if (!picture.empty()) draw(picture, w);
 }
 
 }  // namespace
@@ -95,10 +108,13 @@ int main(int argc, char** argv) {
       ->check(whole_number(0xFFFFFFFFU))
       ->capture_default_str();
   app.add_flag("--quick", quick, "10 epochs")->excludes(count);
+  std::string picture;
+  app.add_option("--picture", picture, "draw the weights of the first layer there (SVG)")
+      ->type_name("FILE");
   app.add_flag("--fair-batches", fair_batches, "divide the last batch by its own size, not by 8");
   parse_or_exit(app, argc, argv);
   try {
-    run(quick ? 10 : epochs, seed, fair_batches);
+    run(quick ? 10 : epochs, seed, fair_batches, picture);
   } catch (const std::exception& e) {
     std::fprintf(stderr, "parity: %s\n", e.what());
     return 1;

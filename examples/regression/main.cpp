@@ -3,10 +3,11 @@
 //
 //     regression [--small] [--quick] [--picture FILE]
 //
-// --small: 4-16-1 in place of 4-16-64-8-1. --picture: fit against truth, as a PPM file. The exit
+// --small: 4-16-1 in place of 4-16-64-8-1. --picture: fit against truth, as an SVG file. The exit
 // status is 1 if the fit to unseen samples is worse than it should be.
 
 #include <chainrule/chainrule.hpp>
+#include <chainrule/io/chart.hpp>
 #include <cmath>
 #include <cstdio>
 #include <exception>
@@ -81,10 +82,19 @@ bool run(bool small, bool quick, const std::string& picture) {
 
   cloud points(-2, 7);  // -2 - .42 at least, 7 at most
   std::puts("");
-  const double r2 = judge(to_host(be, const_matrix<cpu>(net.predict(unseen.x.view()).view())),
-                          to_host(be, const_matrix<cpu>(unseen.y.view())), points);
+  const auto fit = to_host(be, const_matrix<cpu>(net.predict(unseen.x.view()).view()));
+  const auto truth = to_host(be, const_matrix<cpu>(unseen.y.view()));
+  const double r2 = judge(fit, truth, points);
   std::printf("fit (upwards) against truth, both from -2 to 7\n%s", points.text(20).c_str());
-  if (!picture.empty()) points.write(picture, 320);
+  if (!picture.empty()) {
+    const std::vector<double> ends{-2, 7};
+    chart c({.title = "Fit of unseen samples",
+             .x = "true value",
+             .y = "fitted value",
+             .width = 320,
+             .height = 320});
+    write_svg(picture, c.points("samples", truth, fit).line("fit = truth", ends, ends).svg());
+  }
   return r2 > (quick ? 0.98 : small ? 0.99 : 0.999);
 }
 

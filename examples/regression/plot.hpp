@@ -1,12 +1,9 @@
 /// \file
-/// A cloud of points in a square, as lines of text and as a PPM file: the more points, the darker.
+/// A cloud of points in a square, as lines of text: the more points, the darker.
 #ifndef CHAINRULE_EXAMPLES_REGRESSION_PLOT_HPP
 #define CHAINRULE_EXAMPLES_REGRESSION_PLOT_HPP
 
 #include <algorithm>
-#include <chainrule/core/error.hpp>
-#include <cmath>
-#include <cstdio>
 #include <string>
 #include <vector>
 
@@ -29,24 +26,6 @@ class cloud {
       if ((i + 1) % (2 * static_cast<std::size_t>(rows)) == 0) lines += '\n';
     }
     return lines;
-  }
-
-  /// A picture of size x size, with the line y = x in red. Throws io_error.
-  void write(const std::string& path, int size) const {
-    const std::vector<int> counts = counted(size, size);
-    std::vector<unsigned char> pixels;
-    for (int i = 0; i < size * size; ++i) {
-      const int level = std::max(0, 255 - 90 * counts[static_cast<std::size_t>(i)]);
-      const bool diagonal = i % size == size - 1 - i / size;
-      const auto red = static_cast<unsigned char>(diagonal ? 255 : level);
-      const auto rest = static_cast<unsigned char>(diagonal ? level / 2 : level);
-      pixels.insert(pixels.end(), {red, rest, rest});
-    }
-    std::FILE* const file = std::fopen(path.c_str(), "wb");
-    const bool good = file != nullptr && std::fprintf(file, "P6\n%d %d\n255\n", size, size) > 0 &&
-                      std::fwrite(pixels.data(), 1, pixels.size(), file) == pixels.size();
-    if (file == nullptr || std::fclose(file) != 0 || !good)
-      throw chainrule::io_error(chainrule::detail::concat("cannot write the picture ", path));
   }
 
  private:

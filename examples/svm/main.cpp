@@ -2,10 +2,11 @@
 // loss, and by a small ReLU network. The numbers of A. Karpathy's "Hacker's guide to Neural
 // Networks" beside ours.
 //
-//     svm [--picture FILE]     # the network's decision boundary, as a PPM file
+//     svm [--picture FILE]     # the network's decision boundary, as an SVG file
 
 #include <chainrule/autodiff/autodiff.hpp>
 #include <chainrule/backend/cpu.hpp>
+#include <chainrule/io/chart.hpp>
 #include <chainrule/optim/optimizer.hpp>
 #include <chainrule/pointwise/activations.hpp>
 #include <cstdio>
@@ -15,7 +16,6 @@
 
 #include "../figures.hpp"
 #include "forces.hpp"
-#include "picture.hpp"
 
 using namespace chainrule;
 using real = basic_cpu<double>;
@@ -39,6 +39,28 @@ void hinge_loss(tape<real>& t, figures& table) {
   table.line("K15", "by w1", to_host(w.gradient())[0], -1.48);
   table.line("K15", "by w2", to_host(w.gradient())[1], -.16);
   table.line("K15", "by the bias", b.gradient().item(), 0);
+}
+
+/// Both sides of the decision boundary, darker beyond the margins, and the points.
+void draw(const char* file, const auto& score) {
+  chart c({.title = "A 2-3-1 network: sides and margins",
+           .x = "x1",
+           .y = "x2",
+           .width = 320,
+           .height = 320});
+  c.regions([&](double x, double y) { return score(x, y) > 0; }, -4, 4, -4, 4);
+  const auto beyond = [&](double x, double y) {
+    const double s = score(x, y);
+    return s >= 1 ? 1 : s <= -1 ? 0 : -1;
+  };
+  c.regions(beyond, -4, 4, -4, 4);
+  for (const double label : {-1.0, 1.0}) {
+    std::vector<double> x, y;
+    for (const point& p : points)
+      if (p.label == label) x.push_back(p.x), y.push_back(p.y);
+    c.points(label < 0 ? "class -1" : "class 1", x, y);
+  }
+  write_svg(file, c.svg());
 }
 
 /// 2-3-1 with ReLUs. A squared hinge has the same margin, and no kink there.
@@ -87,7 +109,7 @@ void two_layers(tape<real>& t, figures& table, const char* picture) {
   table.check("K20", "cost before", before, true);
   table.check("K20", "cost after 1000 steps: lower", after, after < before / 2);
   table.check("K20", "accuracy", right(score) / 6.0, right(score) == 6);
-  if (picture != nullptr) draw(picture, score, points);
+  if (picture != nullptr) draw(picture, score);
 }
 
 }  // namespace

@@ -1,12 +1,15 @@
 // vanishing_gradients: what depth does to a gradient, layer by layer, for three activations and
 // three first weights; and ReLUs that a rate too large has killed.
 //
-//     vanishing_gradients      # the exit status is 1 if one of the statements does not hold
+//     vanishing_gradients [--picture FILE.svg]     # exit status 1 if a statement does not hold
 
 #include <chainrule/chainrule.hpp>
+#include <chainrule/io/chart.hpp>
 #include <cstdio>
 #include <exception>
 #include <limits>
+#include <string>
+#include <string_view>
 #include <vector>
 
 using namespace chainrule;
@@ -48,7 +51,7 @@ std::vector<double> first_norms(F activation, initializer weights) {
   return gradient_norms(net, still.gradients());
 }
 
-void depths() {
+void depths(const std::string& picture) {
   const initializer small = init::normal(0, 0.1);
   const initializer large = init::normal(0, 1);
   const fn::tanh tanh;
@@ -73,6 +76,17 @@ void depths() {
     for (const auto& c : columns) std::printf(" %9.1e", c.norms[i]);
   }
   std::printf("\n");
+  if (!picture.empty()) {
+    chart c({.title = "Norm of the gradient of each of 20 layers, before training",
+             .x = "layer, from the input",
+             .y = "norm",
+             .log_y = true});
+    std::vector<int> layers;
+    for (int i = 0; i < depth; ++i) layers.push_back(i);
+    for (const auto& line : columns)
+      c.line(std::string(line.activation) + ", " + line.weights, layers, line.norms);
+    write_svg(picture, c.svg());
+  }
   const auto between = [&](std::size_t i, double low, double high) {
     return columns[i].first_to_last() > low && columns[i].first_to_last() < high;
   };
@@ -104,9 +118,12 @@ index_t killed(double rate) {
 
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
+  const bool picture = argc == 3 && std::string_view(argv[1]) == "--picture";
+  if (argc != 1 && !picture)
+    return std::fputs("vanishing_gradients: expected [--picture FILE.svg]\n", stderr), 2;
   try {
-    depths();
+    depths(picture ? argv[2] : "");
     const index_t few = killed(0.01);
     const index_t many = killed(1);
     state("a rate too large kills most", few < 4 && many > 32);

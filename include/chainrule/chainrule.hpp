@@ -2,7 +2,8 @@
 /// Everything that needs nothing but Eigen: layers, networks, losses, optimizers and training, with
 /// the CPU backend.
 ///
-/// Included by name where they are wanted: backend/opencl.hpp, io/weights.hpp, train/progress.hpp,
+/// Included by name where they are wanted: backend/opencl.hpp, io/weights.hpp, io/pytorch.hpp,
+/// io/onnx.hpp, io/header_export.hpp, io/chart.hpp, train/progress.hpp, train/report.hpp,
 /// metrics/confusion_matrix.hpp, metrics/roc_auc.hpp, train/interrupt.hpp,
 /// train/model_checkpoint.hpp, train/csv_log.hpp, train/json_lines_log.hpp,
 /// train/tensorboard_log.hpp, train/gradient_statistics.hpp, train/search.hpp,

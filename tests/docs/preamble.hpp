@@ -14,6 +14,7 @@
 #include "chainrule/chainrule.hpp"
 #include "chainrule/data/csv.hpp"
 #include "chainrule/data/image_folder.hpp"
+#include "chainrule/io/pytorch.hpp"
 #include "chainrule/io/weights.hpp"
 #include "chainrule/metrics/confusion_matrix.hpp"
 #include "chainrule/testing/gradient_check.hpp"

@@ -1,6 +1,7 @@
 // The weights of networks in files.
 #include "chainrule/io/weights.hpp"
 
+#include "chainrule/io/pytorch.hpp"
 #include "chainrule/layers/dense.hpp"
 #include "chainrule/layers/dropout.hpp"
 #include "chainrule/layers/reshape.hpp"
@@ -192,7 +193,11 @@ TEST_CASE("files of other programs are read where that is asked for") {
   network net{cpu{1}, dense{2, 1}};
   CHECK(scratch::contains(scratch::complaint<format_error>([&] { load_weights(net, path); }),
                           "the file has no checksums"));
-  load_weights(net, path, {.require_checksums = false});
+  // Neither says what a column is: a square matrix would be loaded transposed.
+  CHECK(scratch::contains(scratch::complaint<format_error>(
+                              [&] { load_weights(net, path, {.require_checksums = false}); }),
+                          "another program wrote the file"));
+  load_weights(net, path, {.layout = weights_layout::native});
   CHECK(net.values("0.weight")(0, 0) == 1.5F);
   CHECK(net.values("0.weight")(1, 0) == -2);
   CHECK(net.values("0.bias")(0, 0) == 0.25F);

@@ -142,7 +142,8 @@ TEMPLATE_LIST_TEST_CASE("an embedding learns, and its padding stays zeros", "[em
         "  0  embedding  n x 3x5               20\n"
         "  1  flatten    n x 15                 0\n"
         "  2  dense      n x 3                 48\n"
-        "     total                            68\n");
+        "     total                            68\n"
+        "     memory for batches of 32: 0.02 MB in inference, 0.02 MB in training\n");
   CHECK(to_string(net.describe()) ==
         "network(input=3, embedding(vocabulary=4, features=5), flatten, dense(outputs=3))");
 }

@@ -108,6 +108,7 @@ refused "cannot read '/nowhere/file'" --data . --load /nowhere/file
 refused "cannot write '/nowhere/file'" --data . --save /nowhere/file
 refused "cannot write 'missing'" --data . --save missing
 refused "cannot write '/nowhere/log'" --data . --log /nowhere/log
+refused "cannot write '/nowhere/page'" --data . --report /nowhere/page
 [ ! -e /dev/full ] || refused "cannot write '/dev/full'" --data . --log /dev/full
 
 # A run that is refused leaves an older file as it was.

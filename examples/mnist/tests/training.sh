@@ -46,10 +46,11 @@ options="--data . --epochs 2 --seed 7"
 }
 
 # Save, load, evaluate: the same result to the last digit. The log has a line per epoch.
-train --data . --hidden 20,10 --epochs 2 --save 'the weights' --log log.csv --predict 3
+train --data . --hidden 20,10 --epochs 2 --save 'the weights' --log log.csv --predict 3 --report report.html
 saved=$final
 [ "$(grep -c '%' out)" -ge 10 ] || fail "no probabilities"
 [ "$(wc -l <log.csv)" -eq 3 ] || fail "the log: $(cat log.csv)"
+[ "$(grep -c '^<svg' report.html)" -ge 3 ] || fail "the report"
 train --data . --hidden 20,10 --load 'the weights'
 same "$final" "$saved"
 if grep -q '^epoch' out; then fail "a file that is only to be judged was trained"; fi

@@ -29,12 +29,15 @@ namespace detail {
 inline constexpr const char* rules_key = "optimizer";
 inline constexpr const char* steps_key = "steps";
 inline constexpr const char* epochs_key = "epochs";
-// Files of version 0.1 do not have the keys below: the place in an epoch that was stopped, and the
-// factor of the learning rate, which is 1 for them.
+// Files of version 0.1 do not have the keys below: the place in an epoch that was stopped, the
+// factor of the learning rate, which is 1 for them, and the counters of batches and of epochs that
+// ended, which follow from the others.
 inline constexpr const char* done_key = "epoch_done";
 inline constexpr const char* samples_key = "epoch_samples";
 inline constexpr const char* seed_key = "epoch_seed";
 inline constexpr const char* rate_factor_key = "rate_factor";
+inline constexpr const char* passes_key = "passes";
+inline constexpr const char* epochs_done_key = "epochs_done";
 
 /// The number under a key of a file's metadata. Throws format_error if there is none, or a larger
 /// one than `most`.
@@ -84,12 +87,14 @@ template <class Trainer>
 void save_training(Trainer& trainer, const std::string& path,
                    std::map<std::string, std::string> metadata = {}) {
   detail::add_own_key(metadata, detail::rules_key, trainer.optimizer().name());
-  detail::add_own_key(metadata, detail::steps_key, std::to_string(trainer.steps()));
-  detail::add_own_key(metadata, detail::epochs_key, std::to_string(trainer.epochs()));
-  const auto& place = trainer.place();
-  detail::add_own_key(metadata, detail::done_key, std::to_string(place.done));
-  detail::add_own_key(metadata, detail::samples_key, std::to_string(place.samples));
-  detail::add_own_key(metadata, detail::seed_key, std::to_string(place.seed));
+  const auto progress = trainer.progress();
+  detail::add_own_key(metadata, detail::steps_key, std::to_string(progress.steps));
+  detail::add_own_key(metadata, detail::epochs_key, std::to_string(progress.epochs));
+  detail::add_own_key(metadata, detail::done_key, std::to_string(progress.place.done));
+  detail::add_own_key(metadata, detail::samples_key, std::to_string(progress.place.samples));
+  detail::add_own_key(metadata, detail::seed_key, std::to_string(progress.place.seed));
+  detail::add_own_key(metadata, detail::passes_key, std::to_string(progress.passes));
+  detail::add_own_key(metadata, detail::epochs_done_key, std::to_string(progress.epochs_done));
   detail::add_own_key(metadata, detail::rate_factor_key,
                       detail::digits_of(trainer.optimizer().rate_factor()));
   detail::save_arenas(trainer.net(), detail::arenas_of(trainer), path, std::move(metadata));
@@ -114,16 +119,23 @@ std::map<std::string, std::string> load_training(Trainer& trainer, const std::st
     return detail::number_in(metadata, key, path, most);
   };
   constexpr auto most = static_cast<std::uint64_t>(Trainer::most_steps);
-  const auto steps = static_cast<std::int64_t>(number(detail::steps_key, most));
-  const std::uint64_t epochs = number(detail::epochs_key, most);
-  std::remove_cvref_t<decltype(trainer.place())> place;
+  decltype(trainer.progress()) progress;
+  progress.steps = static_cast<std::int64_t>(number(detail::steps_key, most));
+  progress.epochs = number(detail::epochs_key, most);
   if (metadata.contains(detail::done_key))
-    place = {static_cast<index_t>(number(detail::done_key, most)),
-             static_cast<index_t>(number(detail::samples_key, most)),
-             number(detail::seed_key, ~std::uint64_t{0})};
+    progress.place = {static_cast<index_t>(number(detail::done_key, most)),
+                      static_cast<index_t>(number(detail::samples_key, most)),
+                      number(detail::seed_key, ~std::uint64_t{0})};
+  const auto number_or = [&](const char* key, std::uint64_t otherwise) {
+    return metadata.contains(key) ? number(key, most) : otherwise;
+  };
+  progress.passes = number_or(detail::passes_key, static_cast<std::uint64_t>(progress.steps));
+  const bool is_within = progress.place.done > 0 && progress.epochs > 0;
+  progress.epochs_done = static_cast<std::int64_t>(
+      number_or(detail::epochs_done_key, progress.epochs - (is_within ? 1 : 0)));
   const double rate_factor = detail::rate_factor_in(metadata, path);
   detail::load_arenas(trainer.net(), detail::arenas_of(trainer), file, false);
-  trainer.set_progress(steps, epochs, place);
+  trainer.set_progress(progress);
   trainer.optimizer().set_rate_factor(rate_factor);
   return metadata;
 }

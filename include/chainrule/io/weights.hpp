@@ -8,6 +8,7 @@
 /// Tensors are named like the parameters ("0.weight": inputs × outputs, "0.bias": 1 × outputs), so
 /// Python's safetensors package reads the file too. What is saved is written to a temporary file,
 /// synchronised and renamed; what fails to load leaves the network as it was.
+/// See also io/pytorch.hpp (files of other programs, and for them).
 #ifndef CHAINRULE_IO_WEIGHTS_HPP
 #define CHAINRULE_IO_WEIGHTS_HPP
 
@@ -49,6 +50,7 @@ template <class Network>
 
 inline constexpr const char* layers_key = "layers";  // of version 0.1
 inline constexpr const char* model_key = "model";
+inline constexpr const char* layout_key = "layout";  // of files for other programs
 /// The prefix of the names of the optimizer's tensors.
 inline constexpr const char* state_prefix = "optimizer.";
 
@@ -151,6 +153,20 @@ inline void require_tensors(const safetensors_file& file, std::vector<tensor_exp
   require_same_tensors(file, expected);
 }
 
+/// Throws format_error if nothing says that a file without a description has the layout of the
+/// library: a square weight would be loaded transposed in silence.
+inline void require_own_layout(const safetensors_file& file) {
+  const auto stated = file.metadata().find(layout_key);
+  const bool is_stated = stated != file.metadata().end();
+  if (is_stated ? stated->second == "native" : file.verified()) return;
+  throw format_error(concat(
+      file.path(),
+      is_stated ? ": the file is in another layout" : ": another program wrote the file",
+      ", and load_weights without a layout reads dense weights as inputs × outputs; name it: "
+      "load_weights(net, path, {.layout = weights_layout::pytorch}), or native, with "
+      "io/pytorch.hpp"));
+}
+
 /// Reads the slices of all arenas from a file that holds just these, and perhaps a training's
 /// state beside them where `ignore_state`. Nothing is changed if it throws (a
 /// device that fails while it is sent them excepted).
@@ -158,13 +174,14 @@ template <class Network, class Arenas>
 void load_arenas(const Network& net, const Arenas& arenas, const safetensors_file& file,
                  bool ignore_state) {
   using T = typename Network::backend_type::scalar;
+  const auto model = file.metadata().find(model_key);
+  const auto layers = file.metadata().find(layers_key);
+  if (model == file.metadata().end() && layers == file.metadata().end()) require_own_layout(file);
   std::vector<tensor_expectation> expected;
   for (const auto& a : arenas)
     for (const auto& p : *a.slots) expected.push_back({a.prefix + p.name, extents_in_file(p)});
   const std::size_t wanted = expected.size();
   require_tensors(file, expected, ignore_state);
-  const auto model = file.metadata().find(model_key);
-  const auto layers = file.metadata().find(layers_key);
   if (model != file.metadata().end()) {
     require_same_layers(described_network(model->second, file.path()), net.describe(), file.path());
   } else if (layers != file.metadata().end()) {
@@ -212,8 +229,8 @@ inline void require_can_save(const std::string& path) {
 
 /// Reads all parameters of `net` from a file that holds just these, of these shapes (what
 /// io/checkpoint.hpp saves beside them is ignored), and returns the file's metadata. Throws
-/// io_error if it cannot be read and format_error, naming what differs, if it is damaged or another
-/// network's; the network is then unchanged.
+/// io_error if it cannot be read and format_error, naming what differs, if it is damaged, another
+/// network's or written by another program (see io/pytorch.hpp); the network is then unchanged.
 template <class Network>
 std::map<std::string, std::string> load_weights(Network& net, const std::string& path,
                                                 load_safetensors_options options = {}) {

@@ -57,9 +57,12 @@ class convolution_layer {
 
  public:
   /// Throws value_error unless there is at least one output channel.
-  constexpr convolution_layer(index_t outputs, extent2d kernel, const convolution_options& options)
+  constexpr convolution_layer(index_t outputs, extent2d kernel,
+                              const convolution_options& options = {})
       : convolution_layer(outputs, kernel, F{}, options) {}
-  constexpr convolution_layer(index_t outputs, extent2d kernel, F f = {},
+  // A parameter of type F would be ambiguous for clang 14 where options are given alone.
+  template <std::same_as<F> G>
+  constexpr convolution_layer(index_t outputs, extent2d kernel, G f,
                               const convolution_options& options = {})
       : outputs_(outputs), kernel_(kernel), f_(f), options_(options) {
     if (outputs < 1)

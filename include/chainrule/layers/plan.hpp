@@ -174,8 +174,11 @@ class plan {
     scope_.has_stream = false;
     scope_.in_dy = {};
     scope_.peak = scope_.top;
+    const std::size_t place = inputs_.size();
     inputs_.emplace_back(scope_.path, in);
+    outputs_.emplace_back();
     const shape out = layer.bind(*this, in);
+    outputs_[place] = out;
     child_scratch_in_dy_ = scope_.in_dy;
     const memory peak = scope_.peak;
     scope_ = outer;
@@ -298,6 +301,8 @@ class plan {
   [[nodiscard]] const std::vector<std::pair<std::string, shape>>& layer_inputs() const {
     return inputs_;
   }
+  /// The shapes of their outputs, in the same order.
+  [[nodiscard]] const std::vector<shape>& layer_outputs() const { return outputs_; }
   /// What the indices of the network's input are below; 0 if its input is scalars.
   [[nodiscard]] index_t index_count() const { return index_count_; }
   /// Whether a layer draws random numbers in training.
@@ -399,6 +404,7 @@ class plan {
   scratch_id child_scratch_in_dy_;
   shape input_;
   std::vector<std::pair<std::string, shape>> inputs_;
+  std::vector<shape> outputs_;
   static constexpr const char* network_input = "the input";
   std::string producer_ = network_input;
   index_t index_count_ = 0;

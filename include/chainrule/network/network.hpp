@@ -26,6 +26,7 @@
 #include "chainrule/layers/chain.hpp"
 #include "chainrule/layers/reshape.hpp"
 #include "chainrule/layers/sequence.hpp"
+#include "chainrule/network/memory.hpp"
 
 namespace chainrule {
 
@@ -190,6 +191,18 @@ class network<B> {
   [[nodiscard]] pass<B> make_pass(index_t capacity, bool training = false) const {
     (void)declared();
     return pass<B>(be_, plan_, capacity, training);
+  }
+
+  /// The bytes that this network takes with one pass for up to `samples` samples, and for training
+  /// with one arena of gradients. What an optimizer saves is not counted. Throws value_error unless
+  /// samples is at least 1.
+  [[nodiscard]] network_memory memory(index_t samples) const {
+    if (samples < 1)
+      throw value_error(
+          detail::concat("the memory of a network is that of at least 1 sample, got ", samples));
+    constexpr std::size_t bytes = sizeof(scalar_t<B>);
+    return {detail::memory_of(declared(), samples, false, bytes),
+            detail::memory_of(declared(), samples, true, bytes)};
   }
 
   [[deprecated("chainrule: now make_pass")]] pass<B> make_workspace(index_t capacity,

@@ -13,8 +13,8 @@
 
 namespace chainrule {
 
-/// One line per layer (number, layer, output shape, parameters), then the total. `n` stands for the
-/// number of samples.
+/// One line per layer (number, layer, output shape, parameters), then the total and the memory for
+/// batches of 32 samples (network::memory). `n` stands for the number of samples.
 template <backend B>
 [[nodiscard]] std::string summary(const network<B>& net) {
   std::vector<layer_summary> lines = net.layers();
@@ -33,7 +33,13 @@ template <backend B>
     table += line(i == 0 ? "" : std::to_string(i - 1), lines[i].name,
                   detail::concat("n x ", to_string(lines[i].outputs)),
                   i == 0 ? "" : detail::grouped(lines[i].parameters));
-  return table + line("", "total", "", detail::grouped(net.parameter_count()));
+  const network_memory memory = net.memory(32);
+  const auto megabytes = [](std::uint64_t bytes) {
+    return detail::format("%.2f MB", static_cast<double>(bytes) / 1e6);
+  };
+  return table + line("", "total", "", detail::grouped(net.parameter_count())) +
+         "     memory for batches of 32: " + megabytes(memory.inference.total()) +
+         " in inference, " + megabytes(memory.training.total()) + " in training\n";
 }
 
 }  // namespace chainrule

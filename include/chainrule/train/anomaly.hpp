@@ -102,7 +102,8 @@ template <backend B, class Samples>
 }
 
 /// Stops a training at the first step whose gradients or loss are not finite, and runs find_anomaly
-/// on its batch. Reads a number of each step's gradients and its loss.
+/// on its batch, of several batches that a step accumulates on the last. Reads a number of each
+/// step's gradients and its loss.
 template <backend B>
 class anomaly_detection final : public gradient_callback<B> {
  public:
@@ -114,11 +115,18 @@ class anomaly_detection final : public gradient_callback<B> {
     found_ = {};
   }
   void before_update(const B& be, arena<B>& gradients) override {
-    if (!detail::all_finite(be, gradients.all(), largest_.view()))
-      look(trainer_->steps() + 1, "gradients that are not finite");
+    if (!report_.empty() || detail::all_finite(be, gradients.all(), largest_.view())) return;
+    trainer_->visit_batch([&](auto x, const_matrix<B> t, const pass_phase<B>& p, const auto& loss) {
+      found_ = find_anomaly(trainer_->net(), loss, x, t, p);
+    });
+    if (!found_) found_.what = "another batch of the step has gradients that are not finite";
+    report_ = detail::concat("step ", trainer_->steps() + 1, ": ", found_.what);
   }
   void on_batch_end(const batch_record& r) override {
-    if (!detail::is_finite(r.loss())) look(r.step, "a loss that is not finite");
+    if (!report_.empty() || detail::is_finite(r.loss())) return;
+    found_.what =
+        "the loss is not finite, although its gradients are; it is too large for a number";
+    report_ = detail::concat("step ", r.step, ": ", found_.what);
   }
   [[nodiscard]] std::string_view should_stop() const override { return report_; }
 
@@ -128,15 +136,6 @@ class anomaly_detection final : public gradient_callback<B> {
   [[nodiscard]] const anomaly& found() const { return found_; }
 
  private:
-  void look(std::int64_t step, const char* otherwise) {
-    if (!report_.empty()) return;
-    trainer_->visit_batch([&](auto x, const_matrix<B> t, const pass_phase<B>& p, const auto& loss) {
-      found_ = find_anomaly(trainer_->net(), loss, x, t, p);
-    });
-    report_ = detail::concat("step ", step, ": ",
-                             found_ ? found_.what : detail::concat("the batch has ", otherwise));
-  }
-
   trainer<B>* trainer_;
   tensor<B> largest_;
   std::string report_;

@@ -77,6 +77,8 @@ class callback {
   virtual void on_epoch_end(const epoch_record&) {}
   /// Called after the last epoch, with the history of the call.
   virtual void on_fit_end(const history&) {}
+  /// In place of on_fit_end, where fit ends by an exception, which is then thrown again.
+  virtual void on_fit_failed() {}
   /// The reason to stop in words, or nothing. Read after each batch and each epoch.
   [[nodiscard]] virtual std::string_view should_stop() const { return {}; }
   /// The penalty on the parameters as they are, of a callback that acts as one. Read at the end of

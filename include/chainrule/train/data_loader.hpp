@@ -196,13 +196,6 @@ inline void draw_order(epoch_order& from, std::span<std::int32_t> order) {
   }
 }
 
-/// w x, and 0 where w is 0, even if x is NaN.
-struct weighted {
-  constexpr auto operator()(const auto& x, const auto& w) const {
-    return math::where(w > 0, w * x, 0);
-  }
-};
-
 /// Makes `t` a tensor of rows × cols unless it is one. What it held is freed first, since there may
 /// not be memory for both.
 template <backend B>
@@ -357,10 +350,8 @@ class data_loader {
   /// Multiplies losses (n × 1) and their gradients (n × any, or nothing) of rows of the batch by
   /// the weights of the samples; nothing if the data set has none.
   void weigh(row_range r, matrix<B> losses, matrix<B> gradients = {}) const {
-    if (!data_->is_weighted()) return;
-    const const_matrix<B> w = weights_.view().middle_rows(r.first, r.count);
-    be_.map(detail::weighted{}, losses, losses, w);
-    if (!gradients.empty()) be_.map(detail::weighted{}, gradients, gradients, w);
+    if (data_->is_weighted())
+      data_->weigh(weights_.view().middle_rows(r.first, r.count), losses, gradients);
   }
 
   /// f(inputs(r)), or f(indices(r)) of a data set of indices.

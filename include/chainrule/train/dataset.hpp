@@ -51,6 +51,12 @@ struct factor_and_shift {
     return scale * x + shift;
   }
 };
+/// w x, and 0 where w is 0, even if x is NaN.
+struct weighted {
+  constexpr auto operator()(const auto& x, const auto& w) const {
+    return math::where(w > 0, w * x, 0);
+  }
+};
 }  // namespace detail
 
 struct dataset_options {
@@ -155,7 +161,7 @@ class dataset {
 
   /// The same samples, in shared memory, with a weight each, which multiplies the loss of the
   /// sample and its gradient; in the place of weights that they had. A sample of weight 0 does not
-  /// count, even if its target is NaN. Throws shape_error unless there is one weight per sample,
+  /// count, even if its loss is NaN. Throws shape_error unless there is one weight per sample,
   /// value_error if one is below 0 or not finite, or if a subset has a sample twice with two
   /// weights.
   [[nodiscard]] dataset weighted(const std::vector<double>& weights) const {
@@ -181,6 +187,10 @@ class dataset {
     result.weights_ = std::make_shared<tensor<B>>(
         from_host(be_, matrix_view<const scalar>(of_rows.data(), targets().rows(), 1)));
     be_.synchronize();
+    result.weigh_ = [](const B& be, const_matrix<B> w, matrix<B> losses, matrix<B> gradients) {
+      be.map(detail::weighted{}, losses, losses, w);
+      if (!gradients.empty()) be.map(detail::weighted{}, gradients, gradients, w);
+    };
     return result;
   }
   /// The same samples with the weight of their class: see weighted. Throws value_error if the
@@ -197,6 +207,10 @@ class dataset {
   }
   /// Whether the samples have weights.
   [[nodiscard]] bool is_weighted() const { return weights_ != nullptr; }
+  /// The weights of the rows that row_of names; empty without weights. Reads the backend's memory.
+  [[nodiscard]] std::vector<scalar> weights_of_rows() const {
+    return is_weighted() ? to_host(be_, view_of(weights_)) : std::vector<scalar>();
+  }
   /// The class of each sample. Throws value_error if the targets are no classes. Reads the
   /// backend's memory.
   [[nodiscard]] std::vector<std::int32_t> classes_of_samples() const {
@@ -295,6 +309,11 @@ class dataset {
   template <class Rows>
   void gather_weights(const Rows& rows, matrix<B> w) const {
     be_.gather(w, view_of(weights_), rows);
+  }
+  /// Multiplies losses (n × 1), and gradients (n × any) unless there are none, by the weights w
+  /// (n × 1). The samples must have weights.
+  void weigh(const_matrix<B> w, matrix<B> losses, matrix<B> gradients) const {
+    weigh_(be_, w, losses, gradients);
   }
 
   /// What holds NaN or infinity, "the inputs of sample 5" or "the targets of sample 5"; "" if
@@ -470,9 +489,13 @@ class dataset {
 
   /// Whether each row is that of a sample; nothing if all are.
   [[nodiscard]] std::vector<bool> rows_in_use() const {
-    if (rows_ == nullptr) return {};
-    std::vector<bool> used(static_cast<std::size_t>(targets().rows()));
-    for (const std::int32_t row : *rows_) used[static_cast<std::size_t>(row)] = true;
+    if (rows_ == nullptr && weights_ == nullptr) return {};
+    std::vector<bool> used(static_cast<std::size_t>(targets().rows()), rows_ == nullptr);
+    if (rows_ != nullptr)
+      for (const std::int32_t row : *rows_) used[static_cast<std::size_t>(row)] = true;
+    const std::vector<scalar> weights = weights_of_rows();
+    for (std::size_t i = 0; i < weights.size(); ++i)
+      if (weights[i] == scalar(0)) used[i] = false;
     return used;
   }
   /// The first sample of a row.
@@ -527,6 +550,8 @@ class dataset {
   source<scalar> numbers_;
   std::shared_ptr<const tensor<B>> targets_;
   std::shared_ptr<const tensor<B>> weights_;  // of the rows that targets_ has; none if all are 1
+  // Assigned where weights are, so that programs without weights do not compile it.
+  void (*weigh_)(const B&, const_matrix<B>, matrix<B>, matrix<B>) = nullptr;
   std::shared_ptr<const std::vector<scalar>> own_;  // what `host` views look at, if it is ours
   std::shared_ptr<const std::vector<std::int32_t>> rows_;  // of a subset
 };

@@ -59,8 +59,8 @@ struct early_stopping_options {
 };
 
 /// Stops when the validation loss, or the metric that is monitored, has not improved for `patience`
-/// epochs. Without validation data that of the training counts. A value that is not finite is no
-/// improvement. Each call of fit counts anew.
+/// epochs. Without validation data that of the training counts. An epoch whose loss or value is not
+/// finite is no improvement. Each call of fit counts anew.
 class early_stopping final : public callback {
  public:
   /// Throws value_error if patience is below 1.
@@ -75,9 +75,9 @@ class early_stopping final : public callback {
       throw value_error(detail::concat("early stopping needs a min_delta of at least 0, got ",
                                        options_.min_delta));
   }
-  /// Keeps the parameters and states of the best epoch in the backend's memory, and restores them
-  /// when fit returns, for whatever reason. `net` must outlive it. The optimizer's state stays
-  /// that of the last step.
+  /// Keeps the parameters and states of the best epoch, if they are finite, in the backend's
+  /// memory, and restores them when fit returns, for whatever reason. `net` must outlive it. The
+  /// optimizer's state stays that of the last step.
   template <class Net>
   early_stopping(early_stopping_options options, Net& net) : early_stopping(std::move(options)) {
     kept_ = std::make_unique<detail::network_snapshot<typename Net::backend_type>>(net);
@@ -89,14 +89,15 @@ class early_stopping final : public callback {
   }
   void on_epoch_end(const epoch_record& r) override {
     const detail::monitored now = detail::monitored_in(r, options_.monitor, "early stopping");
-    if (!now.is_better_than(best_, options_.min_delta)) {
+    // The loss of the training is that before the last step: parameters are looked at as well.
+    if (!detail::is_finite(r.training.loss) || !now.is_better_than(best_, options_.min_delta) ||
+        (kept_ && !kept_->take())) {
       ++waited_;
       return;
     }
     best_ = now.value;
     best_epoch_ = r.epoch;
     waited_ = 0;
-    if (kept_) kept_->take();
   }
   void on_fit_end(const history&) override {
     if (kept_ && best_epoch_ > 0) kept_->restore();

@@ -42,13 +42,21 @@ void require_targets(const network<B>& net, const any_loss<B>& loss, const datas
   if (data.classes() == 0 && data.target_cols() != net.outputs())
     throw shape_error(concat("the network has ", net.outputs(), " outputs, the samples have ",
                              data.target_cols(), " targets"));
-  // With an output for each class, targets are class numbers, which the data set has checked.
   const loss_traits& traits = loss.traits();
+  if (data.is_weighted() && !traits.samples_are_independent)
+    throw value_error(
+        concat("weights of samples multiply the loss of each sample and its gradient, ", "but ",
+               traits.name, " does not say that samples are independent"));
+  // With an output for each class, targets are class numbers, which the data set has checked.
   if (*traits.targets == '\0' || (data.classes() > 0 && net.outputs() > 1)) return;
   const std::vector<scalar_t<B>> targets = to_host(net.backend(), data.targets());
   const auto cols = static_cast<std::size_t>(data.target_cols());
+  const std::vector<scalar_t<B>> weights = data.weights_of_rows();
+  const auto counts = [&](std::int32_t i) {
+    return weights.empty() || weights[static_cast<std::size_t>(data.row_of(i))] > scalar_t<B>(0);
+  };
   for (std::int32_t i = 0; i < data.count(); ++i)
-    for (std::size_t j = 0; j < cols; ++j)
+    for (std::size_t j = 0; j < cols && counts(i); ++j)
       if (const auto t =
               static_cast<double>(targets[static_cast<std::size_t>(data.row_of(i)) * cols + j]);
           !loss.takes(t))

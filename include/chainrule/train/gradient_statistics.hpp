@@ -80,10 +80,10 @@ template <backend B>
 }
 
 /// Measures the gradients of the last batch of each epoch, as the loss gave them to the optimizer,
-/// and its update. Keeps a copy of the parameters in the backend's memory, made at the begin of an
-/// epoch and before its last step; measures, with a few reductions per parameter, at the end. What
-/// other callbacks do to the parameters counts as part of the update. An epoch that is stopped
-/// early has no update ratio.
+/// and its update. Keeps a copy of the parameters in the backend's memory, made at the beginning of
+/// an epoch and before its last step; measures, with a few reductions per parameter, at the end.
+/// What other callbacks do to the parameters counts as part of the update. An epoch that is stopped
+/// early may have no update ratio.
 template <backend B>
 class gradient_statistics final : public callback {
  public:

@@ -10,6 +10,24 @@
 
 namespace chainrule {
 
+/// Where a training was stopped within an epoch.
+struct epoch_place {
+  index_t done = 0;        // samples trained on; 0 at an epoch boundary
+  index_t samples = 0;     // samples in the epoch
+  std::uint64_t seed = 0;  // the seed of its order
+  friend constexpr bool operator==(const epoch_place&, const epoch_place&) = default;
+};
+
+/// How far a training is, over all calls of fit.
+struct training_progress {
+  std::int64_t steps = 0;    // updates
+  std::uint64_t epochs = 0;  // passes over the data that were begun
+  epoch_place place{};       // in the last of them
+  std::uint64_t passes = 0;  // batches
+  /// Epochs of fit that ended; they may be shorter than a pass (steps_per_epoch).
+  std::int64_t epochs_done = 0;
+};
+
 /// One epoch. The metrics of training are means over the epoch, while the parameters changed.
 struct epoch_record {
   int epoch = 0;  // from 1

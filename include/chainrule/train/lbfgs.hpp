@@ -33,11 +33,11 @@ struct lbfgs_options {
 
 /// Why lbfgs_minimize returned.
 enum class lbfgs_reason {
-  converged,         // the gradient is within its tolerance
-  stalled,           // the loss or the parameters no longer change
-  max_steps,         // as many as the options allow
-  max_evaluations,   // as many as the options allow
-  not_finite,        // the loss is NaN or infinite where the training began
+  converged,        // the gradient is within its tolerance
+  stalled,          // the loss or the parameters no longer change
+  max_steps,        // as many as the options allow
+  max_evaluations,  // as many as the options allow
+  not_finite,       // the loss or its gradient is NaN or infinite
 };
 
 /// What a minimization reached.
@@ -58,26 +58,26 @@ struct plus_multiple {
   constexpr auto operator()(const auto& x, const auto& d, const auto& t) const { return x + t * d; }
 };
 
-/// Loss and slope at a step length on a line.
+/// Loss and derivative at a step length on a line.
 struct line_point {
   double length = 0;
   double loss = 0;
-  double slope = 0;
+  double derivative = 0;
 };
 
 /// Where the cubic through both points has its minimum, between `least` and `most`; their middle
 /// where it has none. Source: Numerical Optimization, eq. 3.59.
 [[nodiscard]] inline double cubic_minimum(line_point a, line_point b, double least, double most) {
   if (a.length > b.length) std::swap(a, b);
-  const double d1 = a.slope + b.slope - 3 * (a.loss - b.loss) / (a.length - b.length);
-  const double square = d1 * d1 - a.slope * b.slope;
+  const double d1 = a.derivative + b.derivative - 3 * (a.loss - b.loss) / (a.length - b.length);
+  const double square = d1 * d1 - a.derivative * b.derivative;
   const double d2 = std::sqrt(std::max(square, 0.0));
-  const double at =
-      b.length - (b.length - a.length) * (b.slope + d2 - d1) / (b.slope - a.slope + 2 * d2);
+  const double at = b.length - (b.length - a.length) * (b.derivative + d2 - d1) /
+                                   (b.derivative - a.derivative + 2 * d2);
   return square >= 0 && is_finite(at) ? std::clamp(at, least, most) : (least + most) / 2;
 }
 
-inline void check(const lbfgs_options& o) {
+inline void require_sensible(const lbfgs_options& o) {
   if (o.max_steps < 0 || o.max_evaluations < 0 || o.history < 1 || o.batch < 1)
     throw value_error(
         concat("L-BFGS needs at least 0 steps and evaluations, a history and batches ",
@@ -109,8 +109,9 @@ class lbfgs {
         direction_(net.make_gradients()),
         gradient_(net.make_gradients()),
         trial_gradient_(net.make_gradients()),
-        low_gradient_(net.make_gradients()) {
-    be_.map(fn::fill{1 / static_cast<double>(data.count())}, scale_.view());
+        low_gradient_(net.make_gradients()),
+        next_{net.make_gradients(), net.make_gradients(), 0, 0} {
+    be_.copy(scale_.view(), operand(1 / static_cast<double>(data.count())));
   }
 
   [[nodiscard]] lbfgs_record run() {
@@ -121,7 +122,7 @@ class lbfgs {
       const line_point start{0, r.loss, dot(gradient_, direction_)};
       be_.copy(start_.all(), parameters());
       line_point end = start;
-      if (-start.slope > options_.change_tolerance) end = search(start, r.steps == 0);
+      if (-start.derivative > options_.change_tolerance) end = search(start, r.steps == 0);
       if (end.length == 0) {
         be_.copy(parameters(), start_.all());
       } else {
@@ -174,7 +175,7 @@ class lbfgs {
     be_.map(plus_multiple{}, parameters(), start_.all(), direction_.all(), operand(length));
   }
 
-  /// Whether the place that was reached is the end, with the reason.
+  /// Returns whether to stop at the current parameters, and sets the reason.
   [[nodiscard]] bool should_stop(lbfgs_record& r) {
     r.evaluations = evaluations_;
     r.gradient_norm = largest(gradient_);
@@ -240,21 +241,21 @@ class lbfgs {
   /// Keeps the step of that length, from gradient_ to low_gradient_, unless rounding has made its
   /// curvature meaningless; the oldest correction makes room.
   void keep_correction(double length) {
-    if (corrections_.size() < static_cast<std::size_t>(options_.history))
-      corrections_.push_back({net_.make_gradients(), net_.make_gradients(), 0, 0});
-    else
-      std::rotate(corrections_.begin(), corrections_.begin() + 1, corrections_.end());
-    correction& c = corrections_.back();
+    correction& c = next_;
     be_.map(fn::multiplies{}, c.step.all(), direction_.all(), operand(length));
     be_.map(fn::minus{}, c.change.all(), low_gradient_.all(), gradient_.all());
     const double product = dot(c.step, c.change);
     const double squares = dot(c.change, c.change);
-    if (!(product > std::numeric_limits<scalar_t<B>>::epsilon() * squares)) {
-      corrections_.pop_back();
-      return;
-    }
+    // The cosine of step and change does not depend on the scales of loss and parameters.
+    constexpr double least = std::numeric_limits<scalar_t<B>>::epsilon();
+    if (!(product > least * std::sqrt(squares) * std::sqrt(dot(c.step, c.step)))) return;
     c.reciprocal = 1 / product;
     curvature_ = product / squares;
+    if (corrections_.size() < static_cast<std::size_t>(options_.history))
+      corrections_.push_back({net_.make_gradients(), net_.make_gradients(), 0, 0});
+    else
+      std::rotate(corrections_.begin(), corrections_.begin() + 1, corrections_.end());
+    std::swap(corrections_.back(), next_);
   }
 
   /// A step length that satisfies the strong Wolfe conditions, and low_gradient_ there; the best
@@ -266,11 +267,11 @@ class lbfgs {
     constexpr double curvature = 0.9;
     const int most = std::min(25, evaluations_left());
     const auto is_high = [&](const line_point& p, const line_point& low) {
-      return !is_finite(p.loss) || p.loss > start.loss + decrease * p.length * start.slope ||
+      return !is_finite(p.loss) || p.loss > start.loss + decrease * p.length * start.derivative ||
              (low.length > 0 && p.loss >= low.loss);
     };
     const auto is_flat = [&](const line_point& p) {
-      return std::abs(p.slope) <= -curvature * start.slope;
+      return std::abs(p.derivative) <= -curvature * start.derivative;
     };
     line_point low = start;
     line_point high;
@@ -287,7 +288,7 @@ class lbfgs {
       std::swap(low_gradient_, trial_gradient_);
       high = std::exchange(low, p);
       if (is_flat(p)) return p;
-      if (p.slope >= 0) break;
+      if (p.derivative >= 0) break;
       length = cubic_minimum(high, p, p.length + 0.01 * (p.length - high.length), 10 * p.length);
     }
     const double longest = largest(direction_);
@@ -308,7 +309,7 @@ class lbfgs {
         continue;
       }
       std::swap(low_gradient_, trial_gradient_);
-      if (p.slope * (high.length - low.length) >= 0) high = low;
+      if (p.derivative * (high.length - low.length) >= 0) high = low;
       low = p;
       if (is_flat(p)) break;
     }
@@ -327,6 +328,7 @@ class lbfgs {
   arena<B> start_, direction_, gradient_;
   arena<B> trial_gradient_, low_gradient_;  // of a line search
   std::vector<correction> corrections_;     // the oldest first
+  correction next_;                         // memory of the next one
   double curvature_ = 1;                    // the first inverse Hessian is this times 1
   int evaluations_ = 0;
 };
@@ -340,7 +342,7 @@ class lbfgs {
 template <backend B>
 lbfgs_record lbfgs_minimize(network<B>& net, const std::type_identity_t<any_loss<B>>& loss,
                             const dataset<B>& data, const lbfgs_options& options = {}) {
-  detail::check(options);
+  detail::require_sensible(options);
   if (data.count() == 0) throw value_error("there are no samples to train on");
   detail::require_targets(net, loss, data);
   if (net.declared().draws() || !net.declared().is_cut_by_samples())

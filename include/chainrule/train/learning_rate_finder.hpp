@@ -29,24 +29,20 @@ class training_snapshot final : public network_snapshot<typename Trainer::backen
 
  public:
   explicit training_snapshot(Trainer& t) : base(t.net(), t.optimizer().state()), trainer_(&t) {}
-  void take() override {
-    base::take();
-    steps_ = trainer_->steps();
-    epochs_ = trainer_->epochs();
-    place_ = trainer_->place();
+  bool take() override {
+    progress_ = trainer_->progress();
     factor_ = trainer_->optimizer().rate_factor();
+    return base::take();
   }
   void restore() override {
     base::restore();
-    trainer_->set_progress(steps_, epochs_, place_);
+    trainer_->set_progress(progress_);
     trainer_->optimizer().set_rate_factor(factor_);
   }
 
  private:
   Trainer* trainer_;
-  std::int64_t steps_ = 0;
-  std::uint64_t epochs_ = 0;
-  std::remove_cvref_t<decltype(std::declval<Trainer&>().place())> place_;
+  training_progress progress_;
   double factor_ = 1;
 };
 }  // namespace detail
@@ -76,8 +72,10 @@ class learning_rate_finder final : public callback {
   explicit learning_rate_finder(Trainer& t, rate_finder_options options = {})
       : rate_(t), before_(check(options, t)), options_(options) {}
 
+  /// Throws value_error if a parameter is not finite.
   void on_fit_begin(const fit_record&) override {
-    before_->take();
+    is_restorable_ = before_->take();
+    if (!is_restorable_) throw value_error("a range test needs finite parameters to begin with");
     points_.clear();
     points_.reserve(static_cast<std::size_t>(options_.steps));
     average_ = 0;
@@ -99,6 +97,9 @@ class learning_rate_finder final : public callback {
     if (!is_done_) set_rate();
   }
   void on_fit_end(const history&) override { before_->restore(); }
+  void on_fit_failed() override {
+    if (is_restorable_) before_->restore();
+  }
   [[nodiscard]] std::string_view should_stop() const override {
     return is_done_ ? "the range test is done" : std::string_view{};
   }
@@ -148,6 +149,7 @@ class learning_rate_finder final : public callback {
   double average_ = 0;
   double best_ = 0;
   bool is_done_ = false;
+  bool is_restorable_ = false;
 };
 
 }  // namespace chainrule

@@ -31,20 +31,21 @@ struct model_checkpoint_options {
 };
 
 /// Saves the training at the end of epochs. A file is written beside the old one and then takes its
-/// place, so that there is a whole one at any time. An epoch whose loss is not finite is not saved.
-/// What is best counts over all calls of fit. Epochs are numbered over all of them too.
+/// place, so that there is a whole one at any time. An epoch whose loss, or a parameter at its end,
+/// is not finite is not saved. What is best counts over all calls of fit. Epochs are numbered over
+/// all of them too.
 class model_checkpoint final : public callback {
  public:
   /// `t` must outlive it. Throws value_error if an option is out of range, io_error if no file can
   /// be written there.
   template <class Trainer>
   model_checkpoint(Trainer& t, model_checkpoint_options options)
-      : options_(std::move(options)),
-        trainer_(&t),
-        save_([](void* self, const std::string& path) {
-          save_training(*static_cast<Trainer*>(self), path);
-        }),
-        epochs_([](const void* self) { return static_cast<const Trainer*>(self)->epochs(); }) {
+      : options_(std::move(options)), trainer_(&t), save_([](void* self, const std::string& path) {
+          auto& of = *static_cast<Trainer*>(self);
+          const bool is_finite = of.parameters_are_finite();
+          if (is_finite) save_training(of, path);
+          return is_finite;
+        }) {
     if (options_.file.empty()) throw value_error("model_checkpoint needs the name of a file");
     if (options_.every < 1 || options_.keep < 0)
       throw value_error(detail::concat(
@@ -53,19 +54,18 @@ class model_checkpoint final : public callback {
     require_can_save(options_.file);
   }
 
+  void on_fit_begin(const fit_record& r) override { epochs_done_ = r.epochs_done; }
   /// Throws io_error if the file cannot be written; the old one is then untouched.
   void on_epoch_end(const epoch_record& r) override {
     const detail::monitored now = detail::monitored_in(r, options_.monitor, "model_checkpoint");
     if (!detail::is_finite(r.training.loss)) return;
     if (r.validated && !detail::is_finite(r.validation.loss)) return;
-    const std::uint64_t epoch = epochs_(trainer_);
-    if (epoch % static_cast<std::uint64_t>(options_.every) != 0) return;
-    if (options_.best_only) {
-      if (!now.is_better_than(best_, 0)) return;
-      best_ = now.value;
-    }
+    const std::int64_t epoch = epochs_done_ + r.epoch;
+    if (epoch % options_.every != 0) return;
+    if (options_.best_only && !now.is_better_than(best_, 0)) return;
     const std::string path = path_of(epoch);
-    save_(trainer_, path);
+    if (!save_(trainer_, path)) return;
+    if (options_.best_only) best_ = now.value;
     std::erase(files_, path);  // of the part of this epoch before it was stopped
     files_.push_back(path);
     if (options_.keep == 0 || files_.size() <= static_cast<std::size_t>(options_.keep)) return;
@@ -79,7 +79,7 @@ class model_checkpoint final : public callback {
   [[nodiscard]] double best() const { return best_; }
 
  private:
-  [[nodiscard]] std::string path_of(std::uint64_t epoch) const {
+  [[nodiscard]] std::string path_of(std::int64_t epoch) const {
     if (options_.keep == 1) return options_.file;
     const auto name = options_.file.rfind('/') + 1;  // npos + 1 is 0
     const auto dot = options_.file.rfind('.');
@@ -90,8 +90,8 @@ class model_checkpoint final : public callback {
 
   model_checkpoint_options options_;
   void* trainer_;
-  void (*save_)(void*, const std::string&);
-  std::uint64_t (*epochs_)(const void*);
+  bool (*save_)(void*, const std::string&);  // false, and no file, unless parameters are finite
+  std::int64_t epochs_done_ = 0;
   std::vector<std::string> files_;
   double best_ = std::numeric_limits<double>::quiet_NaN();
 };

@@ -45,7 +45,7 @@ class rate_handle {
 /// Options of `reduce_on_plateau`. Defaults are PyTorch's.
 struct plateau_options {
   double factor = 0.1;      // of the rate, at each reduction
-  int patience = 10;        // epochs without an improvement that are borne
+  int patience = 10;        // epochs without an improvement before a reduction
   double min_delta = 1e-4;  // an improvement is larger than this part of the best value
   int cooldown = 0;         // epochs after a reduction that do not count
   double min_rate = 0;      // the rate is not lowered below

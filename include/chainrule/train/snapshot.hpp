@@ -4,20 +4,23 @@
 #define CHAINRULE_TRAIN_SNAPSHOT_HPP
 
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "chainrule/memory/arena.hpp"
+#include "chainrule/train/evaluation.hpp"
 
 namespace chainrule::detail {
 
-/// A copy of something that a callback restores, whatever the backend is.
+/// A copy of a network, or of a training, that a callback takes and restores, on any backend.
 class snapshot {
  public:
   snapshot() = default;
   snapshot(const snapshot&) = delete;
   snapshot& operator=(const snapshot&) = delete;
   virtual ~snapshot() = default;
-  virtual void take() = 0;
+  /// Whether a copy was made: none is made of parameters that are not finite.
+  virtual bool take() = 0;
   virtual void restore() = 0;
 };
 
@@ -27,13 +30,17 @@ template <backend B>
 class network_snapshot : public snapshot {
  public:
   template <class Net>
-  explicit network_snapshot(Net& net, std::span<arena<B>> more = {}) : be_(net.backend()) {
+  explicit network_snapshot(Net& net, std::span<arena<B>> more = {})
+      : be_(net.backend()), parameters_(&net.parameters()), largest_(be_, 1, 1) {
     add(net.parameters());
     add(net.states());
     for (arena<B>& a : more) add(a);
   }
-  void take() override {
+  bool take() override {
+    const const_matrix<B> all = std::as_const(*parameters_).all();
+    if (!all_finite(be_, all, largest_.view())) return false;
     for (pair& p : pairs_) be_.copy(p.copy.all(), p.original->all());
+    return true;
   }
   void restore() override {
     for (pair& p : pairs_) be_.copy(p.original->all(), p.copy.all());
@@ -49,6 +56,8 @@ class network_snapshot : public snapshot {
   }
 
   B be_;
+  arena<B>* parameters_;
+  tensor<B> largest_;
   std::vector<pair> pairs_;
 };
 

@@ -100,17 +100,14 @@ class step_executor {
   }
 
   /// Begins a call of fit in which a step takes up to `accumulate` batches. `seed` is that of
-  /// layers that draw.
-  void begin_fit(std::uint64_t seed, std::vector<gradient_callback<B>*> callbacks,
-                 index_t accumulate = 1) {
+  /// layers that draw, `passes` the number of batches before this fit.
+  void begin_fit(std::uint64_t seed, std::uint64_t passes,
+                 std::vector<gradient_callback<B>*> callbacks, index_t accumulate = 1) {
     callbacks_ = std::move(callbacks);
     accumulate_ = accumulate;
     passes_ = 0;
-    first_pass_ = phase::train(seed, static_cast<std::uint64_t>(optimizer_->step()) *
-                                         static_cast<std::uint64_t>(accumulate));
-    added_ = {};
-    whole_ = {};
-    differentiation_ = {};
+    first_pass_ = phase::train(seed, passes);
+    batch_ = {};
     update_ = {};
     if constexpr (has_device_counter<B>) be_.restart(*count_);
   }
@@ -134,13 +131,14 @@ class step_executor {
       [[maybe_unused]] const detail::step_scope_of<B> scope{};
       can_replay ? captured.run(be_, work) : work();
     };
-    const std::size_t kind = is_first ? 0 : 1;
-    if (!is_last) {
-      run(added_[kind], [&] { forward_backward(loader), end_batch(loader); });
-    } else if (callbacks_.empty()) {
-      run(whole_[kind], [&] { forward_backward(loader), update(count), end_batch(loader); });
-    } else {
-      run(differentiation_[kind], [&] { forward_backward(loader), sum_gradients(count); });
+    const bool is_updated = is_last && callbacks_.empty();
+    run(batch_[is_first ? 0 : 1][is_last ? 0 : 1], [&] {
+      forward_backward(loader);
+      if (is_last && !is_updated) return sum_gradients(count);
+      if (is_updated) update(count);
+      end_batch(loader);
+    });
+    if (is_last && !is_updated) {
       for (gradient_callback<B>* c : callbacks_) c->before_update(be_, parts_.total());
       run(update_, [&] { update(count), end_batch(loader); });
     }
@@ -291,9 +289,10 @@ class step_executor {
   index_t accumulate_ = 1;    // batches of a step, at most
   std::uint64_t passes_ = 0;  // batches of this fit
   index_t parts_in_use_ = 0;  // micro-batches whose gradients hold those of earlier batches
-  // Captured: a batch without an update, one with it, and the two parts of that with callbacks.
-  // The first batch of a step assigns gradients and further ones add, which are other kernels.
-  std::array<detail::captured_work<B>, 2> added_, whole_, differentiation_;
+  // Captured: a batch that is the first of its step, whose gradients are assigned, or another,
+  // whose gradients are added; one that is the last, with the update, or another, without. Where
+  // callbacks read the gradients, the update is captured by itself.
+  std::array<std::array<detail::captured_work<B>, 2>, 2> batch_;
   detail::captured_work<B> update_;
 };
 

@@ -34,9 +34,10 @@ struct tensorboard_log_options {
 /// For histograms, all parameters and all gradients are copied to the host.
 class tensorboard_log final : public callback {
  public:
-  /// Without histograms. Throws io_error if there can be no file in the folder, which is made.
+  /// Without histograms. Throws value_error if the folder has no name, io_error if there can be no
+  /// file in it; it is made.
   explicit tensorboard_log(const std::string& folder)
-      : folder_(folder), training_(folder + "/training") {}
+      : folder_(named(folder)), training_(folder_ + "/training") {}
   /// With histograms of the parameters of `net`, which must outlive the log. Throws io_error,
   /// value_error if an option is negative.
   template <backend B>
@@ -81,6 +82,10 @@ class tensorboard_log final : public callback {
   }
 
  private:
+  [[nodiscard]] static const std::string& named(const std::string& folder) {
+    if (folder.empty()) throw value_error("tensorboard_log needs the name of a folder, got none");
+    return folder;
+  }
   void set(const void* source, const tensorboard_log_options& options) {
     if (options.histograms_every < 0)
       throw value_error(detail::concat("the log '", folder_, "' is to have histograms every ",

@@ -27,14 +27,6 @@
 
 namespace chainrule {
 
-/// Where a training was stopped within an epoch.
-struct epoch_place {
-  index_t done = 0;        // samples trained on; 0 at an epoch boundary
-  index_t samples = 0;     // samples in the epoch
-  std::uint64_t seed = 0;  // the seed of its order
-  friend constexpr bool operator==(const epoch_place&, const epoch_place&) = default;
-};
-
 /// Options of `fit`.
 template <backend B>
 struct fit_options {
@@ -62,7 +54,7 @@ struct fit_options {
   /// are.
   augmentation augment{};
   /// The number of steps after which an epoch ends, 0: when all samples were seen. The next epoch
-  /// goes on behind it. For a quick run of a program; callbacks and validation take place.
+  /// continues with the remaining samples. Callbacks and validation run as usual.
   index_t steps_per_epoch = 0;
   /// Add penalties to the reported losses, of training and of validation: those of the parameters
   /// at the end of the epoch. Penalties are rules before the one with the rate (weight_decay,
@@ -78,7 +70,8 @@ class trainer {
   static constexpr std::int64_t most_steps = chainrule::most_steps;
 
   /// Trains `net`, which must outlive the trainer. `rules` is a rule or a chain of rules. Without
-  /// `metrics`, accuracy is measured where targets are classes.
+  /// `metrics`, accuracy is measured where targets are classes. Throws value_error if two metrics
+  /// have one name, or one has that of the loss, "loss".
   template <class Loss, class Rules>
   trainer(network<B>& net, const Loss& loss, const Rules& rules,
           std::vector<any_metric<B>> metrics = {})
@@ -89,7 +82,16 @@ class trainer {
         optimizer_(std::make_unique<chainrule::optimizer<B, decltype(chain(rules))>>(
             be_, net.parameters().plan(), rules)),
         loader_(be_),
-        executor_(net, loss_, *optimizer_) {}
+        executor_(net, loss_, *optimizer_) {
+    for (std::size_t i = 0; i < metrics_.size(); ++i) {
+      const std::string& name = metrics_[i].name();
+      bool is_taken = name == "loss";
+      for (std::size_t j = 0; j < i; ++j) is_taken = is_taken || metrics_[j].name() == name;
+      if (is_taken)
+        throw value_error(detail::concat(
+            "the metrics of a trainer are found by name, and two are named '", name, "'"));
+    }
+  }
 
   /// Runs the epochs, unless the loss diverges or a callback asks to stop. An epoch that was
   /// stopped within is continued: the rest of it is the first epoch of the next call, provided
@@ -97,27 +99,15 @@ class trainer {
   /// Throws shape_error or value_error if the data does not fit the network or cannot be augmented,
   /// an option is out of range or an order given is not one.
   history fit(const dataset<B>& data, const fit_options<B>& options = {}) {
-    begin_fit(data, options);
-    history h;
-    if (!options.callbacks.empty()) {
-      const fit_record begun = record_of_fit(data, options);
-      for (callback* c : options.callbacks) c->on_fit_begin(begun);
+    std::size_t begun = 0;  // callbacks
+    is_fitting_ = true;
+    const fit_scope scope{is_fitting_};
+    try {
+      return run_fit(data, options, begun);
+    } catch (...) {
+      for (std::size_t i = 0; i < begun; ++i) options.callbacks[i]->on_fit_failed();
+      throw;
     }
-    for (int epoch = 1; epoch <= options.epochs && h.message.empty(); ++epoch) {
-      for (callback* c : options.callbacks) c->on_epoch_begin(epoch);
-      h.epochs.push_back(train_epoch(epoch, data, options, h));
-      for (callback* c : options.callbacks) c->on_epoch_end(h.epochs.back());
-      check_should_stop(options, h);
-      if (!detail::is_finite(h.epochs.back().training.loss))  // whatever other reason there is
-        h.reason = stop_reason::diverged, h.message = why_not_finite(data);
-    }
-    if (h.message.empty()) h.message = "all epochs are done";
-    // A loss is that of the parameters before its step; those after the last step have none yet.
-    if (h.reason != stop_reason::diverged && !h.epochs.empty() && !parameters_are_finite())
-      h.reason = stop_reason::diverged,
-      h.message = "the parameters are no longer finite; a smaller learning rate may help";
-    for (callback* c : options.callbacks) c->on_fit_end(h);
-    return h;
   }
 
   /// The mean loss over the samples, and the metrics. The network is not changed.
@@ -146,34 +136,55 @@ class trainer {
   [[nodiscard]] const any_optimizer<B>& optimizer() const { return *optimizer_; }
   /// The gradients of the last step.
   [[nodiscard]] const arena<B>& gradients() const { return executor_.gradients(); }
-  /// Calls f(inputs, targets, phase, loss) with the batch of the step under way or the last one,
-  /// for diagnosis; the phase is that of the step until its update. Throws value_error without a
-  /// step.
+  /// Calls f(inputs, targets, phase, loss) with the batch under way, for callbacks that diagnose;
+  /// the phase is that of the batch until the update. Throws value_error outside of a step.
   template <class F>
   void visit_batch(const F& f) {
+    if (!is_fitting_ || loader_.size() == 0)
+      throw value_error("a batch can be visited in a step of fit only, by a callback");
     const row_range all{0, loader_.size()};
-    if (all.count == 0) throw value_error("there is no batch before the first step of a fit");
     loader_.visit_inputs(all, [&](auto x) {
       f(x, const_matrix<B>(loader_.targets(all)), executor_.phase_of_step(), loss_);
     });
+  }
+
+  /// Whether no parameter is infinite or NaN. Waits for the backend.
+  [[nodiscard]] bool parameters_are_finite() const {
+    tensor<B> largest(be_, 1, 1);
+    return detail::all_finite(be_, std::as_const(*net_).parameters().all(), largest.view());
   }
 
   /// The updates that were made, and the learning rate of the next.
   [[nodiscard]] std::int64_t steps() const { return optimizer_->step(); }
   /// Learning rate of the next step.
   [[nodiscard]] double rate() const { return optimizer_->rate(); }
-  /// The epochs that were begun, over all calls of fit, and where the last of them was stopped.
+  /// The passes over the data that were begun, over all calls of fit, and where the last of them
+  /// was stopped.
   [[nodiscard]] std::uint64_t epochs() const { return epochs_begun_; }
   /// Where in an epoch the training stands.
   [[nodiscard]] const epoch_place& place() const { return place_; }
+  /// The epochs of fit that ended, over all calls; one that a callback stopped has not.
+  [[nodiscard]] std::int64_t epochs_done() const { return epochs_done_; }
 
-  /// Restores the counters of another training: `steps` updates and `epochs` epochs into it, the
-  /// last of them as far as `place`. The optimizer's state is optimizer().state(). Throws
-  /// value_error unless 0 <= steps <= most_steps.
+  /// All counters.
+  [[nodiscard]] training_progress progress() const {
+    return {steps(), epochs_begun_, place_, passes_, epochs_done_};
+  }
+  /// Restores the counters of another training. The optimizer's state is optimizer().state().
+  /// Throws value_error unless 0 <= steps <= most_steps.
+  void set_progress(const training_progress& p) {
+    optimizer_->set_step(p.steps);
+    epochs_begun_ = p.epochs;
+    place_ = p.epochs > 0 && p.place.done > 0 && p.place.done < p.place.samples ? p.place
+                                                                                : epoch_place{};
+    passes_ = p.passes;
+    epochs_done_ = p.epochs_done;
+  }
+  /// Those of a training whose steps took one batch each and whose epochs were whole, but for the
+  /// last one where a place is given.
   void set_progress(std::int64_t steps, std::uint64_t epochs, const epoch_place& place = {}) {
-    optimizer_->set_step(steps);
-    epochs_begun_ = epochs;
-    place_ = epochs > 0 && place.done > 0 && place.done < place.samples ? place : epoch_place{};
+    set_progress({steps, epochs, place, static_cast<std::uint64_t>(steps),
+                  static_cast<std::int64_t>(epochs) - (place.done > 0 ? 1 : 0)});
   }
 
   /// Copies the parameters, the optimizer's state and the counters of `other`, which may train on
@@ -191,13 +202,47 @@ class trainer {
       state.push_back(elements_for(mine[i], other.net().backend(), theirs[i]));
     net_->assign(other.net());
     for (std::size_t i = 0; i < mine.size(); ++i) assign_elements(be_, mine[i], state[i]);
-    set_progress(other.steps(), other.epochs(), other.place());
+    set_progress(other.progress());
     optimizer_->set_rate_factor(other.optimizer().rate_factor());
   }
 
  private:
-  /// Checks everything before anything changes, and makes loader and executor ready.
-  void begin_fit(const dataset<B>& data, const fit_options<B>& options) {
+  /// Ends with the fit, however that ends.
+  struct fit_scope {
+    bool& is_fitting;
+    ~fit_scope() { is_fitting = false; }
+  };
+
+  /// fit, where `begun` counts the callbacks whose on_fit_begin was called.
+  [[nodiscard]] history run_fit(const dataset<B>& data, const fit_options<B>& options,
+                                std::size_t& begun) {
+    const bool continues = begin_fit(data, options);
+    history h;
+    if (!options.callbacks.empty()) {
+      const fit_record record = record_of_fit(data, options);
+      for (callback* c : options.callbacks) ++begun, c->on_fit_begin(record);
+    }
+    if (!continues && options.epochs > 0) place_ = {};
+    for (int epoch = 1; epoch <= options.epochs && h.message.empty(); ++epoch) {
+      for (callback* c : options.callbacks) c->on_epoch_begin(epoch);
+      h.epochs.push_back(train_epoch(epoch, data, options, h));
+      for (callback* c : options.callbacks) c->on_epoch_end(h.epochs.back());
+      check_should_stop(options, h);
+      if (!detail::is_finite(h.epochs.back().training.loss))  // whatever other reason there is
+        h.reason = stop_reason::diverged, h.message = why_not_finite(data);
+    }
+    if (h.message.empty()) h.message = "all epochs are done";
+    // A loss is that of the parameters before its step; those after the last step have none yet.
+    if (h.reason != stop_reason::diverged && !h.epochs.empty() && !parameters_are_finite())
+      h.reason = stop_reason::diverged,
+      h.message = "the parameters are no longer finite; a smaller learning rate may help";
+    for (callback* c : options.callbacks) c->on_fit_end(h);
+    return h;
+  }
+
+  /// Checks everything before anything changes, and makes loader and executor ready. Returns
+  /// whether the first epoch is the rest of one that was stopped.
+  [[nodiscard]] bool begin_fit(const dataset<B>& data, const fit_options<B>& options) {
     if (data.count() == 0) throw value_error("there are no samples to train on");
     detail::require_targets(*net_, loss_, data);
     if (options.validation != nullptr) detail::require_targets(*net_, loss_, *options.validation);
@@ -211,6 +256,11 @@ class trainer {
     if (options.accumulate < 1)
       throw value_error(detail::concat("a step of training needs at least 1 batch to accumulate, ",
                                        "got ", options.accumulate));
+    if (options.steps_per_epoch > 0 && options.order != nullptr)
+      throw value_error(
+          "an order of epochs is drawn anew for each of them, so that shorter epochs never reach "
+          "the samples at its end; leave order or steps_per_epoch out");
+    if (options.divide_by_full_batch) (void)detail::elements_of(options.batch, options.accumulate);
     std::vector<gradient_callback<B>*> of_gradients;
     for (std::size_t i = 0; i < options.callbacks.size(); ++i) {
       if (options.callbacks[i] == nullptr)
@@ -233,8 +283,8 @@ class trainer {
                    .augment = options.augment},
                   done);
     executor_.prepare(loader_, data.count(), metrics_for(data), options.micro_batches);
-    if (!continues && options.epochs > 0) place_ = {};
-    executor_.begin_fit(options.seed, std::move(of_gradients), options.accumulate);
+    executor_.begin_fit(options.seed, passes_, std::move(of_gradients), options.accumulate);
+    return continues;
   }
   /// The samples of a step on full batches.
   [[nodiscard]] index_t largest_step(const dataset<B>& data, const fit_options<B>& options) const {
@@ -254,6 +304,7 @@ class trainer {
       const bool is_first = taken == 0;
       taken += loader_.size();
       executor_.step(loader_, divisor, is_first, taken == size);
+      ++passes_;
     } while (taken < size);
     return size;
   }
@@ -263,13 +314,8 @@ class trainer {
                                          const fit_options<B>& options) const {
     std::vector<std::string> names;
     for (const any_metric<B>& m : metrics_for(data)) names.push_back(m.name());
-    const auto begun = static_cast<std::int64_t>(epochs_begun_);
-    return {options.epochs,
-            data.count(),
-            largest_step(data, options),
-            steps(),
-            place_.done > 0 ? begun - 1 : begun,
-            std::move(names)};
+    return {options.epochs, data.count(), largest_step(data, options),
+            steps(),        epochs_done_, std::move(names)};
   }
 
   /// Trains for one epoch, or what is left of one.
@@ -316,6 +362,7 @@ class trainer {
       for (callback* c : options.callbacks) c->on_batch_end(batch);
       check_should_stop(options, h);
     }
+    if (record.samples == samples) ++epochs_done_;
     be_.synchronize();
     record.seconds = seconds();
     record.training = executor_.measured(0, record.samples);
@@ -347,12 +394,6 @@ class trainer {
       }
   }
 
-  /// Whether no parameter is infinite or NaN. Waits for the backend.
-  [[nodiscard]] bool parameters_are_finite() const {
-    tensor<B> largest(be_, 1, 1);
-    return detail::all_finite(be_, std::as_const(*net_).parameters().all(), largest.view());
-  }
-
   /// Why the loss of a training on that data is not finite.
   [[nodiscard]] static std::string why_not_finite(const dataset<B>& data) {
     const std::string culprit = data.what_is_not_finite();
@@ -370,6 +411,9 @@ class trainer {
   step_executor<B> executor_;
   std::uint64_t epochs_begun_ = 0;  // over all calls of fit: each epoch has an order of its own
   epoch_place place_;               // in the last of them
+  std::uint64_t passes_ = 0;        // batches, over all calls of fit
+  std::int64_t epochs_done_ = 0;    // epochs of fit, over all calls
+  bool is_fitting_ = false;
 };
 
 template <backend B>
