@@ -50,7 +50,7 @@ struct batch_record {
   /// Means over the samples of the epoch so far. Reads the device's memory when it is called.
   [[nodiscard]] metrics so_far() const { return measure(source, 0, samples_done); }
 
-  /// Computes the metrics of a range of the epoch's samples; measured_metrics() calls it.
+  /// Computes the metrics of a range of the epoch's samples; so_far() calls it.
   metrics (*measure)(const void* source, index_t first, index_t count) = nullptr;
   /// Computes the mean loss of a range of the epoch's samples.
   double (*mean_loss)(const void* source, index_t first, index_t count) = nullptr;
