@@ -16,6 +16,7 @@
 #define CHAINRULE_TRAIN_TRAINER_HPP
 
 #include <chrono>
+#include <limits>
 #include <memory>
 #include <string>
 #include <utility>
@@ -260,7 +261,10 @@ class trainer {
       throw value_error(
           "an order of epochs is drawn anew for each of them, so that shorter epochs never reach "
           "the samples at its end; leave order or steps_per_epoch out");
-    if (options.divide_by_full_batch) (void)detail::elements_of(options.batch, options.accumulate);
+    if (options.divide_by_full_batch &&
+        options.batch > std::numeric_limits<index_t>::max() / options.accumulate)
+      throw value_error(detail::concat("a step divides its gradients by at most 2^63 - 1, got ",
+                                       options.accumulate, " batches of ", options.batch));
     std::vector<gradient_callback<B>*> of_gradients;
     for (std::size_t i = 0; i < options.callbacks.size(); ++i) {
       if (options.callbacks[i] == nullptr)
@@ -295,9 +299,8 @@ class trainer {
   /// samples.
   [[nodiscard]] index_t take_step(const fit_options<B>& options) {
     const index_t size = loader_.samples_of(options.accumulate);
-    const index_t divisor = options.divide_by_full_batch
-                                ? detail::elements_of(options.batch, options.accumulate)
-                                : size;
+    const index_t divisor =
+        options.divide_by_full_batch ? options.batch * options.accumulate : size;
     index_t taken = 0;
     do {
       if (taken > 0) loader_.next();
