@@ -109,6 +109,7 @@ TEST_CASE("metrics that were not measured are told from others") {
   early_stopping stop(2);
   epoch_record r;
   r.validated = true;
+  r.training.loss = 1;
   for (const double loss : {3.0, not_a_number(), not_a_number()}) {
     CHECK(stop.should_stop().empty());
     r.validation.loss = loss;
