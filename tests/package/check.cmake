@@ -12,15 +12,7 @@ set(prefix "${WORK}/moved")
 file(REMOVE_RECURSE "${WORK}")
 file(MAKE_DIRECTORY "${WORK}")
 
-# run(<what> <command>...): its output is in `output`; a failure ends the test.
-function(run what)
-  execute_process(COMMAND ${ARGN} RESULT_VARIABLE result OUTPUT_VARIABLE out ERROR_VARIABLE err)
-  if(NOT result EQUAL 0)
-    message(FATAL_ERROR "${what} failed (${result}):\n${out}${err}")
-  endif()
-  message(STATUS "${what}: ok")
-  set(output "${out}${err}" PARENT_SCOPE)
-endfunction()
+include("${here}/run.cmake")
 
 # run_to_fail(<what> <text that it must say> <command>...)
 function(run_to_fail what wanted)

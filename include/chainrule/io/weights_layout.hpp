@@ -11,14 +11,13 @@
 #ifndef CHAINRULE_IO_WEIGHTS_LAYOUT_HPP
 #define CHAINRULE_IO_WEIGHTS_LAYOUT_HPP
 
-#include <charconv>
 #include <cstddef>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include "chainrule/layers/description.hpp"
+#include "chainrule/layers/description_values.hpp"
 #include "chainrule/layers/plan.hpp"
 
 namespace chainrule {
@@ -63,25 +62,6 @@ struct weights_mapping {
   std::vector<index_t> extents;
   for (index_t i = 0; i < s.rank(); ++i) extents.push_back(s[i]);
   return extents;
-}
-
-/// The text of an extent of a description; empty if it has none of that name.
-[[nodiscard]] inline std::string_view extent_text(const description& d, std::string_view name) {
-  for (const auto& [key, value] : d.extents)
-    if (key == name) return value;
-  return {};
-}
-
-/// "7x7x16" as a shape.
-[[nodiscard]] inline shape shape_in_words(std::string_view text) {
-  shape s;
-  const char* at = text.data();
-  const char* const end = at + text.size();
-  for (index_t n = 0; at < end; ++at) {
-    at = std::from_chars(at, end, n).ptr;
-    s = s.followed_by(n);
-  }
-  return s;
 }
 
 /// Walks the layers of a network in the order of their passes and maps what each has declared.
@@ -307,7 +287,7 @@ class pytorch_mapper {
       add_rows(path, torch, in, e);
       return e;
     }
-    if (is("layer_norm") && !extent_text(d, "all_axes").empty() && in.rank() > 1) {
+    if (is("layer_norm") && flag_of(d, "all_axes", false) && in.rank() > 1) {
       each_slot(path, torch, [&](const parameter& p, bool state, const std::string& theirs) {
         add(p, state, theirs, {none, flattened(in, e), path, true});
       });
@@ -330,7 +310,7 @@ class pytorch_mapper {
       return new_edge(channels::come_last);
     }
     if (is("flatten")) return in.rank() < 2 ? e : flattened(in, e);
-    if (is("reshape_to")) return reshaped(shape_in_words(extent_text(d, "shape")), in, e, path);
+    if (is("reshape_to")) return reshaped(shape_of(d, "shape"), in, e, path);
     if (is("sequence")) return chain(d.layers, d.layers.size(), path, torch, e);
     if (is("residual", "projected_residual")) {
       const bool projected = is("projected_residual");
@@ -344,9 +324,7 @@ class pytorch_mapper {
       return f;
     }
     if (is("repeat")) {
-      std::size_t times = 0;
-      const std::string_view text = extent_text(d, "times");
-      std::from_chars(text.data(), text.data() + text.size(), times);
+      const auto times = static_cast<std::size_t>(extent_of(d, "times"));
       return chain(std::vector<description>(times, d.layers.at(0)), times, path, torch, e);
     }
     if (is("concat")) {

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "chainrule/core/text.hpp"
+#include "chainrule/io/json_cursor.hpp"
 #include "chainrule/io/log_file.hpp"
 #include "chainrule/train/callback.hpp"
 
@@ -73,15 +74,9 @@ class json_lines_log final : public callback {
     for (const metric_value& v : m.values) append(prefix + v.name, v.value);
   }
   void append(const std::string& name, double value) {
-    line_ += ",\"";
-    for (const char c : name) {
-      if (c == '"' || c == '\\') line_ += '\\';
-      if (const auto byte = static_cast<unsigned char>(c); byte < 0x20)
-        line_ += detail::format("\\u%04x", byte);
-      else
-        line_ += c;
-    }
-    line_ += "\":";
+    line_ += ',';
+    detail::append_json_string(line_, name);
+    line_ += ':';
     line_ += detail::is_finite(value) ? detail::digits_of(value) : "null";
   }
 
