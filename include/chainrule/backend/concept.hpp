@@ -231,6 +231,12 @@ concept backend = std::copyable<B> &&
 //                                         several products at once: see backend/gemm_batch.hpp
 //     be.softmax_rows(x, y)               y = e^x / Σ e^x in each row; y may be x
 //     be.log_sum_exp_rows(x, out)         out (n x 1) = log Σ e^x of each row
+//     be.argmax_matches_rows(x, classes, out)
+//                                         1 where it is the class, else 0: see metrics/metric.hpp
+//     be.term_rows(term, derivative, y, targets, scale, losses, gradient)
+//                                         see losses/pointwise.hpp
+//     be.gather_pair(out, source, second, from, counted_rows, f)
+//                                         two gathers of the same rows, the second without f
 //     be.argmax_rows(x, argmax)           argmax (n x 1) = the first largest: see ops/softmax.hpp
 //     be.softmax_cross_entropy_rows(y, targets, scale, losses, gradient)
 //                                         see losses/softmax_cross_entropy.hpp
@@ -281,6 +287,7 @@ concept staging_backend = requires {
 ///     be.random(out, seed, stream, first, counter)           // stream + its advances
 ///     be.gather(out, source, counted_rows{all, counter, step}, f)
 ///     be.copy_at(target, source, counter, step)                // columns from number * step on
+///     be.take(out, source, counter)               // the row of that number; advances the counter
 ///     counter.view()                                         // the number, 1 x 1
 template <class B>
 concept has_device_counter = requires {

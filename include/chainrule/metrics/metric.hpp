@@ -79,6 +79,8 @@ struct accuracy {
       be.map(detail::same_side{in.loss.threshold, in.loss.target_threshold}, out, y, t);
       return;
     }
+    if constexpr (requires { be.argmax_matches_rows(y, t, out); })
+      if (t.cols() == 1) return be.argmax_matches_rows(y, t, out);
     const const_matrix<B> columns = in.scratch.columns.view();
     const matrix<B> max = in.scratch.first.top_rows(y.rows());
     const matrix<B> answer = in.scratch.second.top_rows(y.rows());

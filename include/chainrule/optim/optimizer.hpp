@@ -124,11 +124,11 @@ class any_optimizer {
                matrix_view<const scalar_t<B>>(host_scalars_.data(), 1, per_step()));
   }
   /// Takes the scalars of the step from those that plan_steps stored; `at` is the number of the
-  /// step among them, in the backend's memory. Nothing comes from the host, so that the step can be
-  /// captured.
+  /// step among them, in the backend's memory, and is advanced. Nothing comes from the host, so
+  /// that the step can be captured.
   template <class Counter>
   void begin_planned_step(const Counter& at) {
-    be_.gather(scalars_.view(), const_matrix<B>(planned_.view()), at.view());
+    be_.take(scalars_.view(), const_matrix<B>(planned_.view()), at);
   }
   /// Whether a rule needs the whole gradient before any parameter is updated.
   [[nodiscard]] bool measures() const { return measures_; }

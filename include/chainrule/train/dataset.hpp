@@ -279,11 +279,18 @@ class dataset {
   void gather(const Rows& rows, matrix<B> x, matrix<B> t) const {
     require_resident();
     require_inputs(false);
+    const auto from = [&]<class Element>(typename B::template view<const Element> inputs) {
+      const const_matrix<B> all = targets();
+      if constexpr (requires { be_.gather_pair(x, inputs, t, all, rows, scaling_); })
+        if (target_cols() > 0 && channels_ == nullptr)
+          return be_.gather_pair(x, inputs, t, all, rows, scaling_);
+      gather_scaled<Element>(rows, inputs, x);
+      gather_targets(rows, t);
+    };
     if (bytes_.resident.empty())
-      gather_scaled<scalar>(rows, numbers_.resident, x);
+      from(numbers_.resident);
     else
-      gather_scaled<std::uint8_t>(rows, bytes_.resident, x);
-    gather_targets(rows, t);
+      from(bytes_.resident);
   }
   /// Assigns the indices of the samples of those rows to x and their targets to t. Throws
   /// value_error if the inputs are streamed, or if they are not indices.
