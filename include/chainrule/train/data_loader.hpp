@@ -212,7 +212,9 @@ class data_loader {
   using indices_view = typename B::template view<std::int32_t>;
 
  public:
+  /// A loader without data; `reset` gives it some.
   explicit data_loader(const B& be) : be_(be) {}
+  /// A loader of this data, which must outlive it. Throws as `reset` does.
   data_loader(const B& be, const dataset<B>& data, const loader_options& options) : be_(be) {
     reset(data, options);
   }

@@ -48,6 +48,7 @@ struct add_in_pairs {
 template <backend B>
 class micro_batches {
  public:
+  /// Allocates the sum of the gradients; `prepare` makes room for the parts.
   explicit micro_batches(const network<B>& net) : total_(net.make_gradients()) {}
 
   /// Makes room for batches of up to `capacity` samples, cut into at most `count`. If it throws
