@@ -41,7 +41,7 @@ function sentence(line,  name) {
   if (match(line, /deprecated\("[^"]*"/)) return "Deprecated: `" substr(line, RSTART + 12, RLENGTH - 13) "`."
   if (line ~ /^(requires\(.*\) )?[a-z_0-9]+\(.*\)( ?->|$)/) return "Deduces the template arguments from those of the constructor."
   if (line ~ /^#define .*_HPP$/) return ""
-  if (line ~ /^#define /) return "Written out by the library's own headers."
+  if (line ~ /^#define /) return "Macro of the library's own headers, not for programs."
   sub(/^requires\(.*\) struct /, "struct ", line)
   if (match(line, /^(class|struct) [a-z_0-9]+/)) {
     name = substr(line, RSTART, RLENGTH)
@@ -91,6 +91,7 @@ continues {
     sub(/  \/\/ /, "  ///< ")
     own = 1
   }
+  if (member && / \/\/\/< /) own = 1
   if ($0 ~ /^(class|struct|union|enum)[ {].*[^;]$/) record = $0 !~ /};$/
   if ($0 ~ /^};/) record = 0
   if ($0 ~ /^ *(template <|requires[ (])/ && $0 !~ /^ *requires\(.*\) [a-z]/) { hold[++held] = $0; next }

@@ -109,6 +109,7 @@ template <class View>
 /// first.
 template <class Matrix>
 struct strided_batch {
+  /// The matrix that the steps begin at.
   Matrix first;
   /// Elements from one matrix to the next.
   index_t step = 0;

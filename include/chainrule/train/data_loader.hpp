@@ -32,6 +32,7 @@ namespace chainrule {
 
 /// Rows of a batch.
 struct row_range {
+  /// First row, from 0 on.
   index_t first = 0;
   index_t count = 0;
 };
@@ -309,6 +310,7 @@ class data_loader {
   [[nodiscard]] index_t samples() const { return samples_; }
   /// The place of the batch in the epoch, and its samples.
   [[nodiscard]] index_t first() const { return first_; }
+  /// Number of samples of the batch.
   [[nodiscard]] index_t size() const { return size_; }
   /// Whether the batch is the last one of the epoch.
   [[nodiscard]] bool is_last() const { return first_ + size_ == samples_; }
