@@ -39,6 +39,13 @@ TEMPLATE_LIST_TEST_CASE("random draws the promised bits", "[conformance][random]
         CHECK(x.differs([&](index_t i, index_t j) {
           return promised<T>(seed, stream, i * s.cols + j);
         }) == "");
+        for (const index_t first : {1, 6, 1027}) {
+          const framed<TestType> rest(be, unset<T>(s), l);
+          be.random(rest.view(), seed, stream, first);
+          CHECK(rest.differs([&](index_t i, index_t j) {
+            return promised<T>(seed, stream, first + i * s.cols + j);
+          }) == "");
+        }
       }
 }
 

@@ -151,9 +151,9 @@ class minimal_backend {
     });
   }
 
-  void random(matrix out, std::uint64_t seed, std::uint64_t stream) const {
+  void random(matrix out, std::uint64_t seed, std::uint64_t stream, index_t first = 0) const {
     each(out.shape(), [&](index_t i, index_t j) {
-      const auto e = static_cast<std::uint64_t>(i * out.cols() + j);
+      const auto e = static_cast<std::uint64_t>(first + i * out.cols() + j);
       if constexpr (std::same_as<T, float>) {
         at(out, i, j) = to_unit_float(philox(seed, stream, e / 4)[e % 4]);
       } else {

@@ -9,7 +9,7 @@
 ///     map        be.map(f, out, in...)                  pointwise, with broadcast
 ///     reduce     be.reduce(op, out, f, in...)           fused map-reduce, assigned
 ///                be.reduce(reduction::sum{}, out, {beta}, f, in...)   plus beta out
-///     random     be.random(out, seed, stream)           uniform in [0, 1), the same bits anywhere
+///     random     be.random(out, seed, stream, first)    uniform in [0, 1), the same bits anywhere
 ///     gather     be.gather(out, source, rows, f)        rows by index; index -1 gives zeros
 ///     scatter_add  be.scatter_add(target, rows, source)  rows added to rows by index, in order
 ///     synchronize  waits until all queued work is done
@@ -217,7 +217,7 @@ concept backend = std::copyable<B> &&
   be.map(fn::plus{}, m, c, c);
   be.reduce(reduction::sum{}, m, fn::sqr{}, c);
   be.reduce(reduction::sum{}, m, reduce_scalars{}, fn::sqr{}, c);
-  be.random(m, std::uint64_t{0}, std::uint64_t{0});
+  be.random(m, std::uint64_t{0}, std::uint64_t{0}, index_t{0});
   be.gather(m, c, rows.view(), fn::affine{});
   be.scatter_add(m, rows.view(), c);
   be.upload(rows.view(), numbers);
@@ -262,14 +262,12 @@ concept scoping_backend = requires {
 /// A backend that processes parts of a batch in parallel:
 ///
 ///     be.parallel_for(count, f)               // f(0), ..., f(count - 1), in any order
-///     be.random(out, seed, stream, first)     // the numbers of random, from element `first` on
 ///
 /// parallel_for returns when all calls have returned. Verbs called by f have completed when they
 /// return.
 template <class B>
-concept parallel_backend = requires(const B& be, void (*f)(index_t), matrix<B> m) {
+concept parallel_backend = requires(const B& be, void (*f)(index_t)) {
   be.parallel_for(index_t{2}, f);
-  be.random(m, std::uint64_t{0}, std::uint64_t{0}, index_t{0});
 };
 
 /// A backend that copies matrices from the host while it computes: `B::staging<T>`, which
@@ -283,7 +281,7 @@ concept staging_backend = requires {
 /// need no data from the host: `B::counter`, constructed from a backend, with
 ///
 ///     be.set(counter, 0), be.restart(counter), be.advance(counter)  // queued like every verb
-///     be.random(out, seed, stream, counter)                  // stream + its advances
+///     be.random(out, seed, stream, first, counter)           // stream + its advances
 ///     be.gather(out, source, counted_rows{all, counter, step}, f)
 ///     be.copy_at(target, source, counter, step)                // columns from number * step on
 ///     counter.view()                                         // the number, 1 x 1

@@ -60,6 +60,12 @@ class backend_error : public error {
   using error::error;
 };
 
+/// Another process of a training does not answer, or was lost.
+class communication_error : public error {
+ public:
+  using error::error;
+};
+
 /// The host or a device is out of memory.
 class out_of_memory : public backend_error {
  public:

@@ -156,11 +156,11 @@ class pass {
   /// the step and the sample's place in the batch.
   void draw(stream_id id, matrix<B> out) const {
     const std::uint64_t stream = stream_number(id, phase_.step);
+    const index_t first = phase_.first_row * out.cols();
     if constexpr (has_device_counter<B>)
-      if (phase_.passes != nullptr) return be_->random(out, phase_.seed, stream, *phase_.passes);
-    if constexpr (parallel_backend<B>)
-      return be_->random(out, phase_.seed, stream, phase_.first_row * out.cols());
-    be_->random(out, phase_.seed, stream);
+      if (phase_.passes != nullptr)
+        return be_->random(out, phase_.seed, stream, first, *phase_.passes);
+    be_->random(out, phase_.seed, stream, first);
   }
 
   /// Places what a layer declared by scratch_in_dy in the memory of the dy that it is called with;

@@ -201,9 +201,25 @@ class any_optimizer {
   [[nodiscard]] virtual double penalty(const arena<B>& parameters) const = 0;
   /// The names of the rules: "weight decay, adam".
   [[nodiscard]] const std::string& name() const { return name_; }
-  /// The state: one arena per slot, in the order of the rules.
-  [[nodiscard]] std::span<arena<B>> state() { return state_; }
-  [[nodiscard]] std::span<const arena<B>> state() const { return state_; }
+  /// The state: one arena per slot, in the order of the rules. Throws value_error while ranks
+  /// update a piece of it each.
+  [[nodiscard]] std::span<arena<B>> state() {
+    require_whole();
+    return state_;
+  }
+  [[nodiscard]] std::span<const arena<B>> state() const {
+    require_whole();
+    return state_;
+  }
+  /// The state whose elements outside of this rank's piece are old, until gather_state.
+  void divide_state() { is_divided_ = true; }
+  /// Calls gather(row) for each slot of a state that is divided: to assign the pieces of all ranks.
+  template <class F>
+  void gather_state(const F& gather) {
+    if (!is_divided_) return;
+    for (arena<B>& s : state_) gather(s.all());
+    is_divided_ = false;
+  }
 
  protected:
   // To move one rule's optimizer onto another's would move the state without the rules.
@@ -245,8 +261,16 @@ class any_optimizer {
   }
   [[nodiscard]] const B& backend() const { return be_; }
   [[nodiscard]] index_t regions() const { return plan_.regions(); }
+  /// The state of a slot, whole or not.
+  [[nodiscard]] arena<B>& slot(std::size_t i) { return state_[i]; }
 
  private:
+  void require_whole() const {
+    if (is_divided_)
+      throw value_error(
+          "the state of the optimizer is divided among the ranks while they train; read or save it "
+          "at the end of an epoch");
+  }
   [[nodiscard]] index_t per_step() const { return per_region_ * plan_.regions(); }
   /// Writes the scalars of the planned steps that have not been taken, if there are any.
   void upload_plan() {
@@ -290,6 +314,7 @@ class any_optimizer {
   index_t rows_planned_ = 0;
   index_t rows_per_step_ = 1;
   double rate_factor_ = 1;
+  bool is_divided_ = false;
 };
 
 template <backend B, class Chain>
@@ -396,7 +421,7 @@ class optimizer final : public any_optimizer<B> {
     const const_matrix<B> g = range(gradients);
     const detail::update_kernel<Chain> kernel{rules_.rules(), identity_};
     [&]<std::size_t... S, std::size_t... K>(std::index_sequence<S...>, std::index_sequence<K...>) {
-      const std::array<matrix<B>, slots> state{range(this->state()[S])...};
+      const std::array<matrix<B>, slots> state{range(this->slot(S))...};
       this->backend().map(kernel, std::array<matrix<B>, slots + 1>{w, state[S]...}, w, g,
                           state[S]..., this->scalar(region, K)...);
     }

@@ -79,6 +79,8 @@ class callback {
   virtual void on_fit_end(const history&) {}
   /// In place of on_fit_end, where fit ends by an exception, which is then thrown again.
   virtual void on_fit_failed() {}
+  /// Whether only the first of several ranks calls it: because it prints, logs or saves.
+  [[nodiscard]] virtual bool is_for_first_rank() const { return false; }
   /// The reason to stop in words, or nothing. Read after each batch and each epoch.
   [[nodiscard]] virtual std::string_view should_stop() const { return {}; }
   /// The penalty on the parameters as they are, of a callback that acts as one. Read at the end of
@@ -93,7 +95,7 @@ class any_gradient_callback : public callback {};
 }  // namespace detail
 
 /// A callback that reads or changes the gradients of a batch before each update: clipping by a rule
-/// that the user defines, logging of norms, a sum over processes.
+/// that the user defines, logging of norms. Ranks that train together all need it.
 template <backend B>
 class gradient_callback : public detail::any_gradient_callback {
  public:

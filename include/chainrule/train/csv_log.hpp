@@ -36,6 +36,7 @@ class csv_log final : public callback {
   explicit csv_log(const std::string& path, const csv_log_options& options = {})
       : file_(path, options.append), header_(options.append ? file_.first_line() : "") {}
 
+  [[nodiscard]] bool is_for_first_rank() const override { return true; }
   /// Writes the header to an empty file. Throws format_error if the file has another, io_error.
   void on_fit_begin(const fit_record& r) override {
     epochs_done_ = r.epochs_done;

@@ -306,6 +306,8 @@ class data_loader {
     const index_t left = this->batches(samples_) - first_ / options_.batch;
     return batches >= left ? samples_ - first_ : batches * options_.batch;
   }
+  /// The rows of the data set in the order of this epoch.
+  [[nodiscard]] std::span<const std::int32_t> order() const { return host_order_; }
   /// The samples of this epoch; of an epoch that was begun within, those that were left.
   [[nodiscard]] index_t samples() const { return samples_; }
   /// The place of the batch in the epoch, and its samples.

@@ -319,6 +319,34 @@ class dataset {
     weigh_(be_, w, losses, gradients);
   }
 
+  /// f(bytes) for the memory of inputs, targets and weights, piece by piece in a fixed order, and
+  /// for the numbers of a subset: for checksums. Reads all of it, also from a device.
+  template <class F>
+  void visit_bytes(const F& f) const {
+    const auto rows = [&](auto m) {
+      const auto count = static_cast<std::size_t>(m.cols());
+      for (index_t i = 0; i < m.rows(); ++i) f(std::as_bytes(std::span(&m(i, 0), count)));
+    };
+    const auto all = [&](auto m) {
+      using T = std::remove_const_t<typename decltype(m)::value_type>;
+      constexpr index_t at_once = 4096;
+      for (index_t i = 0; i < m.rows() && m.cols() > 0; i += at_once) {
+        const index_t n = std::min(at_once, m.rows() - i);
+        auto host = detail::host_vector<T>(n * m.cols());
+        be_.download(matrix_view<T>(host.data(), n, m.cols()), m.middle_rows(i, n));
+        be_.synchronize();
+        f(std::as_bytes(std::span(host)));
+      }
+    };
+    if (is_on_host())
+      visit_host(rows);
+    else
+      all(bytes_.resident), all(indices_.resident), all(numbers_.resident);
+    all(targets());
+    all(view_of(weights_));
+    if (rows_ != nullptr) f(std::as_bytes(std::span(*rows_)));
+  }
+
   /// What holds NaN or infinity, "the inputs of sample 5" or "the targets of sample 5"; "" if
   /// nothing does. Reads all of it, also from a device.
   [[nodiscard]] std::string what_is_not_finite() const {

@@ -15,6 +15,7 @@
 
 #include "chainrule/network/network.hpp"
 #include "chainrule/train/metric_log.hpp"
+#include "chainrule/train/rank_group.hpp"
 
 namespace chainrule {
 
@@ -76,36 +77,45 @@ template <backend B>
   return is_finite(found);
 }
 
-/// Calls f(y, loader) with the outputs for each batch of the data, in order.
+/// Calls f(y, loader) with the outputs for each batch of the data, in order; with `ranks`, for
+/// every so many batches from number `rank` on.
 template <backend B, class F>
-void for_outputs(const network<B>& net, const dataset<B>& data, const F& f) {
+void for_outputs(const network<B>& net, const dataset<B>& data, const F& f, int rank = 0,
+                 int ranks = 1) {
   require_inputs(net, data);
   if (data.count() == 0) return;
   data_loader<B> loader(net.backend(), data, {.batch = 256, .shuffle = false});
   pass<B> memory = net.make_pass(loader.capacity());
   for (loader.begin_epoch(0); loader.next();) {
+    if (loader.first() / loader.batch() % ranks != rank) continue;
     loader.load();
     f(loader.visit_inputs({0, loader.size()}, [&](auto x) { return net.forward(x, memory); }),
       loader);
   }
 }
 
-/// Loss and metrics of data that require_targets has accepted.
+/// Loss and metrics of data that require_targets has accepted. Ranks share the batches.
 template <backend B>
 [[nodiscard]] metrics measured(const network<B>& net, const any_loss<B>& loss,
-                               const dataset<B>& data, const std::vector<any_metric<B>>& wanted) {
+                               const dataset<B>& data, const std::vector<any_metric<B>>& wanted,
+                               rank_group<B>* ranks = nullptr) {
   if (data.count() == 0) return {};
   const B& be = net.backend();
   metric_log<B> log(be, wanted, data.count());
   loss_scratch<B> scratch(be, std::min<index_t>(data.count(), 256), net.outputs());
-  for_outputs(net, data, [&](const_matrix<B> y, data_loader<B>& loader) {
-    const row_range all{0, loader.size()};
-    const const_matrix<B> t = loader.targets();
-    loss(be, y, t, const_matrix<B>(scratch.one.view()), log.losses(loader.first(), all),
-         matrix<B>{}, scratch);
-    loader.weigh(all, log.losses(loader.first(), all));
-    log.measure(loader.first(), all, {y, t, loss.traits(), scratch});
-  });
+  if (ranks != nullptr) be.map(fn::fill{0}, log.row());  // other ranks assign to the rest of it
+  for_outputs(
+      net, data,
+      [&](const_matrix<B> y, data_loader<B>& loader) {
+        const row_range all{0, loader.size()};
+        const const_matrix<B> t = loader.targets();
+        loss(be, y, t, const_matrix<B>(scratch.one.view()), log.losses(loader.first(), all),
+             matrix<B>{}, scratch);
+        loader.weigh(all, log.losses(loader.first(), all));
+        log.measure(loader.first(), all, {y, t, loss.traits(), scratch});
+      },
+      ranks != nullptr ? ranks->rank() : 0, ranks != nullptr ? ranks->size() : 1);
+  if (ranks != nullptr) ranks->sum(be, log.row(), ranks->size());
   return log.measured(0, data.count());
 }
 

@@ -44,6 +44,7 @@ class json_lines_log final : public callback {
                                        "th step; give at least 1, or 0 for none"));
   }
 
+  [[nodiscard]] bool is_for_first_rank() const override { return true; }
   void on_fit_begin(const fit_record& r) override { epochs_done_ = r.epochs_done; }
   /// Throws io_error.
   void on_batch_end(const batch_record& r) override {

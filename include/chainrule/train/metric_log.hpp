@@ -52,6 +52,18 @@ class metric_log {
     }
   }
 
+  /// The same for a batch that begins at sample `first`.
+  void place_at(index_t first, index_t n) {
+    for (std::size_t i = 0; i < metrics_.size() + 1; ++i) {
+      const index_t k = columns(i);
+      be_->copy(
+          all_.view().block(0, first_column_[i] * samples_ + k * first, 1, k * n),
+          const_matrix<B>(batch_.view()).block(0, first_column_[i] * batch_capacity_, 1, k * n));
+    }
+  }
+  /// The numbers of a batch, or of all samples without one, as one row.
+  [[nodiscard]] matrix<B> row() { return batch_capacity_ > 0 ? batch_.view() : all_.view(); }
+
   /// Loss and metrics of samples [first, first + count) of the epoch: means, added up in double.
   /// Reads the backend's memory.
   [[nodiscard]] metrics measured(index_t first, index_t count) const {

@@ -10,6 +10,7 @@
 #ifndef CHAINRULE_TRAIN_MICRO_BATCHES_HPP
 #define CHAINRULE_TRAIN_MICRO_BATCHES_HPP
 
+#include <algorithm>
 #include <vector>
 
 #include "chainrule/losses/loss.hpp"
@@ -43,6 +44,21 @@ struct add_in_pairs {
     return (a + b) + (c + d);
   }
 };
+
+/// Adds rows g(1), ..., g(count - 1) to g(0) in a binary tree: neighbours at distance 1, then 2,
+/// then 4. All rows may be overwritten.
+template <class B, class Row>
+void add_rows(const B& be, index_t count, const Row& g) {
+  for (index_t d = 1; d < count; d *= 2) {
+    if (count % (4 * d) == 0) {  // two levels of the tree in one pass over memory
+      for (index_t i = 0; i < count; i += 4 * d)
+        be.map(add_in_pairs{}, g(i), g(i), g(i + d), g(i + 2 * d), g(i + 3 * d));
+      d *= 2;
+    } else {
+      for (index_t i = 0; i + d < count; i += 2 * d) be.map(fn::plus{}, g(i), g(i), g(i + d));
+    }
+  }
+}
 }  // namespace detail
 
 template <backend B>
@@ -51,23 +67,48 @@ class micro_batches {
   /// Allocates the sum of the gradients; `prepare` makes room for the parts.
   explicit micro_batches(const network<B>& net) : total_(net.make_gradients()) {}
 
-  /// Makes room for batches of up to `capacity` samples, cut into at most `count`. If it throws
-  /// there is room for none: what was there is freed first, since there may not be memory for both.
-  void prepare(const network<B>& net, index_t capacity, index_t count) {
-    if (capacity == capacity_ && count == static_cast<index_t>(parts_.size())) return;
+  /// Makes room for batches of up to `capacity` samples, cut into at most `count`, of which this
+  /// process takes the share of `rank` among `ranks`. If it throws there is room for none: what was
+  /// there is freed first, since there may not be memory for both.
+  void prepare(const network<B>& net, index_t capacity, index_t count, index_t rank = 0,
+               index_t ranks = 1) {
+    const bool is_made = capacity == capacity_ && count == most_ && ranks == ranks_;
+    rank_ = rank;
+    ranks_ = ranks;
+    most_ = count;
+    divide(count);
+    if (is_made) return;
     capacity_ = 0;
     parts_.clear();
     const index_t rows = (capacity + count - 1) / count;
-    for (index_t i = 0; i < count; ++i)
+    for (index_t i = 0; i < share_ && i < count; ++i)
       parts_.push_back({net.make_pass(rows, true),
                         loss_scratch<B>(net.backend(), rows, net.outputs()),
                         i == 0 ? arena<B>{} : net.make_gradients()});
     capacity_ = capacity;
   }
 
+  /// Divides up to `count` micro-batches among the ranks: until the next call, each has as many, a
+  /// power of two, that lie side by side. Their sum is then a subtree of that of all.
+  void divide(index_t count) {
+    share_ = 1;
+    while (share_ * ranks_ < count) share_ *= 2;
+  }
+  /// The micro-batches of this rank, of `count` in all.
+  [[nodiscard]] row_range own(index_t count) const {
+    const index_t first = std::min(rank_ * share_, count);
+    return {first, std::min(share_, count - first)};
+  }
+  /// The ranks that have micro-batches, of `count` in all: the first ones.
+  [[nodiscard]] int busy_ranks(index_t count) const {
+    return static_cast<int>((count + share_ - 1) / share_);
+  }
+
+  /// The number of micro-batches of the largest batch.
+  [[nodiscard]] index_t most() const { return most_; }
   /// The micro-batches of a batch of `rows` samples: in proportion to a batch of full size.
   [[nodiscard]] index_t count(index_t rows) const {
-    return (rows * static_cast<index_t>(parts_.size()) + capacity_ - 1) / capacity_;
+    return (rows * most_ + capacity_ - 1) / capacity_;
   }
   /// The rows of micro-batch i of `count`: micro-batches differ by one row at most.
   [[nodiscard]] static constexpr row_range rows_of(index_t i, index_t count, index_t rows) {
@@ -75,26 +116,23 @@ class micro_batches {
     return {first, rows * (i + 1) / count - first};
   }
 
-  /// Pass of part i.
-  [[nodiscard]] pass<B>& memory(index_t i) { return parts_[at(i)].memory; }
-  /// Memory of the loss for part i.
-  [[nodiscard]] loss_scratch<B>& scratch(index_t i) { return parts_[at(i)].scratch; }
-  [[nodiscard]] arena<B>& gradients(index_t i) { return i == 0 ? total_ : parts_[at(i)].gradients; }
+  /// Pass of micro-batch i, one of own().
+  [[nodiscard]] pass<B>& memory(index_t i) { return part_of(i).memory; }
+  /// Memory of the loss for micro-batch i.
+  [[nodiscard]] loss_scratch<B>& scratch(index_t i) { return part_of(i).scratch; }
+  [[nodiscard]] arena<B>& gradients(index_t i) {
+    part& p = part_of(i);
+    return &p == &parts_.front() ? total_ : p.gradients;
+  }
 
-  /// Adds elements [first, first + size) of the gradients of the first `count` micro-batches to
-  /// those of the first, in a binary tree: neighbours at distance 1, then 2, then 4. The gradients
-  /// of the others are overwritten.
+  /// Adds elements [first, first + size) of the gradients of this rank's micro-batches, of `count`
+  /// in all, in a binary tree: see detail::add_rows. total() has the sum, the gradients of the
+  /// others are overwritten.
   void add_gradients(const B& be, index_t count, index_t first, index_t size) {
-    const auto g = [&](index_t i) { return gradients(i).all().block(0, first, 1, size); };
-    for (index_t d = 1; d < count; d *= 2) {
-      if (count % (4 * d) == 0) {  // two levels of the tree in one pass over memory
-        for (index_t i = 0; i < count; i += 4 * d)
-          be.map(detail::add_in_pairs{}, g(i), g(i), g(i + d), g(i + 2 * d), g(i + 3 * d));
-        d *= 2;
-      } else {
-        for (index_t i = 0; i + d < count; i += 2 * d) be.map(fn::plus{}, g(i), g(i), g(i + d));
-      }
-    }
+    const row_range mine = own(count);
+    detail::add_rows(be, mine.count, [&](index_t i) {
+      return gradients(mine.first + i).all().block(0, first, 1, size);
+    });
   }
   /// The gradients of the batch, once they are added. All 0 before there was one.
   [[nodiscard]] arena<B>& total() { return total_; }
@@ -108,10 +146,15 @@ class micro_batches {
     arena<B> gradients;  // of the first they are total_
   };
 
-  static std::size_t at(index_t i) { return static_cast<std::size_t>(i); }
+  [[nodiscard]] part& part_of(index_t i) {
+    return parts_[static_cast<std::size_t>(i - rank_ * share_)];
+  }
 
   index_t capacity_ = 0;
-  std::vector<part> parts_;
+  index_t most_ = 0;
+  index_t rank_ = 0, ranks_ = 1;
+  index_t share_ = 1;        // micro-batches of a rank
+  std::vector<part> parts_;  // of this rank
   arena<B> total_;
 };
 

@@ -31,6 +31,7 @@ class progress final : public callback {
   progress(std::FILE* out, bool terminal, bool plain)
       : out_(out), terminal_(terminal), color_(terminal && !plain) {}
 
+  [[nodiscard]] bool is_for_first_rank() const override { return true; }
   void on_batch_end(const batch_record& r) override {
     epochs_ = r.epochs;
     if (!terminal_) return;

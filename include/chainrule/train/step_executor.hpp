@@ -26,6 +26,7 @@
 #include "chainrule/train/callback.hpp"
 #include "chainrule/train/metric_log.hpp"
 #include "chainrule/train/micro_batches.hpp"
+#include "chainrule/train/rank_group.hpp"
 
 namespace chainrule {
 
@@ -90,14 +91,19 @@ class step_executor {
   }
 
   /// Makes room for the batches of a loader over `samples`. `micro_batches` is the number that a
-  /// batch is cut into, 0 for that which suits its shape. Throws value_error if a batch cannot be
-  /// cut, shape_error if the optimizer is not one of the network, out_of_memory.
+  /// batch is cut into, 0 for that which suits its shape; `ranks` share them. Throws value_error if
+  /// a batch cannot be cut, shape_error if the optimizer is not one of the network, out_of_memory.
   void prepare(const data_loader<B>& loader, index_t samples,
-               const std::vector<any_metric<B>>& metrics, index_t micro_batches) {
-    parts_.prepare(*net_, loader.capacity(), number_of_parts(loader, micro_batches));
+               const std::vector<any_metric<B>>& metrics, index_t micro_batches,
+               rank_group<B>* ranks = nullptr) {
+    const int count = ranks == nullptr ? 1 : ranks->size();
+    parts_.prepare(*net_, loader.capacity(), number_of_parts(loader, micro_batches, count),
+                   ranks == nullptr ? 0 : ranks->rank(), count);
+    ranks_ = ranks;
     optimizer_->require_plan(net_->parameters(), parts_.total());
+    const bool by_batch = has_device_counter<B> || ranks != nullptr;
     log_ = {};
-    log_ = metric_log<B>(be_, metrics, samples, has_device_counter<B> ? loader.capacity() : 0);
+    log_ = metric_log<B>(be_, metrics, samples, by_batch ? loader.capacity() : 0);
   }
 
   /// Begins a call of fit in which a step takes up to `accumulate` batches. `seed` is that of
@@ -109,7 +115,7 @@ class step_executor {
     passes_ = 0;
     first_pass_ = phase::train(seed, passes);
     batch_ = {};
-    update_ = {};
+    rest_ = {};
     if constexpr (has_device_counter<B>) be_.restart(*count_);
   }
   /// Begins an epoch of `batches` batches; no epoch of this fit has more than `most`.
@@ -124,7 +130,10 @@ class step_executor {
   /// batches is one call for each: the first of them begins with new gradients, the last updates.
   void step(data_loader<B>& loader, index_t divisor, bool is_first = true, bool is_last = true) {
     set_scale(divisor);
-    if (is_first) parts_in_use_ = 0;
+    if (is_first) {
+      parts_in_use_ = 0;
+      parts_.divide(accumulate_ > 1 ? parts_.most() : parts_.count(loader.size()));
+    }
     const index_t count = std::max(parts_in_use_, parts_.count(loader.size()));
     // Where the host takes part in loading, and for batches of another size, nothing is captured.
     const bool can_replay = loader.size() == loader.batch() && loader.is_resident();
@@ -132,20 +141,35 @@ class step_executor {
       [[maybe_unused]] const detail::step_scope_of<B> scope{};
       can_replay ? captured.run(be_, work) : work();
     };
-    const bool is_updated = is_last && callbacks_.empty();
+    const bool is_split = ranks_ != nullptr || (is_last && !callbacks_.empty());
     run(batch_[is_first ? 0 : 1][is_last ? 0 : 1], [&] {
       forward_backward(loader);
-      if (is_last && !is_updated) return sum_gradients(count);
-      if (is_updated) update(count);
+      if (is_last && is_split) sum_gradients(count);
+      if (is_split) return;
+      if (is_last) update(count);
       end_batch(loader);
     });
-    if (is_last && !is_updated) {
-      for (gradient_callback<B>* c : callbacks_) c->before_update(be_, parts_.total());
-      run(update_, [&] { update(count), end_batch(loader); });
+    if (is_split) {
+      if (ranks_ != nullptr) sum_over_ranks(parts_.count(loader.size()), count, is_last);
+      if (is_last)
+        for (gradient_callback<B>* c : callbacks_) c->before_update(be_, parts_.total());
+      run(rest_[is_last ? 0 : 1], [&] {
+        if (is_last) update(count);
+        end_batch(loader);
+      });
+      if (is_last && is_update_divided()) {
+        ranks_->gather_pieces(be_, net_->parameters().all());
+        optimizer_->divide_state();
+      }
     }
     ++passes_;
     parts_in_use_ = count;
     if (is_last) optimizer_->end_step();
+  }
+
+  /// Makes the optimizer's state whole where ranks have updated a piece each.
+  void gather_state() {
+    optimizer_->gather_state([&](matrix<B> row) { ranks_->gather_pieces(be_, row); });
   }
 
   /// Loss and metrics of samples [first, first + count) of the epoch. Reads the backend's memory.
@@ -168,42 +192,50 @@ class step_executor {
   }
 
  private:
-  [[nodiscard]] index_t number_of_parts(const data_loader<B>& loader, index_t wanted) const {
+  [[nodiscard]] index_t number_of_parts(const data_loader<B>& loader, index_t wanted,
+                                        int ranks) const {
     const char* why = nullptr;
-    if (!parallel_backend<B>)
-      why = "this backend takes each batch whole";
-    else if (!loss_.traits().samples_are_independent)
+    if (!loss_.traits().samples_are_independent)
       why = "the loss does not say that samples are independent";
     else if (!net_->declared().is_cut_by_samples())
       why = "a layer needs the whole batch";
-    else if (!loader.can_load_parts())
-      why = "the inputs are streamed";
+    else if (ranks > 1 && !net_->declared().states().empty())
+      why = "a layer has a state that each of them changes";
     if (wanted < 0) why = "their number is at least 0";
-    if (why != nullptr && (wanted < 0 || wanted > 1))
-      throw value_error(
-          detail::concat("a batch cannot be cut into ", wanted, " micro-batches: ", why));
-    if (wanted > 0) return std::min(wanted, loader.capacity());
-    return why != nullptr ? 1
-                          : micro_batch_count(loader.capacity(), net_->parameters().all().size());
+    if (why != nullptr && (wanted < 0 || wanted > 1 || ranks > 1))
+      throw value_error(detail::concat("a batch cannot be cut into ", std::max<index_t>(wanted, 2),
+                                       " micro-batches: ", why));
+    if (wanted > 0 && wanted < ranks)
+      throw value_error(detail::concat("there are ", ranks, " ranks for ", wanted,
+                                       " micro-batches; each rank needs one at least"));
+    const bool suits = why == nullptr && parallel_backend<B>;
+    if (wanted == 0 && suits)
+      wanted = micro_batch_count(loader.capacity(), net_->parameters().all().size());
+    return std::min(std::max<index_t>(wanted, ranks), loader.capacity());
   }
 
   /// Forward, loss and backward of the batch, micro-batch by micro-batch.
   void forward_backward(data_loader<B>& loader) {
     const pass_phase<B> p = phase_of_step();
+    const index_t count = parts_.count(loader.size());
+    const row_range mine = parts_.own(count);
+    if (ranks_ != nullptr) be_.map(fn::fill{0}, log_.row());  // other ranks assign to the rest
+    const auto part = [&](index_t i) {
+      const row_range rows = parts_.rows_of(mine.first + i, count, loader.size());
+      if constexpr (parallel_backend<B>) loader.load(rows);
+      forward_backward(loader, mine.first + i, rows, p);
+    };
     if constexpr (parallel_backend<B>) {
-      const index_t count = parts_.count(loader.size());
-      be_.parallel_for(count, [&](index_t i) {
-        forward_backward(loader, i, parts_.rows_of(i, count, loader.size()), p);
-      });
+      be_.parallel_for(mine.count, part);
     } else {
-      forward_backward(loader, 0, {0, loader.size()}, p);
+      if constexpr (has_device_counter<B>)
+        loader.load(*count_);
+      else
+        loader.load();
+      for (index_t i = 0; i < mine.count; ++i) part(i);
     }
   }
   void forward_backward(data_loader<B>& loader, index_t i, row_range rows, pass_phase<B> p) {
-    if constexpr (has_device_counter<B>)
-      loader.load(*count_);
-    else
-      loader.load(rows);
     p.first_row = rows.first;
     const const_matrix<B> t = loader.targets(rows);
     pass<B>& memory = parts_.memory(i);
@@ -230,26 +262,45 @@ class step_executor {
     else
       optimizer_->begin_step();
     // Without a callback, sum and update of a range follow each other while it is in cache.
-    if (count > 1 && callbacks_.empty() && !optimizer_->measures()) {
+    if (ranks_ != nullptr || !callbacks_.empty() || count == 1 || optimizer_->measures()) {
+      if (ranks_ == nullptr && callbacks_.empty()) sum_gradients(count);
+      optimizer_->measure(gradients);
+      const index_t all = gradients.all().cols();
+      const row_range r = is_update_divided() ? ranks_->piece(all) : row_range{0, all};
+      optimizer_->update_range(parameters, gradients, r.first, r.count);
+    } else {
       for_each_chunk([&](index_t first, index_t size) {
         parts_.add_gradients(be_, count, first, size);
         optimizer_->update_range(parameters, gradients, first, size);
       });
-    } else {
-      if (callbacks_.empty()) sum_gradients(count);
-      optimizer_->measure(gradients);
-      optimizer_->update_range(parameters, gradients, 0, gradients.all().cols());
     }
+  }
+  /// Whether each rank updates a piece of the parameters: where nothing needs the whole gradient.
+  [[nodiscard]] bool is_update_divided() const {
+    return ranks_ != nullptr && callbacks_.empty() && !optimizer_->measures();
+  }
+  /// Exchanges the numbers of a batch of `parts` micro-batches and, if it is the last of its step,
+  /// the gradients of `count`.
+  void sum_over_ranks(index_t parts, index_t count, bool is_last) {
+    ranks_->sum(be_, log_.row(), parts_.busy_ranks(parts));
+    const matrix<B> gradients = parts_.total().all();
+    if (is_last && is_update_divided())
+      ranks_->sum_piece(be_, gradients, parts_.busy_ranks(count));
+    else if (is_last)
+      ranks_->sum(be_, gradients, parts_.busy_ranks(count));
   }
   /// Commits the untrained state, and counts the batch where the backend does.
   void end_batch(data_loader<B>& loader) {
-    for (index_t i = 0; i < parts_.count(loader.size()); ++i) net_->commit(parts_.memory(i));
+    const row_range mine = parts_.own(parts_.count(loader.size()));
+    for (index_t i = 0; i < mine.count; ++i) net_->commit(parts_.memory(mine.first + i));
     if constexpr (has_device_counter<B>) {
       log_.place(*count_, loader.size(), loader.batch());
       be_.advance(*count_);
+    } else if (ranks_ != nullptr) {
+      log_.place_at(loader.first(), loader.size());
     }
   }
-  /// Adds the gradients of `count` micro-batches.
+  /// Adds the gradients of this rank's micro-batches, of `count` in all.
   void sum_gradients(index_t count) {
     if (count > 1)
       for_each_chunk(
@@ -257,10 +308,12 @@ class step_executor {
   }
   /// f(first, size) for all elements of the gradients, in pieces that fit in a cache.
   template <class F>
-  void for_each_chunk([[maybe_unused]] const F& f) const {
-    if constexpr (parallel_backend<B>) {
+  void for_each_chunk(const F& f) const {
+    const index_t all = parts_.total().all().cols();
+    if constexpr (!parallel_backend<B>) {
+      f(index_t{0}, all);
+    } else {
       constexpr index_t chunk = 8192;
-      const index_t all = parts_.total().all().cols();
       be_.parallel_for((all + chunk - 1) / chunk, [&](index_t i) {
         const index_t first = i * chunk;
         f(first, first + chunk < all ? chunk : all - first);
@@ -292,9 +345,10 @@ class step_executor {
   index_t parts_in_use_ = 0;  // micro-batches whose gradients hold those of earlier batches
   // Captured: a batch that is the first of its step, whose gradients are assigned, or another,
   // whose gradients are added; one that is the last, with the update, or another, without. Where
-  // callbacks read the gradients, the update is captured by itself.
+  // callbacks or other ranks read the gradients, the rest is captured by itself.
   std::array<std::array<detail::captured_work<B>, 2>, 2> batch_;
-  detail::captured_work<B> update_;
+  std::array<detail::captured_work<B>, 2> rest_;
+  rank_group<B>* ranks_ = nullptr;  // the processes that share each batch
 };
 
 }  // namespace chainrule

@@ -65,6 +65,7 @@ class tensorboard_log final : public callback {
     set(&t, options);
   }
 
+  [[nodiscard]] bool is_for_first_rank() const override { return true; }
   void on_fit_begin(const fit_record& r) override { epochs_done_ = r.epochs_done; }
   /// Throws io_error, out_of_memory.
   void on_epoch_end(const epoch_record& r) override {

@@ -61,6 +61,10 @@ struct fit_options {
   /// at the end of the epoch. Penalties are rules before the one with the rate (weight_decay,
   /// l1_penalty) and callback::penalty (group_lasso).
   bool report_penalties = false;
+  /// The processes that share each batch, of which this is one; null: this one alone. All give the
+  /// same data and options. Parameters, state and metrics have the same bits on all of them, and
+  /// for any number of them, provided `micro_batches` is given (docs/ranks.md). Not owned.
+  rank_group<B>* ranks = nullptr;
 };
 
 template <backend B>
@@ -100,15 +104,11 @@ class trainer {
   /// Throws shape_error or value_error if the data does not fit the network or cannot be augmented,
   /// an option is out of range or an order given is not one.
   history fit(const dataset<B>& data, const fit_options<B>& options = {}) {
-    std::size_t begun = 0;  // callbacks
-    is_fitting_ = true;
-    const fit_scope scope{is_fitting_};
-    try {
-      return run_fit(data, options, begun);
-    } catch (...) {
-      for (std::size_t i = 0; i < begun; ++i) options.callbacks[i]->on_fit_failed();
-      throw;
-    }
+    if (options.ranks == nullptr || options.ranks->is_first()) return fit_here(data, options);
+    fit_options<B> mine = options;
+    std::erase_if(mine.callbacks,
+                  [](const callback* c) { return c != nullptr && c->is_for_first_rank(); });
+    return fit_here(data, mine);
   }
 
   /// The mean loss over the samples, and the metrics. The network is not changed.
@@ -135,7 +135,8 @@ class trainer {
   /// The optimizer with its state.
   [[nodiscard]] any_optimizer<B>& optimizer() { return *optimizer_; }
   [[nodiscard]] const any_optimizer<B>& optimizer() const { return *optimizer_; }
-  /// The gradients of the last step.
+  /// The gradients of the last step; of several ranks that update a piece each, those of this one's
+  /// piece only.
   [[nodiscard]] const arena<B>& gradients() const { return executor_.gradients(); }
   /// Calls f(inputs, targets, phase, loss) with the batch under way, for callbacks that diagnose;
   /// the phase is that of the batch until the update. Throws value_error outside of a step.
@@ -214,9 +215,22 @@ class trainer {
     ~fit_scope() { is_fitting = false; }
   };
 
-  /// fit, where `begun` counts the callbacks whose on_fit_begin was called.
+  /// fit with the callbacks of this rank.
+  [[nodiscard]] history fit_here(const dataset<B>& data, const fit_options<B>& options) {
+    std::size_t begun = 0;  // callbacks
+    is_fitting_ = true;
+    const fit_scope scope{is_fitting_};
+    try {
+      return run_fit(data, options, begun);
+    } catch (...) {
+      for (std::size_t i = 0; i < begun; ++i) options.callbacks[i]->on_fit_failed();
+      throw;
+    }
+  }
+  /// fit_here, where `begun` counts the callbacks whose on_fit_begin was called.
   [[nodiscard]] history run_fit(const dataset<B>& data, const fit_options<B>& options,
                                 std::size_t& begun) {
+    stops_are_shared_ = false;
     const bool continues = begin_fit(data, options);
     history h;
     if (!options.callbacks.empty()) {
@@ -276,6 +290,7 @@ class trainer {
                                          " of the training is a gradient_callback of another "
                                          "backend; make it one of the network's"));
     }
+    if (options.ranks != nullptr) agree(data, options, of_gradients.size());
     const bool continues =
         options.order == nullptr && place_.samples == data.count() && place_.seed == options.seed;
     const index_t done = continues ? place_.done : 0;
@@ -286,9 +301,32 @@ class trainer {
                    .order = options.order,
                    .augment = options.augment},
                   done);
-    executor_.prepare(loader_, data.count(), metrics_for(data), options.micro_batches);
+    executor_.prepare(loader_, data.count(), metrics_for(data), options.micro_batches,
+                      options.ranks);
     executor_.begin_fit(options.seed, passes_, std::move(of_gradients), options.accumulate);
     return continues;
+  }
+  /// Throws value_error, on all ranks, unless they are about to do the same.
+  [[gnu::noinline]] void agree(const dataset<B>& data, const fit_options<B>& o,
+                               std::size_t gradient_callbacks) {
+    std::string words = detail::concat(
+        o.epochs, " epochs, batch ", o.batch, ", seed ", o.seed, ", ", o.micro_batches,
+        " micro-batches (0: by shape), accumulate ", o.accumulate, ", steps_per_epoch ",
+        o.steps_per_epoch, ", merge_last_batch ", int{o.merge_last_batch},
+        ", divide_by_full_batch ", int{o.divide_by_full_batch}, ", report_penalties ",
+        int{o.report_penalties}, ", ", o.order == nullptr ? "no order" : "an order", ", ",
+        gradient_callbacks, " gradient callbacks");
+    const augmentation& a = o.augment;
+    words += detail::concat(", augmentation ", int{a.flip}, " ", a.crop, " ", a.rotate, " ",
+                            a.shift, " ", a.erase, " ", static_cast<int>(a.outside));
+    for (const any_metric<B>& m : metrics_for(data)) words += ", metric " + m.name();
+    o.ranks->require_agreement(
+        {net_, optimizer_.get(), &data, o.validation, loss_.traits().name, std::move(words),
+         detail::concat(steps(), " steps, ", epochs_begun_, " passes over the data of ", passes_,
+                        " batches, place ", place_.done, " of ", place_.samples, " (seed ",
+                        place_.seed, "), ", epochs_done_, " epochs done, rate factor ",
+                        optimizer_->rate_factor())});
+    stops_are_shared_ = o.ranks->any(!o.callbacks.empty());
   }
   /// The samples of a step on full batches.
   [[nodiscard]] index_t largest_step(const dataset<B>& data, const fit_options<B>& options) const {
@@ -327,6 +365,8 @@ class trainer {
     const index_t before = place_.done;
     loader_.begin_epoch(before == 0 ? epochs_begun_ : epochs_begun_ - 1, before);
     executor_.begin_epoch(loader_.batches(loader_.samples()), loader_.batches(data.count()));
+    if (options.ranks != nullptr && options.order != nullptr)
+      options.ranks->require_equal("the order of an epoch", loader_.order());
     const auto start = std::chrono::steady_clock::now();
     const auto seconds = [&] {
       return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -345,7 +385,7 @@ class trainer {
       place_ = {before + record.samples, data.count(), options.seed};
       // An order that is given cannot be continued: the next epoch has one of its own.
       if (loader_.is_last() || options.order != nullptr) place_ = {};
-      if (options.callbacks.empty()) continue;
+      if (options.callbacks.empty() && !stops_are_shared_) continue;
       const batch_record batch{
           epoch,
           options.epochs,
@@ -366,12 +406,14 @@ class trainer {
       check_should_stop(options, h);
     }
     if (record.samples == samples) ++epochs_done_;
+    executor_.gather_state();
     be_.synchronize();
     record.seconds = seconds();
     record.training = executor_.measured(0, record.samples);
     if (options.validation != nullptr) {
       const auto& held_out = *options.validation;  // which begin_fit has checked
-      record.validation = detail::measured(*net_, loss_, held_out, metrics_for(held_out));
+      record.validation =
+          detail::measured(*net_, loss_, held_out, metrics_for(held_out), options.ranks);
       record.validated = options.validation->count() > 0;
     }
     if (options.report_penalties) {
@@ -389,12 +431,13 @@ class trainer {
     return {accuracy{}};
   }
 
-  static void check_should_stop(const fit_options<B>& options, history& h) {
+  /// Ranks stop together, for the reason of the lowest that has one.
+  void check_should_stop(const fit_options<B>& options, history& h) const {
     for (const callback* c : options.callbacks)
-      if (h.message.empty() && !c->should_stop().empty()) {
-        h.reason = stop_reason::asked;
-        h.message = c->should_stop();
-      }
+      if (h.message.empty()) h.message = c->should_stop();
+    if (options.ranks != nullptr && stops_are_shared_)
+      h.message = options.ranks->first_text(h.message);
+    if (!h.message.empty()) h.reason = stop_reason::asked;
   }
 
   /// Why the loss of a training on that data is not finite.
@@ -417,6 +460,7 @@ class trainer {
   std::uint64_t passes_ = 0;        // batches, over all calls of fit
   std::int64_t epochs_done_ = 0;    // epochs of fit, over all calls
   bool is_fitting_ = false;
+  bool stops_are_shared_ = false;  // a callback of any rank may stop all
 };
 
 template <backend B>

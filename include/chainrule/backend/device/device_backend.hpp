@@ -329,12 +329,13 @@ class device_backend {
     step.replay();
   }
 
-  void random(matrix out, std::uint64_t seed, std::uint64_t stream) const {
-    random(out, seed, stream, nullptr);
+  void random(matrix out, std::uint64_t seed, std::uint64_t stream, index_t first = 0) const {
+    random(out, seed, stream, first, nullptr);
   }
   /// Draws from the stream `stream` + the number of advances of `later`.
-  void random(matrix out, std::uint64_t seed, std::uint64_t stream, const counter& later) const {
-    random(out, seed, stream, &later);
+  void random(matrix out, std::uint64_t seed, std::uint64_t stream, index_t first,
+              const counter& later) const {
+    random(out, seed, stream, first, &later);
   }
 
   /// As concept.hpp says; a row that does not exist gives NaN.
@@ -985,19 +986,20 @@ class device_backend {
     return line.substr(from, line.find(';') - from);
   }
 
-  void random(matrix out, std::uint64_t seed, std::uint64_t stream, const counter* later) const {
+  void random(matrix out, std::uint64_t seed, std::uint64_t stream, index_t first,
+              const counter* later) const {
     if (out.empty()) return;
     constexpr index_t per_block = sizeof(T) == sizeof(float) ? 4 : 2;
     arguments a;
     a.integers(out.rows(), out.cols());
     a.target(out);
-    a.integers(static_cast<index_t>(seed), static_cast<index_t>(stream));
+    a.integers(static_cast<index_t>(seed), static_cast<index_t>(stream), first);
     if (later != nullptr) a.buffer(later->total().data());
     const auto text = [&] { return device::random_kernel<T>(later != nullptr); };
     launch("random",
            later == nullptr ? kernel_for<task::random, void>(text)
                             : kernel_for<task::random, counter>(text),
-           items((out.size() + per_block - 1) / per_block, 1), a);
+           items((first % per_block + out.size() + per_block - 1) / per_block, 1), a);
   }
 
   template <class U, class F>

@@ -15,10 +15,10 @@ template <std::floating_point T>
   const std::string per_block = single ? "4" : "2";
   return std::string(
              R"(KERNEL cr_main(long rows, long cols, GLOBAL real* out, long out_at, long out_row,
-            long seed, long stream)") +
+            long seed, long stream, long first)") +
          (counted ? ", GLOBAL const int* later, long later_at) {\n  stream += later[later_at];\n"
                   : ") {\n") +
-         R"(  const long block = INDEX(0);
+         "  const long block = first / " + per_block + R"( + INDEX(0);
   uint c0 = (uint)block;
   uint c1 = (uint)(block >> 32);
   uint c2 = (uint)stream;
@@ -49,8 +49,8 @@ template <std::floating_point T>
   values[1] = ((real)(c2 >> 5) * 67108864.0 + (real)(c3 >> 6)) * 0x1p-53;
 )") + "  for (int k = 0; k < " +
          per_block + "; ++k) {\n    const long e = block * " + per_block +
-         R"( + k;
-    if (e < rows * cols) out[out_at + e / cols * out_row + e % cols] = values[k];
+         R"( + k - first;
+    if (e >= 0 && e < rows * cols) out[out_at + e / cols * out_row + e % cols] = values[k];
   }
 }
 )";

@@ -1,0 +1,308 @@
+/// \file
+/// `communicator`: messages between the processes ("ranks") of one training, and
+/// `communicating_ranks<B>`, what `fit` makes of them.
+///
+///     communicating_ranks<cpu> ranks(be, communicator);
+///     t.fit(train, {.epochs = 10, .micro_batches = 8, .ranks = &ranks});     // on every rank
+///
+/// train/mpi.hpp has a communicator over MPI. Another one implements rank, size and exchange.
+#ifndef CHAINRULE_TRAIN_COMMUNICATOR_HPP
+#define CHAINRULE_TRAIN_COMMUNICATOR_HPP
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "chainrule/core/checksum.hpp"
+#include "chainrule/network/network.hpp"
+#include "chainrule/train/micro_batches.hpp"
+#include "chainrule/train/rank_group.hpp"
+
+namespace chainrule {
+
+class communicator {
+ public:
+  communicator() = default;
+  communicator(const communicator&) = delete;
+  communicator& operator=(const communicator&) = delete;
+  virtual ~communicator() = default;
+
+  /// The number of this process: 0, ..., size() - 1.
+  [[nodiscard]] virtual int rank() const = 0;
+  /// The number of processes.
+  [[nodiscard]] virtual int size() const = 0;
+  /// Sends sends[r] to each rank r, and assigns what rank r sends to receives[r]. Both have size()
+  /// spans; empty ones are not sent, and those of this rank are left alone. All ranks call it in
+  /// the same order, with lengths that agree. `what` says in an error what was waited for. Throws
+  /// communication_error if a rank does not answer in time.
+  virtual void exchange(std::span<const std::span<const std::byte>> sends,
+                        std::span<const std::span<std::byte>> receives, const char* what) = 0;
+  /// The greatest number of all ranks.
+  [[nodiscard]] virtual std::int64_t maximum(std::int64_t mine, const char* what) {
+    std::vector<std::int64_t> all(static_cast<std::size_t>(size()), mine);
+    gather_all(std::as_bytes(std::span(&mine, 1)), std::as_writable_bytes(std::span(all)), what);
+    for (const std::int64_t x : all) mine = x > mine ? x : mine;
+    return mine;
+  }
+
+  /// Assigns the bytes of all ranks, which are as many on each, to `all`, in the order of ranks.
+  void gather_all(std::span<const std::byte> mine, std::span<std::byte> all, const char* what) {
+    const auto count = static_cast<std::size_t>(size());
+    const std::vector<std::span<const std::byte>> sends(count, mine);
+    std::vector<std::span<std::byte>> receives(count);
+    for (std::size_t r = 0; r < count; ++r) receives[r] = all.subspan(r * mine.size(), mine.size());
+    if (!mine.empty())
+      std::memcpy(receives[static_cast<std::size_t>(rank())].data(), mine.data(), mine.size());
+    exchange(sends, receives, what);
+  }
+  /// Assigns the bytes of rank 0 to those of all ranks, which are as many.
+  void broadcast(std::span<std::byte> bytes, const char* what) {
+    const auto count = static_cast<std::size_t>(size());
+    std::vector<std::span<const std::byte>> sends(count);
+    std::vector<std::span<std::byte>> receives(count);
+    if (rank() == 0)
+      std::fill(sends.begin(), sends.end(), bytes);
+    else
+      receives[0] = bytes;
+    exchange(sends, receives, what);
+  }
+  /// The texts of all ranks.
+  [[nodiscard]] std::vector<std::string> gather_texts(std::string_view mine, const char* what) {
+    const auto longest =
+        static_cast<std::size_t>(maximum(static_cast<std::int64_t>(mine.size()), what));
+    std::string padded(mine);
+    padded.resize(longest, '\0');
+    std::string all(longest * static_cast<std::size_t>(size()), '\0');
+    gather_all(std::as_bytes(std::span(padded)), std::as_writable_bytes(std::span(all)), what);
+    std::vector<std::string> texts;
+    for (int r = 0; r < size(); ++r) {
+      texts.push_back(all.substr(static_cast<std::size_t>(r) * longest, longest));
+      texts.back().resize(texts.back().find_last_not_of('\0') + 1);
+    }
+    return texts;
+  }
+};
+
+template <backend B>
+class communicating_ranks final : public rank_group<B> {
+  using scalar = scalar_t<B>;
+  static constexpr bool in_host_memory = requires { requires B::host_memory; };
+
+ public:
+  /// `c` must outlive it.
+  communicating_ranks(const B& be, communicator& c)
+      : be_(be),
+        c_(&c),
+        sends_(static_cast<std::size_t>(c.size())),
+        receives_(static_cast<std::size_t>(c.size())) {}
+
+  [[nodiscard]] int rank() const override { return c_->rank(); }
+  [[nodiscard]] int size() const override { return c_->size(); }
+
+  void require_agreement(const fit_agreement<B>& mine) override {
+    std::vector<std::pair<const char*, std::string>> items;
+    const auto add = [&](const char* name, std::string value) {
+      items.emplace_back(name, std::move(value));
+    };
+    std::string arithmetic = be_.name();
+    if constexpr (requires { be_.isa(); }) arithmetic = std::string(name_of(be_.isa()));
+    add("the type of numbers",
+        detail::concat(sizeof(scalar) * 8, " bits on ", std::string_view(arithmetic)));
+    add("the loss", mine.loss);
+    add("the optimizer", mine.optimizer->name());
+    add("the options of fit", mine.options);
+    add("the progress of the training", mine.progress);
+    add("the number of parameters", detail::concat(mine.net->parameters().all().cols()));
+    add("the parameters", checksum(mine.net->parameters()));
+    std::string state;
+    for (const arena<B>& s : mine.optimizer->state()) state += checksum(s);
+    add("the state of the optimizer", state);
+    add("the training data", checksum(*mine.data));
+    add("the validation data", mine.validation == nullptr ? "" : checksum(*mine.validation));
+    for (const auto& [name, value] : items) {
+      const std::vector<std::string> all = c_->gather_texts(value, "the comparison of ranks");
+      for (std::size_t r = 1; r < all.size(); ++r) {
+        if (all[r] == all[0]) continue;
+        const auto [theirs, first] = where_they_differ(all[r], all[0]);
+        throw value_error(detail::concat("rank ", r, " differs from rank 0 in ", name, ": ", theirs,
+                                         ", on rank 0 ", first, "; give all ranks the same"));
+      }
+    }
+  }
+
+  void require_equal(std::string_view what, std::span<const std::int32_t> numbers) override {
+    const std::vector<std::string> all =
+        c_->gather_texts(checksum(std::as_bytes(numbers)), "the comparison of ranks");
+    for (std::size_t r = 1; r < all.size(); ++r)
+      if (all[r] != all[0])
+        throw value_error(detail::concat("rank ", r, " differs from rank 0 in ", what,
+                                         "; give all ranks the same"));
+  }
+
+  [[nodiscard]] bool any(bool mine) override {
+    return c_->maximum(mine ? 1 : 0, "the decision whether to go on") != 0;
+  }
+
+  [[nodiscard]] std::string first_text(std::string_view mine) override {
+    if (!any(!mine.empty())) return {};
+    for (std::string& text : c_->gather_texts(mine, "the reason to stop"))
+      if (!text.empty()) return std::move(text);
+    return {};
+  }
+
+  void sum(const B& be, matrix<B> row, int count) override {
+    sum_piece(be, row, count);
+    gather_pieces(be, row);
+  }
+
+  void sum_piece(const B& be, matrix<B> row, int count) override {
+    if (size() == 1) return;
+    const row_range mine = piece(row.cols());
+    const bool sends = rank() < count;
+    make_room(be, row.cols());
+    // Contributions of ranks to this rank's piece, a row each.
+    const matrix<B> rows = received_.view();
+    for_each_rank([&](int r, std::size_t at) {
+      const row_range theirs = piece_of(r, row.cols());
+      sends_[at] = sends ? to_send(be, row, theirs) : std::span<const std::byte>{};
+      receives_[at] = r < count ? to_receive(rows, r, mine.count) : std::span<std::byte>{};
+    });
+    if (sends) be.synchronize();
+    c_->exchange(sends_, receives_, "the sum of gradients");
+    const auto g = [&](index_t r) {
+      return r == rank() ? row.block(0, mine.first, 1, mine.count)
+                         : rows.block(r, 0, 1, mine.count);
+    };
+    if (mine.count == 0) return;
+    for (int r = 0; r < count; ++r)
+      if (r != rank()) received(be, rows, r, mine.count);
+    detail::add_rows(be, count, g);
+    if (rank() != 0) be.copy(g(rank()), const_matrix<B>(g(0)));
+  }
+
+  void gather_pieces(const B& be, matrix<B> row) override {
+    if (size() == 1 || is_small(row.cols())) return;
+    const row_range mine = piece(row.cols());
+    make_room(be, row.cols());
+    for_each_rank([&](int r, std::size_t at) {
+      const row_range theirs = piece_of(r, row.cols());
+      sends_[at] = to_send(be, row, mine);
+      if constexpr (in_host_memory)
+        receives_[at] = std::as_writable_bytes(
+            std::span(row.data() + theirs.first, static_cast<std::size_t>(theirs.count)));
+      else
+        receives_[at] = std::as_writable_bytes(std::span(host_in_).subspan(
+            static_cast<std::size_t>(theirs.first), static_cast<std::size_t>(theirs.count)));
+    });
+    be.synchronize();
+    c_->exchange(sends_, receives_, "the parameters of the other ranks");
+    if constexpr (!in_host_memory)
+      for (int r = 0; r < size(); ++r) {
+        const row_range theirs = piece_of(r, row.cols());
+        if (r != rank() && theirs.count > 0)
+          be.upload(row.block(0, theirs.first, 1, theirs.count),
+                    matrix_view<const scalar>(host_in_.data() + theirs.first, 1, theirs.count));
+      }
+  }
+
+  [[nodiscard]] row_range piece(index_t n) const override { return piece_of(rank(), n); }
+
+ private:
+  /// A row that is sent whole to every rank, since one exchange is faster than two.
+  [[nodiscard]] static bool is_small(index_t n) { return n <= 1024; }
+
+  [[nodiscard]] row_range piece_of(int r, index_t n) const {
+    if (is_small(n)) return {0, n};
+    constexpr index_t line = 64 / sizeof(scalar);  // pieces share no cache line
+    const index_t lines = (n + line - 1) / line;
+    const auto end = [&](index_t i) { return std::min(n, lines * i / size() * line); };
+    return {end(r), end(r + 1) - end(r)};
+  }
+
+  template <class F>
+  void for_each_rank(const F& f) {
+    for (int r = 0; r < size(); ++r) f(r, static_cast<std::size_t>(r));
+  }
+
+  /// Memory for the contributions to a piece of a row of n elements, and where the backend's memory
+  /// is not the host's, for the row and for what is received.
+  void make_room(const B& be, index_t n) {
+    index_t most = 0;
+    for (int r = 0; r < size(); ++r) most = std::max(most, piece_of(r, n).count);
+    if (received_.cols() < most) received_ = tensor<B>(be, size(), most);
+    if constexpr (!in_host_memory) {
+      const auto needed = static_cast<std::size_t>(std::max(n, most * size()));
+      if (host_in_.size() < needed) host_in_.resize(needed), host_out_.resize(needed);
+    }
+  }
+  [[nodiscard]] std::span<const std::byte> to_send(const B& be, matrix<B> row, row_range r) {
+    const auto size = static_cast<std::size_t>(r.count);
+    if constexpr (in_host_memory) {
+      return std::as_bytes(std::span(row.data() + r.first, size));
+    } else {
+      scalar* const to = host_out_.data() + r.first;
+      if (r.count > 0)
+        be.download(matrix_view<scalar>(to, 1, r.count),
+                    const_matrix<B>(row.block(0, r.first, 1, r.count)));
+      return std::as_bytes(std::span(to, size));
+    }
+  }
+  [[nodiscard]] std::span<std::byte> to_receive(matrix<B> rows, int r, index_t count) {
+    const auto size = static_cast<std::size_t>(count);
+    if constexpr (in_host_memory)
+      return std::as_writable_bytes(std::span(rows.block(r, 0, 1, count).data(), size));
+    else
+      return std::as_writable_bytes(
+          std::span(host_in_).subspan(static_cast<std::size_t>(r) * size, size));
+  }
+  void received(const B& be, matrix<B> rows, int r, index_t count) {
+    if constexpr (!in_host_memory)
+      be.upload(rows.block(r, 0, 1, count),
+                matrix_view<const scalar>(host_in_.data() + r * count, 1, count));
+  }
+
+  /// The first parts, between commas, in which two texts differ.
+  [[nodiscard]] static std::pair<std::string_view, std::string_view> where_they_differ(
+      std::string_view a, std::string_view b) {
+    for (;;) {
+      const std::size_t end_a = a.find(", "), end_b = b.find(", ");
+      const auto first_a = a.substr(0, end_a), first_b = b.substr(0, end_b);
+      if (first_a != first_b || end_a == a.npos || end_b == b.npos) return {first_a, first_b};
+      a.remove_prefix(end_a + 2), b.remove_prefix(end_b + 2);
+    }
+  }
+
+  [[nodiscard]] static std::string checksum(std::span<const std::byte> bytes) {
+    crc32_sum sum;
+    sum.add(bytes);
+    return detail::concat(bytes.size(), " bytes with checksum ", sum.value());
+  }
+  [[nodiscard]] std::string checksum(const arena<B>& a) const {
+    const std::vector<scalar> host = to_host(be_, a.all());
+    return checksum(std::as_bytes(std::span(host)));
+  }
+  [[nodiscard]] static std::string checksum(const dataset<B>& data) {
+    crc32_sum sum;
+    data.visit_bytes([&](std::span<const std::byte> bytes) { sum.add(bytes); });
+    return detail::concat(data.count(), " samples of ", data.features(), " features with checksum ",
+                          sum.value());
+  }
+
+  B be_;
+  communicator* c_;
+  std::vector<std::span<const std::byte>> sends_;
+  std::vector<std::span<std::byte>> receives_;
+  tensor<B> received_;
+  std::vector<scalar> host_in_, host_out_;
+};
+
+}  // namespace chainrule
+
+#endif  // CHAINRULE_TRAIN_COMMUNICATOR_HPP

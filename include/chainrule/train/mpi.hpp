@@ -1,0 +1,259 @@
+/// \file
+/// Ranks over MPI: `run_ranks` and `mpi_communicator`. Programs link chainrule::mpi.
+///
+///     int main(int argc, char** argv) {
+///       return run_ranks<cpu>(argc, argv, [](const cpu& be, rank_group<cpu>& ranks) {
+///         ...                                       // the same data, network and trainer on all
+///         t.fit(train, {.epochs = 10, .micro_batches = 8, .ranks = &ranks});
+///       });
+///     }
+///     // mpirun -n 4 ./train
+///
+/// See docs/ranks.md.
+#ifndef CHAINRULE_TRAIN_MPI_HPP
+#define CHAINRULE_TRAIN_MPI_HPP
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+// The interface for C only: that for C++ was removed from MPI.
+#ifndef OMPI_SKIP_MPICXX
+#define OMPI_SKIP_MPICXX 1
+#endif
+#ifndef MPICH_SKIP_MPICXX
+#define MPICH_SKIP_MPICXX 1
+#endif
+#include <mpi.h>
+#include <sched.h>
+#include <time.h>
+
+#include "chainrule/train/communicator.hpp"
+
+namespace chainrule {
+
+/// Options of `run_ranks` and `mpi_communicator`.
+struct mpi_options {
+  /// Seconds to wait for another rank before the training ends with an error; 0: without end. A
+  /// rank that saves a checkpoint or reads data lets the others wait for as long.
+  double patience = 300;
+};
+
+/// Messages over MPI, between the processes of a communicator of MPI. MPI must be initialized, and
+/// finalized after the object is gone. All calls come from one thread.
+class mpi_communicator final : public communicator {
+ public:
+  explicit mpi_communicator(const mpi_options& options = {}, MPI_Comm of = MPI_COMM_WORLD)
+      : options_(options) {
+    if (!(options_.patience >= 0))
+      throw value_error(
+          detail::concat("the patience of ranks is at least 0 s, got ", options_.patience));
+    check(MPI_Comm_dup(of, &comm_), "MPI_Comm_dup");  // messages of its own
+    MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN);
+    MPI_Comm_rank(comm_, &rank_);
+    MPI_Comm_size(comm_, &size_);
+  }
+  ~mpi_communicator() override { MPI_Comm_free(&comm_); }
+
+  [[nodiscard]] int rank() const override { return rank_; }
+  [[nodiscard]] int size() const override { return size_; }
+
+  void exchange(std::span<const std::span<const std::byte>> sends,
+                std::span<const std::span<std::byte>> receives, const char* what) override {
+    requests_.clear();
+    peers_.clear();
+    for (int step = 1; step < size_; ++step) {  // each rank begins with another one
+      const int from = (rank_ + size_ - step) % size_;
+      for_pieces(receives[static_cast<std::size_t>(from)], [&](std::byte* at, int count) {
+        check(MPI_Irecv(at, count, MPI_BYTE, from, 0, comm_, add_request(from)), "MPI_Irecv");
+      });
+    }
+    for (int step = 1; step < size_; ++step) {
+      const int to = (rank_ + step) % size_;
+      for_pieces(sends[static_cast<std::size_t>(to)], [&](const std::byte* at, int count) {
+        check(MPI_Isend(at, count, MPI_BYTE, to, 0, comm_, add_request(to)), "MPI_Isend");
+      });
+    }
+    wait(what);
+  }
+
+  [[nodiscard]] std::int64_t maximum(std::int64_t mine, const char* what) override {
+    requests_.clear();
+    peers_.clear();
+    std::int64_t greatest = mine;
+    check(MPI_Iallreduce(&mine, &greatest, 1, MPI_INT64_T, MPI_MAX, comm_, add_request(-1)),
+          "MPI_Iallreduce");
+    wait(what);
+    return greatest;
+  }
+
+ private:
+  /// f(address, bytes) for pieces that MPI can count by an int.
+  template <class Byte, class F>
+  static void for_pieces(std::span<Byte> bytes, const F& f) {
+    constexpr std::size_t most = std::size_t{1} << 30;
+    for (std::size_t at = 0; at < bytes.size(); at += most)
+      f(bytes.data() + at, static_cast<int>(std::min(most, bytes.size() - at)));
+  }
+  [[nodiscard]] MPI_Request* add_request(int peer) {
+    peers_.push_back(peer);
+    return &requests_.emplace_back(MPI_REQUEST_NULL);
+  }
+
+  void wait(const char* what) {
+    const auto count = static_cast<int>(requests_.size());
+    if (options_.patience == 0)
+      return check(MPI_Waitall(count, requests_.data(), MPI_STATUSES_IGNORE), what);
+    double begin = 0;
+    for (std::int64_t polls = 1;; ++polls) {
+      int is_done = 0;
+      check(MPI_Testall(count, requests_.data(), &is_done, MPI_STATUSES_IGNORE), what);
+      if (is_done != 0) return;
+      ::sched_yield();  // there may be more ranks than processors
+      if (polls % 64 != 0) continue;
+      const double now = MPI_Wtime();
+      if (begin == 0) begin = now;
+      if (now - begin > options_.patience) throw communication_error(who_is_missing(what));
+      if (now - begin > 0.01) {
+        const timespec nap{0, 100'000};
+        ::nanosleep(&nap, nullptr);
+      }
+    }
+  }
+  [[nodiscard]] std::string who_is_missing(const char* what) {
+    std::string missing;
+    int last = -1;
+    for (std::size_t i = 0; i < requests_.size(); ++i) {
+      int is_done = 0;
+      MPI_Test(&requests_[i], &is_done, MPI_STATUS_IGNORE);
+      if (is_done != 0 || peers_[i] == last) continue;
+      last = peers_[i];
+      missing += detail::concat(missing.empty() ? "" : ", ", last);
+    }
+    return detail::concat("no answer from ",
+                          last < 0 ? std::string("another rank") : "rank " + missing, " for ",
+                          options_.patience, " s, while waiting for ", what,
+                          "; start again from the last checkpoint, or have more patience");
+  }
+  void check(int status, const char* what) const {
+    if (status == MPI_SUCCESS) return;
+    char text[MPI_MAX_ERROR_STRING] = {};
+    int length = 0;
+    MPI_Error_string(status, text, &length);
+    throw communication_error(detail::concat("MPI failed in ", what, ": ", std::string(text)));
+  }
+
+  mpi_options options_;
+  MPI_Comm comm_ = MPI_COMM_NULL;
+  int rank_ = 0;
+  int size_ = 1;
+  std::vector<MPI_Request> requests_;
+  std::vector<int> peers_;  // of the requests
+};
+
+namespace detail {
+
+/// This process among those on the same machine.
+struct place_on_machine {
+  int rank = 0;
+  int size = 1;
+};
+[[nodiscard]] inline place_on_machine find_place_on_machine() {
+  MPI_Comm local = MPI_COMM_NULL;
+  place_on_machine p;
+  MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &local);
+  MPI_Comm_rank(local, &p.rank);
+  MPI_Comm_size(local, &p.size);
+  MPI_Comm_free(&local);
+  return p;
+}
+
+/// A backend for this process: its share of the processors, or of the devices.
+template <backend B>
+[[nodiscard]] B backend_of_rank(place_on_machine p) {
+  if constexpr (requires(const B& be) { B(int{1}), be.threads(); })
+    return p.size == 1 ? B{} : B(std::max(1, B{}.threads() / p.size));
+  else if constexpr (requires { B(int{0}), B::device_count(); })
+    return B(p.rank % std::max(1, B::device_count()));
+  else
+    return B{};
+}
+
+/// While it lives, a call of exit() ends all ranks, which would wait for this one.
+class exit_guard {
+ public:
+  exit_guard() {
+    static const int registered = std::atexit([] {
+      if (!is_active()) return;
+      is_active() = false;
+      int rank = 0;
+      MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+      std::fprintf(stderr, "chainrule: rank %d called exit() in run_ranks\n", rank);
+      MPI_Abort(MPI_COMM_WORLD, 1);
+    });
+    (void)registered;
+    is_active() = true;
+  }
+  exit_guard(const exit_guard&) = delete;
+  exit_guard& operator=(const exit_guard&) = delete;
+  ~exit_guard() { is_active() = false; }
+
+ private:
+  static bool& is_active() {
+    static bool active = false;
+    return active;
+  }
+};
+
+}  // namespace detail
+
+/// Runs body(communicator&) between the initialization of MPI and its end, and returns what it
+/// returns, or 0. If it throws, says so on stderr and ends all ranks with status 1. To be called
+/// once in a program, by main.
+template <class Body>
+requires std::is_invocable_v<const Body&, communicator&>
+int run_ranks(int argc, char** argv, const Body& body, const mpi_options& options = {}) {
+  int provided = 0;
+  MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided);
+  int status = 0;
+  try {
+    const detail::exit_guard guard;
+    mpi_communicator c(options);
+    if constexpr (std::is_void_v<std::invoke_result_t<const Body&, communicator&>>)
+      body(c);
+    else
+      status = body(c);
+  } catch (const std::exception& e) {
+    int rank = 0;
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    std::fprintf(stderr, "chainrule: rank %d: %s\n", rank, e.what());
+    std::fflush(nullptr);
+    MPI_Abort(MPI_COMM_WORLD, 1);
+    return 1;
+  }
+  MPI_Finalize();
+  return status;
+}
+
+/// Runs body(be, ranks) on a backend for each rank: with this machine's processors, or devices,
+/// divided among the ranks on it. Otherwise as above.
+template <backend B, class Body>
+int run_ranks(int argc, char** argv, const Body& body, const mpi_options& options = {}) {
+  return run_ranks(
+      argc, argv,
+      [&](communicator& c) {
+        const auto be = detail::backend_of_rank<B>(detail::find_place_on_machine());
+        communicating_ranks<B> ranks(be, c);
+        rank_group<B>& group = ranks;
+        return body(be, group);
+      },
+      options);
+}
+
+}  // namespace chainrule
+
+#endif  // CHAINRULE_TRAIN_MPI_HPP
