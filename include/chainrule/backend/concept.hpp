@@ -70,6 +70,7 @@ struct gemm_operand {
   /// Whether the transpose of the view is multiplied.
   bool is_transposed = false;
 
+  /// The view as a factor, or its transpose if t.
   // NOLINTNEXTLINE: implicit by design, a plain matrix is a factor
   gemm_operand(const View& v, bool t = false) : view(v), is_transposed(t) {}
   /// A mutable matrix is a factor too.
@@ -108,10 +109,12 @@ template <class View>
 /// first.
 template <class Matrix>
 struct strided_batch {
+  /// The matrix that the steps begin at.
   Matrix first;
   /// Elements from one matrix to the next.
   index_t step = 0;
 
+  /// Matrix i, from 0 on.
   [[nodiscard]] Matrix operator[](index_t i) const { return detail::moved(first, i * step); }
 };
 

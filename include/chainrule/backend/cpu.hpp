@@ -65,7 +65,9 @@ class basic_cpu {
   explicit basic_cpu(const basic_cpu<U>& other) : pool_(other.pool()), isa_(other.isa()) {}
 
   // No move operations: a handle that was moved from remains usable.
+  /// Shares the pool and the instruction set of the other handle.
   basic_cpu(const basic_cpu&) = default;
+  /// Shares the pool and the instruction set of the other handle.
   basic_cpu& operator=(const basic_cpu&) = default;
 
   [[nodiscard]] int threads() const { return pool_->threads(); }

@@ -43,6 +43,7 @@ struct index_range {
 /// positions_over for one element after another, without divisions.
 class position_sweep {
  public:
+  /// Begins at element 0 of the axis.
   constexpr explicit position_sweep(const window_axis& a)
       : count_(a.count()), stride_(a.stride), span_(a.span()), end_(a.before) {}
 

@@ -43,6 +43,7 @@ class matrix_view {
       : data_(data), rows_(rows), cols_(cols), stride_(stride) {
     if (!detail::is_small(rows | cols | stride) || stride < cols || is_null(data)) check();
   }
+  /// Rows that follow one another without a gap. Throws as the constructor with a stride does.
   constexpr matrix_view(Pointer data, index_t rows, index_t cols)
       : matrix_view(data, rows, cols, cols) {}
 

@@ -74,6 +74,7 @@ class host_matrix {
   [[nodiscard]] double& operator()(index_t i, index_t j) {
     return elements_[static_cast<std::size_t>(i * cols_ + j)];
   }
+  /// Element (i, j).
   [[nodiscard]] double operator()(index_t i, index_t j) const {
     return elements_[static_cast<std::size_t>(i * cols_ + j)];
   }

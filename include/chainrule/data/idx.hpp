@@ -34,6 +34,7 @@ namespace chainrule {
 /// The content of an IDX file: row-major bytes with their extents.
 struct idx_array {
   std::vector<index_t> extents;
+  /// The elements, row-major.
   std::vector<std::uint8_t> data;
 };
 

@@ -82,7 +82,9 @@ class sampler {
 
 /// A run of samples: [first, first + size).
 struct batch {
+  /// Place of its first sample in the order of the epoch.
   index_t first = 0;
+  /// Number of samples.
   index_t size = 0;
   friend constexpr bool operator==(const batch&, const batch&) = default;
 };

@@ -58,6 +58,7 @@ class batch_norm {
   static constexpr const char* name = "batch_norm";
   static constexpr bool keeps_features = true;
 
+  /// Normalizes, then applies the activation f; none by default.
   constexpr explicit batch_norm(F f = {}) : f_(f) {}
 
   /// This layer with another share of the batch's statistics in the running ones. Throws

@@ -254,6 +254,7 @@ class instance_norm : public detail::sample_norm {
   static constexpr const char* name = "instance_norm";
   static constexpr bool keeps_features = true;
 
+  /// Normalizes without weight and bias.
   constexpr instance_norm() { affine_.used = false; }
   /// This layer with another number added to the variance. Throws value_error unless it is
   /// positive.

@@ -38,6 +38,7 @@ class initializer {
   static constexpr std::array<std::string_view, 6> names = {
       "constant", "uniform", "normal", "scaled_uniform", "scaled_normal", "orthogonal"};
 
+  /// A rule with its constants, named as at the rules.
   constexpr initializer(rule r, double a, double b = 0) : rule_(r), a_(a), b_(b) {}
 
   friend constexpr bool operator==(const initializer&, const initializer&) = default;

@@ -78,8 +78,10 @@ class any_layer {
   requires(!std::same_as<L, any_layer>)
       any_layer(const L& l)  // NOLINT: implicit, so that lists of layers read well
       : held_(new holder<L>(l)) {}
+  /// Copies the layer that is held.
   any_layer(const any_layer& other) : held_(other.held().clone()) {}
   any_layer(any_layer&&) noexcept = default;
+  /// Replaces the held layer by a copy of the other, or by the other itself if it is moved.
   any_layer& operator=(any_layer other) noexcept {
     held_ = std::move(other.held_);
     return *this;

@@ -45,6 +45,7 @@ struct phase {
 /// backend's memory, so that a captured step draws new numbers each time that it is replayed.
 template <backend B>
 struct pass_phase : phase {
+  /// A phase whose number of the step grows by the backend's counter, unless that is null.
   pass_phase(const phase& p, const counter_t<B>* more = nullptr)  // NOLINT: implicit by design
       : phase(p), passes(more) {}
 

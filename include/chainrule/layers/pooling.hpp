@@ -121,6 +121,7 @@ class max_pool : public detail::takes_maxima {
  public:
   static constexpr const char* name = "max_pool";
 
+  /// Takes maxima of windows of this extent; the stride is the kernel unless the options give one.
   constexpr explicit max_pool(extent2d kernel, const max_pool_options& o = {})
       : kernel_(kernel),
         stride_(detail::pooling_stride(o.stride, kernel)),
@@ -151,6 +152,7 @@ class average_pool : public detail::resamples_images {
  public:
   static constexpr const char* name = "average_pool";
 
+  /// Averages windows of this extent; the stride is the kernel unless the options give one.
   constexpr explicit average_pool(extent2d kernel, const average_pool_options& o = {})
       : kernel_(kernel),
         stride_(detail::pooling_stride(o.stride, kernel)),

@@ -26,6 +26,7 @@ class upsample : public detail::resamples_images {
  public:
   static constexpr const char* name = "upsample";
 
+  /// Enlarges height and width by whole factors.
   constexpr explicit upsample(extent2d factor, upsampling mode = upsampling::nearest)
       : factor_(factor), mode_(mode) {}
 
@@ -119,6 +120,7 @@ class pad : public detail::has_sides {
 
   /// Throws value_error if a number is negative.
   constexpr explicit pad(const sides& s) : has_sides(s) {}
+  /// Adds that many zeros at each side. Throws value_error if the number is negative.
   constexpr explicit pad(index_t each) : has_sides({each, each, each, each}) {}
 
   [[nodiscard]] shape bind(plan& p, const shape& in) { return bind_sides(p, in, true); }
@@ -131,6 +133,7 @@ class crop : public detail::has_sides {
 
   /// Throws value_error if a number is negative.
   constexpr explicit crop(const sides& s) : has_sides(s) {}
+  /// Cuts that many pixels off each side. Throws value_error if the number is negative.
   constexpr explicit crop(index_t each) : has_sides({each, each, each, each}) {}
 
   /// Throws shape_error if nothing is left.

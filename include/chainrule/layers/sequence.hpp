@@ -116,6 +116,7 @@ class sequence {
  public:
   static constexpr const char* name = "sequence";
 
+  /// Runs copies of these layers one after another.
   constexpr explicit sequence(const Layers&... layers) : layers_(layers...) {}
 
   [[nodiscard]] shape bind(plan& p, const shape& in) {
@@ -155,6 +156,7 @@ class projected_residual {
  public:
   static constexpr const char* name = "projected_residual";
 
+  /// y = p(x) + f(x), for copies of both.
   constexpr projected_residual(const Projection& p, const sequence<Layers...>& f)
       : projection_(p), inner_(f) {}
 
@@ -207,6 +209,7 @@ class residual {
   static constexpr const char* name = "residual";
   static constexpr bool keeps_features = true;
 
+  /// y = x + f(x), where f runs copies of these layers one after another.
   constexpr explicit residual(const Layers&... layers) : inner_(layers...) {}
 
   /// y = layer(x) + f(x), for an f that changes the shape.
@@ -254,6 +257,7 @@ class concat {
  public:
   static constexpr const char* name = "concat";
 
+  /// Joins the outputs of copies of these layers.
   constexpr explicit concat(const Layers&... layers) : layers_(layers...) {}
 
   /// Throws shape_error if the shapes of the outputs differ beyond their last axis.

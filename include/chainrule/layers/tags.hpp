@@ -44,6 +44,7 @@ class frozen : public detail::wrapping<Layer> {
  public:
   static constexpr const char* name = "frozen";
 
+  /// Wraps a copy of the layer.
   constexpr explicit frozen(const Layer& l) : detail::wrapping<Layer>(l) {}
 
   [[nodiscard]] shape bind(plan& p, const shape& in) {

@@ -25,7 +25,9 @@ struct extent2d {
   index_t w = 1;
 
   constexpr extent2d() = default;
+  /// One number for each axis.
   constexpr extent2d(index_t height, index_t width) : h(height), w(width) {}
+  /// One number for both axes.
   template <std::integral N>
   constexpr extent2d(N both)  // NOLINT: implicit by design
       : h(static_cast<index_t>(both)), w(static_cast<index_t>(both)) {}
@@ -42,8 +44,11 @@ struct padding {
   bool is_same = false;  // as many as keep the extents with a stride of 1
 
   constexpr padding() = default;
+  /// Before and after the image, a number for each axis.
   constexpr padding(extent2d e) : each(e) {}  // NOLINT: implicit by design
+  /// `height` elements above and below, `width` left and right.
   constexpr padding(index_t height, index_t width) : each(height, width) {}
+  /// The same number at all four sides.
   template <std::integral N>
   constexpr padding(N both) : each(both) {}  // NOLINT: implicit by design
 

@@ -173,6 +173,8 @@ struct huber_loss : pointwise_loss<huber_loss> {
   static constexpr const char* name = "Huber loss";
   /// Distance from which the loss is linear.
   double delta = 1;
+  /// Quadratic up to the distance d, linear beyond. Throws value_error unless d is positive and
+  /// finite.
   constexpr explicit huber_loss(double d = 1) : delta(d) {
     if (detail::is_nan(d) || d <= 0)
       throw value_error(detail::concat("Huber loss: delta must be above 0, got ", d));

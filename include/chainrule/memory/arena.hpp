@@ -111,6 +111,7 @@ class arena {
 
   /// The matrix of a slice. Throws shape_error if the slice is not within the arena.
   [[nodiscard]] matrix<B> operator[](const slice& s) { return {at(all(), s), s.rows, s.cols}; }
+  /// The matrix of a slice, constant. Throws shape_error if the slice is not within the arena.
   [[nodiscard]] const_matrix<B> operator[](const slice& s) const {
     return {at(all(), s), s.rows, s.cols};
   }

@@ -158,6 +158,7 @@ template <backend B>
 struct scatter_op {
   static constexpr std::string_view name = "scatter";
   row_numbers<B> rows;
+  /// Rows of the result.
   index_t count = 0;
 
   [[nodiscard]] matrix_shape shape(matrix_shape x) const { return {count, x.cols}; }

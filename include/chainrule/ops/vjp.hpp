@@ -50,6 +50,7 @@ struct gradient_target {
   double beta = 0;
 
   gradient_target() = default;
+  /// Writes into m, added to b times what is there.
   gradient_target(matrix<B> m, double b = 0) : to(m), beta(b) {}  // NOLINT: implicit by design
 };
 

@@ -226,6 +226,8 @@ class any_optimizer {
   any_optimizer(any_optimizer&&) noexcept = default;
   any_optimizer& operator=(any_optimizer&&) noexcept = default;
 
+  /// Allocates `slots` arenas of state for the parameters of the plan, and `scalars` scalars for
+  /// each group of parameters.
   // The scalars of a step lie in the backend's memory, so that a schedule never changes a kernel:
   // for each region (a rule may depend on its tags) the rate and then the scalars of the rules.
   any_optimizer(const B& be, const arena_plan& plan, std::size_t slots, std::size_t scalars,

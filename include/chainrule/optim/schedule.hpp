@@ -37,6 +37,7 @@ class schedule {
       schedule(F f)  // NOLINT: implicit, a function of the step is a schedule
       : function_(std::make_shared<const holder<F>>(std::move(f))) {}
 
+  /// The value at that step, counted from 0.
   [[nodiscard]] double operator()(std::int64_t step) const {
     return function_ ? function_->at(step) : constant_;
   }

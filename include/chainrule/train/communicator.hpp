@@ -90,6 +90,7 @@ class communicator {
   }
 };
 
+/// A group of ranks whose messages a communicator carries.
 template <backend B>
 class communicating_ranks final : public rank_group<B> {
   using scalar = scalar_t<B>;

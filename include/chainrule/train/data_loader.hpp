@@ -32,6 +32,7 @@ namespace chainrule {
 
 /// Rows of a batch.
 struct row_range {
+  /// First row, from 0 on.
   index_t first = 0;
   index_t count = 0;
 };
@@ -212,7 +213,9 @@ class data_loader {
   using indices_view = typename B::template view<std::int32_t>;
 
  public:
+  /// A loader without data; `reset` gives it some.
   explicit data_loader(const B& be) : be_(be) {}
+  /// A loader of this data, which must outlive it. Throws as `reset` does.
   data_loader(const B& be, const dataset<B>& data, const loader_options& options) : be_(be) {
     reset(data, options);
   }
@@ -309,6 +312,7 @@ class data_loader {
   [[nodiscard]] index_t samples() const { return samples_; }
   /// The place of the batch in the epoch, and its samples.
   [[nodiscard]] index_t first() const { return first_; }
+  /// Number of samples of the batch.
   [[nodiscard]] index_t size() const { return size_; }
   /// Whether the batch is the last one of the epoch.
   [[nodiscard]] bool is_last() const { return first_ + size_ == samples_; }

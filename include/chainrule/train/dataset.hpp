@@ -82,6 +82,7 @@ class dataset {
       : dataset(be, images.view(), images.labels, images.classes, scale,
                 {options.inputs, options.fraction_of_memory,
                  options.sample.is_known() ? options.sample : images.sample_shape()}) {}
+  /// Deleted: the images must outlive the data set, and these would not.
   dataset(const B&, labelled_images&&, const normalization& = {},
           const dataset_options& = {}) = delete;  // it would be gone at once
 
@@ -136,10 +137,12 @@ class dataset {
   dataset(const B& be, const host_matrix& inputs, const host_matrix& targets,
           const dataset_options& options = {})
       : dataset(scalars(inputs), be, scalars(targets).view(), normalization{}, options) {}
+  /// Samples (n × features) with a class number each, in memory of its own.
   template <class Label>
   dataset(const B& be, const host_matrix& inputs, const std::vector<Label>& labels, int classes,
           const dataset_options& options = {})
       : dataset(scalars(inputs), be, labels, classes, normalization{}, options) {}
+  /// Samples (n × features) without targets, in memory of its own.
   explicit dataset(const B& be, const host_matrix& inputs, const dataset_options& options = {})
       : dataset(scalars(inputs), be, normalization{}, options) {}
 

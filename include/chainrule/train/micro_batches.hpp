@@ -64,6 +64,7 @@ void add_rows(const B& be, index_t count, const Row& g) {
 template <backend B>
 class micro_batches {
  public:
+  /// Allocates the sum of the gradients; `prepare` makes room for the parts.
   explicit micro_batches(const network<B>& net) : total_(net.make_gradients()) {}
 
   /// Makes room for batches of up to `capacity` samples, cut into at most `count`, of which this

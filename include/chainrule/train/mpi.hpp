@@ -47,6 +47,8 @@ struct mpi_options {
 /// finalized after the object is gone. All calls come from one thread.
 class mpi_communicator final : public communicator {
  public:
+  /// Duplicates the communicator of MPI. Throws value_error if the patience is negative,
+  /// communication_error if MPI fails.
   explicit mpi_communicator(const mpi_options& options = {}, MPI_Comm of = MPI_COMM_WORLD)
       : options_(options) {
     if (!(options_.patience >= 0))

@@ -79,6 +79,7 @@ struct step_scope_of<B> {
 template <backend B>
 class step_executor {
  public:
+  /// Takes steps of this network and this optimizer, which must outlive the executor.
   step_executor(network<B>& net, any_loss<B> loss, any_optimizer<B>& optimizer)
       : net_(&net),
         be_(net.backend()),
