@@ -84,7 +84,9 @@ class micro_batches {
   /// those of the first, in a binary tree: neighbours at distance 1, then 2, then 4. The gradients
   /// of the others are overwritten.
   void add_gradients(const B& be, index_t count, index_t first, index_t size) {
-    const auto g = [&](index_t i) { return gradients(i).all().block(0, first, 1, size); };
+    const auto g = [&](index_t i) __attribute__((noinline)) {
+      return matrix<B>(gradients(i).all().block(0, first, 1, size));
+    };
     for (index_t d = 1; d < count; d *= 2) {
       if (count % (4 * d) == 0) {  // two levels of the tree in one pass over memory
         for (index_t i = 0; i < count; i += 4 * d)
