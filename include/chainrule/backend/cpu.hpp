@@ -385,8 +385,7 @@ class basic_cpu {
     bool has_padding = false;
     for (index_t i = 0; i < rows.cols(); ++i) {
       if (rows(0, i) < -1 || rows(0, i) >= count)
-        throw value_error(
-            detail::concat(verb, ": row ", rows(0, i), " of a matrix of ", count, " rows"));
+        detail::fail<value_error>(verb, ": row ", rows(0, i), " of a matrix of ", count, " rows");
       has_padding = has_padding || rows(0, i) < 0;
     }
     return has_padding;

@@ -62,8 +62,8 @@ template <class T, class P>
 [[nodiscard]] matrix_view<T, P> with_columns(const matrix_view<T, P>& m, index_t cols) {
   if (m.cols() == cols) return m;
   if (!m.contiguous() || cols < 1 || m.size() % cols != 0)
-    throw shape_error(detail::concat("a matrix of ", to_string(m.shape()), " with a stride of ",
-                                     m.stride(), " cannot be seen with ", cols, " columns"));
+    detail::fail<shape_error>("a matrix of ", to_string(m.shape()), " with a stride of ",
+                              m.stride(), " cannot be seen with ", cols, " columns");
   return {m.data(), m.size() / cols, cols};
 }
 
@@ -106,7 +106,8 @@ class any_layer {
   struct interface;
   /// Throws value_error if the layer was moved from.
   [[nodiscard]] interface& held() const {
-    if (!held_) throw value_error("this layer was moved from; use the one that it was moved to");
+    if (!held_)
+      detail::fail<value_error>("this layer was moved from; use the one that it was moved to");
     return *held_;
   }
 

@@ -47,13 +47,13 @@ namespace detail {
   const window w = window_over(layer, in, kernel, stride, dilation, pad);
   for (const window_axis& a : {w.height, w.width})
     if (std::max(a.before, a.after) > a.span() / 2)
-      throw value_error(concat(layer, " has padding of ", std::max(a.before, a.after),
-                               " for a window that spans ", a.span(),
-                               "; the most is half of the span"));
+      detail::fail<value_error>(layer, " has padding of ", std::max(a.before, a.after),
+                                " for a window that spans ", a.span(),
+                                "; the most is half of the span");
   for (const window_axis& a : {w.height, w.width})
     if (a.before + a.after > 0 && a.dilation > a.size)
-      throw value_error(concat(layer, " has a dilation of ", a.dilation, " for an axis of ", a.size,
-                               " with padding: a window could lie in padding only"));
+      detail::fail<value_error>(layer, " has a dilation of ", a.dilation, " for an axis of ",
+                                a.size, " with padding: a window could lie in padding only");
   return w;
 }
 /// The window that covers whole samples.
@@ -83,8 +83,8 @@ class takes_maxima {
   /// Throws value_error if the elements of a window are more than a float counts exactly.
   void declare(plan& p, const window& w) {
     if (w.taps() > index_t{1} << 24)
-      throw value_error(concat(p.layer(), " has windows of ", w.height.kernel, " x ",
-                               w.width.kernel, " elements; the most are 2^24"));
+      detail::fail<value_error>(p.layer(), " has windows of ", w.height.kernel, " x ",
+                                w.width.kernel, " elements; the most are 2^24");
     window_ = w;
     argmax_ = p.save(w.positions() * w.channels);
   }

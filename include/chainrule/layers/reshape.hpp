@@ -62,9 +62,8 @@ class reshape_to : public detail::copies_elements {
   [[nodiscard]] shape bind(plan& p, const shape& in) const {
     const shape x = p.input(in, in.is_known() ? dynamic : shape_.size());
     if (x.size() != shape_.size())
-      throw shape_error(detail::concat(p.layer(), " cannot give samples of ", to_string(x),
-                                       " the shape ", to_string(shape_),
-                                       ", which has another number of elements"));
+      detail::fail<shape_error>(p.layer(), " cannot give samples of ", to_string(x), " the shape ",
+                                to_string(shape_), ", which has another number of elements");
     return shape_;
   }
   void describe(archive& a) const { a.extent("shape", shape_); }

@@ -84,8 +84,8 @@ class has_sides : public resamples_images {
   constexpr explicit has_sides(const sides& s) : sides_(s) {
     for (const index_t n : {s.top, s.bottom, s.left, s.right})
       if (n < 0 || n > index_t{1} << 30)
-        throw value_error(
-            concat("the sides of pad and crop are at least 0 and at most 2^30, got ", n));
+        detail::fail<value_error>("the sides of pad and crop are at least 0 and at most 2^30, got ",
+                                  n);
   }
   /// Binds to a sample of shape `in` that becomes smaller, or larger with `pads`.
   [[nodiscard]] shape bind_sides(plan& p, const shape& in, bool pads) {
@@ -94,8 +94,8 @@ class has_sides : public resamples_images {
     const auto axis = [&](index_t size, index_t before, index_t after) {
       if (pads) size += before + after;
       if (size <= before + after)
-        throw shape_error(concat(p.layer(), " cuts ", before, " + ", after, " pixels from ",
-                                 to_string(x), ", which leaves none"));
+        detail::fail<shape_error>(p.layer(), " cuts ", before, " + ", after, " pixels from ",
+                                  to_string(x), ", which leaves none");
       return window_axis{size, 1, 1, 1, -before, -after};
     };
     const bool image = x.rank() == 3;

@@ -88,10 +88,10 @@ inline constexpr padding same = detail::same_padding();
 [[nodiscard]] inline window window_over(std::string_view layer, const shape& in, extent2d kernel,
                                         extent2d stride, extent2d dilation, const padding& pad) {
   if (in.rank() != 2 && in.rank() != 3)
-    throw shape_error(detail::concat(layer,
-                                     " expects samples of {height, width, channels} or {time, "
-                                     "channels}, got ",
-                                     to_string(in), "; use reshape_to"));
+    detail::fail<shape_error>(layer,
+                              " expects samples of {height, width, channels} or {time, "
+                              "channels}, got ",
+                              to_string(in), "; use reshape_to");
   const bool image = in.rank() == 3;
   const index_t width = in[image ? 1 : 0];
   const window w{
@@ -101,9 +101,9 @@ inline constexpr padding same = detail::same_padding();
   try {
     w.check();
   } catch (const shape_error& e) {
-    throw shape_error(detail::concat(layer, ": ", e.what()));
+    detail::fail<shape_error>(layer, ": ", e.what());
   } catch (const value_error& e) {
-    throw value_error(detail::concat(layer, ": ", e.what()));
+    detail::fail<value_error>(layer, ": ", e.what());
   }
   return w;
 }

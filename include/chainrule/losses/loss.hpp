@@ -64,9 +64,9 @@ enum class target_kind { values, classes };
                                                  matrix_shape targets) {
   if (targets == outputs) return target_kind::values;
   if (targets.rows == outputs.rows && targets.cols == 1) return target_kind::classes;
-  throw shape_error(detail::concat(loss, ": targets of ", to_string(targets),
-                                   " do not fit outputs of ", to_string(outputs),
-                                   "; give as many values, or one class number per sample"));
+  detail::fail<shape_error>(loss, ": targets of ", to_string(targets), " do not fit outputs of ",
+                            to_string(outputs),
+                            "; give as many values, or one class number per sample");
 }
 
 namespace terms {

@@ -177,7 +177,7 @@ struct huber_loss : pointwise_loss<huber_loss> {
   /// finite.
   constexpr explicit huber_loss(double d = 1) : delta(d) {
     if (detail::is_nan(d) || d <= 0)
-      throw value_error(detail::concat("Huber loss: delta must be above 0, got ", d));
+      detail::fail<value_error>("Huber loss: delta must be above 0, got ", d);
   }
   constexpr auto term() const { return terms::huber{delta}; }
   static constexpr double factor(index_t outputs) { return 1.0 / static_cast<double>(outputs); }

@@ -79,12 +79,11 @@ struct softmax_cross_entropy {
                   matrix<B> losses, matrix<B> gradient, loss_scratch<B>& scratch) const {
     const target_kind kind = kind_of_targets(name, y.shape(), t.shape());
     if (y.cols() < 2)
-      throw shape_error(
+      detail::fail<shape_error>(
           "softmax cross-entropy needs at least 2 outputs per sample, got 1; use "
           "sigmoid cross-entropy for one");
     if (!(smoothing >= 0 && smoothing <= 1) || detail::is_nan(smoothing))
-      throw value_error(
-          detail::concat(name, ": the smoothing must be from 0 to 1, got ", smoothing));
+      detail::fail<value_error>(name, ": the smoothing must be from 0 to 1, got ", smoothing);
     const terms::target_of_column given{kind == target_kind::classes};
     if (smoothing > 0)
       return with_verbs(be, terms::smoothed_target{given, smoothing, static_cast<double>(y.cols())},

@@ -182,8 +182,8 @@ struct metrics {
     if (name == "loss") return loss;
     for (const metric_value& v : values)
       if (v.name == name) return v.value;
-    throw value_error(detail::concat("the metric '", name,
-                                     "' was not measured; give it to the trainer's constructor"));
+    detail::fail<value_error>("the metric '", name,
+                              "' was not measured; give it to the trainer's constructor");
   }
 };
 

@@ -124,11 +124,11 @@ class matrix_step {
       map_to(be_, f, to, operands...);
   }
   [[noreturn, gnu::cold, gnu::noinline]] static void refuse_beta(matrix_shape s) {
-    throw value_error(detail::concat("this op can only assign a gradient of ", to_string(s),
-                                     ", not add to it; use a beta of 0"));
+    detail::fail<value_error>("this op can only assign a gradient of ", to_string(s),
+                              ", not add to it; use a beta of 0");
   }
   [[noreturn, gnu::cold, gnu::noinline]] static void refuse_scratch() {
-    throw value_error(
+    detail::fail<value_error>(
         "the vjp of this op makes an intermediate result; give the matrix_step a scratch matrix "
         "for "
         "each");

@@ -139,8 +139,8 @@ class group_rates {
   /// Throws value_error if there are more than `most_groups`.
   constexpr group_rates(std::initializer_list<double> factors) {
     if (factors.size() > most_groups)
-      throw value_error(detail::concat("group rates: there are at most ", most_groups,
-                                       " groups, got ", factors.size()));
+      detail::fail<value_error>("group rates: there are at most ", most_groups, " groups, got ",
+                                factors.size());
     factors_.fill(1);
     std::copy(factors.begin(), factors.end(), factors_.begin());
   }

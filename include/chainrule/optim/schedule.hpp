@@ -27,8 +27,7 @@ class schedule {
   /// The same rate at every step. Throws value_error unless it is finite and at least 0.
   schedule(double rate) : constant_(rate) {  // NOLINT: implicit, a number is a schedule
     if (rate < 0 || !detail::is_finite(rate))
-      throw value_error(
-          detail::concat("a learning rate must be finite and at least 0, got ", rate));
+      detail::fail<value_error>("a learning rate must be finite and at least 0, got ", rate);
   }
   /// Takes a function of the step, counted from 0.
   template <class F>
@@ -66,7 +65,7 @@ class schedule {
 namespace detail {
 inline void require_steps(const char* what, std::int64_t steps) {
   if (steps < 1)
-    throw value_error(concat("a ", what, " schedule needs at least 1 step, got ", steps));
+    detail::fail<value_error>("a ", what, " schedule needs at least 1 step, got ", steps);
 }
 }  // namespace detail
 
