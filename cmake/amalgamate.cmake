@@ -2,8 +2,8 @@
 #
 #   cmake -D OUTPUT=chainrule.hpp -P cmake/amalgamate.cmake
 #
-# It has the umbrella and all that is included by name, but for the OpenCL and CUDA backends, which
-# need headers of their own.
+# It has the umbrella and all that is included by name, but for the OpenCL and CUDA backends and ranks
+# over MPI, which need headers of their own.
 cmake_minimum_required(VERSION 3.22)
 
 get_filename_component(root "${CMAKE_CURRENT_LIST_DIR}/.." ABSOLUTE)
@@ -42,7 +42,7 @@ endfunction()
 
 append_header(chainrule/chainrule.hpp)
 file(GLOB_RECURSE headers RELATIVE "${include}" "${include}/*.hpp")
-list(FILTER headers EXCLUDE REGEX "^chainrule/backend/(cuda|opencl|device)")
+list(FILTER headers EXCLUDE REGEX "^chainrule/(backend/(cuda|opencl|device)|train/mpi)")
 list(SORT headers)
 foreach(header IN LISTS headers)
   append_header("${header}")

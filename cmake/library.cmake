@@ -57,6 +57,16 @@ if(TARGET CUDA::cudart AND TARGET CUDA::nvrtc AND TARGET CUDA::cublasLt
   target_link_libraries(chainrule_cuda INTERFACE chainrule CUDA::cudart ${CMAKE_DL_LIBS})
 endif()
 
+# mpi: ranks, processes that train together. Its headers are called from C++, which may be the only
+# language of a project, but its old classes for C++ are not.
+set(MPI_CXX_SKIP_MPICXX ON)
+find_package(MPI QUIET COMPONENTS CXX)
+if(TARGET MPI::MPI_CXX)
+  add_library(chainrule_mpi INTERFACE)
+  add_library(chainrule::mpi ALIAS chainrule_mpi)
+  target_link_libraries(chainrule_mpi INTERFACE chainrule MPI::MPI_CXX)
+endif()
+
 if(PROJECT_IS_TOP_LEVEL)
   if(TARGET chainrule::cuda)
     message(STATUS "chainrule::cuda: yes, toolkit ${CUDAToolkit_VERSION}")
@@ -78,5 +88,10 @@ if(PROJECT_IS_TOP_LEVEL)
     message(STATUS "chainrule::images: yes")
   else()
     message(STATUS "chainrule::images: no, libpng was not found")
+  endif()
+  if(TARGET chainrule::mpi)
+    message(STATUS "chainrule::mpi: yes, MPI ${MPI_CXX_VERSION}")
+  else()
+    message(STATUS "chainrule::mpi: no, MPI was not found")
   endif()
 endif()

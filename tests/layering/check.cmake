@@ -1,5 +1,6 @@
 # The layering law: includes go down only, and end at core/compiler.hpp, which says what the
-# compiler must offer; and no arithmetic stands in autodiff/: ops/ calls the verbs of a backend.
+# compiler must offer; and no arithmetic stands in autodiff/: ops/ calls the verbs of a backend. No
+# header brings the messages between ranks, nor MPI, along: programs include them by name.
 #
 #   cmake -D ROOT=<folder that holds chainrule/> -P check.cmake
 #
@@ -31,6 +32,12 @@ if(NOT headers)
   message(FATAL_ERROR "no headers under ${ROOT}/chainrule")
 endif()
 foreach(header IN LISTS headers)
+  if(NOT header MATCHES "^chainrule/train/(mpi|communicator)\\.hpp$")
+    file(STRINGS "${ROOT}/${header}" lines REGEX "include[ \t]*[\"<](mpi\\.h|chainrule/train/(mpi|communicator)\\.hpp)[\">]")
+    foreach(line IN LISTS lines)
+      list(APPEND complaints "${header} has ${line}: only programs include that")
+    endforeach()
+  endif()
   if(header STREQUAL "chainrule/chainrule.hpp")
     continue()  # the umbrella
   endif()

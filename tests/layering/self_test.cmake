@@ -47,4 +47,9 @@ expect(arithmetic "autodiff/a.hpp calls the verb .map(" autodiff/a.hpp
   "#include \"chainrule/ops/b.hpp\"\nbe.map(g, y, x)")
 expect(arithmetic_in_a_comment nothing autodiff/a.hpp
   "#include \"chainrule/ops/b.hpp\"\n// be.map(g, y, x) is for ops")
+expect(ranks_by_name nothing train/mpi.hpp "#include <mpi.h>\n#include \"chainrule/train/communicator.hpp\"")
+expect(mpi_in_the_umbrella "only programs include that" chainrule.hpp "#include \"chainrule/train/mpi.hpp\"")
+expect(messages_in_a_trainer "only programs include that" train/a.hpp
+  "#include \"chainrule/train/communicator.hpp\"")
+expect(mpi_elsewhere "only programs include that" train/a.hpp "#  include <mpi.h>")
 expect(empty "no headers" ../x.hpp "")

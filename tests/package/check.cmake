@@ -83,6 +83,8 @@ run_to_fail("no libpng" "the chainrule component images needs libpng"
   ${missing} -B "${WORK}/no_libpng" -DWANT=images -DCMAKE_DISABLE_FIND_PACKAGE_PNG=ON)
 run_to_fail("no CUDA" "the chainrule component cuda needs the CUDA toolkit"
   ${missing} -B "${WORK}/no_cuda" -DWANT=cuda -DCMAKE_DISABLE_FIND_PACKAGE_CUDAToolkit=ON)
+run_to_fail("no MPI" "the chainrule component mpi needs MPI"
+  ${missing} -B "${WORK}/no_mpi" -DWANT=mpi -DCMAKE_DISABLE_FIND_PACKAGE_MPI=ON)
 run_to_fail("unknown component" "chainrule has no component \"onnx\""
   ${missing} -B "${WORK}/no_onnx" -DWANT=onnx)
 run_to_fail("another version" "compatible with requested version \"99\""

@@ -112,21 +112,23 @@ class communicating_ranks final : public rank_group<B> {
     const auto add = [&](const char* name, std::string value) {
       items.emplace_back(name, std::move(value));
     };
-    std::string arithmetic = be_.name();
-    if constexpr (requires { be_.isa(); }) arithmetic = std::string(name_of(be_.isa()));
+    const B& be = mine.net->backend();
+    std::string arithmetic = be.name();
+    if constexpr (requires { be.isa(); }) arithmetic = std::string(name_of(be.isa()));
     add("the type of numbers",
         detail::concat(sizeof(scalar) * 8, " bits on ", std::string_view(arithmetic)));
     add("the loss", mine.loss);
-    add("the optimizer", mine.optimizer->name());
+    add("the optimizer",
+        detail::concat(mine.optimizer->name(), ", learning rate ", mine.optimizer->rate()));
     add("the options of fit", mine.options);
     add("the progress of the training", mine.progress);
-    add("the number of parameters", detail::concat(mine.net->parameters().all().cols()));
+    add("the network", to_string(mine.net->describe()));
     add("the parameters", checksum(mine.net->parameters()));
     std::string state;
     for (const arena<B>& s : mine.optimizer->state()) state += checksum(s);
     add("the state of the optimizer", state);
     add("the training data", checksum(*mine.data));
-    add("the validation data", mine.validation == nullptr ? "" : checksum(*mine.validation));
+    add("the validation data", mine.validation == nullptr ? "none" : checksum(*mine.validation));
     for (const auto& [name, value] : items) {
       const std::vector<std::string> all = c_->gather_texts(value, "the comparison of ranks");
       for (std::size_t r = 1; r < all.size(); ++r) {
@@ -275,7 +277,9 @@ class communicating_ranks final : public rank_group<B> {
     for (;;) {
       const std::size_t end_a = a.find(", "), end_b = b.find(", ");
       const auto first_a = a.substr(0, end_a), first_b = b.substr(0, end_b);
-      if (first_a != first_b || end_a == a.npos || end_b == b.npos) return {first_a, first_b};
+      if (first_a != first_b) return {first_a, first_b};
+      if (end_a == a.npos) return {"nothing more", b.substr(end_b + 2)};
+      if (end_b == b.npos) return {a.substr(end_a + 2), "nothing more"};
       a.remove_prefix(end_a + 2), b.remove_prefix(end_b + 2);
     }
   }

@@ -175,6 +175,8 @@ class step_executor {
   [[nodiscard]] double mean_loss(index_t first, index_t count) const {
     return log_.mean_loss(first, count);
   }
+  /// Whether ranks share each batch.
+  [[nodiscard]] bool is_shared() const { return ranks_ != nullptr; }
   /// The gradients of the last step.
   [[nodiscard]] const arena<B>& gradients() const { return parts_.total(); }
   /// What the passes of the step under way are for: between its backward pass and its update.

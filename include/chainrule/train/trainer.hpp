@@ -145,6 +145,8 @@ class trainer {
     if (!is_fitting_ || loader_.size() == 0)
       throw value_error("a batch can be visited in a step of fit only, by a callback");
     const row_range all{0, loader_.size()};
+    if constexpr (parallel_backend<B>)  // each rank has loaded its own rows
+      if (executor_.is_shared()) loader_.load(all);
     loader_.visit_inputs(all, [&](auto x) {
       f(x, const_matrix<B>(loader_.targets(all)), executor_.phase_of_step(), loss_);
     });
