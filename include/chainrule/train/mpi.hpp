@@ -32,6 +32,7 @@
 #include <sched.h>
 #include <time.h>
 
+#include "chainrule/backend/select.hpp"
 #include "chainrule/train/communicator.hpp"
 
 namespace chainrule {
@@ -163,6 +164,7 @@ namespace detail {
 struct place_on_machine {
   int rank = 0;
   int size = 1;
+  int processors = 0;  // that one of them may run on; 0 if that is not known
 };
 [[nodiscard]] inline place_on_machine find_place_on_machine() {
   MPI_Comm local = MPI_COMM_NULL;
@@ -170,19 +172,16 @@ struct place_on_machine {
   MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &local);
   MPI_Comm_rank(local, &p.rank);
   MPI_Comm_size(local, &p.size);
+#ifdef CPU_COUNT
+  // mpirun or srun may have given each process processors of its own, or the same ones to all.
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  ::sched_getaffinity(0, sizeof(set), &set);
+  MPI_Allreduce(MPI_IN_PLACE, &set, static_cast<int>(sizeof(set)), MPI_BYTE, MPI_BOR, local);
+  p.processors = CPU_COUNT(&set);
+#endif
   MPI_Comm_free(&local);
   return p;
-}
-
-/// A backend for this process: its share of the processors, or of the devices.
-template <backend B>
-[[nodiscard]] B backend_of_rank(place_on_machine p) {
-  if constexpr (requires(const B& be) { B(int{1}), be.threads(); })
-    return p.size == 1 ? B{} : B(std::max(1, B{}.threads() / p.size));
-  else if constexpr (requires { B(int{0}), B::device_count(); })
-    return B(p.rank % std::max(1, B::device_count()));
-  else
-    return B{};
 }
 
 /// While it lives, a call of exit() ends all ranks, which would wait for this one.
@@ -212,6 +211,23 @@ class exit_guard {
 };
 
 }  // namespace detail
+
+/// A backend for this rank: with its share of the processors of the machine, at least one thread
+/// and at most as many as B{} has, or on one of the devices of the machine, in turn. All ranks call
+/// it, in run_ranks.
+template <backend B>
+[[nodiscard]] B backend_of_rank() {
+  const detail::place_on_machine p = detail::find_place_on_machine();
+  if constexpr (requires(const B& be) { B(int{1}), be.threads(); }) {
+    const int all = p.processors > 0 ? p.processors : B{}.threads();
+    return p.size == 1 ? B{} : B(std::clamp(all / p.size, 1, B{}.threads()));
+  } else if constexpr (std::is_constructible_v<B, const device_choice&>) {
+    const auto count = static_cast<int>(devices<B>().size());
+    return count < 2 ? B{} : B(device_choice(p.rank % count));
+  } else {
+    return B{};
+  }
+}
 
 /// Runs body(communicator&) between the initialization of MPI and its end, and returns what it
 /// returns, or 0. If it throws, says so on stderr and ends all ranks with status 1. To be called
@@ -248,7 +264,7 @@ int run_ranks(int argc, char** argv, const Body& body, const mpi_options& option
   return run_ranks(
       argc, argv,
       [&](communicator& c) {
-        const auto be = detail::backend_of_rank<B>(detail::find_place_on_machine());
+        const auto be = backend_of_rank<B>();
         communicating_ranks<B> ranks(be, c);
         rank_group<B>& group = ranks;
         return body(be, group);
