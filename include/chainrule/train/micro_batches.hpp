@@ -130,9 +130,10 @@ class micro_batches {
   /// others are overwritten.
   void add_gradients(const B& be, index_t count, index_t first, index_t size) {
     const row_range mine = own(count);
-    detail::add_rows(be, mine.count, [&](index_t i) __attribute__((noinline)) {
-      return matrix<B>(gradients(mine.first + i).all().block(0, first, 1, size));
-    });
+    detail::add_rows(
+        be, mine.count, [&](index_t i) __attribute__((noinline)) {
+          return matrix<B>(gradients(mine.first + i).all().block(0, first, 1, size));
+        });
   }
   /// The gradients of the batch, once they are added. All 0 before there was one.
   [[nodiscard]] arena<B>& total() { return total_; }
