@@ -106,7 +106,9 @@ class host_batches {
           throw value_error(detail::concat("a batch names sample ", number, ", expected 0 to ",
                                            inputs.rows() - 1));
       const auto count = static_cast<index_t>(numbers.size());
-      if constexpr (dataset<B>::can_stream) {
+      if constexpr (is_index<T> != is_index<typename Inputs::value_type>) {
+        // Never called: indices are loaded as indices, all else as scalars.
+      } else if constexpr (dataset<B>::can_stream) {
         chainrule::staging_of<B, T>& s = *memory<T>()[turn_];
         turn_ = 1 - turn_;
         copy(inputs, numbers, augmenter, epoch, s.data());
@@ -122,6 +124,8 @@ class host_batches {
 
  private:
   template <class T>
+  static constexpr bool is_index = std::same_as<T, std::int32_t>;
+  template <class T>
   using memory_for = std::conditional_t<dataset<B>::can_stream,
                                         std::array<std::unique_ptr<chainrule::staging_of<B, T>>, 2>,
                                         std::vector<T>>;
@@ -130,7 +134,7 @@ class host_batches {
   [[nodiscard]] memory_for<T>& memory() {
     if constexpr (std::same_as<T, std::uint8_t>)
       return bytes_;
-    else if constexpr (std::same_as<T, std::int32_t>)
+    else if constexpr (is_index<T>)
       return indices_;
     else
       return numbers_;
@@ -144,9 +148,9 @@ class host_batches {
       const std::int32_t number = numbers[static_cast<std::size_t>(i)];
       const T* const from = inputs.data() + number * inputs.stride();
       T* const there = to + i * inputs.cols();
-      if (augmenter.is_none())
+      if (is_index<T> || augmenter.is_none())  // only images are changed
         std::memcpy(there, from, static_cast<std::size_t>(inputs.cols()) * sizeof(T));
-      else
+      else if constexpr (!is_index<T>)
         augmenter.apply(augmenter.draw(epoch, number), from, there);
     };
     const auto count = static_cast<index_t>(numbers.size());
@@ -165,11 +169,10 @@ class host_batches {
   template <class View, class Inputs>
   void gather(const dataset<B>& data, View all, Inputs x) const {
     using T = std::remove_const_t<typename View::value_type>;
-    constexpr bool as_indices = std::same_as<typename Inputs::value_type, std::int32_t>;
     const auto rows = rows_.view().block(0, 0, 1, all.rows());
-    if constexpr (as_indices && std::same_as<T, std::int32_t>)
+    if constexpr (is_index<T>)
       be_.gather(x, all, rows);
-    else if constexpr (!as_indices && !std::same_as<T, std::int32_t>)
+    else
       data.template gather_scaled<T>(rows, all, x);
   }
 
