@@ -39,11 +39,12 @@ using B =
 using group = rank_group<B>;
 
 /// A backend of each rank's own, on the CPU with one thread.
-[[nodiscard]] B make_backend() {
-  if constexpr (requires(const B& be) { B(1), be.threads(); })
-    return B(1);
+template <class T = B>
+[[nodiscard]] T make_backend() {
+  if constexpr (requires(const T& be) { T(1), be.threads(); })
+    return T(1);
   else
-    return B{};
+    return T{};
 }
 
 using bits = std::vector<std::uint64_t>;
@@ -143,7 +144,9 @@ template <class Make, class Rules>
 [[nodiscard]] training on_digits(index_t samples, const Make& make, fit_options<B> options,
                                  const Rules& rules) {
   return [=](const B& be, group* ranks) {
-    const dataset<B> data(be, digits(samples, 3));
+    // Where the host augments, samples lie in its memory.
+    const auto where = options.augment.is_none() ? residence::automatic : residence::streamed;
+    const dataset<B> data(be, digits(samples, 3), 1.0 / 255, {.inputs = where});
     const dataset<B> held_out(be, digits(9, 4));
     auto net = make(be);
     net.initialize(5);
