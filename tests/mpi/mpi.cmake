@@ -32,6 +32,7 @@ else()
   endforeach()
   chainrule_mpi_test(mpi.resume_often "$<TARGET_FILE:test_mpi_ranks>" "${MPIEXEC_EXECUTABLE}"
                      resume 20 CONFIGURATIONS long)
+  set_tests_properties(mpi.resume_often PROPERTIES TIMEOUT 900)
 endif()
 
 # The program once more, compiled for the simulator: it is the test that needs it.
