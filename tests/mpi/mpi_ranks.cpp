@@ -113,14 +113,12 @@ void train(const cpu& be, rank_group<cpu>* ranks, const arguments& a, const std:
                      .ranks = ranks};
   std::optional<model_checkpoint> saving;
   if (!file.empty()) {
-    // Who looks whether there is a file must not see one that rank 0 is about to write.
     if (std::FILE* const f = std::fopen(file.c_str(), "r")) {
       std::fclose(f);
       (void)load_training(t, file);
     }
-    if (ranks != nullptr) (void)ranks->any(false);
-    if (rank == 0) saving.emplace(t, model_checkpoint_options{.file = file});
-    if (saving) o.callbacks.push_back(&*saving);
+    saving.emplace(t, model_checkpoint_options{.file = file});
+    o.callbacks.push_back(&*saving);
   }
   o.epochs = a.number("epochs", 2) - static_cast<int>(t.epochs_done());
   const history h = t.fit(data, o);

@@ -172,7 +172,7 @@ struct stop_after final : callback {
 }  // namespace
 
 TEST_CASE("ranks give the bits of one process", "[train][ranks]") {
-  const fit_options<B> o{.epochs = 2, .batch = 25, .seed = 4, .micro_batches = 6};
+  const fit_options<B> o{.epochs = 2, .batch = 25, .seed = 4, .micro_batches = 8};
   const auto dense128 = [](const B& be) { return dense_network(be); };
   const outcome a = check_ranks(on_digits(57, dense128, o, steady));
   CHECK(a.progress.steps == 6);
@@ -188,6 +188,11 @@ TEST_CASE("ranks draw for dropout what one process draws", "[train][ranks]") {
   const auto net = [](const B& be) { return with_dropout(be); };
   check_ranks(
       on_digits(40, net, {.epochs = 2, .batch = 15, .seed = 4, .micro_batches = 4}, steady));
+  // Steps of two batches, with a rule that needs the whole gradient on each rank.
+  check_ranks(
+      on_digits(40, net, {.epochs = 2, .batch = 10, .seed = 4, .micro_batches = 4, .accumulate = 2},
+                clipped),
+      {2, 3});
 }
 
 #if !defined(CHAINRULE_TEST_OPENCL) && !defined(CHAINRULE_TEST_CUDA)
