@@ -75,6 +75,20 @@ prepare() {
   fi
 }
 
+# Installs the Debian packages that are named if they are missing, all or none of them. Where that
+# cannot be done, what needs them is left out.
+install_if_possible() {
+  has_apt || return 0
+  missing_=
+  for package_ in "$@"; do
+    is_installed "$package_" || missing_="$missing_ $package_"
+  done
+  [ -n "$missing_" ] || return 0
+  say "installing with apt-get:$missing_"
+  # shellcheck disable=SC2086  # a list of words
+  apt_install $missing_ || say "could not install them; what needs them is skipped"
+}
+
 # Assigns to missing_tools_ the packages of those tools that are not there: CMake, a builder and
 # the compiler ($CXX, or clang++ where $compiler says so, or any).
 missing_tools() {

@@ -6,7 +6,8 @@
 #   sh tests/run.sh --oclgrind       the OpenCL suites under Oclgrind, which takes long
 #   sh tests/run.sh -R core -V       only the tests whose name matches, verbosely
 #   sh tests/run.sh -C long          also what takes long: the kernels for GPUs on any device, the
-#                                    gradients in float on OpenCL, the Debian package, the reference
+#                                    gradients in float on OpenCL, the Debian package, the reference,
+#                                    processes that are killed in many steps
 #
 # Presets: --debug --asan --tsan --clang --native. BUILD_DIR names another build folder, JOBS the
 # number of parallel jobs. On Debian and Ubuntu what is missing is installed first. The exit status
@@ -42,6 +43,8 @@ prepare "a C++20 compiler, CMake 3.22, make or ninja, Eigen 3.4, Catch2 and, for
 CLI11, Google Benchmark, the OpenCL headers and loader and a driver such as PoCL" libeigen3-dev \
   catch2 zlib1g-dev libpng-dev libcli11-dev libbenchmark-dev ocl-icd-opencl-dev pocl-opencl-icd \
   $oclgrind || exit 1
+install_if_possible openmpi-bin libopenmpi-dev
+install_if_possible libsimgrid-dev
 jobs=$(job_count)
 
 # --- configure, build, test --------------------------------------------------------------------

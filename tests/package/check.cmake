@@ -2,7 +2,7 @@
 # and pkg-config; added as a subdirectory; fetched. Each way builds and runs a small program.
 #
 #   cmake -D SOURCE=.. -D WORK=.. -D GENERATOR=.. -D COMPILER=.. -D FLAGS=.. -D VERSION=..
-#         -D ZLIB=<0|1> -D IMAGES=<0|1> -D CUDA=<0|1> -P check.cmake
+#         -D ZLIB=<0|1> -D IMAGES=<0|1> -D CUDA=<0|1> -D MPI=<0|1> -P check.cmake
 
 cmake_minimum_required(VERSION 3.22)
 
@@ -51,7 +51,8 @@ endforeach()
 # consumer(<name> <option>...): configures, builds and runs the project in this folder.
 function(consumer name)
   run("${name}: configure" "${CMAKE_COMMAND}" -S "${here}/${name}" -B "${WORK}/${name}"
-      ${with_compiler} "-DVERSION=${VERSION}" "-DZLIB=${ZLIB}" "-DIMAGES=${IMAGES}" "-DCUDA=${CUDA}" ${ARGN})
+      ${with_compiler} "-DVERSION=${VERSION}" "-DZLIB=${ZLIB}" "-DIMAGES=${IMAGES}" "-DCUDA=${CUDA}" "-DMPI=${MPI}"
+      ${ARGN})
   run("${name}: build" "${CMAKE_COMMAND}" --build "${WORK}/${name}")
   run("${name}: run" "${WORK}/${name}/program" "${VERSION}")
 endfunction()

@@ -1,5 +1,6 @@
 /// \file
-/// Ranks that are threads of one process, to test what ranks do together without MPI.
+/// Ranks that are threads of one process, to test what ranks do together without MPI. One runs at a
+/// time, until it waits for another: some backends of the tests belong to one thread.
 ///
 ///     run_thread_ranks(4, [](communicator& c) { ... });      // throws what the first rank threw
 #ifndef CHAINRULE_TESTS_SUPPORT_THREAD_RANKS_HPP
@@ -29,14 +30,14 @@ struct thread_mail {
 
 class thread_communicator final : public chainrule::communicator {
  public:
-  thread_communicator(thread_mail& mail, int rank, int size)
-      : mail_(&mail), rank_(rank), size_(size) {}
+  /// `turn` is a lock of the mail's mutex, which a rank has while it runs.
+  thread_communicator(thread_mail& mail, std::unique_lock<std::mutex>& turn, int rank, int size)
+      : mail_(&mail), turn_(&turn), rank_(rank), size_(size) {}
 
   [[nodiscard]] int rank() const override { return rank_; }
   [[nodiscard]] int size() const override { return size_; }
   void exchange(std::span<const std::span<const std::byte>> sends,
                 std::span<const std::span<std::byte>> receives, const char* what) override {
-    std::unique_lock lock(mail_->mutex);
     for (int r = 0; r < size_; ++r) {
       const auto bytes = sends[static_cast<std::size_t>(r)];
       if (r == rank_ || bytes.empty()) continue;
@@ -47,7 +48,7 @@ class thread_communicator final : public chainrule::communicator {
     for (int r = 0; r < size_; ++r) {
       const auto bytes = receives[static_cast<std::size_t>(r)];
       if (r == rank_ || bytes.empty()) continue;
-      mail_->changed.wait(lock, [&] { return mail_->failed || !queue(r, rank_).empty(); });
+      mail_->changed.wait(*turn_, [&] { return mail_->failed || !queue(r, rank_).empty(); });
       if (mail_->failed)
         throw chainrule::communication_error(std::string("another rank failed in ") + what);
       const std::vector<std::byte> message = std::move(queue(r, rank_).front());
@@ -64,6 +65,7 @@ class thread_communicator final : public chainrule::communicator {
   }
 
   thread_mail* mail_;
+  std::unique_lock<std::mutex>* turn_;
   int rank_;
   int size_;
 };
@@ -79,8 +81,9 @@ std::int64_t run_thread_ranks(int size, const Body& body) {
   for (int r = 0; r < size; ++r)
     threads.emplace_back([&, r] {
       const auto at = static_cast<std::size_t>(r);
+      std::unique_lock turn(mail.mutex);
       try {
-        thread_communicator c(mail, r, size);
+        thread_communicator c(mail, turn, r, size);
         body(c);
         return;
       } catch (const chainrule::communication_error&) {
@@ -88,7 +91,6 @@ std::int64_t run_thread_ranks(int size, const Body& body) {
       } catch (...) {
         errors[at] = std::current_exception();
       }
-      const std::lock_guard lock(mail.mutex);
       mail.failed = true;
       mail.changed.notify_all();
     });

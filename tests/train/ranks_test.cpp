@@ -39,11 +39,12 @@ using B =
 using group = rank_group<B>;
 
 /// A backend of each rank's own, on the CPU with one thread.
-[[nodiscard]] B make_backend() {
-  if constexpr (requires(const B& be) { B(1), be.threads(); })
-    return B(1);
+template <class T = B>
+[[nodiscard]] T make_backend() {
+  if constexpr (requires(const T& be) { T(1), be.threads(); })
+    return T(1);
   else
-    return B{};
+    return T{};
 }
 
 using bits = std::vector<std::uint64_t>;
@@ -143,7 +144,9 @@ template <class Make, class Rules>
 [[nodiscard]] training on_digits(index_t samples, const Make& make, fit_options<B> options,
                                  const Rules& rules) {
   return [=](const B& be, group* ranks) {
-    const dataset<B> data(be, digits(samples, 3));
+    // Where the host augments, samples lie in its memory.
+    const auto where = options.augment.is_none() ? residence::automatic : residence::streamed;
+    const dataset<B> data(be, digits(samples, 3), 1.0 / 255, {.inputs = where});
     const dataset<B> held_out(be, digits(9, 4));
     auto net = make(be);
     net.initialize(5);
@@ -169,7 +172,7 @@ struct stop_after final : callback {
 }  // namespace
 
 TEST_CASE("ranks give the bits of one process", "[train][ranks]") {
-  const fit_options<B> o{.epochs = 2, .batch = 25, .seed = 4, .micro_batches = 6};
+  const fit_options<B> o{.epochs = 2, .batch = 25, .seed = 4, .micro_batches = 8};
   const auto dense128 = [](const B& be) { return dense_network(be); };
   const outcome a = check_ranks(on_digits(57, dense128, o, steady));
   CHECK(a.progress.steps == 6);
@@ -185,6 +188,11 @@ TEST_CASE("ranks draw for dropout what one process draws", "[train][ranks]") {
   const auto net = [](const B& be) { return with_dropout(be); };
   check_ranks(
       on_digits(40, net, {.epochs = 2, .batch = 15, .seed = 4, .micro_batches = 4}, steady));
+  // Steps of two batches, with a rule that needs the whole gradient on each rank.
+  check_ranks(
+      on_digits(40, net, {.epochs = 2, .batch = 10, .seed = 4, .micro_batches = 4, .accumulate = 2},
+                clipped),
+      {2, 3});
 }
 
 #if !defined(CHAINRULE_TEST_OPENCL) && !defined(CHAINRULE_TEST_CUDA)
