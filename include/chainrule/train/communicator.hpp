@@ -44,6 +44,8 @@ class communicator {
   /// communication_error if a rank does not answer in time.
   virtual void exchange(std::span<const std::span<const std::byte>> sends,
                         std::span<const std::span<std::byte>> receives, const char* what) = 0;
+  /// Whether exchange may be given addresses in a CUDA device's memory.
+  [[nodiscard]] virtual bool takes_device_memory() const { return false; }
   /// The greatest number of all ranks.
   [[nodiscard]] virtual std::int64_t maximum(std::int64_t mine, const char* what) {
     std::vector<std::int64_t> all(static_cast<std::size_t>(size()), mine);
@@ -95,6 +97,9 @@ template <backend B>
 class communicating_ranks final : public rank_group<B> {
   using scalar = scalar_t<B>;
   static constexpr bool in_host_memory = requires { requires B::host_memory; };
+  static constexpr bool has_addresses = requires(matrix<B> m) {
+    requires std::same_as<decltype(m.data().buffer), void*>;
+  };
 
  public:
   /// `c` must outlive it.
@@ -310,37 +315,43 @@ class communicating_ranks final : public rank_group<B> {
       most = std::max(places(0, half, n).count, places(half, half, n).count);
     }
     if (received_.cols() < most) received_ = tensor<B>(be, rows, most);
-    if constexpr (!in_host_memory) {
+    if (is_staged()) {
       const auto needed = static_cast<std::size_t>(std::max(n, most * rows));
       if (host_in_.size() < needed) host_in_.resize(needed), host_out_.resize(needed);
     }
   }
   [[nodiscard]] std::span<const std::byte> to_send(const B& be, matrix<B> row, row_range r) {
     const auto size = static_cast<std::size_t>(r.count);
-    if constexpr (in_host_memory) {
-      return std::as_bytes(std::span(row.data() + r.first, size));
-    } else {
-      scalar* const to = host_out_.data() + r.first;
-      if (r.count > 0)
-        be.download(matrix_view<scalar>(to, 1, r.count),
-                    const_matrix<B>(row.block(0, r.first, 1, r.count)));
-      return std::as_bytes(std::span(to, size));
-    }
+    if (!is_staged()) return std::as_bytes(std::span(address(row) + r.first, size));
+    scalar* const to = host_out_.data() + r.first;
+    if (r.count > 0)
+      be.download(matrix_view<scalar>(to, 1, r.count),
+                  const_matrix<B>(row.block(0, r.first, 1, r.count)));
+    return std::as_bytes(std::span(to, size));
+  }
+  /// Whether messages go through the host's memory.
+  [[nodiscard]] bool is_staged() const {
+    return !in_host_memory && !(has_addresses && c_->takes_device_memory());
+  }
+  /// The first element of a row, where it has an address.
+  [[nodiscard]] static scalar* address([[maybe_unused]] matrix<B> row) {
+    if constexpr (in_host_memory)
+      return row.data();
+    else if constexpr (has_addresses)
+      return static_cast<scalar*>(row.data().buffer) + row.data().offset;
+    else
+      return nullptr;
   }
   /// Where to receive what is for `to`; in the host's memory from element `at` of host_in_.
   [[nodiscard]] std::span<std::byte> to_receive(matrix<B> to, index_t at) {
     const auto size = static_cast<std::size_t>(to.cols());
-    if constexpr (in_host_memory)
-      return std::as_writable_bytes(std::span(to.data(), size));
-    else
-      return std::as_writable_bytes(
-          std::span(host_in_).subspan(static_cast<std::size_t>(at), size));
+    if (!is_staged()) return std::as_writable_bytes(std::span(address(to), size));
+    return std::as_writable_bytes(std::span(host_in_).subspan(static_cast<std::size_t>(at), size));
   }
   /// Copies what was received to `to`, where that is not done.
   void received(const B& be, matrix<B> to, index_t at) {
-    if constexpr (!in_host_memory)
-      if (to.cols() > 0)
-        be.upload(to, matrix_view<const scalar>(host_in_.data() + at, 1, to.cols()));
+    if (is_staged() && to.cols() > 0)
+      be.upload(to, matrix_view<const scalar>(host_in_.data() + at, 1, to.cols()));
   }
 
   /// The first parts, between commas, in which two texts differ.
