@@ -46,23 +46,20 @@ constexpr int rows_of_rank = 64;  // of weak scaling
   return n;
 }
 
-/// Steps as the step executor takes them. `seconds` is the time of a step by one process: additions
+/// A step as the step executor takes it. `seconds` is the time of a step by one process: additions
 /// of what is received are taken to be as long as the part of the update that each rank saves.
 void simulate(communicator& c, const net_shape& s, double seconds) {
-  constexpr int steps = 3;
   const cpu be(1);
   communicating_ranks<cpu> ranks(be, c);
   tensor<cpu> gradients(be, 1, parameters_of(s));
   tensor<cpu> log(be, 1, index_t{2} * rows_of_rank * c.size());  // loss and accuracy of a sample
   (void)ranks.any(false);
   const double begin = MPI_Wtime();
-  for (int i = 0; i < steps; ++i) {
-    smpi_execute_flops(seconds * 1e9);  // on a machine of 1e9 operations per second
-    ranks.sum(be, log.view(), c.size());
-    ranks.sum_piece(be, gradients.view(), c.size());
-    ranks.gather_pieces(be, gradients.view());
-  }
-  const double step = (MPI_Wtime() - begin) / steps;
+  smpi_execute_flops(seconds * 1e9);  // on a machine of 1e9 operations per second
+  ranks.sum(be, log.view(), c.size());
+  ranks.sum_piece(be, gradients.view(), c.size());
+  ranks.gather_pieces(be, gradients.view());
+  const double step = MPI_Wtime() - begin;
   if (c.rank() == 0)
     std::printf(
         "    {\"net\": \"%s\", \"ranks\": %d, \"seconds\": %.6g, \"efficiency\": %.4f, "

@@ -47,6 +47,34 @@ struct mpi_options {
   double patience = 300;
 };
 
+namespace detail {
+
+/// This process among those on the same machine.
+struct place_on_machine {
+  int rank = 0;
+  int size = 1;
+  int processors = 0;  // that one of them may run on; 0 if that is not known
+};
+[[nodiscard]] inline place_on_machine find_place_on_machine(MPI_Comm of = MPI_COMM_WORLD) {
+  MPI_Comm local = MPI_COMM_NULL;
+  place_on_machine p;
+  MPI_Comm_split_type(of, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &local);
+  MPI_Comm_rank(local, &p.rank);
+  MPI_Comm_size(local, &p.size);
+#ifdef CPU_COUNT
+  // mpirun or srun may have given each process processors of its own, or the same ones to all.
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  ::sched_getaffinity(0, sizeof(set), &set);
+  MPI_Allreduce(MPI_IN_PLACE, &set, static_cast<int>(sizeof(set)), MPI_BYTE, MPI_BOR, local);
+  p.processors = CPU_COUNT(&set);
+#endif
+  MPI_Comm_free(&local);
+  return p;
+}
+
+}  // namespace detail
+
 /// Messages over MPI, between the processes of a communicator of MPI. MPI must be initialized, and
 /// finalized after the object is gone. All calls come from one thread.
 class mpi_communicator final : public communicator {
@@ -62,6 +90,8 @@ class mpi_communicator final : public communicator {
     MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN);
     MPI_Comm_rank(comm_, &rank_);
     MPI_Comm_size(comm_, &size_);
+    const detail::place_on_machine p = detail::find_place_on_machine(comm_);
+    polls_without_yield_ = p.processors > 0 && p.size > p.processors ? 0 : 20'000;
   }
   ~mpi_communicator() override { MPI_Comm_free(&comm_); }
 
@@ -127,7 +157,8 @@ class mpi_communicator final : public communicator {
       int is_done = 0;
       check(MPI_Testall(count, requests_.data(), &is_done, MPI_STATUSES_IGNORE), what);
       if (is_done != 0) return;
-      ::sched_yield();  // there may be more ranks than processors
+      // A message takes less time than a turn of another process on this processor.
+      if (polls > polls_without_yield_) ::sched_yield();
       if (polls % 64 != 0) continue;
       const double now = MPI_Wtime();
       if (begin == 0) begin = now;
@@ -165,35 +196,12 @@ class mpi_communicator final : public communicator {
   MPI_Comm comm_ = MPI_COMM_NULL;
   int rank_ = 0;
   int size_ = 1;
+  std::int64_t polls_without_yield_ = 0;  // some 2 ms, unless ranks share processors
   std::vector<MPI_Request> requests_;
   std::vector<int> peers_;  // of the requests
 };
 
 namespace detail {
-
-/// This process among those on the same machine.
-struct place_on_machine {
-  int rank = 0;
-  int size = 1;
-  int processors = 0;  // that one of them may run on; 0 if that is not known
-};
-[[nodiscard]] inline place_on_machine find_place_on_machine() {
-  MPI_Comm local = MPI_COMM_NULL;
-  place_on_machine p;
-  MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &local);
-  MPI_Comm_rank(local, &p.rank);
-  MPI_Comm_size(local, &p.size);
-#ifdef CPU_COUNT
-  // mpirun or srun may have given each process processors of its own, or the same ones to all.
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  ::sched_getaffinity(0, sizeof(set), &set);
-  MPI_Allreduce(MPI_IN_PLACE, &set, static_cast<int>(sizeof(set)), MPI_BYTE, MPI_BOR, local);
-  p.processors = CPU_COUNT(&set);
-#endif
-  MPI_Comm_free(&local);
-  return p;
-}
 
 /// While it lives, a call of exit() ends all ranks, which would wait for this one.
 class exit_guard {
