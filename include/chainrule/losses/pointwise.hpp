@@ -88,8 +88,7 @@ struct pointwise_loss {
     const detail::weighted_term<Term> weighted{term, factor, target};
     const detail::weighted_derivative<Term> derivative{term, factor, target};
     if constexpr (requires { be.term_rows(weighted, derivative, y, t, scale, losses, gradient); })
-      if (!gradient.empty())
-        return be.term_rows(weighted, derivative, y, t, scale, losses, gradient);
+      return be.term_rows(weighted, derivative, y, t, scale, losses, gradient);
     const const_matrix<B> columns = scratch.columns.view();
     be.reduce(reduction::sum{}, losses, weighted, y, t, columns);
     if (!gradient.empty()) be.map(derivative, gradient, y, t, columns, scale);

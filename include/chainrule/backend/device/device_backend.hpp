@@ -453,43 +453,41 @@ class device_backend {
     contract::same_shape(verb, {x.rows(), 1}, classes.shape());
     per_row<task::argmax_matches_rows>(verb, x, out, device::argmax_matches_rows_kernel, classes);
   }
-  /// losses (n x 1) = Σ_j term(y_j, t_j, j) of each row, and gradient (as y) = derivative(y_j, t_j,
-  /// j, scale), both assigned: t is as y, or n x 1. The gradient may not be y.
+  /// losses (n x 1) = Σ_j term(y_j, t_j, j) of each row and, unless it is empty, gradient (as y) =
+  /// derivative(y_j, t_j, j, scale), both assigned: t is as y, or n x 1.
   template <class Term, class Derivative>
   void term_rows(const Term& term, const Derivative& derivative, const_matrix y, const_matrix t,
                  const_matrix scale, matrix losses, matrix gradient) const {
     constexpr const char* verb = "term_rows";
     const bool by_class = t.shape() != y.shape();
+    const bool wanted = !gradient.empty();
     if (by_class) contract::same_shape(verb, {y.rows(), 1}, t.shape());
     contract::same_shape(verb, {1, 1}, scale.shape());
     contract::same_shape(verb, {y.rows(), 1}, losses.shape());
-    contract::same_shape(verb, y.shape(), gradient.shape());
-    require_apart(verb, gradient, y);
-    if (y.empty()) return;
+    if (wanted) contract::same_shape(verb, y.shape(), gradient.shape());
+    if (wanted) require_apart(verb, gradient, y);
+    if (y.rows() == 0) return;
     struct functors {
       Term term;
       Derivative derivative;
     };
-    const device::row_task task_of_rows = device::row_task_for(y.shape(), on_cpu(), sizeof(T));
+    const device::row_task work = device::row_task_for(y.shape(), on_cpu(), sizeof(T));
     arguments a;
-    a.integers(y.rows(), y.cols(), task_of_rows.each);
+    a.integers(y.rows(), y.cols(), work.each);
     a.target(y);
     a.target(losses);
     a.target(t);
-    a.buffer(scale.data());
-    a.target(gradient);
-    launch(verb,
-           kernel_for<task::term_rows>(
-               functors{term, derivative},
-               [&] {
-                 return device::term_rows_kernel(
-                     task_of_rows.team,
-                     device::function_of<T>("cr_term", trace_of<3>(term), 3) +
-                         device::function_of<T>("cr_derivative", trace_of<4>(derivative), 4),
-                     by_class);
-               },
-               task_of_rows.team.code() * 2 + (by_class ? 1 : 0)),
-           task_of_rows.items(), a);
+    if (wanted) a.buffer(scale.data()), a.target(gradient);
+    const auto text = [&] {
+      std::string functions = device::function_of<T>("cr_term", trace_of<3>(term), 3);
+      if (wanted) functions += device::function_of<T>("cr_derivative", trace_of<4>(derivative), 4);
+      return device::term_rows_kernel(work.team, functions, by_class, wanted);
+    };
+    launch(
+        verb,
+        kernel_for<task::term_rows>(functors{term, derivative}, text,
+                                    work.team.code() * 4 + (by_class ? 2 : 0) + (wanted ? 1 : 0)),
+        work.items(), a);
   }
 
   /// The loss of every row (n x 1) and, unless `gradient` is empty, `scale` (1 x 1) times its

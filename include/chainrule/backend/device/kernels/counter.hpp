@@ -28,14 +28,15 @@ namespace chainrule::device {
   return "KERNEL_OF(" + size +
          R"(, 1) cr_main(long cols, GLOBAL real* out, long out_at, GLOBAL const real* source,
             long source_at, long source_row, GLOBAL int* count, long count_at) {
-  source_at += count[count_at] * source_row;
-  BARRIER;
-  for (long j = LOCAL_INDEX(0); j < cols; j += )" +
-         size + R"() out[out_at + j] = source[source_at + j];
+  LOCAL int row;
   if (LOCAL_INDEX(0) == 0) {
-    ++count[count_at];
+    row = count[count_at]++;
     ++count[count_at + 1];
   }
+  BARRIER;
+  source_at += row * source_row;
+  for (long j = LOCAL_INDEX(0); j < cols; j += )" +
+         size + R"() out[out_at + j] = source[source_at + j];
 }
 )";
 }

@@ -90,20 +90,24 @@ struct row_task {
           "0;\n");
 }
 
-/// out(i) = Σ_j cr_term(x(j), t, j) and g(j) = cr_derivative(x(j), t, j, scale), where t is t(j)
-/// or, `by_class`, t(0). g may not be x.
+/// out(i) = Σ_j cr_term(x(j), t, j) and, with `gradient`, g(j) = cr_derivative(x(j), t, j, scale),
+/// where t is t(j) or, `by_class`, t(0).
 [[nodiscard]] inline std::string term_rows_kernel(const row_team& team,
-                                                  const std::string& functions, bool by_class) {
+                                                  const std::string& functions, bool by_class,
+                                                  bool gradient) {
+  std::string row = fold(team, "loss", fold_sum, "", "cr_term(X(j), T(j), (real)j)") +
+                    "    if (leads) OUT(0) = loss;\n";
+  std::string parameters = ",\n            GLOBAL const real* t, long t_at, long t_row";
+  if (gradient) {
+    parameters += R"(, GLOBAL const real* scale, long scale_at,
+            GLOBAL real* g, long g_at, long g_row)";
+    row += "    const real factor = scale[scale_at];\n" +
+           each_column(team,
+                       "      g[g_at + r * g_row + j] = cr_derivative(X(j), T(j), (real)j, "
+                       "factor);\n");
+  }
   return functions + "#define T(j) t[t_at + r * t_row" + (by_class ? "" : " + (j)") + "]\n" +
-         row_kernel(
-             team, R"(,
-            GLOBAL const real* t, long t_at, long t_row, GLOBAL const real* scale, long scale_at,
-            GLOBAL real* g, long g_at, long g_row)",
-             fold(team, "loss", fold_sum, "", "cr_term(X(j), T(j), (real)j)") +
-                 "    if (leads) OUT(0) = loss;\n    const real factor = scale[scale_at];\n" +
-                 each_column(team,
-                             "      g[g_at + r * g_row + j] = cr_derivative(X(j), T(j), "
-                             "(real)j, factor);\n"));
+         row_kernel(team, parameters, row);
 }
 
 /// out(i) = the loss of row i and, if wanted, g = `scale` times its gradient; g may be x. Further
