@@ -16,6 +16,9 @@
 #include "chainrule/train/anomaly.hpp"
 #include "chainrule/train/model_checkpoint.hpp"
 #include "chainrule/train/progress.hpp"
+#include "chainrule/train/reduce_on_plateau.hpp"
+#include "chainrule/train/stop_conditions.hpp"
+#include "chainrule/train/weight_average.hpp"
 #include "contest.hpp"
 #include "nets.hpp"
 

@@ -2,7 +2,7 @@
 #
 # A comment behind a member documents it; the opening sentence of a file documents the type that the
 # sentence names. Members that many types have by contract, and operators, get the sentence of
-# docs/contracts.txt where they have no comment of their own.
+# docs/contracts.txt where they have no comment of their own; constructors need one.
 BEGIN {
   while ((getline line < "docs/contracts.txt") > 0)
     if (split(line, parts, ": ") > 1 && line !~ /^#/) contract[parts[1]] = substr(line, length(parts[1]) + 3)
@@ -16,7 +16,7 @@ function declared(line) {
   gsub(/\[\[[^\]]*\]\]/, "", line)
   sub(/ *\/\/.*/, "", line)
   if (line ~ /^ *(return|if|for|else|throw|case|static_assert|public|private|protected|using namespace)/) return ""
-  if (match(line, /operator[^(]*\(\)?/)) return substr(line, RSTART, RLENGTH) ~ /^operator\(\)/ ? "operator()" : "operator"
+  if (match(line, /operator(\(\)|[^(]*)/)) return substr(line, RSTART, RLENGTH)
   while (gsub(/<[^<>]*>/, "", line)) continue
   sub(/^ *requires\(([^()]|\([^()]*\))*\) /, "", line)
   if (!match(line, /( =|;|\(|\{|,)/)) return ""
@@ -24,12 +24,24 @@ function declared(line) {
   return match(line, /[A-Za-z_0-9]+$/) ? substr(line, RSTART, RLENGTH) : ""
 }
 
+# The contract of a special member or an operator; "" for a constructor that needs a sentence of its own.
+function special(line, name) {
+  if (line ~ / = delete;/) return line ~ /\(const [a-z_0-9]+&\)/ ? "(deleted)" : ""
+  if (line ~ ("~" type "\\(")) return "(destroyed)"
+  if (name == type || name == "operator=") {
+    if (line ~ ("\\(" type "&&")) return "(moved)"
+    return line ~ /^ *(constexpr )?[a-z_0-9]+\(\) = default;/ ? "(empty)" : ""
+  }
+  # Of one operand: its parameters have no comma.
+  return name == "operator-" && line ~ /\([^,()]*[^,() ]\) / && line !~ /,/ ? "(negated)" : name
+}
+
 # The sentence for a line without a comment; "" if there is none.
 function sentence(line,  name) {
   if (match(line, /deprecated\("[^"]*"/)) return "Deprecated: `" substr(line, RSTART + 12, RLENGTH - 13) "`."
   if (line ~ /^(requires\(.*\) )?[a-z_0-9]+\(.*\)( ?->|$)/) return "Deduces the template arguments from those of the constructor."
   if (line ~ /^#define .*_HPP$/) return ""
-  if (line ~ /^#define /) return "Written out by the library's own headers."
+  if (line ~ /^#define /) return "Macro of the library's own headers, not for programs."
   sub(/^requires\(.*\) struct /, "struct ", line)
   if (match(line, /^(class|struct) [a-z_0-9]+/)) {
     name = substr(line, RSTART, RLENGTH)
@@ -41,8 +53,7 @@ function sentence(line,  name) {
   }
   name = declared(line)
   if (name == "") return ""
-  if (line ~ / = default;/) return contract[name == "operator" && line ~ /==/ ? "compared" : "defaulted"]
-  if (name == type) return contract["constructor"]
+  if (name == type || name ~ /^operator[^(]/) return contract[special(line, name)]
   return (folder "/" name) in contract ? contract[folder "/" name] : contract[name]
 }
 
@@ -60,7 +71,7 @@ in_file_comment && match($0, /^\/\/\/ `[a-z_0-9]+(<[A-Za-z, ]+>)?`: /) {
 }
 continues {
   if ($0 ~ /^\/\/\/ *$/) continues = 0
-  else opening = opening " " substr($0, 5)
+  else if (/^\/\/\//) opening = opening " " substr($0, 5)
 }
 !/^\/\/\// { in_file_comment = continues = 0 }
 
@@ -80,6 +91,7 @@ continues {
     sub(/  \/\/ /, "  ///< ")
     own = 1
   }
+  if (member && / \/\/\/< /) own = 1
   if ($0 ~ /^(class|struct|union|enum)[ {].*[^;]$/) record = $0 !~ /};$/
   if ($0 ~ /^};/) record = 0
   if ($0 ~ /^ *(template <|requires[ (])/ && $0 !~ /^ *requires\(.*\) [a-z]/) { hold[++held] = $0; next }

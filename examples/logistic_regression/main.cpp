@@ -1,6 +1,6 @@
 // logistic_regression: one step of it as a loop, vectorised, and on a tape: the same numbers. Then
 // losses whose gradients the tape finds alone. The numbers of lecture notes ("Deep Learning 1-2")
-// beside ours.
+// beside the computed ones.
 //
 //     logistic_regression [--picture FILE.svg]     # the samples, and what 1000 steps make of them
 
@@ -105,26 +105,26 @@ void draw(const char* file) {
 }
 
 void show(figures& table, const char* how, const outcome& o) {
-  std::printf("%s\n", how);
-  table.line("D3", "cost", o.cost, .635420405, 1e-9);
-  table.line("D3", "dw1", o.dw[0], -.658550845, 1e-9);
-  table.line("D3", "dw2", o.dw[1], -.139520597, 1e-9);
-  table.line("D3", "db", o.db, -.154060624, 1e-9);
-  table.line("D3", "w1 after the step", weights[0] - rate * o.dw[0], .165855084, 1e-9);
-  table.line("D3", "w2", weights[1] - rate * o.dw[1], -.186047940, 1e-9);
-  table.line("D3", "b", bias - rate * o.db, .065406062, 1e-9);
+  table.part(how);
+  table.line("cost: mean cross-entropy", o.cost, .635420405, 1e-9);
+  table.line("dcost/dw1", o.dw[0], -.658550845, 1e-9);
+  table.line("dcost/dw2", o.dw[1], -.139520597, 1e-9);
+  table.line("dcost/db", o.db, -.154060624, 1e-9);
+  table.line("w1 after a step of rate 0.1", weights[0] - rate * o.dw[0], .165855084, 1e-9);
+  table.line("w2 after it", weights[1] - rate * o.dw[1], -.186047940, 1e-9);
+  table.line("b after it", bias - rate * o.db, .065406062, 1e-9);
 }
 
 /// L = penalty w.w / 2 - lambda log s(w.x)
-void regularised(figures& table, const char* id, std::vector<double> at, std::vector<double> sample,
-                 double penalty, double lambda, const outcome& text) {
+void regularised(figures& table, std::vector<double> at, std::vector<double> sample, double penalty,
+                 double lambda, const outcome& expected) {
   tape<real> t;
   const auto w = t.variable(1, 2, at), x = t.constant(1, 2, sample);
   const auto loss = penalty / 2 * sum(w * w) - lambda * log(sigmoid(sum(w * x)));
   const std::vector<double> dw = to_host(gradient(loss, w));
-  table.line(id, "loss", loss.item(), text.cost, 1e-9);
-  table.line(id, "dL/dw1", dw[0], text.dw[0], 1e-9);
-  table.line(id, "dL/dw2", dw[1], text.dw[1], 1e-9);
+  table.line("L", loss.item(), expected.cost, 1e-9);
+  table.line("dL/dw1", dw[0], expected.dw[0], 1e-9);
+  table.line("dL/dw2", dw[1], expected.dw[1], 1e-9);
 }
 
 }  // namespace
@@ -135,13 +135,17 @@ int main(int argc, char** argv) {
     return std::fputs("usage: logistic_regression [--picture FILE.svg]\n", stderr), 2;
   try {
     if (picture) draw(argv[2]);
-    std::printf("%-4s %-34s %15s %15s\n", "", "", "ours", "text");
-    figures table;
-    show(table, "loop", by_loop());
-    show(table, "vectorised", vectorised());
-    show(table, "taped", taped());
-    regularised(table, "D4", {.7, -.4}, {1, -2}, 1, 2, {.727826556, {.335148952, .329702095}});
-    regularised(table, "D5", {.5, -.25}, {1, 2}, 0, 1, {.693147181, {-.5, -1}});
+    figures table(
+        "One step of logistic regression. Expected are the numbers of lecture notes, \"Deep "
+        "Learning\n"
+        "1-2\".");
+    show(table, "by a loop over samples and features", by_loop());
+    show(table, "by products of matrices", vectorised());
+    show(table, "by the tape, from the formula of the cost", taped());
+    table.part("L = w.w / 2 - 2 log sigmoid(w.x) at w = (0.7, -0.4), x = (1, -2)");
+    regularised(table, {.7, -.4}, {1, -2}, 1, 2, {.727826556, {.335148952, .329702095}});
+    table.part("L = -log sigmoid(w.x) at w = (0.5, -0.25), x = (1, 2)");
+    regularised(table, {.5, -.25}, {1, 2}, 0, 1, {.693147181, {-.5, -1}});
     return table.status();
   } catch (const std::exception& e) {
     std::fprintf(stderr, "logistic_regression: %s\n", e.what());

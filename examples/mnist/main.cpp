@@ -5,9 +5,13 @@
 #include <cstdio>
 #include <exception>
 #include <new>
+#include <string>
 #include <type_traits>
 
 #include "../support/synthetic_digits.hpp"
+#ifdef MNIST_WITH_MPI
+#include "chainrule/train/mpi.hpp"
+#endif
 #include "class_names.hpp"
 #include "options.hpp"
 #include "run.hpp"
@@ -26,23 +30,52 @@ mnist_data read_data(const options& o) {
   return data;
 }
 
-/// Runs on the backend that was asked for; returns the exit status.
-int choose_backend_and_run(const options& o) {
+/// The backend for this rank; `be` unless ranks on the same machine share its processors or
+/// devices.
+template <class B>
+B backend_of(const B& be, [[maybe_unused]] const options& o) {
+#ifdef MNIST_WITH_MPI
+  const bool is_chosen = o.backend.find(':') != std::string::npos;  // a device
+  if (o.ranks && !is_chosen) return backend_of_rank<B>();
+#endif
+  return be;
+}
+
+/// Runs on the backend that was asked for; returns the exit status. `c` connects ranks, if any,
+/// of which the first prints.
+int choose_backend_and_run(const options& o, communicator* c, bool is_first) {
   bool interrupted = false;
-  const auto go = [&](const auto& be, const selection& chosen) {
-    if (o.backend == "auto") std::printf("%s\n", chosen.note.c_str());
-    if constexpr (std::is_same_v<decltype(be), const cpu&>)
-      interrupted = run(o.threads ? cpu{*o.threads} : be, o, read_data(o));
+  const auto go = [&]<class B>(const B& be, const selection& chosen) {
+    if (o.backend == "auto" && is_first) std::printf("%s\n", chosen.note.c_str());
+    if constexpr (std::is_same_v<B, cpu>)
+      interrupted = run(o.threads ? cpu{*o.threads} : backend_of(be, o), o, read_data(o), c);
     else
-      interrupted = run(be, o, read_data(o));
+      interrupted = run(backend_of(be, o), o, read_data(o), c);
   };
   call_with_backend(o.backend, go);
   return interrupted ? 130 : 0;
 }
 
+/// One of the processes that mpirun started.
+#ifdef MNIST_WITH_MPI
+int run_as_rank(int argc, char** argv, const options& o) {
+  // An exception ends all ranks there, with its message.
+  return run_ranks(argc, argv,
+                   [&](communicator& c) { return choose_backend_and_run(o, &c, c.rank() == 0); },
+                   {.patience = o.patience});
+}
+#else
+int run_as_rank(int, char**, const options&) {
+  throw value_error(
+      "--ranks needs MPI, which was not found when this program was built; install it (Debian, "
+      "Ubuntu: libopenmpi-dev) and build again");
+}
+#endif
+
 int main(int argc, char** argv) {
   try {
-    return choose_backend_and_run(read_options(argc, argv));
+    const options o = read_options(argc, argv);
+    return o.ranks ? run_as_rank(argc, argv, o) : choose_backend_and_run(o, nullptr, true);
   } catch (const std::bad_alloc&) {
     std::fprintf(stderr, "mnist: there is not enough memory for this data and this network\n");
     return 1;

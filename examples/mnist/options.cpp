@@ -79,6 +79,21 @@ options read_options(int argc, char** argv) {
       ->type_name("FRACTION")
       ->check(within(0, 0.9))
       ->capture_default_str();
+  app.add_flag("--ranks", o.ranks,
+               "train with the other processes that mpirun or srun started: mpirun -n 4 mnist "
+               "--ranks --micro-batches 4 ...");
+  app.add_option("--micro-batches", o.micro_batches,
+                 "parts of a batch, which ranks share: the result depends on their number and not "
+                 "on that of ranks; 0: one that suits the shapes")
+      ->check(within(0, 999999))
+      ->capture_default_str();
+  app.add_option("--patience", o.patience,
+                 "seconds that a rank waits for another one; 0: without end")
+      ->check(within(0, 1e9))
+      ->capture_default_str();
+  app.add_option("--checkpoint", o.checkpoint,
+                 "save the training there after each epoch; if the file exists, resume from it")
+      ->type_name("FILE");
   app.add_option("--save", o.save, "write the weights there (safetensors)")->type_name("FILE");
   app.add_option("--load", o.load,
                  "begin with these weights; without --epochs they are only judged")

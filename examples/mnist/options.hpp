@@ -25,6 +25,10 @@ struct options {
   std::uint64_t seed = 1;
   std::optional<int> threads;  // else CHAINRULE_THREADS, else all processors
   double validation = 0;
+  bool ranks = false;     // this process is one of those that mpirun started
+  int micro_batches = 0;  // 0: as many as suit the shapes
+  double patience = 300;  // seconds
+  std::string checkpoint;
   std::string save;
   std::string load;
   std::optional<int> predict;

@@ -41,29 +41,31 @@ inline line pulled(double alpha, int steps) {
   return w;
 }
 
-/// Adds the rows K14 and K16 to K18.
+/// Adds what the forces do to the table.
 inline void forces(figures& table) {
   const auto accuracy = [](const line& w) {
     return right([&](double x, double y) { return w.score(x, y); }) / 6.0;
   };
-  table.line("K14", "score of (1.2, .7)", line{}.score(1.2, .7), -1.2);
-  table.line("K14", "score of (-.3, .5)", line{}.score(-.3, .5), -2.3);
-  table.line("K16", "accuracy at the start", accuracy(line{}), 4 / 6.0);
+  table.part("line a x + b y + c, pulled by forces; a, b, c = 1, -2, -1 at first");
+  table.line("score of (1.2, 0.7) at first", line{}.score(1.2, .7), -1.2);
+  table.line("score of (-0.3, 0.5) at first", line{}.score(-.3, .5), -2.3);
+  table.line("accuracy at first", accuracy(line{}), 4 / 6.0);
   const line w = pulled(1, 400);
-  table.line("K16", "a after 400 steps, in turn", w.a, .63972, 1e-5);
-  table.line("K16", "b", w.b, -.12841, 1e-5);
-  table.line("K16", "c", w.c, -.89);
+  table.line("a after 400 steps, one point after another", w.a, .63972, 1e-5);
+  table.line("b after them", w.b, -.12841, 1e-5);
+  table.line("c after them", w.c, -.89);
   const line best{.616667, -.133333, -.75};
   line sum{0, 0, 0};
   for (const point& p : points) {
     const line f = best.force(p, 1);
     sum = {sum.a + f.a, sum.b + f.b, sum.c + f.c};
   }
-  table.line("K17", "force at (.616667, -.133333), on a", sum.a, 0, 1e-5);
-  table.line("K17", "  on b", sum.b, 0, 1e-5);
-  table.line("K17", "  on c, from -.8367 to -.695", sum.c, 0);
-  table.line("K17", "accuracy there", accuracy(best), 5 / 6.0);
-  table.line("K18", "accuracy with alpha .01", accuracy(pulled(.01, 400)), 1, 0,
+  table.part("equilibrium at a, b, c = 0.616667, -0.133333, -0.75");
+  table.line("sum of the forces on a", sum.a, 0, 1e-5);
+  table.line("sum of the forces on b", sum.b, 0, 1e-5);
+  table.line("sum of the forces on c (0 from -0.8367 to -0.695)", sum.c, 0);
+  table.line("accuracy", accuracy(best), 5 / 6.0);
+  table.line("accuracy with a spring of 0.01, 400 steps", accuracy(pulled(.01, 400)), 1, 0,
              "the text's table, .33 to 1, is not what its listing does");
 }
 

@@ -1,6 +1,6 @@
 // svm: six points in the plane, told apart by forces on three weights, by the gradient of a hinge
 // loss, and by a small ReLU network. The numbers of A. Karpathy's "Hacker's guide to Neural
-// Networks" beside ours.
+// Networks" beside the computed ones.
 //
 //     svm [--picture FILE]     # the network's decision boundary, as an SVG file
 
@@ -11,6 +11,7 @@
 #include <chainrule/pointwise/activations.hpp>
 #include <cstdio>
 #include <exception>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -29,16 +30,18 @@ void hinge_loss(tape<real>& t, figures& table) {
   const auto scores = matmul(x, w) + b, costs = max(1 - y * scores, 0);
   const auto penalty = .1 * sum(sqr(w)), total = sum(costs) + penalty;
   const double s[] = {.56, .37, 1.1}, c[] = {.44, 1.37, 0};
+  table.part("hinge loss of three points, w1, w2, b = 0.1, 0.2, 0.3");
   for (std::size_t i = 0; i < 3; ++i) {
-    table.line("K15", "score", to_host(scores)[i], s[i]);
-    table.line("K15", "  cost", to_host(costs)[i], c[i]);
+    const std::string point = " of point " + std::to_string(i + 1);
+    table.line("score" + point, to_host(scores)[i], s[i]);
+    table.line("cost" + point, to_host(costs)[i], c[i]);
   }
-  table.line("K15", "regularisation", penalty.item(), .005);
-  table.line("K15", "total", total.item(), 1.815);
+  table.line("penalty 0.1 (w1^2 + w2^2)", penalty.item(), .005);
+  table.line("total cost", total.item(), 1.815);
   backward(total);
-  table.line("K15", "by w1", to_host(w.gradient())[0], -1.48);
-  table.line("K15", "by w2", to_host(w.gradient())[1], -.16);
-  table.line("K15", "by the bias", b.gradient().item(), 0);
+  table.line("derivative of the total by w1", to_host(w.gradient())[0], -1.48);
+  table.line("derivative of the total by w2", to_host(w.gradient())[1], -.16);
+  table.line("derivative of the total by b", b.gradient().item(), 0);
 }
 
 /// Both sides of the decision boundary, darker beyond the margins, and the points.
@@ -88,15 +91,17 @@ void two_layers(tape<real>& t, figures& table, const char* picture) {
     const auto gap = max(1 - y * net(in, p), 0);
     return mean(squared ? sqr(gap) : gap) + .005 * (sum(sqr(p[0])) + sum(sqr(p[2])));
   };
+  table.part("network 2-3-1 with ReLUs");
   for (const bool squared : {false, true}) {
     const number dw = gradient(cost(w, squared), w)[0];
     std::vector<number> left = w, other = w;
     const auto h = t.constant(2, 3, {0, 0, 1e-5, 0, 0, 0});
     left[0] = w[0] - h;
     other[0] = w[0] + h;
-    table.line("K20", squared ? "squared hinge: a weight's gradient" : "hinge: a weight's gradient",
-               to_host(dw)[2], (cost(other, squared) - cost(left, squared)).item() / 2e-5, 1e-8,
-               "a difference instead of a text");
+    table.line(
+        squared ? "squared hinge: derivative by one weight" : "hinge: derivative by one weight",
+        to_host(dw)[2], (cost(other, squared) - cost(left, squared)).item() / 2e-5, 1e-8,
+        "expected: by a central difference");
   }
   const double before = cost(w, false).item();
   for (int step = 0; step < 1000; ++step) {
@@ -106,9 +111,9 @@ void two_layers(tape<real>& t, figures& table, const char* picture) {
   }
   const double after = cost(w, false).item();
   const auto score = [&](double u, double v) { return net(t.constant(1, 2, {u, v}), w).item(); };
-  table.check("K20", "cost before", before, true);
-  table.check("K20", "cost after 1000 steps: lower", after, after < before / 2);
-  table.check("K20", "accuracy", right(score) / 6.0, right(score) == 6);
+  table.check("hinge: cost before training", before, true);
+  table.check("hinge: cost after 1000 steps", after, after < before / 2);
+  table.check("hinge: accuracy after them", right(score) / 6.0, right(score) == 6);
   if (picture != nullptr) draw(picture, score);
 }
 
@@ -121,9 +126,10 @@ int main(int argc, char** argv) {
     return 2;
   }
   try {
-    std::printf("%-4s %-34s %15s %15s\n", "", "", "ours", "text");
     tape<real> t;
-    figures table;
+    figures table(
+        "Six points told apart in three ways. Expected are the numbers of A. Karpathy, \"Hacker's\n"
+        "guide to Neural Networks\".");
     forces(table);
     hinge_loss(t, table);
     two_layers(t, table, wants_picture ? argv[2] : nullptr);

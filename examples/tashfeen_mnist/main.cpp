@@ -30,7 +30,7 @@ bool print_errors(const std::vector<raw_pixels::outcome>& runs, int epochs) {
     for (const double e : errors) std::printf(" %.4f", e);
     for (const raw_pixels::band& b : raw_pixels::error_bands) {
       if (b.epoch != epoch) continue;
-      std::printf("  text: %.2f to %.2f%s", b.low, b.high, b.meets(errors) ? "" : "  OFF");
+      std::printf("  expected %.2f to %.2f%s", b.low, b.high, b.meets(errors) ? "" : "  OFF");
       fine = fine && b.meets(errors);
     }
     std::printf("\n");
@@ -50,7 +50,7 @@ bool print_accuracy(const std::vector<raw_pixels::outcome>& runs, int epochs) {
   const raw_pixels::band& b = raw_pixels::accuracy_band;
   const bool judged = epochs == b.epoch + 1;
   const bool fine = !judged || b.meets(accuracies);
-  std::printf("  text, after %d epochs: %.2f to %.3f%s\n", b.epoch + 1, b.low, b.high,
+  std::printf("  expected after %d epochs: %.2f to %.3f%s\n", b.epoch + 1, b.low, b.high,
               fine ? "" : "  OFF");
   return fine;
 }
@@ -62,7 +62,10 @@ int repeat_experiment(const std::string& folder, int epochs, int runs) {
     std::printf("skipped: %s\n", reason.c_str());
     return skipped;
   }
-  std::printf("%d run%s on MNIST, first weights 1e-15 apart\n", runs, runs == 1 ? "" : "s");
+  std::printf(
+      "784-32-10 with sigmoids on the bytes of MNIST: %d run%s, first weights 1e-15 apart.\n"
+      "Expected are the results of Tashfeen, \"Neural Networks: The Backward Pass\".\n",
+      runs, runs == 1 ? "" : "s");
   const auto all = raw_pixels::train_some(*data, epochs, runs);
   const bool errors_fit = print_errors(all, epochs);
   return print_accuracy(all, epochs) && errors_fit ? 0 : 1;
@@ -74,8 +77,9 @@ int try_it() {
   const mnist_data data{synthetic_digits(4000, 1), synthetic_digits(500, 2)};
   const raw_pixels::outcome o = raw_pixels::train(data, 20);
   const double accuracy = o.accuracies.back();
-  std::printf("synthetic digits: error %.4f, after 20 epochs %.4f, accuracy %.3f\n",
-              o.errors.front(), o.errors.back(), accuracy);
+  std::printf(
+      "synthetic digits: error %.4f in epoch 1, %.4f in epoch 20, accuracy %.3f (chance: 0.1)\n",
+      o.errors.front(), o.errors.back(), accuracy);
   return o.errors.back() < o.errors.front() / 2 && accuracy > 0.15 ? 0 : 1;
 }
 

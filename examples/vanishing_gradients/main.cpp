@@ -90,11 +90,12 @@ void depths(const std::string& picture) {
   const auto between = [&](std::size_t i, double low, double high) {
     return columns[i].first_to_last() > low && columns[i].first_to_last() < high;
   };
-  state("small weights: it vanishes from the last layer to the first",
+  state("N(0, 0.1): the gradient vanishes from the last layer to the first",
         between(0, 0, 1e-12) && between(1, 0, 1e-3) && between(2, 0, 1e-6));
-  state("large weights: it explodes", between(3, 1e3, inf) && columns[4].norms.front() > 1e10);
-  state("Glorot's weights do not save the sigmoid", between(5, 0, 1e-8));
-  state("but tanh, and He's the relu", between(6, 0.1, 10) && between(7, 0.1, 10));
+  state("N(0, 1): the gradient explodes", between(3, 1e3, inf) && columns[4].norms.front() > 1e10);
+  state("Glorot's weights: the gradient still vanishes through sigmoids", between(5, 0, 1e-8));
+  state("Glorot's weights for tanh, He's for relu: the gradient keeps its size",
+        between(6, 0.1, 10) && between(7, 0.1, 10));
 }
 
 /// How many of the 64 ReLUs of a 2-64-1 network die in 20 epochs at that rate.
@@ -111,8 +112,8 @@ index_t killed(double rate) {
   trainer t(net, quadratic_cost{}, adam{rate});
   t.fit(data, {.epochs = 20, .batch = 16, .seed = 1});
   const index_t after = dead_units(net, x.view())[0];
-  std::printf("Adam, rate %-5g %2td of 64 ReLUs are dead, then %2td; loss %.3g\n", rate, before,
-              after, t.evaluate(data).loss);
+  std::printf("Adam, rate %-5g dead ReLUs of 64: %td before training, %td after it; loss %.3g\n",
+              rate, before, after, t.evaluate(data).loss);
   return after - before;
 }
 
@@ -126,7 +127,7 @@ int main(int argc, char** argv) {
     depths(picture ? argv[2] : "");
     const index_t few = killed(0.01);
     const index_t many = killed(1);
-    state("a rate too large kills most", few < 4 && many > 32);
+    state("the larger rate kills most ReLUs", few < 4 && many > 32);
     return wrong == 0 ? 0 : 1;
   } catch (const std::exception& e) {
     std::fprintf(stderr, "vanishing_gradients: %s\n", e.what());

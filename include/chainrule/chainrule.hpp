@@ -3,11 +3,12 @@
 /// the CPU backend.
 ///
 /// Included by name where they are wanted: backend/opencl.hpp, io/weights.hpp, io/pytorch.hpp,
-/// io/onnx.hpp, io/header_export.hpp, io/chart.hpp, train/progress.hpp, train/report.hpp,
-/// metrics/confusion_matrix.hpp, metrics/roc_auc.hpp, train/interrupt.hpp,
-/// train/model_checkpoint.hpp, train/csv_log.hpp, train/json_lines_log.hpp,
-/// train/tensorboard_log.hpp, train/gradient_statistics.hpp, train/search.hpp,
-/// testing/gradient_check.hpp.
+/// io/onnx.hpp, io/header_export.hpp, io/chart.hpp, metrics/confusion_matrix.hpp,
+/// metrics/roc_auc.hpp, testing/gradient_check.hpp, and of train: all callbacks but early_stopping
+/// (progress.hpp, interrupt.hpp, stop_conditions.hpp, reduce_on_plateau.hpp, model_checkpoint.hpp,
+/// learning_rate_finder.hpp, anomaly.hpp, weight_average.hpp, weight_constraints.hpp, csv_log.hpp,
+/// json_lines_log.hpp, tensorboard_log.hpp, gradient_statistics.hpp), lbfgs.hpp, report.hpp and
+/// search.hpp.
 #ifndef CHAINRULE_CHAINRULE_HPP
 #define CHAINRULE_CHAINRULE_HPP
 
@@ -40,14 +41,7 @@
 #include "chainrule/network/network.hpp"
 #include "chainrule/network/summary.hpp"
 #include "chainrule/optim/optimizer.hpp"
-#include "chainrule/train/anomaly.hpp"
-#include "chainrule/train/lbfgs.hpp"
-#include "chainrule/train/learning_rate_finder.hpp"
-#include "chainrule/train/reduce_on_plateau.hpp"
-#include "chainrule/train/stop_conditions.hpp"
 #include "chainrule/train/trainer.hpp"
-#include "chainrule/train/weight_average.hpp"
-#include "chainrule/train/weight_constraints.hpp"
 #include "chainrule/version.hpp"
 
 #endif  // CHAINRULE_CHAINRULE_HPP

@@ -115,13 +115,144 @@ TEMPLATE_LIST_TEST_CASE("a counter counts what is queued", "[device]", backends)
   CHECK(to_host(be, const_matrix<B>(three.view())) == std::vector<scalar_t<B>>{1, 2, 1, 2, 1, 2});
   // Its number is added to a stream's.
   tensor<B> counted(be, 5, 7), given(be, 5, 7);
-  be.random(counted.view(), 3, 40, count);
+  be.random(counted.view(), 3, 40, 0, count);
   be.random(given.view(), 3, 42);
   CHECK(to_host(be, const_matrix<B>(counted.view())) == to_host(be, const_matrix<B>(given.view())));
   be.set(count, 0);  // which is no advance less
-  be.random(counted.view(), 3, 40, count);
+  be.random(counted.view(), 3, 40, 0, count);
   CHECK(to_host(be, const_matrix<B>(counted.view())) == to_host(be, const_matrix<B>(given.view())));
   be.restart(count);
-  be.random(counted.view(), 3, 42, count);
+  be.random(counted.view(), 3, 42, 0, count);
   CHECK(to_host(be, const_matrix<B>(counted.view())) == to_host(be, const_matrix<B>(given.view())));
+}
+
+TEMPLATE_LIST_TEST_CASE("a counter's row is taken before it counts", "[device]", backends) {
+  using B = TestType;
+  using T = scalar_t<B>;
+  const B be;
+  typename B::counter count(be);
+  std::vector<T> values;
+  for (int i = 0; i < 3 * 70; ++i) values.push_back(static_cast<T>(i));
+  const tensor<B> rows = from_host(be, matrix_view<const T>(values.data(), 3, 70));
+  tensor<B> out(be, 1, 70);
+  for (int i = 0; i < 3; ++i) {
+    be.map(fn::fill{-1}, out.view());
+    be.take(out.view(), rows.view(), count);
+    CHECK(to_host(be, const_matrix<B>(out.view())) ==
+          std::vector<T>(values.begin() + i * 70, values.begin() + (i + 1) * 70));
+  }
+  std::int32_t numbers[2] = {};
+  be.download(matrix_view<std::int32_t>(numbers, 1, 1), count.view());
+  be.download(matrix_view<std::int32_t>(numbers + 1, 1, 1), count.total());
+  be.synchronize();
+  CHECK((numbers[0] == 3 && numbers[1] == 3));
+}
+
+TEMPLATE_LIST_TEST_CASE("inputs and targets are gathered at once as one after the other",
+                        "[device]", backends) {
+  using B = TestType;
+  using T = scalar_t<B>;
+  const B be;
+  std::vector<std::uint8_t> bytes;
+  for (int i = 0; i < 5 * 33; ++i) bytes.push_back(static_cast<std::uint8_t>(7 * i));
+  std::vector<T> numbers{1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
+  auto pixels = be.template allocate<std::uint8_t>(5 * 33);
+  const typename B::template view<std::uint8_t> source(pixels.data(), 5, 33);
+  be.upload(source, matrix_view<const std::uint8_t>(bytes.data(), 5, 33));
+  const tensor<B> from = from_host(be, matrix_view<const T>(numbers.data(), 5, 2));
+  const std::vector<std::int32_t> order{4, 3, 2, -1, 0, 5};
+  auto rows = be.template allocate<std::int32_t>(6);
+  be.upload(rows.view(), matrix_view<const std::int32_t>(order.data(), 1, 6));
+  typename B::counter count(be);
+  be.advance(count);
+  const typename B::counted_rows second{rows.view(), count, 2};  // 2, -1, 0, 5
+  const fn::affine f{0.5, 1};
+  tensor<B> x(be, 4, 33), t(be, 4, 2), both_x(be, 4, 33), both_t(be, 4, 2);
+  for (tensor<B>* m : {&x, &t, &both_x, &both_t}) be.map(fn::fill{-7}, m->view());
+  const typename B::template view<const std::uint8_t> read_only = source;
+  be.gather(x.view(), read_only, second, f);
+  be.gather(t.view(), const_matrix<B>(from.view()), second);
+  be.gather_pair(both_x.view(), read_only, both_t.view(), const_matrix<B>(from.view()), second, f);
+  // Bits, since a row that does not exist is NaN.
+  const auto same = [&](const tensor<B>& a, const tensor<B>& b) {
+    const std::vector<T> first = to_host(be, a.view()), other = to_host(be, b.view());
+    for (std::size_t i = 0; i < first.size(); ++i)
+      if (!(first[i] == other[i] || (first[i] != first[i] && other[i] != other[i]))) return false;
+    return !first.empty();
+  };
+  CHECK(same(x, both_x));
+  CHECK(same(t, both_t));
+  CHECK(to_host(be, const_matrix<B>(both_t.view()))[0] == 5);
+  CHECK(std::isnan(to_host(be, const_matrix<B>(both_t.view()))[7]));
+}
+
+TEMPLATE_LIST_TEST_CASE("answers are compared with classes in one pass over the outputs",
+                        "[device]", backends) {
+  using B = TestType;
+  using T = scalar_t<B>;
+  const B be;
+  constexpr T nan = std::numeric_limits<T>::quiet_NaN();
+  for (const index_t cols : {3, 700}) {
+    std::vector<T> y(static_cast<std::size_t>(4 * cols), T(-1));
+    const auto at = [&](index_t i, index_t j) -> T& {
+      return y[static_cast<std::size_t>(i * cols + j)];
+    };
+    at(0, 2) = at(1, 1) = at(1, 2) = 5;  // the first of two equal ones counts
+    at(2, 0) = 9;
+    at(3, 1) = nan;
+    const std::vector<T> classes{2, 1, 1, 1};
+    const tensor<B> outputs = from_host(be, matrix_view<const T>(y.data(), 4, cols));
+    const tensor<B> labels = from_host(be, matrix_view<const T>(classes.data(), 4, 1));
+    tensor<B> hits(be, 4, 1);
+    be.map(fn::fill{-1}, hits.view());
+    be.argmax_matches_rows(outputs.view(), labels.view(), hits.view());
+    CHECK(to_host(be, const_matrix<B>(hits.view())) == std::vector<T>{1, 1, 0, 0});
+  }
+}
+
+namespace {
+/// The launches of a step on a full batch, captured or not.
+template <class Net, class Loss>
+std::uint64_t launches_of_step(Net net, const Loss& loss) {
+  using B = typename Net::backend_type;
+  const B& be = net.backend();
+  const std::vector<std::uint8_t> pixels(static_cast<std::size_t>(12 * net.inputs()), 100);
+  const std::vector<int> labels(12, 3);
+  const dataset<B> data(be, matrix_view<const std::uint8_t>(pixels.data(), 12, net.inputs()),
+                        labels, static_cast<int>(net.outputs()));
+  struct watch final : callback {
+    explicit watch(const B& b) : be(b) {}
+    void on_batch_end(const batch_record&) override {
+      before = now;
+      now = be.statistics().launches;
+      if (first == 0) first = now;
+    }
+    B be;
+    std::uint64_t before = 0, now = 0, first = 0;
+  } w(be);
+  trainer t{net, loss, sgd{0.1}};
+  // The first step, which is never replayed: its launches are what is captured.
+  std::uint64_t at_begin = 0;
+  struct begin final : callback {
+    begin(const B& b, std::uint64_t& to) : be(b), count(to) {}
+    void on_epoch_begin(int) override { count = be.statistics().launches; }
+    B be;
+    std::uint64_t& count;
+  } b(be, at_begin);
+  t.fit(data, {.epochs = 1, .batch = 4, .callbacks = {&b, &w}});
+  return w.first - at_begin;
+}
+}  // namespace
+
+TEMPLATE_LIST_TEST_CASE("a step is few launches", "[device]", backends) {
+  // Gather, a product per layer, loss, accuracy, the loss figures, the scalars of the update and
+  // the update; backward has a product and a sum of biases per layer, a product for the gradient
+  // of each input but the first, and a map for each activation.
+  const TestType be;
+  CHECK(launches_of_step(network{be, dense{20, 8, fn::sigmoid{}}, dense{8, 5, fn::sigmoid{}}},
+                         quadratic_cost{}) == 15);
+  CHECK(launches_of_step(network{be, dense{20, 8, relu{}}, dense{8, 5}}, softmax_cross_entropy{}) ==
+        14);
+  CHECK(launches_of_step(network{be, dense{20, 8, relu{}}, dense{8, 8, relu{}}, dense{8, 5}},
+                         softmax_cross_entropy{}) == 19);
 }

@@ -18,12 +18,19 @@
 #include "chainrule/io/weights.hpp"
 #include "chainrule/metrics/confusion_matrix.hpp"
 #include "chainrule/testing/gradient_check.hpp"
+#include "chainrule/train/anomaly.hpp"
 #include "chainrule/train/csv_log.hpp"
 #include "chainrule/train/gradient_statistics.hpp"
 #include "chainrule/train/interrupt.hpp"
 #include "chainrule/train/json_lines_log.hpp"
+#include "chainrule/train/lbfgs.hpp"
+#include "chainrule/train/learning_rate_finder.hpp"
 #include "chainrule/train/progress.hpp"
+#include "chainrule/train/reduce_on_plateau.hpp"
+#include "chainrule/train/stop_conditions.hpp"
 #include "chainrule/train/tensorboard_log.hpp"
+#include "chainrule/train/weight_average.hpp"
+#include "chainrule/train/weight_constraints.hpp"
 
 using namespace chainrule;
 

@@ -7,6 +7,7 @@
 #define CHAINRULE_TESTS_SUPPORT_THREAD_RANKS_HPP
 
 #include <condition_variable>
+#include <cstdlib>
 #include <cstring>
 #include <deque>
 #include <exception>
@@ -36,6 +37,10 @@ class thread_communicator final : public chainrule::communicator {
 
   [[nodiscard]] int rank() const override { return rank_; }
   [[nodiscard]] int size() const override { return size_; }
+  /// The memory of the emulated device is the host's.
+  [[nodiscard]] bool takes_device_memory() const override {
+    return std::getenv("CHAINRULE_EMULATED_CUDA") != nullptr;
+  }
   void exchange(std::span<const std::span<const std::byte>> sends,
                 std::span<const std::span<std::byte>> receives, const char* what) override {
     for (int r = 0; r < size_; ++r) {

@@ -71,6 +71,7 @@ struct variable_factor {
   /// Whether the transpose of x is multiplied.
   bool is_transposed = false;
 
+  /// x, or its transpose if t; x must live until the product is computed.
   // NOLINTNEXTLINE: implicit by design, a variable is a factor
   variable_factor(const variable<B>& v, bool t = false) : x(v), is_transposed(t) {}
 };

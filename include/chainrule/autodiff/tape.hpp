@@ -58,6 +58,7 @@ class tape {
  public:
   using backend_type = B;
 
+  /// An empty tape, which computes on this backend.
   explicit tape(const B& be = B{}) : graph_(std::make_unique<detail::graph<B>>(be)) {}
 
   [[nodiscard]] const B& backend() const { return graph().backend(); }
@@ -163,8 +164,11 @@ class tape {
 template <backend B>
 class no_grad {
  public:
+  /// Recording on the tape ends here.
   explicit no_grad(const tape<B>& t) : no_grad(t.graph()) {}
+  /// Recording in the graph ends here.
   explicit no_grad(detail::graph<B>& g) : graph_(g) { graph_.pause_recording(); }
+  /// Recording goes on, unless an outer no_grad ends it.
   ~no_grad() { graph_.resume_recording(); }
   no_grad(const no_grad&) = delete;
   no_grad& operator=(const no_grad&) = delete;

@@ -40,6 +40,7 @@ class variable {
   template <constant C>
   variable(C c) : constant_(static_cast<double>(c)) {}  // NOLINT: implicit by design
 
+  /// Another handle of the value in the graph, which lives as long as one of them.
   variable(const variable& other)
       : node_(other.node_),
         handle_(other.handle_),
@@ -52,6 +53,7 @@ class variable {
         handle_(other.handle_),
         generation_(other.generation_),
         constant_(std::exchange(other.constant_, 0)) {}
+  /// Becomes a handle of the value of the other; nothing is computed or copied.
   variable& operator=(variable other) noexcept {
     std::swap(node_, other.node_);
     std::swap(handle_, other.handle_);
@@ -59,6 +61,7 @@ class variable {
     std::swap(constant_, other.constant_);
     return *this;
   }
+  /// Releases the value if no other handle and no later value needs it.
   ~variable() {
     if (alive()) owner().release(node_);
   }

@@ -70,6 +70,7 @@ struct gemm_operand {
   /// Whether the transpose of the view is multiplied.
   bool is_transposed = false;
 
+  /// The view as a factor, or its transpose if t.
   // NOLINTNEXTLINE: implicit by design, a plain matrix is a factor
   gemm_operand(const View& v, bool t = false) : view(v), is_transposed(t) {}
   /// A mutable matrix is a factor too.
@@ -108,10 +109,12 @@ template <class View>
 /// first.
 template <class Matrix>
 struct strided_batch {
+  /// The matrix that the steps begin at.
   Matrix first;
   /// Elements from one matrix to the next.
   index_t step = 0;
 
+  /// Matrix i, from 0 on.
   [[nodiscard]] Matrix operator[](index_t i) const { return detail::moved(first, i * step); }
 };
 
@@ -231,6 +234,12 @@ concept backend = std::copyable<B> &&
 //                                         several products at once: see backend/gemm_batch.hpp
 //     be.softmax_rows(x, y)               y = e^x / Σ e^x in each row; y may be x
 //     be.log_sum_exp_rows(x, out)         out (n x 1) = log Σ e^x of each row
+//     be.argmax_matches_rows(x, classes, out)
+//                                         1 where it is the class, else 0: see metrics/metric.hpp
+//     be.term_rows(term, derivative, y, targets, scale, losses, gradient)
+//                                         see losses/pointwise.hpp
+//     be.gather_pair(out, source, second, from, counted_rows, f)
+//                                         two gathers of the same rows, the second without f
 //     be.argmax_rows(x, argmax)           argmax (n x 1) = the first largest: see ops/softmax.hpp
 //     be.softmax_cross_entropy_rows(y, targets, scale, losses, gradient)
 //                                         see losses/softmax_cross_entropy.hpp
@@ -281,6 +290,7 @@ concept staging_backend = requires {
 ///     be.random(out, seed, stream, first, counter)           // stream + its advances
 ///     be.gather(out, source, counted_rows{all, counter, step}, f)
 ///     be.copy_at(target, source, counter, step)                // columns from number * step on
+///     be.take(out, source, counter)               // the row of that number; advances the counter
 ///     counter.view()                                         // the number, 1 x 1
 template <class B>
 concept has_device_counter = requires {

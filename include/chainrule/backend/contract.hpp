@@ -11,16 +11,16 @@ namespace chainrule::contract {
 /// Throws shape_error, naming the verb, unless the shapes are equal.
 inline void same_shape(const char* verb, matrix_shape expected, matrix_shape got) {
   if (expected != got)
-    throw shape_error(detail::concat(verb, ": the shapes ", to_string(expected), " and ",
-                                     to_string(got), " differ"));
+    detail::fail<shape_error>(verb, ": the shapes ", to_string(expected), " and ", to_string(got),
+                              " differ");
 }
 
 /// Throws shape_error unless an operand can be repeated to the shape of the whole.
 inline void broadcasts(const char* verb, matrix_shape operand, matrix_shape whole) {
   if ((operand.rows != whole.rows && operand.rows != 1) ||
       (operand.cols != whole.cols && operand.cols != 1))
-    throw shape_error(detail::concat(verb, ": an operand of ", to_string(operand),
-                                     " does not broadcast to ", to_string(whole)));
+    detail::fail<shape_error>(verb, ": an operand of ", to_string(operand),
+                              " does not broadcast to ", to_string(whole));
 }
 
 /// The shape that operands are broadcast to: an extent of 1 is replaced by that of the next
@@ -39,18 +39,18 @@ template <class... Shapes>
 inline void reduces(matrix_shape result, matrix_shape whole) {
   if ((result.rows != 1 && result.rows != whole.rows) ||
       (result.cols != 1 && result.cols != whole.cols))
-    throw shape_error(detail::concat("reduce: a result of ", to_string(result),
-                                     " cannot hold the reduction of ", to_string(whole),
-                                     "; each of its extents must be 1 or that of the operands"));
+    detail::fail<shape_error>("reduce: a result of ", to_string(result),
+                              " cannot hold the reduction of ", to_string(whole),
+                              "; each of its extents must be 1 or that of the operands");
 }
 
 /// Throws shape_error, naming the verb, unless c can be the product of a and b, as they are after
 /// transposition.
 inline void product(matrix_shape c, matrix_shape a, matrix_shape b, const char* verb = "gemm") {
   if (b.rows != a.cols || c.rows != a.rows || c.cols != b.cols)
-    throw shape_error(detail::concat(
-        verb, ": a product of ", to_string(a), " by ", to_string(b), " into ", to_string(c),
-        "; the inner extents must agree and the result be ", a.rows, "x", b.cols));
+    detail::fail<shape_error>(verb, ": a product of ", to_string(a), " by ", to_string(b), " into ",
+                              to_string(c), "; the inner extents must agree and the result be ",
+                              a.rows, "x", b.cols);
 }
 
 /// Throws shape_error unless a batch of `count` products is valid: counts and steps are not
@@ -60,21 +60,21 @@ inline void products(index_t count, matrix_shape c, index_t c_stride, index_t c_
                      matrix_shape a, index_t a_step, matrix_shape b, index_t b_step) {
   product(c, a, b, "gemm_batch");
   if (count < 0 || c_step < 0 || a_step < 0 || b_step < 0)
-    throw shape_error(detail::concat("gemm_batch: ", count, " products in steps of ", c_step, ", ",
-                                     a_step, " and ", b_step, "; none of them may be negative"));
+    detail::fail<shape_error>("gemm_batch: ", count, " products in steps of ", c_step, ", ", a_step,
+                              " and ", b_step, "; none of them may be negative");
   const bool one_behind_the_other = c_step >= (c.rows - 1) * c_stride + c.cols;
   const bool side_by_side = c_step >= c.cols && (count - 1) * c_step + c.cols <= c_stride;
   if (count > 1 && c.size() > 0 && !one_behind_the_other && !side_by_side)
-    throw shape_error(detail::concat("gemm_batch: ", count, " results of ", to_string(c),
-                                     " with stride ", c_stride, " and step ", c_step,
-                                     " have elements in common; choose a larger step"));
+    detail::fail<shape_error>("gemm_batch: ", count, " results of ", to_string(c), " with stride ",
+                              c_stride, " and step ", c_step,
+                              " have elements in common; choose a larger step");
 }
 
 /// Throws shape_error unless `rows` (1 x n) of a source fill a result of n rows.
 inline void gathers(matrix_shape result, matrix_shape source, matrix_shape rows) {
   if (rows.rows != 1 || rows.cols != result.rows || source.cols != result.cols)
-    throw shape_error(detail::concat("gather: ", to_string(rows), " rows of ", to_string(source),
-                                     " do not fill ", to_string(result)));
+    detail::fail<shape_error>("gather: ", to_string(rows), " rows of ", to_string(source),
+                              " do not fill ", to_string(result));
 }
 
 /// Throws shape_error, naming the verb, unless `rows` (1 x n) of a target take the n rows of a
@@ -82,8 +82,8 @@ inline void gathers(matrix_shape result, matrix_shape source, matrix_shape rows)
 inline void scatters(const char* verb, matrix_shape target, matrix_shape rows,
                      matrix_shape source) {
   if (rows.rows != 1 || rows.cols != source.rows || source.cols != target.cols)
-    throw shape_error(detail::concat(verb, ": ", to_string(source), " does not fit ",
-                                     to_string(rows), " rows of ", to_string(target)));
+    detail::fail<shape_error>(verb, ": ", to_string(source), " does not fit ", to_string(rows),
+                              " rows of ", to_string(target));
 }
 
 }  // namespace chainrule::contract

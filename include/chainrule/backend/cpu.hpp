@@ -65,7 +65,9 @@ class basic_cpu {
   explicit basic_cpu(const basic_cpu<U>& other) : pool_(other.pool()), isa_(other.isa()) {}
 
   // No move operations: a handle that was moved from remains usable.
+  /// Shares the pool and the instruction set of the other handle.
   basic_cpu(const basic_cpu&) = default;
+  /// Shares the pool and the instruction set of the other handle.
   basic_cpu& operator=(const basic_cpu&) = default;
 
   [[nodiscard]] int threads() const { return pool_->threads(); }
@@ -383,8 +385,7 @@ class basic_cpu {
     bool has_padding = false;
     for (index_t i = 0; i < rows.cols(); ++i) {
       if (rows(0, i) < -1 || rows(0, i) >= count)
-        throw value_error(
-            detail::concat(verb, ": row ", rows(0, i), " of a matrix of ", count, " rows"));
+        detail::fail<value_error>(verb, ": row ", rows(0, i), " of a matrix of ", count, " rows");
       has_padding = has_padding || rows(0, i) < 0;
     }
     return has_padding;

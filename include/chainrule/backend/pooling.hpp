@@ -43,6 +43,7 @@ struct index_range {
 /// positions_over for one element after another, without divisions.
 class position_sweep {
  public:
+  /// Begins at element 0 of the axis.
   constexpr explicit position_sweep(const window_axis& a)
       : count_(a.count()), stride_(a.stride), span_(a.span()), end_(a.before) {}
 
@@ -135,9 +136,9 @@ namespace contract {
 inline void pools(const char* verb, const window& w, matrix_shape image, matrix_shape pooled) {
   const index_t positions = w.positions() * w.channels;
   if (image.cols != w.image() || pooled.cols != positions || image.rows != pooled.rows)
-    throw shape_error(detail::concat(verb, ": images of ", to_string(image), " and results of ",
-                                     to_string(pooled), "; this window has n x ", w.image(),
-                                     " and n x ", positions));
+    detail::fail<shape_error>(verb, ": images of ", to_string(image), " and results of ",
+                              to_string(pooled), "; this window has n x ", w.image(), " and n x ",
+                              positions);
 }
 /// As pools, for each result of max_pool that is wanted: those without columns are not, but one is.
 inline void max_pools(const window& w, matrix_shape x, matrix_shape y, matrix_shape argmax) {
@@ -147,9 +148,9 @@ inline void max_pools(const window& w, matrix_shape x, matrix_shape y, matrix_sh
 /// Throws shape_error unless x is n x from() and y n x to().
 inline void resamples(const resampling& r, matrix_shape y, matrix_shape x) {
   if (x.cols != r.from() || y.cols != r.to() || x.rows != y.rows)
-    throw shape_error(detail::concat("resample: images of ", to_string(x), " and results of ",
-                                     to_string(y), "; this resampling has n x ", r.from(),
-                                     " and n x ", r.to()));
+    detail::fail<shape_error>("resample: images of ", to_string(x), " and results of ",
+                              to_string(y), "; this resampling has n x ", r.from(), " and n x ",
+                              r.to());
 }
 
 }  // namespace contract

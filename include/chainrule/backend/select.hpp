@@ -72,6 +72,7 @@ template <class B>
 /// Whether a backend or device can be used, and the reason if not.
 struct availability {
   std::string reason;  ///< a sentence; empty if it can be used
+  /// Whether it can be used.
   explicit operator bool() const { return reason.empty(); }
 };
 

@@ -56,19 +56,18 @@ struct window_axis {
   /// `axis` is its name, for the message.
   void check(const char* axis) const {
     if (kernel < 1 || stride < 1 || dilation < 1 || before < 0 || after < 0)
-      throw value_error(detail::concat(
+      detail::fail<value_error>(
           "a window has a kernel, a stride and a dilation of at least 1 and padding of at least 0; "
           "along the ",
-          axis, " they are ", kernel, ", ", stride, ", ", dilation, " and ", before, " + ", after));
+          axis, " they are ", kernel, ", ", stride, ", ", dilation, " and ", before, " + ", after);
     constexpr index_t most = index_t{1} << 30;
     for (const index_t n : {size, kernel, stride, dilation, before, after})
       if (n > most)
-        throw shape_error(detail::concat("an extent of a window is at most ", most, ", along the ",
-                                         axis, " one is ", n));
+        detail::fail<shape_error>("an extent of a window is at most ", most, ", along the ", axis,
+                                  " one is ", n);
     if (span() > size + before + after)
-      throw shape_error(detail::concat("a window that spans ", span(), " does not fit into a ",
-                                       axis, " of ", size, " with padding of ", before, " + ",
-                                       after));
+      detail::fail<shape_error>("a window that spans ", span(), " does not fit into a ", axis,
+                                " of ", size, " with padding of ", before, " + ", after);
   }
 
   friend constexpr bool operator==(const window_axis&, const window_axis&) = default;
@@ -92,8 +91,7 @@ struct window {
   void check() const {
     height.check("height");
     width.check("width");
-    if (channels < 1)
-      throw shape_error(detail::concat("images have at least 1 channel, got ", channels));
+    if (channels < 1) detail::fail<shape_error>("images have at least 1 channel, got ", channels);
     const auto padded = [](const window_axis& a) { return a.size + a.before + a.after; };
     (void)detail::elements_of(detail::elements_of(padded(height), padded(width)), channels);
   }
@@ -123,10 +121,10 @@ struct convolution {
   void check() const {
     window.check();
     if (groups < 1 || outputs < 1 || window.channels % groups != 0 || outputs % groups != 0)
-      throw value_error(detail::concat("the ", window.channels, " input and ", outputs,
-                                       " output channels of a convolution must be multiples of its "
-                                       "number of groups, got ",
-                                       groups));
+      detail::fail<value_error>("the ", window.channels, " input and ", outputs,
+                                " output channels of a convolution must be multiples of its "
+                                "number of groups, got ",
+                                groups);
     (void)detail::elements_of(window.positions(), outputs);
     (void)detail::elements_of(detail::elements_of(window.taps(), window.channels / groups),
                               outputs);
@@ -142,10 +140,10 @@ namespace contract {
 inline void convolves(const char* verb, const convolution& c, matrix_shape x, matrix_shape w,
                       matrix_shape y) {
   if (x.cols != c.window.image() || w != c.weights() || y.cols != c.result() || x.rows != y.rows)
-    throw shape_error(detail::concat(verb, ": images of ", to_string(x), ", weights of ",
-                                     to_string(w), " and results of ", to_string(y),
-                                     "; this convolution has n x ", c.window.image(), ", ",
-                                     to_string(c.weights()), " and n x ", c.result()));
+    detail::fail<shape_error>(verb, ": images of ", to_string(x), ", weights of ", to_string(w),
+                              " and results of ", to_string(y), "; this convolution has n x ",
+                              c.window.image(), ", ", to_string(c.weights()), " and n x ",
+                              c.result());
 }
 
 }  // namespace contract

@@ -26,14 +26,14 @@ template <class Label>
   } else if constexpr (std::is_floating_point_v<Label>) {
     const auto number = static_cast<double>(label);
     if (!is_finite(number) || number < 0 || number >= classes || std::floor(number) != number)
-      throw value_error(concat("the label of sample ", sample, " is ", number,
-                               ", expected a whole number from 0 to ", classes - 1));
+      detail::fail<value_error>("the label of sample ", sample, " is ", number,
+                                ", expected a whole number from 0 to ", classes - 1);
     return static_cast<int>(number);
   } else {
     const auto number = +label;  // char and bool are integers too
     if (std::cmp_less(number, 0) || std::cmp_greater_equal(number, classes))
-      throw value_error(
-          concat("the label of sample ", sample, " is ", number, ", expected 0 to ", classes - 1));
+      detail::fail<value_error>("the label of sample ", sample, " is ", number, ", expected 0 to ",
+                                classes - 1);
     return static_cast<int>(number);
   }
 }

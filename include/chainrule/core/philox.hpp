@@ -56,6 +56,7 @@ namespace chainrule {
 /// The numbers of one (seed, stream), one after another, on the host, from a counter on.
 class random_stream {
  public:
+  /// The numbers of (seed, stream) from `counter` on, four 32-bit numbers per step of the counter.
   explicit random_stream(std::uint64_t seed, std::uint64_t stream = 0, std::uint64_t counter = 0)
       : seed_(seed), stream_(stream), counter_(counter) {}
 

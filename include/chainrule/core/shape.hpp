@@ -40,7 +40,7 @@ inline constexpr index_t most_elements = std::numeric_limits<index_t>::max() / 1
 }
 
 [[noreturn, gnu::cold, gnu::noinline]] inline void refuse_extents(index_t rows, index_t cols) {
-  throw shape_error(
+  detail::fail<shape_error>(
       rows < 0 || cols < 0
           ? concat("a matrix needs extents of at least 0, got ", rows, "x", cols)
           : concat("a matrix of ", rows, "x", cols, " has more elements than can be counted"));
@@ -58,7 +58,7 @@ inline constexpr index_t most_elements = std::numeric_limits<index_t>::max() / 1
 }
 
 [[noreturn, gnu::cold, gnu::noinline]] inline void refuse_count(index_t elements) {
-  throw value_error(concat("cannot allocate ", elements, " elements"));
+  detail::fail<value_error>("cannot allocate ", elements, " elements");
 }
 
 /// Throws value_error if the number of elements is negative or above most_elements.
@@ -132,9 +132,9 @@ class shape {
  private:
   constexpr void append(index_t extent) {
     if (rank_ == max_rank)
-      throw shape_error(detail::concat("a shape has at most ", max_rank, " axes, got more"));
+      detail::fail<shape_error>("a shape has at most ", max_rank, " axes, got more");
     if (extent < 1)
-      throw shape_error(detail::concat("the extents of a shape must be at least 1, got ", extent));
+      detail::fail<shape_error>("the extents of a shape must be at least 1, got ", extent);
     size_ = detail::elements_of(rank_ == 0 ? 1 : size_, extent);
     extents_[static_cast<std::size_t>(rank_)] = extent;
     ++rank_;

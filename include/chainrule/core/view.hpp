@@ -43,6 +43,7 @@ class matrix_view {
       : data_(data), rows_(rows), cols_(cols), stride_(stride) {
     if (!detail::is_small(rows | cols | stride) || stride < cols || is_null(data)) check();
   }
+  /// Rows that follow one another without a gap. Throws as the constructor with a stride does.
   constexpr matrix_view(Pointer data, index_t rows, index_t cols)
       : matrix_view(data, rows, cols, cols) {}
 
@@ -82,8 +83,8 @@ class matrix_view {
   [[nodiscard]] constexpr matrix_view block(index_t i, index_t j, index_t rows,
                                             index_t cols) const {
     if (i < 0 || j < 0 || rows < 0 || cols < 0 || i > rows_ - rows || j > cols_ - cols)
-      throw shape_error(detail::concat("the block of ", rows, "x", cols, " at (", i, ", ", j,
-                                       ") does not lie within a matrix of ", rows_, "x", cols_));
+      detail::fail<shape_error>("the block of ", rows, "x", cols, " at (", i, ", ", j,
+                                ") does not lie within a matrix of ", rows_, "x", cols_);
     // An empty block may start past the end: do not form an address there.
     const bool nothing = rows == 0 || cols == 0;
     matrix_view part;  // checked already
@@ -106,19 +107,19 @@ class matrix_view {
   // and no data, a single row any stride.
   [[gnu::cold, gnu::noinline]] constexpr void check() const {
     if (rows_ < 0 || cols_ < 0 || stride_ < cols_)
-      throw shape_error(detail::concat("a matrix view needs extents of at least 0 and a stride of ",
-                                       "at least one row, got ", rows_, "x", cols_, " with stride ",
-                                       stride_));
+      detail::fail<shape_error>("a matrix view needs extents of at least 0 and a stride of ",
+                                "at least one row, got ", rows_, "x", cols_, " with stride ",
+                                stride_);
     if (empty()) return;
     if (is_null(data_))
-      throw value_error(detail::concat("a matrix view of ", rows_, "x", cols_,
-                                       " needs its elements, got a null pointer"));
+      detail::fail<value_error>("a matrix view of ", rows_, "x", cols_,
+                                " needs its elements, got a null pointer");
     index_t extent = rows_ == 1 ? cols_ : 0;
     if (extent == 0 && __builtin_mul_overflow(rows_, stride_, &extent))
       extent = std::numeric_limits<index_t>::max();
     if (extent > detail::most_elements)
-      throw shape_error(detail::concat("a matrix view of ", rows_, "x", cols_, " with stride ",
-                                       stride_, " would be larger than any memory"));
+      detail::fail<shape_error>("a matrix view of ", rows_, "x", cols_, " with stride ", stride_,
+                                " would be larger than any memory");
   }
 
   Pointer data_{};

@@ -70,10 +70,10 @@ class image_augmenter {
       : options_(a), seed_(seed) {
     if (a.is_none()) return;
     if (sample.rank() != 3)
-      throw value_error(
-          concat("augmentation needs samples of height x width x channels, these are ",
-                 sample.is_known() ? to_string(sample) : "of unknown shape",
-                 "; give the data set their shape by dataset_options::sample"));
+      detail::fail<value_error>(
+          "augmentation needs samples of height x width x channels, these are ",
+          sample.is_known() ? to_string(sample) : "of unknown shape",
+          "; give the data set their shape by dataset_options::sample");
     height_ = sample[0];
     width_ = sample[1];
     channels_ = sample[2];
@@ -83,9 +83,9 @@ class image_augmenter {
     require(is_finite(a.erase) && a.erase >= 0 && a.erase <= 1, "erase", "a probability in [0, 1]",
             a.erase);
     if (a.shift < 0 || a.shift >= std::min(height_, width_))
-      throw value_error(
-          concat("augmentation: shift is at least 0 and less than the extents of the ",
-                 "images, which are ", to_string(sample), ", got ", a.shift));
+      detail::fail<value_error>(
+          "augmentation: shift is at least 0 and less than the extents of the ",
+          "images, which are ", to_string(sample), ", got ", a.shift);
   }
 
   [[nodiscard]] bool is_none() const { return options_.is_none(); }
@@ -202,7 +202,7 @@ class image_augmenter {
   };
 
   static void require(bool holds, const char* name, const char* expected, double got) {
-    if (!holds) throw value_error(concat("augmentation: ", name, " is ", expected, ", got ", got));
+    if (!holds) detail::fail<value_error>("augmentation: ", name, " is ", expected, ", got ", got);
   }
   [[nodiscard]] static index_t nearest(index_t i, index_t extent) {
     return std::clamp<index_t>(i, 0, extent - 1);

@@ -79,8 +79,7 @@ class byte_source {
   /// gzip-compressed and the program was built without zlib.
   explicit byte_source(std::string path) : path_(std::move(path)) {
     file_.reset(std::fopen(path_.c_str(), "rb"));
-    if (!file_)
-      throw io_error(detail::concat("cannot open ", path_, ": ", detail::system_message(errno)));
+    if (!file_) detail::fail<io_error>("cannot open ", path_, ": ", detail::system_message(errno));
     ahead_end_ = read_file(ahead_, sizeof ahead_);
     compressed_ = ahead_end_ == 2 && ahead_[0] == 0x1f && ahead_[1] == 0x8b;
     if (ahead_end_ == 2 && std::fseek(file_.get(), 0, SEEK_END) == 0) {
@@ -93,13 +92,13 @@ class byte_source {
     }
     if (!compressed_) return;
     if (detail::open_gzip == nullptr)
-      throw format_error(detail::concat(
+      detail::fail<format_error>(
           path_, " is gzip-compressed and this program was built without zlib: ",
           "link the CMake target chainrule::zlib (or define CHAINRULE_WITH_ZLIB and ",
-          "link zlib), or decompress the file with gunzip"));
+          "link zlib), or decompress the file with gunzip");
     if (ahead_end_ != 0)
-      throw io_error(detail::concat(path_, " is gzip-compressed but cannot be rewound: copy it to ",
-                                    "a regular file"));
+      detail::fail<io_error>(path_, " is gzip-compressed but cannot be rewound: copy it to ",
+                             "a regular file");
     decoder_ = detail::open_gzip(file_.get(), path_);
   }
 
@@ -140,8 +139,8 @@ class byte_source {
   void read_exact(void* out, std::size_t size) {
     const std::size_t done = read(out, size);
     if (done < size)
-      throw format_error(detail::concat(path_, " is truncated: expected ", size - done,
-                                        " more bytes after byte ", position_, " of its content"));
+      detail::fail<format_error>(path_, " is truncated: expected ", size - done,
+                                 " more bytes after byte ", position_, " of its content");
   }
 
   /// Whether every byte has been read; for gzip this also checks the checksum and the length that
@@ -161,7 +160,7 @@ class byte_source {
   std::size_t read_file(std::uint8_t* out, std::size_t size) {
     const std::size_t done = std::fread(out, 1, size, file_.get());
     if (done < size && std::ferror(file_.get()) != 0)
-      throw io_error(detail::concat("cannot read ", path_, ": ", detail::system_message(errno)));
+      detail::fail<io_error>("cannot read ", path_, ": ", detail::system_message(errno));
     return done;
   }
 

@@ -54,8 +54,9 @@ class gzip_decoder final : public byte_decoder {
   std::size_t inflate_some(std::uint8_t* out, std::size_t size) {
     if (stream_.avail_in == 0) refill();
     if (stream_.avail_in == 0)
-      throw format_error(concat(path_, " is truncated: its gzip stream stops in the middle, after ",
-                                consumed_, " bytes; fetch or compress it again"));
+      detail::fail<format_error>(path_,
+                                 " is truncated: its gzip stream stops in the middle, after ",
+                                 consumed_, " bytes; fetch or compress it again");
     stream_.next_out = out;
     stream_.avail_out = static_cast<uInt>(size);
     const int status = inflate(&stream_, Z_NO_FLUSH);
@@ -66,8 +67,8 @@ class gzip_decoder final : public byte_decoder {
     } else if (status == Z_MEM_ERROR) {
       throw error(concat("no memory to decompress ", path_));
     } else if (status != Z_OK && status != Z_BUF_ERROR) {
-      throw format_error(concat(path_, " is damaged: its gzip stream is not valid (",
-                                reason(status), "); fetch or compress it again"));
+      detail::fail<format_error>(path_, " is damaged: its gzip stream is not valid (",
+                                 reason(status), "); fetch or compress it again");
     }
     return made;
   }
@@ -92,17 +93,17 @@ class gzip_decoder final : public byte_decoder {
       --stream_.avail_in;
     }
     if (there == 2 && next[0] == 0x1f && next[1] == 0x8b)
-      throw format_error(concat(path_, " holds more than one gzip stream, expected exactly one: ",
-                                "compress its content again in one piece"));
+      detail::fail<format_error>(path_, " holds more than one gzip stream, expected exactly one: ",
+                                 "compress its content again in one piece");
     if (there > 0)
-      throw format_error(concat(path_, " has bytes after the end of its gzip stream, expected ",
-                                "none: it was damaged or something was appended"));
+      detail::fail<format_error>(path_, " has bytes after the end of its gzip stream, expected ",
+                                 "none: it was damaged or something was appended");
   }
 
   void refill() {
     const std::size_t there = std::fread(buffer_.data(), 1, buffer_.size(), file_);
     if (there < buffer_.size() && std::ferror(file_) != 0)
-      throw io_error(concat("cannot read ", path_, ": ", system_message(errno)));
+      detail::fail<io_error>("cannot read ", path_, ": ", system_message(errno));
     consumed_ += there;
     stream_.next_in = buffer_.data();
     stream_.avail_in = static_cast<uInt>(there);

@@ -74,6 +74,7 @@ class host_matrix {
   [[nodiscard]] double& operator()(index_t i, index_t j) {
     return elements_[static_cast<std::size_t>(i * cols_ + j)];
   }
+  /// Element (i, j).
   [[nodiscard]] double operator()(index_t i, index_t j) const {
     return elements_[static_cast<std::size_t>(i * cols_ + j)];
   }
@@ -87,8 +88,7 @@ class host_matrix {
     for (index_t i = 0; i < result.rows_; ++i) {
       const std::int32_t row = numbers[static_cast<std::size_t>(i)];
       if (row < 0 || row >= rows_)
-        throw value_error(
-            detail::concat("there is no row ", row, " in a matrix of ", rows_, " rows"));
+        detail::fail<value_error>("there is no row ", row, " in a matrix of ", rows_, " rows");
       for (index_t j = 0; j < cols_; ++j) result(i, j) = (*this)(row, j);
     }
     return result;
@@ -105,8 +105,8 @@ class host_matrix {
 /// The columns of `left`, and then those of `right`. Throws shape_error if their rows differ.
 [[nodiscard]] inline host_matrix join_columns(const host_matrix& left, const host_matrix& right) {
   if (left.rows() != right.rows())
-    throw shape_error(detail::concat("columns of ", left.rows(), " and of ", right.rows(),
-                                     " rows do not form one matrix"));
+    detail::fail<shape_error>("columns of ", left.rows(), " and of ", right.rows(),
+                              " rows do not form one matrix");
   host_matrix result(left.rows(), left.cols() + right.cols());
   for (index_t i = 0; i < left.rows(); ++i) {
     for (index_t j = 0; j < left.cols(); ++j) result(i, j) = left(i, j);

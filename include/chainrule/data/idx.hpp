@@ -34,6 +34,7 @@ namespace chainrule {
 /// The content of an IDX file: row-major bytes with their extents.
 struct idx_array {
   std::vector<index_t> extents;
+  /// The elements, row-major.
   std::vector<std::uint8_t> data;
 };
 
@@ -139,22 +140,22 @@ class idx_reader {
       data.resize(begin + wanted);
       const std::size_t there = source_.read(data.data() + begin, wanted);
       if (there < wanted)
-        throw format_error(detail::concat(path(), " is truncated: its header promises ",
-                                          detail::extents_text(extents_), " = ", size_,
-                                          " bytes, it holds ", begin + there, "; fetch it again"));
+        detail::fail<format_error>(path(), " is truncated: its header promises ",
+                                   detail::extents_text(extents_), " = ", size_,
+                                   " bytes, it holds ", begin + there, "; fetch it again");
     }
     if (!source_.at_end())
-      throw format_error(detail::concat(
+      detail::fail<format_error>(
           path(), " goes on after the ", size_, " bytes that its header promises (",
-          detail::extents_text(extents_), "): it was damaged or something was appended"));
+          detail::extents_text(extents_), "): it was damaged or something was appended");
     return data;
   }
 
  private:
   void read_header(std::uint8_t* out, std::size_t size) {
     if (source_.read(out, size) < size)
-      throw format_error(detail::concat(path(), " is truncated: it ends inside the IDX header, ",
-                                        "after ", source_.position(), " bytes; fetch it again"));
+      detail::fail<format_error>(path(), " is truncated: it ends inside the IDX header, ", "after ",
+                                 source_.position(), " bytes; fetch it again");
   }
 
   void read_magic(int expected_rank) {
@@ -162,29 +163,29 @@ class idx_reader {
     read_header(magic.data(), magic.size());
     const auto [zero0, zero1, type, rank] = magic;
     if (zero0 != 0 || zero1 != 0)
-      throw format_error(detail::concat(path(), " is not an IDX file: it begins with ",
-                                        detail::hex_bytes(magic),
-                                        ", expected 00 00 08 and the number of extents"));
+      detail::fail<format_error>(path(), " is not an IDX file: it begins with ",
+                                 detail::hex_bytes(magic),
+                                 ", expected 00 00 08 and the number of extents");
     if (type != detail::idx_uint8)
-      throw format_error(detail::concat(
+      detail::fail<format_error>(
           path(), " holds elements of type 0x", detail::hex_bytes({&magic[2], 1}), " (",
-          detail::idx_type_name(type), "), expected 0x08 (uint8), the only type supported"));
+          detail::idx_type_name(type), "), expected 0x08 (uint8), the only type supported");
     if (rank == 0)
-      throw format_error(
-          detail::concat(path(), " states no extents, expected at least 1 (after 00 00 08)"));
+      detail::fail<format_error>(path(),
+                                 " states no extents, expected at least 1 (after 00 00 08)");
     if (expected_rank != any_rank && rank != expected_rank)
-      throw format_error(detail::concat(path(), " holds an array of ", static_cast<int>(rank),
-                                        rank == 1 ? " extent" : " extents", " (idx",
-                                        static_cast<int>(rank), "), expected ", expected_rank,
-                                        " (idx", expected_rank, "): is it the right file?"));
+      detail::fail<format_error>(path(), " holds an array of ", static_cast<int>(rank),
+                                 rank == 1 ? " extent" : " extents", " (idx",
+                                 static_cast<int>(rank), "), expected ", expected_rank, " (idx",
+                                 expected_rank, "): is it the right file?");
     for (int i = 0; i < rank; ++i) {
       std::array<std::uint8_t, 4> b{};
       read_header(b.data(), b.size());
       const std::uint32_t extent = std::uint32_t{b[0]} << 24U | std::uint32_t{b[1]} << 16U |
                                    std::uint32_t{b[2]} << 8U | std::uint32_t{b[3]};
       if (extent > detail::largest_idx_extent)
-        throw format_error(detail::concat(path(), " states an extent of ", extent, ", expected 0 ",
-                                          "to ", detail::largest_idx_extent));
+        detail::fail<format_error>(path(), " states an extent of ", extent, ", expected 0 ", "to ",
+                                   detail::largest_idx_extent);
       extents_.push_back(static_cast<index_t>(extent));
     }
   }
@@ -192,9 +193,8 @@ class idx_reader {
   void check_size(std::uint64_t max_bytes) {
     const std::uint64_t largest = detail::saturated_product(extents_);
     if (largest > std::min<std::uint64_t>(max_bytes, PTRDIFF_MAX))
-      throw format_error(detail::concat(path(), " states extents of ",
-                                        detail::extents_text(extents_), ", more than the limit of ",
-                                        max_bytes, " bytes"));
+      detail::fail<format_error>(path(), " states extents of ", detail::extents_text(extents_),
+                                 ", more than the limit of ", max_bytes, " bytes");
     const bool empty = std::find(extents_.begin(), extents_.end(), 0) != extents_.end();
     size_ = empty ? 0 : largest;
 
@@ -203,15 +203,15 @@ class idx_reader {
     if (possible == byte_source::unknown) return;
     if (source_.compressed()) {
       if (size_ > possible)
-        throw format_error(detail::concat(path(), " is truncated or damaged: its header promises ",
-                                          detail::extents_text(extents_), " = ", size_,
-                                          " bytes, its ", source_.file_size(),
-                                          " compressed bytes cannot hold more than ", possible));
+        detail::fail<format_error>(path(), " is truncated or damaged: its header promises ",
+                                   detail::extents_text(extents_), " = ", size_, " bytes, its ",
+                                   source_.file_size(), " compressed bytes cannot hold more than ",
+                                   possible);
     } else if (size_ != possible) {
-      throw format_error(detail::concat(
+      detail::fail<format_error>(
           path(), size_ > possible ? " is truncated" : " has bytes left over", ": its header (",
           detail::extents_text(extents_), ") demands ", header + size_, " bytes, the file has ",
-          source_.file_size(), "; fetch it again"));
+          source_.file_size(), "; fetch it again");
     }
   }
 
@@ -238,26 +238,24 @@ class idx_reader {
 inline void write_idx(const std::string& path, std::span<const index_t> extents,
                       std::span<const std::uint8_t> data) {
   if (extents.empty() || extents.size() > 255)
-    throw shape_error(
-        detail::concat("an IDX file has 1 to 255 extents, got ", extents.size(), " for ", path));
+    detail::fail<shape_error>("an IDX file has 1 to 255 extents, got ", extents.size(), " for ",
+                              path);
   bool empty = false;
   std::vector<std::uint8_t> header{0, 0, detail::idx_uint8,
                                    static_cast<std::uint8_t>(extents.size())};
   for (const index_t extent : extents) {
     if (extent < 0 || static_cast<std::uint64_t>(extent) > detail::largest_idx_extent)
-      throw shape_error(detail::concat("an extent of an IDX file lies in 0 to 2147483647, got ",
-                                       extent, " for ", path));
+      detail::fail<shape_error>("an extent of an IDX file lies in 0 to 2147483647, got ", extent,
+                                " for ", path);
     empty = empty || extent == 0;
     for (const unsigned shift : {24U, 16U, 8U, 0U})
       header.push_back(static_cast<std::uint8_t>(static_cast<std::uint64_t>(extent) >> shift));
   }
   if (data.size() != (empty ? 0 : detail::saturated_product(extents)))
-    throw shape_error(detail::concat("cannot write ", path, ": ", data.size(),
-                                     " elements do not fill the extents ",
-                                     detail::extents_text(extents)));
+    detail::fail<shape_error>("cannot write ", path, ": ", data.size(),
+                              " elements do not fill the extents ", detail::extents_text(extents));
   detail::file_handle file{std::fopen(path.c_str(), "wb")};
-  if (!file)
-    throw io_error(detail::concat("cannot create ", path, ": ", detail::system_message(errno)));
+  if (!file) detail::fail<io_error>("cannot create ", path, ": ", detail::system_message(errno));
   const bool written =
       std::fwrite(header.data(), 1, header.size(), file.get()) == header.size() &&
       (data.empty() || std::fwrite(data.data(), 1, data.size(), file.get()) == data.size());
@@ -265,8 +263,8 @@ inline void write_idx(const std::string& path, std::span<const index_t> extents,
   // Buffered data are written only now, which may fail.
   const bool closed = std::fclose(file.release()) == 0;
   if (!written || !closed)
-    throw io_error(detail::concat("cannot write ", path, ": ",
-                                  detail::system_message(written ? errno : write_error)));
+    detail::fail<io_error>("cannot write ", path, ": ",
+                           detail::system_message(written ? errno : write_error));
 }
 
 }  // namespace chainrule

@@ -61,8 +61,8 @@ struct labelled_images {
   /// Image number i: height x (width * channels). Throws value_error if there is none.
   [[nodiscard]] matrix_view<const std::uint8_t> image(index_t i) const {
     if (i < 0 || i >= count)
-      throw value_error(detail::concat("there is no image ", i, " in ", name, ", which has ", count,
-                                       " images, numbered from 0"));
+      detail::fail<value_error>("there is no image ", i, " in ", name, ", which has ", count,
+                                " images, numbered from 0");
     return {pixels.data() + i * features(), height, detail::elements_of(width, channels)};
   }
 
@@ -70,9 +70,8 @@ struct labelled_images {
   /// together, value_error for a label outside its classes.
   void check() const {
     if (count < 0 || height < 0 || width < 0 || channels < 0 || classes < 0)
-      throw shape_error(detail::concat(name, ": ", count, " images of ", height, "x", width, "x",
-                                       channels, " in ", classes,
-                                       " classes: none of these may be negative"));
+      detail::fail<shape_error>(name, ": ", count, " images of ", height, "x", width, "x", channels,
+                                " in ", classes, " classes: none of these may be negative");
     // By division, which cannot overflow.
     auto rest = static_cast<index_t>(pixels.size());
     bool fits = true;
@@ -82,19 +81,18 @@ struct labelled_images {
     }
     const bool is_empty = count == 0 || height == 0 || width == 0 || channels == 0;
     if (!fits || rest != (is_empty ? 0 : 1))
-      throw shape_error(detail::concat(name, ": ", count, " images of ", height, "x", width, "x",
-                                       channels, " do not have ", pixels.size(), " bytes"));
+      detail::fail<shape_error>(name, ": ", count, " images of ", height, "x", width, "x", channels,
+                                " do not have ", pixels.size(), " bytes");
     if (static_cast<index_t>(labels.size()) != count)
-      throw shape_error(
-          detail::concat(name, ": ", count, " images do not go with ", labels.size(), " labels"));
+      detail::fail<shape_error>(name, ": ", count, " images do not go with ", labels.size(),
+                                " labels");
     if (classes == 0 && count > 0)
-      throw value_error(
-          detail::concat(name, ": ", count, " labelled images need at least 1 class, got 0"));
+      detail::fail<value_error>(name, ": ", count, " labelled images need at least 1 class, got 0");
     for (index_t i = 0; i < count; ++i) {
       const int label = labels[static_cast<std::size_t>(i)];
       if (label >= classes)
-        throw value_error(detail::concat(name, ": the label of image ", i, " is ", label,
-                                         ", expected 0 to ", classes - 1));
+        detail::fail<value_error>(name, ": the label of image ", i, " is ", label,
+                                  ", expected 0 to ", classes - 1);
     }
   }
 
@@ -117,8 +115,8 @@ struct labelled_images {
   /// The first n images. Throws value_error unless 0 <= n <= count.
   [[nodiscard]] labelled_images first(index_t n) const {
     if (n < 0 || n > count)
-      throw value_error(
-          detail::concat("cannot take the first ", n, " images of ", name, ", which has ", count));
+      detail::fail<value_error>("cannot take the first ", n, " images of ", name, ", which has ",
+                                count);
     return {name,
             n,
             height,
@@ -136,11 +134,11 @@ struct labelled_images {
   [[nodiscard]] std::pair<labelled_images, labelled_images> split(double fraction,
                                                                   std::uint64_t seed) const {
     if (detail::is_nan(fraction) || fraction < 0 || fraction > 1)
-      throw value_error(
-          detail::concat("the fraction to split off ", name, " lies in 0 to 1, got ", fraction));
+      detail::fail<value_error>("the fraction to split off ", name, " lies in 0 to 1, got ",
+                                fraction);
     if (count > largest_sample_count)
-      throw value_error(detail::concat("cannot split ", name, ": it has ", count,
-                                       " images, at most 2147483647 can be numbered"));
+      detail::fail<value_error>("cannot split ", name, ": it has ", count,
+                                " images, at most 2147483647 can be numbered");
     const auto total = static_cast<std::size_t>(count);
     const auto drawn =
         static_cast<std::size_t>(std::floor(fraction * static_cast<double>(total) + 0.5));

@@ -52,8 +52,8 @@ namespace detail {
       looked_for += (looked_for.empty() ? "" : ", ") + file;
     }
   }
-  throw io_error(
-      concat("the folder ", folder, " lacks a file of the data set: looked for ", looked_for));
+  detail::fail<io_error>("the folder ", folder, " lacks a file of the data set: looked for ",
+                         looked_for);
 }
 
 /// One half of the data set. The labels are read first, so that the header of the images is
@@ -71,15 +71,15 @@ namespace detail {
   const index_t height = images.extents()[1];
   const index_t width = images.extents()[2];
   if (count == 0 || height == 0 || width == 0)
-    throw format_error(concat(images_path, " holds ", count, " images of ", height, "x", width,
-                              ", expected at least one image of at least one pixel"));
+    detail::fail<format_error>(images_path, " holds ", count, " images of ", height, "x", width,
+                               ", expected at least one image of at least one pixel");
   if (labels.extents[0] != count)
-    throw format_error(concat(images_path, " holds ", count, " images but ", labels_path, " holds ",
-                              labels.extents[0], " labels, expected as many"));
+    detail::fail<format_error>(images_path, " holds ", count, " images but ", labels_path,
+                               " holds ", labels.extents[0], " labels, expected as many");
   for (std::size_t i = 0; i < labels.data.size(); ++i)
     if (labels.data[i] >= classes)
-      throw format_error(concat(labels_path, ": label ", i, " is ",
-                                static_cast<int>(labels.data[i]), ", expected 0 to 9"));
+      detail::fail<format_error>(labels_path, ": label ", i, " is ",
+                                 static_cast<int>(labels.data[i]), ", expected 0 to 9");
   return {name, count, height, width, classes, images.read(), std::move(labels.data)};
 }
 
@@ -91,19 +91,17 @@ namespace detail {
 [[nodiscard]] inline mnist_data load_mnist(const std::string& folder, std::string name = "MNIST") {
   struct stat status {};
   if (::stat(folder.c_str(), &status) != 0)
-    throw io_error(
-        detail::concat("cannot open the folder ", folder, ": ", detail::system_message(errno)));
+    detail::fail<io_error>("cannot open the folder ", folder, ": ", detail::system_message(errno));
   if ((status.st_mode & S_IFMT) != S_IFDIR)
-    throw io_error(
-        detail::concat(folder, " is not a folder, expected one with the files of ", name));
+    detail::fail<io_error>(folder, " is not a folder, expected one with the files of ", name);
   mnist_data data;
   // The smaller half first, to detect a wrong folder early.
   data.test = detail::load_mnist_half(folder, "t10k", name);
   data.train = detail::load_mnist_half(folder, "train", name);
   if (data.test.height != data.train.height || data.test.width != data.train.width)
-    throw format_error(detail::concat("the images for training and for testing in ", folder,
-                                      " differ in size: ", data.train.height, "x", data.train.width,
-                                      " and ", data.test.height, "x", data.test.width));
+    detail::fail<format_error>("the images for training and for testing in ", folder,
+                               " differ in size: ", data.train.height, "x", data.train.width,
+                               " and ", data.test.height, "x", data.test.width);
   return data;
 }
 

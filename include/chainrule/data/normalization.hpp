@@ -42,16 +42,15 @@ struct normalization {
   /// Throws as the constructor does.
   void check() const {
     if (!detail::is_finite(scale))
-      throw value_error(detail::concat("a normalization needs a finite scale, got ", scale));
+      detail::fail<value_error>("a normalization needs a finite scale, got ", scale);
     if (mean.size() != deviation.size())
-      throw shape_error(detail::concat("a normalization needs a deviation for each mean, got ",
-                                       mean.size(), " means and ", deviation.size(),
-                                       " deviations"));
+      detail::fail<shape_error>("a normalization needs a deviation for each mean, got ",
+                                mean.size(), " means and ", deviation.size(), " deviations");
     for (std::size_t i = 0; i < mean.size(); ++i)
       if (!detail::is_finite(mean[i]) || !detail::is_finite(deviation[i]) || !(deviation[i] > 0))
-        throw value_error(detail::concat(
+        detail::fail<value_error>(
             "a normalization needs finite means and positive deviations, got ", mean[i], " and ",
-            deviation[i], " for channel ", i, "; a channel that is constant may have deviation 1"));
+            deviation[i], " for channel ", i, "; a channel that is constant may have deviation 1");
   }
 };
 
@@ -63,10 +62,11 @@ template <class T>
 [[nodiscard]] normalization measure_channels(matrix_view<T> samples, index_t channels,
                                              double scale = 1) {
   if (channels < 1 || samples.cols() % channels != 0)
-    throw shape_error(detail::concat("samples of ", samples.cols(), " features do not have ",
-                                     channels, " channels"));
+    detail::fail<shape_error>("samples of ", samples.cols(), " features do not have ", channels,
+                              " channels");
   if (samples.empty())
-    throw value_error("there are no samples to compute means and deviations of channels from");
+    detail::fail<value_error>(
+        "there are no samples to compute means and deviations of channels from");
   const auto size = static_cast<std::size_t>(channels);
   // For all channels: the mean of f(element, channel).
   const auto mean_of = [&](const auto& f) {
@@ -86,9 +86,9 @@ template <class T>
         varies[static_cast<std::size_t>(j % channels)] = 1;
   for (std::size_t k = 0; k < size; ++k)
     if (varies[k] == 0)
-      throw value_error(detail::concat("channel ", k,
-                                       " is constant, so that it has no deviation; "
-                                       "give normalization means and deviations of your own"));
+      detail::fail<value_error>("channel ", k,
+                                " is constant, so that it has no deviation; "
+                                "give normalization means and deviations of your own");
   const std::vector<double> mean = mean_of([](double x, std::size_t) { return x; });
   std::vector<double> deviation =
       mean_of([&](double x, std::size_t k) { return (x - mean[k]) * (x - mean[k]); });

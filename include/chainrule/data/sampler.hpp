@@ -59,7 +59,7 @@ class sampler {
   /// For `count` samples. Throws value_error unless 0 <= count <= 2^31 - 1.
   sampler(index_t count, std::uint64_t seed) : count_(count), seed_(seed) {
     if (count < 0 || count > largest_sample_count)
-      throw value_error(detail::concat("a sampler numbers 0 to 2147483647 samples, got ", count));
+      detail::fail<value_error>("a sampler numbers 0 to 2147483647 samples, got ", count);
   }
 
   [[nodiscard]] index_t count() const { return count_; }
@@ -69,8 +69,8 @@ class sampler {
   /// Throws shape_error if `order` has not `count` elements.
   void shuffle(std::uint64_t epoch, std::span<std::int32_t> order) const {
     if (order.size() != static_cast<std::size_t>(count_))
-      throw shape_error(detail::concat("the order of ", count_, " samples needs as many elements, ",
-                                       "got ", order.size()));
+      detail::fail<shape_error>("the order of ", count_, " samples needs as many elements, ",
+                                "got ", order.size());
     detail::random_order(
         random_stream{seed_, detail::stream_of(detail::data_stream::shuffle, epoch)}, order);
   }
@@ -82,7 +82,9 @@ class sampler {
 
 /// A run of samples: [first, first + size).
 struct batch {
+  /// Place of its first sample in the order of the epoch.
   index_t first = 0;
+  /// Number of samples.
   index_t size = 0;
   friend constexpr bool operator==(const batch&, const batch&) = default;
 };
@@ -127,8 +129,8 @@ class batch_range {
   constexpr batch_range(index_t count, index_t batch_size)
       : count_(count), batch_size_(batch_size) {
     if (count < 0 || batch_size < 1)
-      throw value_error(detail::concat("batches need a count of at least 0 and a size of at least ",
-                                       "1, got ", count, " samples in batches of ", batch_size));
+      detail::fail<value_error>("batches need a count of at least 0 and a size of at least ",
+                                "1, got ", count, " samples in batches of ", batch_size);
   }
 
   /// The first batch.

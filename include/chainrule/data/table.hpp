@@ -27,6 +27,7 @@ struct class_column {
   std::vector<int> numbers;
   /// Text of each class.
   std::vector<std::string> names;
+  /// Number of classes.
   [[nodiscard]] int count() const { return static_cast<int>(names.size()); }
 };
 

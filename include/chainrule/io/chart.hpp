@@ -106,6 +106,7 @@ struct chart_options {
 /// region of class k as well. The legend names what has a name.
 class chart {
  public:
+  /// An empty chart. Throws value_error unless width and height are positive.
   explicit chart(chart_options options = {}) : options_(std::move(options)) {
     if (options_.width < 1 || options_.height < 1)
       throw value_error(detail::concat("a chart of ", options_.width, " x ", options_.height,

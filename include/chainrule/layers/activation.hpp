@@ -18,6 +18,7 @@ class activation {
   static constexpr bool keeps_features = true;
   static constexpr const char* name = "activation";
 
+  /// The layer y = f(x) for an activation or any functor of one number.
   constexpr explicit activation(F f) : f_(f) {}
 
   [[nodiscard]] shape bind(plan& p, const shape& in) const { return p.input(in); }

@@ -58,16 +58,17 @@ class batch_norm {
   static constexpr const char* name = "batch_norm";
   static constexpr bool keeps_features = true;
 
+  /// Normalizes, then applies the activation f; none by default.
   constexpr explicit batch_norm(F f = {}) : f_(f) {}
 
   /// This layer with another share of the batch's statistics in the running ones. Throws
   /// value_error unless it is in [0, 1].
   [[nodiscard]] constexpr batch_norm momentum(double share) const {
     if (!(share >= 0 && share <= 1))
-      throw value_error(
-          detail::concat("batch_norm: the momentum is the share of a new batch in the running "
-                         "statistics, between 0 and 1, got ",
-                         share));
+      detail::fail<value_error>(
+          "batch_norm: the momentum is the share of a new batch in the running "
+          "statistics, between 0 and 1, got ",
+          share);
     batch_norm b = *this;
     b.momentum_ = share;
     return b;
@@ -114,9 +115,9 @@ class batch_norm {
       return standardize(p, y, x, p.state(running_mean_), inverse);
     }
     if (x.rows() < 2)
-      throw shape_error(
-          detail::concat("batch_norm: training needs more than one value for each channel, got ",
-                         x.rows(), "; use larger batches, or merge_last_batch of fit"));
+      detail::fail<shape_error>(
+          "batch_norm: training needs more than one value for each channel, got ", x.rows(),
+          "; use larger batches, or merge_last_batch of fit");
     const matrix<B> mean = p.saved(mean_);
     const matrix<B> inverse = p.saved(inverse_);
     ops::moments(be, x, mean, inverse);

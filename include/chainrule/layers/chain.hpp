@@ -41,6 +41,7 @@ class layer_chain {
     p.set_scratch_in_dy(links_.back().in_dy);
   }
 
+  /// Number of layers.
   [[nodiscard]] index_t size() const { return static_cast<index_t>(links_.size()); }
   /// The shape of the output of layer i.
   [[nodiscard]] const shape& output_shape(index_t i) const { return at(i).out; }

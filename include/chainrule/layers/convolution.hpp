@@ -66,8 +66,8 @@ class convolution_layer {
                               const convolution_options& options = {})
       : outputs_(outputs), kernel_(kernel), f_(f), options_(options) {
     if (outputs < 1)
-      throw value_error(
-          concat("a ", Self::name, " layer needs at least one output channel, got ", outputs));
+      detail::fail<value_error>("a ", Self::name, " layer needs at least one output channel, got ",
+                                outputs);
     if (Rank == 2) kernel_.h = options_.stride.h = options_.dilation.h = 1;
   }
 
@@ -87,11 +87,11 @@ class convolution_layer {
   [[nodiscard]] shape bind(plan& p, const shape& in) {
     const shape x = p.input(in);
     if (x.rank() != Rank)
-      throw shape_error(concat(p.layer(), " expects samples of ",
-                               Rank == 2 ? "{time, channels}" : "{height, width, channels}",
-                               ", got ", to_string(x), "; begin with ",
-                               Rank == 2 ? "input{128, 1}" : "input{28, 28, 1}",
-                               " or the like, or use reshape_to"));
+      detail::fail<shape_error>(p.layer(), " expects samples of ",
+                                Rank == 2 ? "{time, channels}" : "{height, width, channels}",
+                                ", got ", to_string(x), "; begin with ",
+                                Rank == 2 ? "input{128, 1}" : "input{28, 28, 1}",
+                                " or the like, or use reshape_to");
     const shape y = Transposed ? bind_transposed(p, x) : bind_forward(p, x);
     const index_t taps = c_.window.taps();
     const index_t inner = c_.window.channels / c_.groups;
@@ -174,19 +174,19 @@ class convolution_layer {
       constexpr index_t most = index_t{1} << 30;
       for (const index_t n : {size, kernel, stride, dilation})
         if (n < 1 || n > most)
-          throw value_error(concat(p.layer(), " has an extent, kernel, stride or dilation of ", n,
-                                   "; they are at least 1 and at most 2^30"));
+          detail::fail<value_error>(p.layer(), " has an extent, kernel, stride or dilation of ", n,
+                                    "; they are at least 1 and at most 2^30");
       if (each < 0 || each > most || more < 0 || more >= stride)
-        throw value_error(concat(p.layer(), " has padding of ", each, " and an output_pad of ",
-                                 more,
-                                 "; the padding is at least 0 and at most 2^30, the "
-                                 "output_pad at least 0 and below the stride, ",
-                                 stride));
+        detail::fail<value_error>(p.layer(), " has padding of ", each, " and an output_pad of ",
+                                  more,
+                                  "; the padding is at least 0 and at most 2^30, the "
+                                  "output_pad at least 0 and below the stride, ",
+                                  stride);
       window_axis a = window_axis_of(1, kernel, stride, dilation, each, options_.pad.is_same);
       a.size = (size - 1) * stride - a.before - a.after + a.span() + more;
       if (a.size < 1)
-        throw shape_error(concat(p.layer(), " would have an output of ", a.size,
-                                 " elements along an axis of ", size, "; use less padding"));
+        detail::fail<shape_error>(p.layer(), " would have an output of ", a.size,
+                                  " elements along an axis of ", size, "; use less padding");
       return a;
     };
     const convolution_options& o = options_;
@@ -200,9 +200,9 @@ class convolution_layer {
   }
   /// Throws as convolution::check, naming the layer.
   void check(const plan& p) const try { c_.check(); } catch (const value_error& e) {
-    throw value_error(concat(p.layer(), ": ", e.what()));
+    detail::fail<value_error>(p.layer(), ": ", e.what());
   } catch (const shape_error& e) {
-    throw shape_error(concat(p.layer(), ": ", e.what()));
+    detail::fail<shape_error>(p.layer(), ": ", e.what());
   }
 
   /// y = f(the linear part, operands...).

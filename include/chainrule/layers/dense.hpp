@@ -45,8 +45,8 @@ class dense {
                   F f = {}) requires(Inputs == dynamic && Outputs == dynamic)
       : inputs_(inputs), outputs_(outputs), f_(f) {
     if (inputs < 1 || outputs < 1)
-      throw value_error(detail::concat(
-          "a dense layer needs at least one input and one output, got ", inputs, " and ", outputs));
+      detail::fail<value_error>("a dense layer needs at least one input and one output, got ",
+                                inputs, " and ", outputs);
   }
   /// As many inputs as there are. Throws value_error if there are no outputs.
   constexpr explicit dense(index_t outputs,
@@ -54,7 +54,7 @@ class dense {
                                                                     Outputs == dynamic)
       : inputs_(dynamic), outputs_(outputs), f_(f) {
     if (outputs < 1)
-      throw value_error(detail::concat("a dense layer needs at least one output, got ", outputs));
+      detail::fail<value_error>("a dense layer needs at least one output, got ", outputs);
   }
 
   /// Rule for the first weights.

@@ -19,6 +19,7 @@ namespace chainrule {
 template <class... Layers>
 class dense_block : public sequence<concat<activation<identity>, Layers>...> {
  public:
+  /// Runs copies of these layers, each on its input and all outputs before it.
   constexpr explicit dense_block(const Layers&... layers)
       : sequence<concat<activation<identity>, Layers>...>(
             concat<activation<identity>, Layers>(activation<identity>(identity{}), layers)...) {}

@@ -77,6 +77,7 @@ template <class Layer>
 /// Collects what a layer says of itself.
 class archive {
  public:
+  /// Begins the description of a layer of this kind, such as "dense".
   explicit archive(std::string kind) { description_.kind = std::move(kind); }
 
   /// Describes an extent of the layer.

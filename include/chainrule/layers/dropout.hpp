@@ -46,8 +46,8 @@ class dropout_layer {
  protected:
   constexpr dropout_layer(const char* layer, double p) : p_(p) {
     if (is_nan(p) || p < 0 || p >= 1)
-      throw value_error(
-          concat("the probability of ", layer, " must be at least 0 and below 1, got ", p));
+      detail::fail<value_error>("the probability of ", layer,
+                                " must be at least 0 and below 1, got ", p);
   }
 
  private:

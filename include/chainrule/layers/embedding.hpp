@@ -25,9 +25,8 @@ class embedding {
   constexpr embedding(index_t vocabulary, index_t features)
       : vocabulary_(vocabulary), features_(features) {
     if (vocabulary < 1 || features < 1)
-      throw value_error(
-          detail::concat("an embedding needs at least one index and one feature, got ", vocabulary,
-                         " and ", features));
+      detail::fail<value_error>("an embedding needs at least one index and one feature, got ",
+                                vocabulary, " and ", features);
   }
   /// This layer with another initialization of its rows.
   [[nodiscard]] constexpr embedding weights(initializer rule) const {

@@ -106,12 +106,12 @@ class sample_norm {
     positions_ = x.positions();
     group_size_ = channels_ / groups;
     if (channels_ % groups != 0)
-      throw shape_error(concat(p.layer(), " cannot divide ", channels_, " channels into ", groups,
-                               " groups of equal size; choose a divisor of ", channels_));
+      detail::fail<shape_error>(p.layer(), " cannot divide ", channels_, " channels into ", groups,
+                                " groups of equal size; choose a divisor of ", channels_);
     if (group_size_ * positions_ < 2)
-      throw shape_error(
-          concat(p.layer(), " needs more than one value in each group, got samples of ",
-                 to_string(x), " in ", groups, " groups, whose outputs would all be 0"));
+      detail::fail<shape_error>(
+          p.layer(), " needs more than one value in each group, got samples of ", to_string(x),
+          " in ", groups, " groups, whose outputs would all be 0");
     affine_.bind(p, channels_);
     mean_ = p.intermediate(channels_);
     inverse_ = p.intermediate(channels_);
@@ -216,8 +216,7 @@ class group_norm : public detail::sample_norm {
 
   /// Throws value_error unless there is at least one group.
   constexpr explicit group_norm(index_t groups) : groups_(groups) {
-    if (groups < 1)
-      throw value_error(detail::concat("group_norm needs at least one group, got ", groups));
+    if (groups < 1) detail::fail<value_error>("group_norm needs at least one group, got ", groups);
   }
   /// This layer with another number added to the variance. Throws value_error unless it is
   /// positive.
@@ -254,6 +253,7 @@ class instance_norm : public detail::sample_norm {
   static constexpr const char* name = "instance_norm";
   static constexpr bool keeps_features = true;
 
+  /// Normalizes without weight and bias.
   constexpr instance_norm() { affine_.used = false; }
   /// This layer with another number added to the variance. Throws value_error unless it is
   /// positive.

@@ -38,6 +38,7 @@ class initializer {
   static constexpr std::array<std::string_view, 6> names = {
       "constant", "uniform", "normal", "scaled_uniform", "scaled_normal", "orthogonal"};
 
+  /// A rule with its constants, named as at the rules.
   constexpr initializer(rule r, double a, double b = 0) : rule_(r), a_(a), b_(b) {}
 
   friend constexpr bool operator==(const initializer&, const initializer&) = default;
@@ -55,26 +56,32 @@ class initializer {
       for (index_t i = 0; i < m.rows(); ++i)
         for (index_t j = 0; j < m.cols(); ++j) m(i, j) = draw();
     };
+    const auto uniform = [&](double low, double high) __attribute__((noinline)) {
+      each([&] { return random.uniform(low, high); });
+    };
+    const auto normal = [&](double mean, double scale) __attribute__((noinline)) {
+      each([&] { return mean + scale * random.normal(); });
+    };
     switch (rule_) {
       case rule::constant:
         each([&] { return a_; });
         break;
       case rule::uniform:
-        each([&] { return random.uniform(a_, b_); });
+        uniform(a_, b_);
         break;
       case rule::normal:
-        each([&] { return a_ + b_ * random.normal(); });
+        normal(a_, b_);
         break;
       case rule::scaled_uniform: {
         const double limit = std::sqrt(3.0) * deviation;  // the variance of [-l, l] is l²/3
-        each([&] { return random.uniform(-limit, limit); });
+        uniform(-limit, limit);
         break;
       }
       case rule::scaled_normal:
-        each([&] { return deviation * random.normal(); });
+        normal(0, deviation);
         break;
       case rule::orthogonal:
-        each([&] { return random.normal(); });
+        normal(0, 1);
         orthonormalize(m, random);
         break;
     }

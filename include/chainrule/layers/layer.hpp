@@ -62,8 +62,8 @@ template <class T, class P>
 [[nodiscard]] matrix_view<T, P> with_columns(const matrix_view<T, P>& m, index_t cols) {
   if (m.cols() == cols) return m;
   if (!m.contiguous() || cols < 1 || m.size() % cols != 0)
-    throw shape_error(detail::concat("a matrix of ", to_string(m.shape()), " with a stride of ",
-                                     m.stride(), " cannot be seen with ", cols, " columns"));
+    detail::fail<shape_error>("a matrix of ", to_string(m.shape()), " with a stride of ",
+                              m.stride(), " cannot be seen with ", cols, " columns");
   return {m.data(), m.size() / cols, cols};
 }
 
@@ -78,8 +78,10 @@ class any_layer {
   requires(!std::same_as<L, any_layer>)
       any_layer(const L& l)  // NOLINT: implicit, so that lists of layers read well
       : held_(new holder<L>(l)) {}
+  /// Copies the layer that is held.
   any_layer(const any_layer& other) : held_(other.held().clone()) {}
   any_layer(any_layer&&) noexcept = default;
+  /// Replaces the held layer by a copy of the other, or by the other itself if it is moved.
   any_layer& operator=(any_layer other) noexcept {
     held_ = std::move(other.held_);
     return *this;
@@ -104,7 +106,8 @@ class any_layer {
   struct interface;
   /// Throws value_error if the layer was moved from.
   [[nodiscard]] interface& held() const {
-    if (!held_) throw value_error("this layer was moved from; use the one that it was moved to");
+    if (!held_)
+      detail::fail<value_error>("this layer was moved from; use the one that it was moved to");
     return *held_;
   }
 

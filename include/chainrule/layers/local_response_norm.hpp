@@ -52,10 +52,10 @@ class local_response_norm {
       : size_(size), alpha_(alpha), beta_(beta), k_(k) {
     if (size < 1 || !(alpha >= 0) || !(k > 0) || !detail::is_finite(alpha) ||
         !detail::is_finite(k) || !detail::is_finite(beta))
-      throw value_error(detail::concat(
+      detail::fail<value_error>(
           "local_response_norm needs a size of at least 1, an alpha of at least 0, a finite beta "
           "and a positive k, got ",
-          size, ", ", alpha, ", ", beta, " and ", k));
+          size, ", ", alpha, ", ", beta, " and ", k);
   }
 
   [[nodiscard]] shape bind(plan& p, const shape& in) {

@@ -45,6 +45,7 @@ struct phase {
 /// backend's memory, so that a captured step draws new numbers each time that it is replayed.
 template <backend B>
 struct pass_phase : phase {
+  /// A phase whose number of the step grows by the backend's counter, unless that is null.
   pass_phase(const phase& p, const counter_t<B>* more = nullptr)  // NOLINT: implicit by design
       : phase(p), passes(more) {}
 
@@ -76,7 +77,7 @@ class pass {
   pass(const B& be, std::shared_ptr<const plan> declared_plan, index_t capacity, bool training)
       : be_(be), plan_(std::move(declared_plan)), capacity_(capacity), has_training_(training) {
     if (capacity < 1)
-      throw value_error(detail::concat("a pass needs room for at least 1 sample, got ", capacity));
+      detail::fail<value_error>("a pass needs room for at least 1 sample, got ", capacity);
     const plan& declared = *plan_;
     for (const plan::saved_matrix& m : declared.saved()) {
       const bool needed = training || m.in_inference;
@@ -179,18 +180,20 @@ class pass {
   /// Throws shape_error if the pass was made by another network, was moved from or never made.
   void require_plan(const plan& declared) const {
     if (plan_.get() != &declared)
-      throw shape_error(plan_ ? "the pass was made by another network; use make_pass() of this one"
-                              : "this pass was moved from, or never made; use make_pass()");
+      detail::fail<shape_error>(
+          plan_ ? "the pass was made by another network; use make_pass() of this one"
+                : "this pass was moved from, or never made; use make_pass()");
   }
   /// Begins a forward pass. Throws shape_error if the pass is another network's or too small.
   void begin_forward(const plan& declared, const arena<B>& parameters, const arena<B>& states,
                      index_t rows, const pass_phase<B>& p, const_indices<B> indices = {}) {
     require_plan(declared);
     if (p.training && !has_training_)
-      throw shape_error("a forward pass in training needs a pass made with training = true");
+      detail::fail<shape_error>(
+          "a forward pass in training needs a pass made with training = true");
     if (rows > capacity_)
-      throw shape_error(detail::concat("a batch of ", rows, " samples does not fit a pass for ",
-                                       capacity_, "; make a larger one or pass fewer at a time"));
+      detail::fail<shape_error>("a batch of ", rows, " samples does not fit a pass for ", capacity_,
+                                "; make a larger one or pass fewer at a time");
     parameters_ = &parameters;
     states_ = &states;
     rows_ = rows;
@@ -209,13 +212,12 @@ class pass {
                       bool add = false) {
     require_plan(declared);
     if (!phase_.training || !is_complete_)
-      throw shape_error(
+      detail::fail<shape_error>(
           "backward needs what a forward pass in training saves; give forward the phase "
           "phase::train(seed, step)");
     if (rows != rows_)
-      throw shape_error(detail::concat("backward with ", rows,
-                                       " samples follows a forward pass of ", rows_,
-                                       "; give it those of the forward"));
+      detail::fail<shape_error>("backward with ", rows, " samples follows a forward pass of ",
+                                rows_, "; give it those of the forward");
     indices_ = indices;
     parameters_ = &parameters;  // the network may have been moved
     states_ = &states;

@@ -204,17 +204,17 @@ class plan {
   [[nodiscard]] shape input(const shape& in, index_t features = dynamic) {
     if (!in.is_known()) {
       if (features == dynamic)
-        throw shape_error(detail::concat(
+        detail::fail<shape_error>(
             scope_.layer,
             " takes any number of features; begin with a layer that says how many, such as "
-            "input{784} or dense{784, 128}"));
+            "input{784} or dense{784, 128}");
       return input_ = {features};
     }
     if (reads_network_input()) require_one_kind_of_input(false);
     if (features != dynamic && in.last() != features)
-      throw shape_error(detail::concat(scope_.layer, " expects ", features, " features, ",
-                                       producer_, " produces ",
-                                       in.rank() == 1 ? std::to_string(in.last()) : to_string(in)));
+      detail::fail<shape_error>(scope_.layer, " expects ", features, " features, ", producer_,
+                                " produces ",
+                                in.rank() == 1 ? std::to_string(in.last()) : to_string(in));
     return in;
   }
   /// The shape of the network's input for a layer that reads it as indices (pass::indices) of
@@ -223,16 +223,16 @@ class plan {
   /// scalars.
   [[nodiscard]] shape input_indices(const shape& in, index_t count) {
     if (!reads_network_input())
-      throw shape_error(detail::concat(scope_.layer,
-                                       " takes indices, which only the input of the "
-                                       "network holds, but ",
-                                       producer_,
-                                       " produces numbers; let it "
-                                       "be the first layer"));
+      detail::fail<shape_error>(scope_.layer,
+                                " takes indices, which only the input of the "
+                                "network holds, but ",
+                                producer_,
+                                " produces numbers; let it "
+                                "be the first layer");
     if (!in.is_known())
-      throw shape_error(detail::concat(scope_.layer,
-                                       " takes any number of indices; begin with a "
-                                       "layer that says how many, such as input{128}"));
+      detail::fail<shape_error>(scope_.layer,
+                                " takes any number of indices; begin with a "
+                                "layer that says how many, such as input{128}");
     require_one_kind_of_input(true);
     index_count_ = index_count_ == 0 ? count : std::min(index_count_, count);
     return in;
@@ -241,8 +241,8 @@ class plan {
   /// same.
   [[nodiscard]] shape first_input(const shape& in, const shape& expected) {
     if (in.is_known() && in != expected)
-      throw shape_error(detail::concat(scope_.layer, " expects samples of ", to_string(expected),
-                                       ", ", producer_, " produces ", to_string(in)));
+      detail::fail<shape_error>(scope_.layer, " expects samples of ", to_string(expected), ", ",
+                                producer_, " produces ", to_string(in));
     if (!in.is_known()) input_ = expected;
     return expected;
   }
@@ -335,18 +335,18 @@ class plan {
   void require_one_kind_of_input(bool indices) {
     (indices ? reads_indices_ : reads_scalars_) = true;
     if (reads_indices_ && reads_scalars_)
-      throw shape_error(detail::concat(scope_.layer, " reads the input of the network as ",
-                                       indices ? "indices" : "scalars", ", another layer as ",
-                                       indices ? "scalars" : "indices",
-                                       "; a network has one input, of one kind"));
+      detail::fail<shape_error>(scope_.layer, " reads the input of the network as ",
+                                indices ? "indices" : "scalars", ", another layer as ",
+                                indices ? "scalars" : "indices",
+                                "; a network has one input, of one kind");
   }
   void require_extents(std::string_view name, const shape& extents) const {
     if (!extents.is_known())
-      throw shape_error(detail::concat(scope_.layer, " declares '", name,
-                                       "' without extents; give it at least one, such as {1}"));
+      detail::fail<shape_error>(scope_.layer, " declares '", name,
+                                "' without extents; give it at least one, such as {1}");
   }
   [[noreturn]] void refuse_twice(const std::string& name) const {
-    throw value_error(detail::concat(scope_.layer, " declares ", name, " twice"));
+    detail::fail<value_error>(scope_.layer, " declares ", name, " twice");
   }
 
   parameter_id add(std::string_view name, const shape& extents, initializer initial, index_t inputs,
@@ -362,12 +362,11 @@ class plan {
       if (declared_by_[static_cast<std::size_t>(i)] == scope_.number) refuse_twice(full);
       const parameter& p = parameters_[static_cast<std::size_t>(i)];
       if (p.extents != extents)
-        throw shape_error(detail::concat(scope_.layer, " shares the parameter ", full, " of ",
-                                         to_string(p.extents), " but needs ", to_string(extents)));
+        detail::fail<shape_error>(scope_.layer, " shares the parameter ", full, " of ",
+                                  to_string(p.extents), " but needs ", to_string(extents));
       if (p.tags != tags)
-        throw value_error(
-            detail::concat(scope_.layer, " shares the parameter ", full,
-                           " but trains it differently; give both layers the same tags"));
+        detail::fail<value_error>(scope_.layer, " shares the parameter ", full,
+                                  " but trains it differently; give both layers the same tags");
       return {i};
     }
     declared_by_.push_back(scope_.number);

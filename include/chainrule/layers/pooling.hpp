@@ -47,13 +47,13 @@ namespace detail {
   const window w = window_over(layer, in, kernel, stride, dilation, pad);
   for (const window_axis& a : {w.height, w.width})
     if (std::max(a.before, a.after) > a.span() / 2)
-      throw value_error(concat(layer, " has padding of ", std::max(a.before, a.after),
-                               " for a window that spans ", a.span(),
-                               "; the most is half of the span"));
+      detail::fail<value_error>(layer, " has padding of ", std::max(a.before, a.after),
+                                " for a window that spans ", a.span(),
+                                "; the most is half of the span");
   for (const window_axis& a : {w.height, w.width})
     if (a.before + a.after > 0 && a.dilation > a.size)
-      throw value_error(concat(layer, " has a dilation of ", a.dilation, " for an axis of ", a.size,
-                               " with padding: a window could lie in padding only"));
+      detail::fail<value_error>(layer, " has a dilation of ", a.dilation, " for an axis of ",
+                                a.size, " with padding: a window could lie in padding only");
   return w;
 }
 /// The window that covers whole samples.
@@ -83,8 +83,8 @@ class takes_maxima {
   /// Throws value_error if the elements of a window are more than a float counts exactly.
   void declare(plan& p, const window& w) {
     if (w.taps() > index_t{1} << 24)
-      throw value_error(concat(p.layer(), " has windows of ", w.height.kernel, " x ",
-                               w.width.kernel, " elements; the most are 2^24"));
+      detail::fail<value_error>(p.layer(), " has windows of ", w.height.kernel, " x ",
+                                w.width.kernel, " elements; the most are 2^24");
     window_ = w;
     argmax_ = p.save(w.positions() * w.channels);
   }
@@ -121,6 +121,7 @@ class max_pool : public detail::takes_maxima {
  public:
   static constexpr const char* name = "max_pool";
 
+  /// Takes maxima of windows of this extent; the stride is the kernel unless the options give one.
   constexpr explicit max_pool(extent2d kernel, const max_pool_options& o = {})
       : kernel_(kernel),
         stride_(detail::pooling_stride(o.stride, kernel)),
@@ -151,6 +152,7 @@ class average_pool : public detail::resamples_images {
  public:
   static constexpr const char* name = "average_pool";
 
+  /// Averages windows of this extent; the stride is the kernel unless the options give one.
   constexpr explicit average_pool(extent2d kernel, const average_pool_options& o = {})
       : kernel_(kernel),
         stride_(detail::pooling_stride(o.stride, kernel)),

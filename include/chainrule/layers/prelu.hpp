@@ -38,7 +38,7 @@ class prelu {
   /// This layer with another first slope. Throws value_error if it is not finite.
   [[nodiscard]] constexpr prelu initial(double slope) const {
     if (!(slope - slope == 0))
-      throw value_error(detail::concat("prelu: the first slope must be finite, got ", slope));
+      detail::fail<value_error>("prelu: the first slope must be finite, got ", slope);
     prelu l = *this;
     l.initial_ = slope;
     return l;

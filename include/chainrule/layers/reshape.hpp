@@ -37,6 +37,7 @@ class input : public detail::copies_elements {
   /// Throws shape_error unless all extents are at least 1.
   template <std::convertible_to<index_t>... Extents>
   constexpr explicit input(Extents... extents) : shape_{static_cast<index_t>(extents)...} {}
+  /// Samples of this shape.
   constexpr explicit input(const shape& s) : shape_(s) {}
 
   [[nodiscard]] shape bind(plan& p, const shape& in) const { return p.first_input(in, shape_); }
@@ -54,15 +55,15 @@ class reshape_to : public detail::copies_elements {
   /// Throws shape_error unless all extents are at least 1.
   template <std::convertible_to<index_t>... Extents>
   constexpr explicit reshape_to(Extents... extents) : shape_{static_cast<index_t>(extents)...} {}
+  /// Gives samples this shape.
   constexpr explicit reshape_to(const shape& s) : shape_(s) {}
 
   /// Throws shape_error if the numbers of elements differ.
   [[nodiscard]] shape bind(plan& p, const shape& in) const {
     const shape x = p.input(in, in.is_known() ? dynamic : shape_.size());
     if (x.size() != shape_.size())
-      throw shape_error(detail::concat(p.layer(), " cannot give samples of ", to_string(x),
-                                       " the shape ", to_string(shape_),
-                                       ", which has another number of elements"));
+      detail::fail<shape_error>(p.layer(), " cannot give samples of ", to_string(x), " the shape ",
+                                to_string(shape_), ", which has another number of elements");
     return shape_;
   }
   void describe(archive& a) const { a.extent("shape", shape_); }

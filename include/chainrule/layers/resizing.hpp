@@ -26,6 +26,7 @@ class upsample : public detail::resamples_images {
  public:
   static constexpr const char* name = "upsample";
 
+  /// Enlarges height and width by whole factors.
   constexpr explicit upsample(extent2d factor, upsampling mode = upsampling::nearest)
       : factor_(factor), mode_(mode) {}
 
@@ -83,8 +84,8 @@ class has_sides : public resamples_images {
   constexpr explicit has_sides(const sides& s) : sides_(s) {
     for (const index_t n : {s.top, s.bottom, s.left, s.right})
       if (n < 0 || n > index_t{1} << 30)
-        throw value_error(
-            concat("the sides of pad and crop are at least 0 and at most 2^30, got ", n));
+        detail::fail<value_error>("the sides of pad and crop are at least 0 and at most 2^30, got ",
+                                  n);
   }
   /// Binds to a sample of shape `in` that becomes smaller, or larger with `pads`.
   [[nodiscard]] shape bind_sides(plan& p, const shape& in, bool pads) {
@@ -93,8 +94,8 @@ class has_sides : public resamples_images {
     const auto axis = [&](index_t size, index_t before, index_t after) {
       if (pads) size += before + after;
       if (size <= before + after)
-        throw shape_error(concat(p.layer(), " cuts ", before, " + ", after, " pixels from ",
-                                 to_string(x), ", which leaves none"));
+        detail::fail<shape_error>(p.layer(), " cuts ", before, " + ", after, " pixels from ",
+                                  to_string(x), ", which leaves none");
       return window_axis{size, 1, 1, 1, -before, -after};
     };
     const bool image = x.rank() == 3;
@@ -119,6 +120,7 @@ class pad : public detail::has_sides {
 
   /// Throws value_error if a number is negative.
   constexpr explicit pad(const sides& s) : has_sides(s) {}
+  /// Adds that many zeros at each side. Throws value_error if the number is negative.
   constexpr explicit pad(index_t each) : has_sides({each, each, each, each}) {}
 
   [[nodiscard]] shape bind(plan& p, const shape& in) { return bind_sides(p, in, true); }
@@ -131,6 +133,7 @@ class crop : public detail::has_sides {
 
   /// Throws value_error if a number is negative.
   constexpr explicit crop(const sides& s) : has_sides(s) {}
+  /// Cuts that many pixels off each side. Throws value_error if the number is negative.
   constexpr explicit crop(index_t each) : has_sides({each, each, each, each}) {}
 
   /// Throws shape_error if nothing is left.

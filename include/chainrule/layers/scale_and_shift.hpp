@@ -14,7 +14,7 @@ namespace detail {
 /// Throws value_error unless eps is positive and finite.
 constexpr void require_eps(const char* layer, double eps) {
   if (!(eps > 0 && eps <= std::numeric_limits<double>::max()))
-    throw value_error(concat(layer, ": eps must be a positive number such as 1e-5, got ", eps));
+    detail::fail<value_error>(layer, ": eps must be a positive number such as 1e-5, got ", eps);
 }
 
 /// The weight and the bias (1 × channels) behind a normalization, which may be left out.

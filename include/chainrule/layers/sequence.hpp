@@ -85,7 +85,7 @@ class layer_list<std::vector<Layer>> {
  public:
   /// Throws value_error if there are none.
   explicit layer_list(std::vector<Layer> layers) : layers_(std::move(layers)) {
-    if (layers_.empty()) throw value_error("a block needs at least one layer");
+    if (layers_.empty()) detail::fail<value_error>("a block needs at least one layer");
   }
   template <class F>
   void each(const F& f) {
@@ -116,6 +116,7 @@ class sequence {
  public:
   static constexpr const char* name = "sequence";
 
+  /// Runs copies of these layers one after another.
   constexpr explicit sequence(const Layers&... layers) : layers_(layers...) {}
 
   [[nodiscard]] shape bind(plan& p, const shape& in) {
@@ -155,6 +156,7 @@ class projected_residual {
  public:
   static constexpr const char* name = "projected_residual";
 
+  /// y = p(x) + f(x), for copies of both.
   constexpr projected_residual(const Projection& p, const sequence<Layers...>& f)
       : projection_(p), inner_(f) {}
 
@@ -165,9 +167,9 @@ class projected_residual {
     p.set_scratch_in_dy({});  // dy is read twice
     const shape projected = p.child("projection", projection_, x);
     if (projected != out)
-      throw shape_error(detail::concat(
-          p.layer(), ": the layers of a residual block return samples of ", to_string(out),
-          ", its projection samples of ", to_string(projected), "; they must be of one shape"));
+      detail::fail<shape_error>(p.layer(), ": the layers of a residual block return samples of ",
+                                to_string(out), ", its projection samples of ",
+                                to_string(projected), "; they must be of one shape");
     f_ = p.intermediate(out.size());
     p_ = p.intermediate(out.size());
     dx_ = p.scratch(x.size());
@@ -207,6 +209,7 @@ class residual {
   static constexpr const char* name = "residual";
   static constexpr bool keeps_features = true;
 
+  /// y = x + f(x), where f runs copies of these layers one after another.
   constexpr explicit residual(const Layers&... layers) : inner_(layers...) {}
 
   /// y = layer(x) + f(x), for an f that changes the shape.
@@ -221,11 +224,11 @@ class residual {
     const shape out = inner_.bind(p, x);
     p.set_scratch_in_dy({});  // dy is read twice
     if (out != x)
-      throw shape_error(detail::concat(p.layer(),
-                                       ": the layers of a residual block must return "
-                                       "samples of the shape they take, ",
-                                       to_string(x), ", but return ", to_string(out),
-                                       "; give the block a projection(layer) to that shape"));
+      detail::fail<shape_error>(p.layer(),
+                                ": the layers of a residual block must return "
+                                "samples of the shape they take, ",
+                                to_string(x), ", but return ", to_string(out),
+                                "; give the block a projection(layer) to that shape");
     f_ = p.intermediate(x.size());
     return out;
   }
@@ -254,6 +257,7 @@ class concat {
  public:
   static constexpr const char* name = "concat";
 
+  /// Joins the outputs of copies of these layers.
   constexpr explicit concat(const Layers&... layers) : layers_(layers...) {}
 
   /// Throws shape_error if the shapes of the outputs differ beyond their last axis.
@@ -264,9 +268,8 @@ class concat {
     const auto bind_one = [&](auto& layer) {
       const shape out = p.child(std::to_string(branches_.size()), layer, x);
       if (out.with_last(1) != (branches_.empty() ? out : branches_[0].out).with_last(1))
-        throw shape_error(detail::concat(p.layer(), ": outputs of ", to_string(branches_[0].out),
-                                         " and ", to_string(out),
-                                         " cannot be put side by side on the last axis"));
+        detail::fail<shape_error>(p.layer(), ": outputs of ", to_string(branches_[0].out), " and ",
+                                  to_string(out), " cannot be put side by side on the last axis");
       branches_.push_back({out, p.intermediate(out.size()), {}});
       features += out.last();
       detail::require_countable(features);
@@ -339,8 +342,7 @@ class repeat {
 
   /// Throws value_error unless times is at least 1.
   repeat(index_t times, const Layer& layer) : original_(layer), times_(times) {
-    if (times < 1)
-      throw value_error(detail::concat("a layer is repeated at least once, got ", times));
+    if (times < 1) detail::fail<value_error>("a layer is repeated at least once, got ", times);
   }
 
   [[nodiscard]] shape bind(plan& p, const shape& in) {

@@ -22,19 +22,19 @@ class shortcut {
   constexpr shortcut(index_t stride, index_t channels) : stride_(stride), channels_(channels) {
     constexpr index_t most = index_t{1} << 30;
     if (stride < 1 || channels < 1 || stride > most || channels > most)
-      throw value_error(detail::concat(
+      detail::fail<value_error>(
           "shortcut needs a stride and a number of channels of at least 1 and at most 2^30, got ",
-          stride, " and ", channels));
+          stride, " and ", channels);
   }
 
   /// Throws shape_error unless samples have one to three axes, and at most as many channels.
   [[nodiscard]] shape bind(plan& p, const shape& in) {
     in_ = p.input(in);
     if (in_.rank() > 3 || in_.last() > channels_)
-      throw shape_error(detail::concat(p.layer(),
-                                       " takes samples of {h, w, c}, {t, c} or {c} with "
-                                       "at most ",
-                                       channels_, " channels, got ", to_string(in_)));
+      detail::fail<shape_error>(p.layer(),
+                                " takes samples of {h, w, c}, {t, c} or {c} with "
+                                "at most ",
+                                channels_, " channels, got ", to_string(in_));
     out_ = {};
     for (index_t a = 0; a + 1 < in_.rank(); ++a)
       out_ = out_.followed_by((in_[a] + stride_ - 1) / stride_);

@@ -44,6 +44,7 @@ class frozen : public detail::wrapping<Layer> {
  public:
   static constexpr const char* name = "frozen";
 
+  /// Wraps a copy of the layer.
   constexpr explicit frozen(const Layer& l) : detail::wrapping<Layer>(l) {}
 
   [[nodiscard]] shape bind(plan& p, const shape& in) {
@@ -61,8 +62,7 @@ class in_group : public detail::wrapping<Layer> {
 
   /// Throws value_error if the group is below 0.
   constexpr in_group(int group, const Layer& l) : detail::wrapping<Layer>(l), group_(group) {
-    if (group < 0)
-      throw value_error(detail::concat("parameter groups are counted from 0, got ", group));
+    if (group < 0) detail::fail<value_error>("parameter groups are counted from 0, got ", group);
   }
 
   [[nodiscard]] shape bind(plan& p, const shape& in) {

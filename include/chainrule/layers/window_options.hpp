@@ -25,7 +25,9 @@ struct extent2d {
   index_t w = 1;
 
   constexpr extent2d() = default;
+  /// One number for each axis.
   constexpr extent2d(index_t height, index_t width) : h(height), w(width) {}
+  /// One number for both axes.
   template <std::integral N>
   constexpr extent2d(N both)  // NOLINT: implicit by design
       : h(static_cast<index_t>(both)), w(static_cast<index_t>(both)) {}
@@ -42,8 +44,11 @@ struct padding {
   bool is_same = false;  // as many as keep the extents with a stride of 1
 
   constexpr padding() = default;
+  /// Before and after the image, a number for each axis.
   constexpr padding(extent2d e) : each(e) {}  // NOLINT: implicit by design
+  /// `height` elements above and below, `width` left and right.
   constexpr padding(index_t height, index_t width) : each(height, width) {}
+  /// The same number at all four sides.
   template <std::integral N>
   constexpr padding(N both) : each(both) {}  // NOLINT: implicit by design
 
@@ -83,10 +88,10 @@ inline constexpr padding same = detail::same_padding();
 [[nodiscard]] inline window window_over(std::string_view layer, const shape& in, extent2d kernel,
                                         extent2d stride, extent2d dilation, const padding& pad) {
   if (in.rank() != 2 && in.rank() != 3)
-    throw shape_error(detail::concat(layer,
-                                     " expects samples of {height, width, channels} or {time, "
-                                     "channels}, got ",
-                                     to_string(in), "; use reshape_to"));
+    detail::fail<shape_error>(layer,
+                              " expects samples of {height, width, channels} or {time, "
+                              "channels}, got ",
+                              to_string(in), "; use reshape_to");
   const bool image = in.rank() == 3;
   const index_t width = in[image ? 1 : 0];
   const window w{
@@ -96,9 +101,9 @@ inline constexpr padding same = detail::same_padding();
   try {
     w.check();
   } catch (const shape_error& e) {
-    throw shape_error(detail::concat(layer, ": ", e.what()));
+    detail::fail<shape_error>(layer, ": ", e.what());
   } catch (const value_error& e) {
-    throw value_error(detail::concat(layer, ": ", e.what()));
+    detail::fail<value_error>(layer, ": ", e.what());
   }
   return w;
 }

@@ -40,6 +40,7 @@ namespace chainrule {
 template <backend B>
 struct loss_scratch {
   loss_scratch() = default;
+  /// Allocates memory for batches of up to `rows` rows with that many outputs.
   loss_scratch(const B& be, index_t rows, index_t outputs)
       : first(be, rows, 1),
         second(be, rows, 1),
@@ -63,9 +64,9 @@ enum class target_kind { values, classes };
                                                  matrix_shape targets) {
   if (targets == outputs) return target_kind::values;
   if (targets.rows == outputs.rows && targets.cols == 1) return target_kind::classes;
-  throw shape_error(detail::concat(loss, ": targets of ", to_string(targets),
-                                   " do not fit outputs of ", to_string(outputs),
-                                   "; give as many values, or one class number per sample"));
+  detail::fail<shape_error>(loss, ": targets of ", to_string(targets), " do not fit outputs of ",
+                            to_string(outputs),
+                            "; give as many values, or one class number per sample");
 }
 
 namespace terms {
@@ -125,6 +126,7 @@ template <class Loss>
 template <backend B>
 class any_loss {
  public:
+  /// Holds a copy of the loss; copies of this object share it.
   template <class Loss>
   requires(!std::same_as<Loss, any_loss>) any_loss(const Loss& l)  // NOLINT: implicit, as any_layer
       : held_(std::make_shared<holder<Loss>>(l)), traits_(traits_of(l)) {}

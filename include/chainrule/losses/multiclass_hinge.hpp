@@ -54,9 +54,9 @@ struct multiclass_hinge {
   void operator()(const B& be, const_matrix<B> y, const_matrix<B> t, const_matrix<B> scale,
                   matrix<B> losses, matrix<B> gradient, loss_scratch<B>& scratch) const {
     if (y.cols() < 2 || kind_of_targets(name, y.shape(), t.shape()) != target_kind::classes)
-      throw shape_error(detail::concat(name, ": needs at least 2 outputs per sample and one class ",
-                                       "number as target, got outputs of ", to_string(y.shape()),
-                                       " and targets of ", to_string(t.shape())));
+      detail::fail<shape_error>(name, ": needs at least 2 outputs per sample and one class ",
+                                "number as target, got outputs of ", to_string(y.shape()),
+                                " and targets of ", to_string(t.shape()));
     const matrix<B> own = scratch.first.top_rows(y.rows());
     const matrix<B> violations = scratch.second.top_rows(y.rows());
     const const_matrix<B> columns = scratch.columns.view();

@@ -24,13 +24,15 @@ struct target_rule {
   bool classes = false;
   double hit = 1;
   double miss = 0;
+  double last = 0;  // class
   template <math::number X>
   constexpr X operator()(const X& t, const X& column) const {
     return math::where(classes, math::where(t == column, hit, miss), t);
   }
 };
 
-/// factor * term(y, t)
+/// factor * term(y, t); NaN for a class that does not exist, since no column matches its number and
+/// the loss would look like that of an answer.
 template <class Term>
 struct weighted_term {
   Term term;
@@ -38,7 +40,8 @@ struct weighted_term {
   target_rule target;
   template <math::number X>
   constexpr auto operator()(const X& y, const X& t, const X& column) const {
-    return factor * term(y, target(t, column));
+    const auto loss = factor * term(y, target(t, column));
+    return math::where(target.classes, terms::loss_of_known_class{}(loss, t, X(target.last)), loss);
   }
 };
 
@@ -79,15 +82,17 @@ struct pointwise_loss {
     if constexpr (requires { self.factor(y.cols()); }) factor = self.factor(y.cols());
     detail::target_rule target;
     target.classes = kind_of_targets(Derived::name, y.shape(), t.shape()) == target_kind::classes;
+    target.last = static_cast<double>(y.cols() - 1);
     if constexpr (requires { Derived::hit; })
       target.hit = Derived::hit, target.miss = Derived::miss;
+    const detail::weighted_term<Term> weighted{term, factor, target};
+    const detail::weighted_derivative<Term> derivative{term, factor, target};
+    if constexpr (requires { be.term_rows(weighted, derivative, y, t, scale, losses, gradient); })
+      if (!gradient.empty())
+        return be.term_rows(weighted, derivative, y, t, scale, losses, gradient);
     const const_matrix<B> columns = scratch.columns.view();
-    be.reduce(reduction::sum{}, losses, detail::weighted_term<Term>{term, factor, target}, y, t,
-              columns);
-    if (target.classes) reject_unknown_classes(be, t, columns, losses);
-    if (!gradient.empty())
-      be.map(detail::weighted_derivative<Term>{term, factor, target}, gradient, y, t, columns,
-             scale);
+    be.reduce(reduction::sum{}, losses, weighted, y, t, columns);
+    if (!gradient.empty()) be.map(derivative, gradient, y, t, columns, scale);
   }
 };
 
@@ -168,9 +173,11 @@ struct huber_loss : pointwise_loss<huber_loss> {
   static constexpr const char* name = "Huber loss";
   /// Distance from which the loss is linear.
   double delta = 1;
+  /// Quadratic up to the distance d, linear beyond. Throws value_error unless d is positive and
+  /// finite.
   constexpr explicit huber_loss(double d = 1) : delta(d) {
     if (detail::is_nan(d) || d <= 0)
-      throw value_error(detail::concat("Huber loss: delta must be above 0, got ", d));
+      detail::fail<value_error>("Huber loss: delta must be above 0, got ", d);
   }
   constexpr auto term() const { return terms::huber{delta}; }
   static constexpr double factor(index_t outputs) { return 1.0 / static_cast<double>(outputs); }

@@ -27,7 +27,8 @@ struct target_of_column {
   /// The sum over a row's columns, from that of the given values.
   constexpr auto total(const auto& mass) const { return math::where(classes, 1, mass); }
 };
-/// (1 - smoothing) times that target, and an equal share for each column.
+/// (1 - smoothing) times that target, and an equal share for each column; without smoothing, the
+/// bits of the target.
 struct smoothed_target {
   target_of_column given;
   double smoothing;
@@ -42,9 +43,8 @@ struct smoothed_target {
   }
 };
 /// -t log softmax(y), and 0 where t is 0.
-template <class Target>
 struct cross_entropy_term {
-  Target target;
+  smoothed_target target;
   constexpr auto operator()(const auto& y, const auto& max, const auto& log_sum, const auto& given,
                             const auto& column) const {
     const auto t = target(given, column);
@@ -52,9 +52,8 @@ struct cross_entropy_term {
   }
 };
 /// scale (softmax(y) Σ t - t)
-template <class Target>
 struct cross_entropy_gradient {
-  Target target;
+  smoothed_target target;
   constexpr auto operator()(const auto& y, const auto& max, const auto& sum, const auto& given,
                             const auto& mass, const auto& column, const auto& scale) const {
     return scale * (math::exp(y - max) / sum * target.total(mass) - target(given, column));
@@ -79,41 +78,38 @@ struct softmax_cross_entropy {
                   matrix<B> losses, matrix<B> gradient, loss_scratch<B>& scratch) const {
     const target_kind kind = kind_of_targets(name, y.shape(), t.shape());
     if (y.cols() < 2)
-      throw shape_error(
+      detail::fail<shape_error>(
           "softmax cross-entropy needs at least 2 outputs per sample, got 1; use "
           "sigmoid cross-entropy for one");
     if (!(smoothing >= 0 && smoothing <= 1) || detail::is_nan(smoothing))
-      throw value_error(
-          detail::concat(name, ": the smoothing must be from 0 to 1, got ", smoothing));
+      detail::fail<value_error>(name, ": the smoothing must be from 0 to 1, got ", smoothing);
     const terms::target_of_column given{kind == target_kind::classes};
-    if (smoothing > 0)
-      return with_verbs(be, terms::smoothed_target{given, smoothing, static_cast<double>(y.cols())},
-                        given.classes, y, t, scale, losses, gradient, scratch);
     if constexpr (requires { be.softmax_cross_entropy_rows(y, t, scale, losses, gradient); })
-      be.softmax_cross_entropy_rows(y, t, scale, losses, gradient);
-    else
-      with_verbs(be, given, given.classes, y, t, scale, losses, gradient, scratch);
+      if (smoothing == 0) return be.softmax_cross_entropy_rows(y, t, scale, losses, gradient);
+    with_verbs(be, {given, smoothing, static_cast<double>(y.cols())}, y, t, scale, losses, gradient,
+               scratch);
   }
 
  private:
   /// Computes losses and gradient by map and reduce.
-  template <backend B, class Target>
-  static void with_verbs(const B& be, const Target& target, bool classes, const_matrix<B> y,
+  template <backend B>
+  static void with_verbs(const B& be, const terms::smoothed_target& target, const_matrix<B> y,
                          const_matrix<B> t, const_matrix<B> scale, matrix<B> losses,
                          matrix<B> gradient, loss_scratch<B>& scratch) {
+    const bool classes = target.given.classes;
     const matrix<B> max = scratch.first.top_rows(y.rows());
     const matrix<B> total = scratch.second.top_rows(y.rows());
     const matrix<B> third = scratch.third.top_rows(y.rows());
     ops::softmax_sums(be, y, max, total);
     be.map(fn::log{}, third, total);
     const const_matrix<B> columns = scratch.columns.view();
-    be.reduce(reduction::sum{}, losses, terms::cross_entropy_term<Target>{target}, y, max, third, t,
+    be.reduce(reduction::sum{}, losses, terms::cross_entropy_term{target}, y, max, third, t,
               columns);
     if (classes) reject_unknown_classes(be, t, columns, losses);
     if (gradient.empty()) return;
     if (!classes) be.reduce(reduction::sum{}, third, identity{}, t);
-    be.map(terms::cross_entropy_gradient<Target>{target}, gradient, y, max, total, t, third,
-           columns, scale);
+    be.map(terms::cross_entropy_gradient{target}, gradient, y, max, total, t, third, columns,
+           scale);
   }
 };
 

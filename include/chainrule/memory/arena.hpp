@@ -111,6 +111,7 @@ class arena {
 
   /// The matrix of a slice. Throws shape_error if the slice is not within the arena.
   [[nodiscard]] matrix<B> operator[](const slice& s) { return {at(all(), s), s.rows, s.cols}; }
+  /// The matrix of a slice, constant. Throws shape_error if the slice is not within the arena.
   [[nodiscard]] const_matrix<B> operator[](const slice& s) const {
     return {at(all(), s), s.rows, s.cols};
   }
@@ -135,8 +136,8 @@ class arena {
   [[nodiscard]] auto at(Row all, const slice& s) const {
     const index_t first = plan_.begin(s.region) + s.offset;
     if (first + s.rows * s.cols > all.cols())
-      throw shape_error(detail::concat("an arena of ", all.cols(), " elements has no matrix of ",
-                                       s.rows, "x", s.cols, " at ", first));
+      detail::fail<shape_error>("an arena of ", all.cols(), " elements has no matrix of ", s.rows,
+                                "x", s.cols, " at ", first);
     return all.data() + first;
   }
 
@@ -150,9 +151,9 @@ template <backend From, backend To>
 [[nodiscard]] std::vector<scalar_t<To>> elements_for(const arena<To>& to, const From& from_be,
                                                      const arena<From>& from) {
   if (from.plan() != to.plan())
-    throw shape_error(detail::concat("the parameters to copy fill ", from.plan().size(),
-                                     " places, those to copy to have ", to.plan().size(),
-                                     "; the two networks must have the same layers"));
+    detail::fail<shape_error>("the parameters to copy fill ", from.plan().size(),
+                              " places, those to copy to have ", to.plan().size(),
+                              "; the two networks must have the same layers");
   const std::vector<scalar_t<From>> values = to_host(from_be, from.all());
   auto converted = detail::host_vector<scalar_t<To>>(to.all().cols());
   std::copy(values.begin(), values.end(), converted.begin());

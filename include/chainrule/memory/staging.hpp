@@ -24,6 +24,7 @@ namespace chainrule {
 template <backend B, class T>
 class blocking_staging {
  public:
+  /// Allocates `size` elements on the host and as many in the memory of the backend.
   blocking_staging(const B& be, index_t size)
       : be_(be), host_(detail::host_vector<T>(size)), memory_(be.template allocate<T>(size)) {}
 

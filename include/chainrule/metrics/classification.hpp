@@ -76,8 +76,8 @@ struct class_counts {
       be.map(class_of_side{in.loss.target_threshold}, third, label);
       label = third;
     } else if (y.cols() < First + Count) {
-      throw shape_error(concat("a metric of ", First + Count, " classes does not fit a network of ",
-                               y.cols(), " outputs"));
+      detail::fail<shape_error>("a metric of ", First + Count,
+                                " classes does not fit a network of ", y.cols(), " outputs");
     } else {
       const const_matrix<B> all = in.scratch.columns.view();
       const matrix<B> max = in.scratch.first.top_rows(y.rows());
@@ -174,7 +174,7 @@ struct top_k {
   void operator()(const B& be, const metric_input<B>& in, matrix<B> out) const {
     const const_matrix<B> y = in.outputs;
     if (y.cols() < 2)
-      throw shape_error("top_k needs at least 2 outputs per sample, got 1; use accuracy");
+      detail::fail<shape_error>("top_k needs at least 2 outputs per sample, got 1; use accuracy");
     const const_matrix<B> columns = in.scratch.columns.view();
     const matrix<B> first = in.scratch.first.top_rows(y.rows());
     const matrix<B> rank = in.scratch.second.top_rows(y.rows());
@@ -201,9 +201,9 @@ struct log_loss {
   template <backend B>
   void operator()(const B& be, const metric_input<B>& in, matrix<B> out) const {
     if (in.loss.link == output_link::none)
-      throw value_error(detail::concat("log_loss needs probabilities, and ", in.loss.name,
-                                       " does not say how outputs become some; use a "
-                                       "cross-entropy"));
+      detail::fail<value_error>("log_loss needs probabilities, and ", in.loss.name,
+                                " does not say how outputs become some; use a "
+                                "cross-entropy");
     const auto by = [&](const auto& loss) {
       loss(be, in.outputs, in.targets, const_matrix<B>(in.scratch.one.view()), out, matrix<B>{},
            in.scratch);

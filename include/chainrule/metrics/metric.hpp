@@ -79,6 +79,8 @@ struct accuracy {
       be.map(detail::same_side{in.loss.threshold, in.loss.target_threshold}, out, y, t);
       return;
     }
+    if constexpr (requires { be.argmax_matches_rows(y, t, out); })
+      if (t.cols() == 1) return be.argmax_matches_rows(y, t, out);
     const const_matrix<B> columns = in.scratch.columns.view();
     const matrix<B> max = in.scratch.first.top_rows(y.rows());
     const matrix<B> answer = in.scratch.second.top_rows(y.rows());
@@ -180,8 +182,8 @@ struct metrics {
     if (name == "loss") return loss;
     for (const metric_value& v : values)
       if (v.name == name) return v.value;
-    throw value_error(detail::concat("the metric '", name,
-                                     "' was not measured; give it to the trainer's constructor"));
+    detail::fail<value_error>("the metric '", name,
+                              "' was not measured; give it to the trainer's constructor");
   }
 };
 

@@ -27,8 +27,7 @@ struct r_squared {
   template <backend B>
   void operator()(const B& be, const metric_input<B>& in, matrix<B> out) const {
     if (in.outputs.cols() != 1)
-      throw shape_error(
-          detail::concat("r_squared needs one output per sample, got ", in.outputs.cols()));
+      detail::fail<shape_error>("r_squared needs one output per sample, got ", in.outputs.cols());
     const auto column = [&](index_t j) { return out.block(0, j, out.rows(), 1); };
     be.map(terms::squared_error{}, column(0), in.outputs, in.targets);
     be.map(fn::identity{}, column(1), in.targets);

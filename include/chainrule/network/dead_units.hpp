@@ -32,7 +32,7 @@ template <backend B>
 [[nodiscard]] std::vector<index_t> dead_units(const network<B>& net,
                                               std::type_identity_t<const_matrix<B>> x) {
   if (x.rows() < 1)
-    throw value_error("dead units are counted over samples, and there are no samples");
+    detail::fail<value_error>("dead units are counted over samples, and there are no samples");
   const B& be = net.backend();
   pass<B> p = net.make_pass(x.rows());
   net.forward(x, p);

@@ -270,6 +270,7 @@ template <backend B>
 class model {
  public:
   model() = default;
+  /// The descriptions of these layers, in their order.
   template <class... Layers>
   requires(sizeof...(Layers) > 0) explicit model(const Layers&... layers) { (add(layers), ...); }
 

@@ -60,7 +60,7 @@ class network<B> {
       in = layers_.front().bind(*declared, in);
       layers_.erase(layers_.begin());
     }
-    if (layers_.empty()) throw value_error("a network needs at least one layer");
+    if (layers_.empty()) detail::fail<value_error>("a network needs at least one layer");
     for (any_layer<B>& l : layers_)
       chain_.bind_next(*declared, std::to_string(chain_.size()), l, in);
     chain_.finish(*declared, true);
@@ -105,7 +105,8 @@ class network<B> {
   /// What the layers have declared. Throws value_error, as all that needs layers does, if the
   /// network was moved from.
   [[nodiscard]] const plan& declared() const {
-    if (!plan_) throw value_error("this network was moved from; use the one that it was moved to");
+    if (!plan_)
+      detail::fail<value_error>("this network was moved from; use the one that it was moved to");
     return *plan_;
   }
 
@@ -127,8 +128,8 @@ class network<B> {
   [[nodiscard]] chainrule::slice place_of(std::string_view name) const {
     for (const parameter& p : parameter_list())
       if (p.name == name) return p.place;
-    throw value_error(detail::concat("the network has no parameter '", name,
-                                     "'; they are named like '0.weight'"));
+    detail::fail<value_error>("the network has no parameter '", name,
+                              "'; they are named like '0.weight'");
   }
   /// The number of elements of all parameters.
   [[nodiscard]] index_t parameter_count() const {
@@ -198,8 +199,8 @@ class network<B> {
   /// samples is at least 1.
   [[nodiscard]] network_memory memory(index_t samples) const {
     if (samples < 1)
-      throw value_error(
-          detail::concat("the memory of a network is that of at least 1 sample, got ", samples));
+      detail::fail<value_error>("the memory of a network is that of at least 1 sample, got ",
+                                samples);
     constexpr std::size_t bytes = sizeof(scalar_t<B>);
     return {detail::memory_of(declared(), samples, false, bytes),
             detail::memory_of(declared(), samples, true, bytes)};
@@ -230,7 +231,7 @@ class network<B> {
   [[nodiscard]] matrix<B> output_gradient(pass<B>& p) const {
     p.require_plan(declared());
     if (!p.has_training())
-      throw shape_error("this pass was made for inference; make one with training = true");
+      detail::fail<shape_error>("this pass was made for inference; make one with training = true");
     return chain_.gradient(p, depth() - 1);
   }
 
@@ -297,17 +298,17 @@ class network<B> {
   void require_indices(index_t largest) const {
     const index_t count = declared().index_count();
     if (count > 0 && largest >= count)
-      throw value_error(detail::concat("the network takes indices of -1 (padding) to ", count - 1,
-                                       ", the samples have ", largest));
+      detail::fail<value_error>("the network takes indices of -1 (padding) to ", count - 1,
+                                ", the samples have ", largest);
   }
 
   /// Throws shape_error unless `gradients` is an arena of this network's parameters.
   void require_gradients(const arena<B>& gradients) const {
     (void)declared();
     if (gradients.plan() != parameters_.plan())
-      throw shape_error(detail::concat("the gradients have room for ", gradients.all().size(),
-                                       " numbers, the parameters are ", parameters_.all().size(),
-                                       "; use make_gradients() of this network"));
+      detail::fail<shape_error>("the gradients have room for ", gradients.all().size(),
+                                " numbers, the parameters are ", parameters_.all().size(),
+                                "; use make_gradients() of this network");
   }
 
   /// Copies the states that a pass of training computed to the network; a pass of inference changes
@@ -321,7 +322,7 @@ class network<B> {
   [[nodiscard]] const_matrix<B> output_of(pass<B>& p, index_t i) const {
     p.require_plan(declared());
     if (i < 0 || i >= depth())
-      throw value_error(detail::concat("a network of ", depth(), " layers has no layer ", i));
+      detail::fail<value_error>("a network of ", depth(), " layers has no layer ", i);
     return chain_.output(p, i);
   }
 
@@ -363,8 +364,8 @@ class network<B> {
   /// Throws value_error unless there are such layers and at least one.
   [[nodiscard]] network slice(index_t first, index_t count) const {
     if (first < 0 || count < 1 || first > depth() - count)
-      throw value_error(detail::concat("a network of ", depth(), " layers has no slice of ", count,
-                                       " layers from layer ", first));
+      detail::fail<value_error>("a network of ", depth(), " layers has no slice of ", count,
+                                " layers from layer ", first);
     std::vector<any_layer<B>> layers{
         input(first == 0 ? input_shape() : chain_.output_shape(first - 1))};
     const auto begin = unbound_.end() - depth() + first;  // an input before them has no number
@@ -395,12 +396,12 @@ class network<B> {
   template <class Samples>
   void require_samples(const Samples& x, bool are_indices) const {
     if ((declared().index_count() > 0) != are_indices)
-      throw shape_error(are_indices
-                            ? "the network takes scalars, the samples are indices"
-                            : "the network takes indices: give it a matrix of std::int32_t");
+      detail::fail<shape_error>(
+          are_indices ? "the network takes scalars, the samples are indices"
+                      : "the network takes indices: give it a matrix of std::int32_t");
     if (x.cols() != inputs())
-      throw shape_error(detail::concat("the network expects ", input_in_words(),
-                                       ", the samples have ", x.cols()));
+      detail::fail<shape_error>("the network expects ", input_in_words(), ", the samples have ",
+                                x.cols());
   }
 
   const_matrix<B> run(const_matrix<B> x, const_indices<B> indices, index_t rows, pass<B>& p,
@@ -464,13 +465,13 @@ class network<B> {
   static void require_same(const char* what, const std::vector<parameter>& mine,
                            const std::vector<parameter>& theirs) {
     if (theirs.size() != mine.size())
-      throw shape_error(detail::concat("a network of ", mine.size(), " ", what,
-                                       "s cannot take those of one with ", theirs.size()));
+      detail::fail<shape_error>("a network of ", mine.size(), " ", what,
+                                "s cannot take those of one with ", theirs.size());
     for (std::size_t i = 0; i < mine.size(); ++i)
       if (mine[i].name != theirs[i].name || mine[i].extents != theirs[i].extents)
-        throw shape_error(detail::concat(what, " ", mine[i].name, " is ",
-                                         to_string(mine[i].extents), ", that to take is ",
-                                         theirs[i].name, " of ", to_string(theirs[i].extents)));
+        detail::fail<shape_error>(what, " ", mine[i].name, " is ", to_string(mine[i].extents),
+                                  ", that to take is ", theirs[i].name, " of ",
+                                  to_string(theirs[i].extents));
   }
 
   /// All elements for an arena of this network, from one in which slots may have other places.
@@ -488,8 +489,8 @@ class network<B> {
       const auto found = std::find_if(theirs.begin(), theirs.end(),
                                       [&](const parameter& q) { return q.name == name; });
       if (found == theirs.end() || found->extents != p.extents)
-        throw value_error(
-            detail::concat("the other network has no '", name, "' of ", to_string(p.extents)));
+        detail::fail<value_error>("the other network has no '", name, "' of ",
+                                  to_string(p.extents));
       std::copy_n(values.begin() + first(from.plan(), found->place), p.extents.size(),
                   result.begin() + first(to.plan(), p.place));
     }

@@ -42,9 +42,9 @@ struct channel_dropout_op {
   /// Throws shape_error unless a row of x holds whole positions of the channels of u.
   [[nodiscard]] matrix_shape shape(matrix_shape x, matrix_shape u) const {
     if (u.rows != x.rows || u.cols < 1 || x.cols % u.cols != 0)
-      throw shape_error(detail::concat("channel_dropout: ", to_string(u),
-                                       " random numbers do not fit samples of ", to_string(x),
-                                       "; give one for each channel of a sample"));
+      detail::fail<shape_error>("channel_dropout: ", to_string(u),
+                                " random numbers do not fit samples of ", to_string(x),
+                                "; give one for each channel of a sample");
     return x;
   }
   template <backend B>

@@ -23,9 +23,9 @@ struct product_op {
     if (a_transposed) a = {a.cols, a.rows};
     if (b_transposed) b = {b.cols, b.rows};
     if (a.cols != b.rows)
-      throw shape_error(detail::concat(
+      detail::fail<shape_error>(
           "matmul: ", to_string(a), " by ", to_string(b),
-          "; the columns of the left factor must be as many as the rows of the right one"));
+          "; the columns of the left factor must be as many as the rows of the right one");
     return {a.rows, b.cols};
   }
   template <backend B>

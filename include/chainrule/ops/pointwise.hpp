@@ -73,8 +73,8 @@ struct with_left {
 [[noreturn, gnu::cold, gnu::noinline]] inline void refuse_broadcast(std::string_view name,
                                                                     matrix_shape a,
                                                                     matrix_shape b) {
-  throw shape_error(concat(name, ": the shapes ", to_string(a), " and ", to_string(b),
-                           " do not broadcast; extents must be equal, or one of them 1"));
+  detail::fail<shape_error>(name, ": the shapes ", to_string(a), " and ", to_string(b),
+                            " do not broadcast; extents must be equal, or one of them 1");
 }
 
 }  // namespace detail

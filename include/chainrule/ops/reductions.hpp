@@ -81,7 +81,7 @@ void add(const B& be, matrix<B> to, const_matrix<B> x) {
 /// Throws shape_error, naming the op, if there are no elements.
 inline void require_elements(std::string_view op, matrix_shape s) {
   if (s.size() == 0)
-    throw shape_error(detail::concat(op, ": a matrix of ", to_string(s), " has no elements"));
+    detail::fail<shape_error>(op, ": a matrix of ", to_string(s), " has no elements");
 }
 
 /// The largest (reduction::maximum) or smallest (reduction::minimum) elements. Equal ones share the

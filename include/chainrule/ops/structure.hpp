@@ -25,8 +25,8 @@ struct reshape_op {
   /// Throws shape_error unless x has as many elements.
   [[nodiscard]] matrix_shape shape(matrix_shape x) const {
     if (to.size() != x.size())
-      throw shape_error(detail::concat("reshape: ", to_string(x), " has ", x.size(), " elements, ",
-                                       to_string(to), " has others"));
+      detail::fail<shape_error>("reshape: ", to_string(x), " has ", x.size(), " elements, ",
+                                to_string(to), " has others");
     return to;
   }
   template <class View>
@@ -37,7 +37,8 @@ struct reshape_op {
   template <backend B>
   void forward(const B& be, matrix<B> y, const_matrix<B> x) const {
     if (!y.contiguous())
-      throw shape_error("reshape: the result must have rows without gaps; use a matrix of its own");
+      detail::fail<shape_error>(
+          "reshape: the result must have rows without gaps; use a matrix of its own");
     be.copy(matrix<B>(y.data(), x.rows(), x.cols()), x);
   }
   void vjp(auto& step) const { step.give(0, reshape_op{step.shape_of(0)}, step.dy()); }
@@ -93,14 +94,13 @@ struct concatenate_op {
   /// Throws shape_error if there are none, or if they do not fit.
   [[nodiscard]] matrix_shape shape(std::span<const matrix_shape> parts) const {
     const char* const function = by_rows ? "concatenate_rows" : "concatenate_cols";
-    if (parts.empty())
-      throw shape_error(detail::concat(function, ": there is nothing to put together"));
+    if (parts.empty()) detail::fail<shape_error>(function, ": there is nothing to put together");
     matrix_shape whole = parts.front();
     for (const matrix_shape s : parts.subspan(1)) {
       if (by_rows ? s.cols != whole.cols : s.rows != whole.rows)
-        throw shape_error(detail::concat(
-            function, ": ", to_string(parts.front()), " and ", to_string(s),
-            " cannot be put together; they need as many ", by_rows ? "columns" : "rows"));
+        detail::fail<shape_error>(function, ": ", to_string(parts.front()), " and ", to_string(s),
+                                  " cannot be put together; they need as many ",
+                                  by_rows ? "columns" : "rows");
       (by_rows ? whole.rows : whole.cols) += by_rows ? s.rows : s.cols;
     }
     return whole;
@@ -158,6 +158,7 @@ template <backend B>
 struct scatter_op {
   static constexpr std::string_view name = "scatter";
   row_numbers<B> rows;
+  /// Rows of the result.
   index_t count = 0;
 
   [[nodiscard]] matrix_shape shape(matrix_shape x) const { return {count, x.cols}; }

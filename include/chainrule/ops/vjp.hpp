@@ -50,6 +50,7 @@ struct gradient_target {
   double beta = 0;
 
   gradient_target() = default;
+  /// Writes into m, added to b times what is there.
   gradient_target(matrix<B> m, double b = 0) : to(m), beta(b) {}  // NOLINT: implicit by design
 };
 
@@ -123,11 +124,11 @@ class matrix_step {
       map_to(be_, f, to, operands...);
   }
   [[noreturn, gnu::cold, gnu::noinline]] static void refuse_beta(matrix_shape s) {
-    throw value_error(detail::concat("this op can only assign a gradient of ", to_string(s),
-                                     ", not add to it; use a beta of 0"));
+    detail::fail<value_error>("this op can only assign a gradient of ", to_string(s),
+                              ", not add to it; use a beta of 0");
   }
   [[noreturn, gnu::cold, gnu::noinline]] static void refuse_scratch() {
-    throw value_error(
+    detail::fail<value_error>(
         "the vjp of this op makes an intermediate result; give the matrix_step a scratch matrix "
         "for "
         "each");

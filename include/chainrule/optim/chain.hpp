@@ -45,7 +45,7 @@ namespace detail {
 /// Throws value_error unless `holds`, and for NaN: "momentum: the decay must be at least 0 and
 /// below 1, got 2".
 inline void require_constant(bool holds, const char* rule, const char* what, double got) {
-  if (!holds || is_nan(got)) throw value_error(concat(rule, ": ", what, ", got ", got));
+  if (!holds || is_nan(got)) detail::fail<value_error>(rule, ": ", what, ", got ", got);
 }
 }  // namespace detail
 

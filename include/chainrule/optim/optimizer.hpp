@@ -101,7 +101,7 @@ class any_optimizer {
   /// if the optimizer was made for arenas and not for a model.
   void update() {
     if (parameters_ == nullptr)
-      throw value_error(
+      detail::fail<value_error>(
           "this optimizer was made without a model; give update() the parameters and gradients");
     update(*parameters_, gradients_);
   }
@@ -124,11 +124,11 @@ class any_optimizer {
                matrix_view<const scalar_t<B>>(host_scalars_.data(), 1, per_step()));
   }
   /// Takes the scalars of the step from those that plan_steps stored; `at` is the number of the
-  /// step among them, in the backend's memory. Nothing comes from the host, so that the step can be
-  /// captured.
+  /// step among them, in the backend's memory, and is advanced. Nothing comes from the host, so
+  /// that the step can be captured.
   template <class Counter>
   void begin_planned_step(const Counter& at) {
-    be_.gather(scalars_.view(), const_matrix<B>(planned_.view()), at.view());
+    be_.take(scalars_.view(), const_matrix<B>(planned_.view()), at);
   }
   /// Whether a rule needs the whole gradient before any parameter is updated.
   [[nodiscard]] bool measures() const { return measures_; }
@@ -165,9 +165,9 @@ class any_optimizer {
   void require_plan(const arena<B>& parameters, const arena<B>& gradients) const {
     for (const arena<B>* a : {&parameters, &gradients})
       if (a->plan() != plan_)
-        throw shape_error(detail::concat("the optimizer is bound to ", sizes_in_words(plan_),
-                                         "; these ", a == &parameters ? "parameters" : "gradients",
-                                         " are ", sizes_in_words(a->plan())));
+        detail::fail<shape_error>("the optimizer is bound to ", sizes_in_words(plan_), "; these ",
+                                  a == &parameters ? "parameters" : "gradients", " are ",
+                                  sizes_in_words(a->plan()));
   }
 
   /// The updates so far.
@@ -176,8 +176,7 @@ class any_optimizer {
   /// to most_steps.
   void set_step(std::int64_t step) {
     if (step < 0 || step > most_steps)
-      throw value_error(
-          detail::concat("a training has made 0 to ", most_steps, " steps, got ", step));
+      detail::fail<value_error>("a training has made 0 to ", most_steps, " steps, got ", step);
     step_ = step;
   }
   /// The learning rate of the next update: the schedule's times rate_factor().
@@ -188,8 +187,8 @@ class any_optimizer {
   /// is finite and at least 0.
   void set_rate_factor(double factor) {
     if (!(factor >= 0) || !detail::is_finite(factor))
-      throw value_error(detail::concat(
-          "the factor of a learning rate must be finite and at least 0, got ", factor));
+      detail::fail<value_error>("the factor of a learning rate must be finite and at least 0, got ",
+                                factor);
     rate_factor_ = factor;
     upload_plan();
   }
@@ -226,6 +225,8 @@ class any_optimizer {
   any_optimizer(any_optimizer&&) noexcept = default;
   any_optimizer& operator=(any_optimizer&&) noexcept = default;
 
+  /// Allocates `slots` arenas of state for the parameters of the plan, and `scalars` scalars for
+  /// each group of parameters.
   // The scalars of a step lie in the backend's memory, so that a schedule never changes a kernel:
   // for each region (a rule may depend on its tags) the rate and then the scalars of the rules.
   any_optimizer(const B& be, const arena_plan& plan, std::size_t slots, std::size_t scalars,

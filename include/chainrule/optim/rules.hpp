@@ -139,8 +139,8 @@ class group_rates {
   /// Throws value_error if there are more than `most_groups`.
   constexpr group_rates(std::initializer_list<double> factors) {
     if (factors.size() > most_groups)
-      throw value_error(detail::concat("group rates: there are at most ", most_groups,
-                                       " groups, got ", factors.size()));
+      detail::fail<value_error>("group rates: there are at most ", most_groups, " groups, got ",
+                                factors.size());
     factors_.fill(1);
     std::copy(factors.begin(), factors.end(), factors_.begin());
   }
@@ -204,7 +204,7 @@ struct clip_by_norm {
     double most;
     /// Factor of the gradient before it is squared.
     double scale;
-    /// Evaluates the functor.
+    /// The square of the scaled gradient.
     constexpr auto operator()(const auto& g) const {
       return math::sqr(math::min(math::abs(g), most) * scale);
     }
@@ -217,7 +217,7 @@ struct clip_by_norm {
     double most;
     /// Factor of the gradients in the second sum.
     double scale;
-    /// Evaluates the functor.
+    /// The scalars of the rule.
     template <class X>
     constexpr auto operator()(const X& squares, const X& scaled) const {
       const auto fits = squares <= most;

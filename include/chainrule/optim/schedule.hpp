@@ -27,8 +27,7 @@ class schedule {
   /// The same rate at every step. Throws value_error unless it is finite and at least 0.
   schedule(double rate) : constant_(rate) {  // NOLINT: implicit, a number is a schedule
     if (rate < 0 || !detail::is_finite(rate))
-      throw value_error(
-          detail::concat("a learning rate must be finite and at least 0, got ", rate));
+      detail::fail<value_error>("a learning rate must be finite and at least 0, got ", rate);
   }
   /// Takes a function of the step, counted from 0.
   template <class F>
@@ -37,6 +36,7 @@ class schedule {
       schedule(F f)  // NOLINT: implicit, a function of the step is a schedule
       : function_(std::make_shared<const holder<F>>(std::move(f))) {}
 
+  /// The value at that step, counted from 0.
   [[nodiscard]] double operator()(std::int64_t step) const {
     return function_ ? function_->at(step) : constant_;
   }
@@ -65,7 +65,7 @@ class schedule {
 namespace detail {
 inline void require_steps(const char* what, std::int64_t steps) {
   if (steps < 1)
-    throw value_error(concat("a ", what, " schedule needs at least 1 step, got ", steps));
+    detail::fail<value_error>("a ", what, " schedule needs at least 1 step, got ", steps);
 }
 }  // namespace detail
 

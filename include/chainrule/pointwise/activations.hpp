@@ -222,7 +222,7 @@ void with_activation(std::string_view name, Visitor&& visit) {
     names += F::name;
   });
   if (!found)
-    throw value_error(detail::concat("there is no activation '", name, "'; choose one of ", names));
+    detail::fail<value_error>("there is no activation '", name, "'; choose one of ", names);
 }
 
 }  // namespace chainrule

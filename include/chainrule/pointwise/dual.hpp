@@ -26,9 +26,11 @@ struct dual {
   S derivative{};
 
   dual() = default;
+  /// A value with its derivative.
   constexpr dual(const S& v, const S& s) : value(v), derivative(s) {}
   /// A constant: its derivative is 0.
   constexpr explicit dual(const S& v) : value(v), derivative(convert<S>(0)) {}
+  /// A constant, converted to S: its derivative is 0.
   template <constant C>
   requires(!std::same_as<C, S>) constexpr explicit dual(C c)
       : value(convert<S>(c)), derivative(convert<S>(0)) {}

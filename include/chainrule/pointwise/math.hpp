@@ -88,6 +88,7 @@ template <number X, number Y>
 struct truth {
   /// Whether the comparison holds.
   bool holds = false;
+  /// Whether the comparison holds, for `if` and `?:`.
   constexpr operator bool() const { return holds; }  // NOLINT: implicit by design
   friend constexpr truth operator&(truth a, truth b) { return {a.holds && b.holds}; }
   friend constexpr truth operator|(truth a, truth b) { return {a.holds || b.holds}; }

@@ -186,7 +186,9 @@ struct symbol {
 
   symbol() = default;
   struct from_number {};
+  /// The result that stands in line n of the trace.
   symbol(int n, from_number) : number(n) {}
+  /// Adds the constant to the trace.
   template <constant C>
   explicit symbol(C c)
       : number(trace::current().add(

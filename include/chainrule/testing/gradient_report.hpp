@@ -21,6 +21,7 @@ struct gradient_report {
   index_t col = 0;
   double analytic = 0;  // by backward
   double numeric = 0;   // by differences
+  /// Number of elements that were compared.
   index_t compared = 0;
   index_t skipped = 0;      // elements skipped at kinks
   std::string zero;         // the first parameter or input whose gradient is zero everywhere

@@ -24,6 +24,7 @@ struct anomaly {
   bool backward = false;  // in the backward pass
   std::string what{};     // in words; empty if all numbers are finite
 
+  /// Whether a number was found that is not finite.
   [[nodiscard]] explicit operator bool() const { return !what.empty(); }
 };
 

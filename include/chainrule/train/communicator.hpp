@@ -44,6 +44,8 @@ class communicator {
   /// communication_error if a rank does not answer in time.
   virtual void exchange(std::span<const std::span<const std::byte>> sends,
                         std::span<const std::span<std::byte>> receives, const char* what) = 0;
+  /// Whether exchange may be given addresses in a CUDA device's memory.
+  [[nodiscard]] virtual bool takes_device_memory() const { return false; }
   /// The greatest number of all ranks.
   [[nodiscard]] virtual std::int64_t maximum(std::int64_t mine, const char* what) {
     std::vector<std::int64_t> all(static_cast<std::size_t>(size()), mine);
@@ -90,10 +92,14 @@ class communicator {
   }
 };
 
+/// A group of ranks whose messages a communicator carries.
 template <backend B>
 class communicating_ranks final : public rank_group<B> {
   using scalar = scalar_t<B>;
   static constexpr bool in_host_memory = requires { requires B::host_memory; };
+  static constexpr bool has_addresses = requires(matrix<B> m) {
+    requires std::same_as<decltype(m.data().buffer), void*>;
+  };
 
  public:
   /// `c` must outlive it.
@@ -166,108 +172,186 @@ class communicating_ranks final : public rank_group<B> {
 
   void sum_piece(const B& be, matrix<B> row, int count) override {
     if (size() == 1) return;
+    make_room(be, row.cols());
+    if (is_halving()) return sum_by_halves(be, row, count);
     const row_range mine = piece(row.cols());
     const bool sends = rank() < count;
-    make_room(be, row.cols());
     // Contributions of ranks to this rank's piece, a row each.
     const matrix<B> rows = received_.view();
     for_each_rank([&](int r, std::size_t at) {
       const row_range theirs = piece_of(r, row.cols());
       sends_[at] = sends ? to_send(be, row, theirs) : std::span<const std::byte>{};
-      receives_[at] = r < count ? to_receive(rows, r, mine.count) : std::span<std::byte>{};
+      receives_[at] = r < count ? to_receive(rows.block(r, 0, 1, mine.count), r * mine.count)
+                                : std::span<std::byte>{};
     });
     if (sends) be.synchronize();
-    c_->exchange(sends_, receives_, "the sum of gradients");
+    c_->exchange(sends_, receives_, sum_of_gradients);
     const auto g = [&](index_t r) {
       return r == rank() ? row.block(0, mine.first, 1, mine.count)
                          : rows.block(r, 0, 1, mine.count);
     };
     if (mine.count == 0) return;
     for (int r = 0; r < count; ++r)
-      if (r != rank()) received(be, rows, r, mine.count);
+      if (r != rank()) received(be, rows.block(r, 0, 1, mine.count), r * mine.count);
     detail::add_rows(be, count, g);
     if (rank() != 0) be.copy(g(rank()), const_matrix<B>(g(0)));
   }
 
   void gather_pieces(const B& be, matrix<B> row) override {
     if (size() == 1 || is_small(row.cols())) return;
-    const row_range mine = piece(row.cols());
     make_room(be, row.cols());
+    if (is_halving()) return gather_by_halves(be, row);
+    const auto block = [&](row_range r) { return row.block(0, r.first, 1, r.count); };
+    const row_range mine = piece(row.cols());
     for_each_rank([&](int r, std::size_t at) {
       const row_range theirs = piece_of(r, row.cols());
       sends_[at] = to_send(be, row, mine);
-      if constexpr (in_host_memory)
-        receives_[at] = std::as_writable_bytes(
-            std::span(row.data() + theirs.first, static_cast<std::size_t>(theirs.count)));
-      else
-        receives_[at] = std::as_writable_bytes(std::span(host_in_).subspan(
-            static_cast<std::size_t>(theirs.first), static_cast<std::size_t>(theirs.count)));
+      receives_[at] = to_receive(block(theirs), theirs.first);
     });
     be.synchronize();
-    c_->exchange(sends_, receives_, "the parameters of the other ranks");
-    if constexpr (!in_host_memory)
-      for (int r = 0; r < size(); ++r) {
-        const row_range theirs = piece_of(r, row.cols());
-        if (r != rank() && theirs.count > 0)
-          be.upload(row.block(0, theirs.first, 1, theirs.count),
-                    matrix_view<const scalar>(host_in_.data() + theirs.first, 1, theirs.count));
-      }
+    c_->exchange(sends_, receives_, parameters_of_others);
+    for (int r = 0; r < size(); ++r) {
+      const row_range theirs = piece_of(r, row.cols());
+      if (r != rank()) received(be, block(theirs), theirs.first);
+    }
   }
 
   [[nodiscard]] row_range piece(index_t n) const override { return piece_of(rank(), n); }
 
  private:
-  /// A row that is sent whole to every rank, since one exchange is faster than two.
-  [[nodiscard]] static bool is_small(index_t n) { return n <= 1024; }
+  static constexpr const char* sum_of_gradients = "the sum of gradients";
+  static constexpr const char* parameters_of_others = "the parameters of the other ranks";
 
-  [[nodiscard]] row_range piece_of(int r, index_t n) const {
-    if (is_small(n)) return {0, n};
+  /// A row that is sent whole, since one exchange is faster than two.
+  [[nodiscard]] static bool is_small(index_t n) { return n <= 1024; }
+  /// Whether ranks exchange with one other at a time, at distance 1, 2, 4, ..., else each with all
+  /// others at once. From 32 ranks on that is faster, since a rank sends fewer messages.
+  [[nodiscard]] bool is_halving() const { return size() >= 8 && (size() & (size() - 1)) == 0; }
+
+  /// Elements of `count` places from the first one, of a row of n that is cut into size() places.
+  [[nodiscard]] row_range places(int first, int count, index_t n) const {
     constexpr index_t line = 64 / sizeof(scalar);  // pieces share no cache line
     const index_t lines = (n + line - 1) / line;
     const auto end = [&](index_t i) { return std::min(n, lines * i / size() * line); };
-    return {end(r), end(r + 1) - end(r)};
+    return {end(first), end(first + count) - end(first)};
+  }
+  [[nodiscard]] row_range piece_of(int r, index_t n) const {
+    if (is_small(n)) return {0, n};
+    return places(place_of(r), 1, n);
+  }
+  /// Which of size() places of a row is the piece of rank r.
+  [[nodiscard]] int place_of(int r) const {
+    if (!is_halving()) return r;
+    int place = 0;  // the first exchange chooses the half, the next one the quarter
+    for (int d = 1; d < size(); d *= 2) place = 2 * place + ((r & d) != 0 ? 1 : 0);
+    return place;
   }
 
+  /// sum_piece, where the ranks that exchange at distance d have the sums of d neighbours each, of
+  /// a part of the row. Both keep half of it.
+  void sum_by_halves(const B& be, matrix<B> row, int count) {
+    const bool splits = !is_small(row.cols());
+    const auto block = [&](row_range r) { return row.block(0, r.first, 1, r.count); };
+    row_range kept{0, row.cols()}, given = kept;
+    for (int d = 1, first = 0, width = size(); d < size(); d *= 2) {
+      const int other = rank() ^ d;
+      const bool has_mine = (rank() & -d) < count, has_theirs = (other & -d) < count;
+      if (splits) {
+        width /= 2;
+        const int upper = first + width;
+        given = places(rank() < other ? upper : first, width, row.cols());
+        if (rank() > other) first = upper;
+        kept = places(first, width, row.cols());
+      }
+      const matrix<B> theirs = received_.view().block(0, 0, 1, kept.count);
+      exchange_with(other, be, row, has_mine ? given : row_range{},
+                    has_theirs ? to_receive(theirs, 0) : std::span<std::byte>{}, sum_of_gradients);
+      if (!has_theirs || kept.count == 0) continue;
+      received(be, theirs, 0);
+      const matrix<B> mine = block(kept);
+      if (!has_mine)
+        be.copy(mine, const_matrix<B>(theirs));
+      else if (rank() < other)
+        be.map(fn::plus{}, mine, mine, theirs);
+      else
+        be.map(fn::plus{}, mine, theirs, mine);
+    }
+  }
+  /// gather_pieces by the exchanges of sum_by_halves in reverse: each doubles what a rank has.
+  void gather_by_halves(const B& be, matrix<B> row) {
+    for (int d = size() / 2, width = 1; d > 0; d /= 2, width *= 2) {
+      const int other = rank() ^ d;
+      const row_range mine = places(place_of(rank()) & -width, width, row.cols());
+      const row_range theirs = places(place_of(other) & -width, width, row.cols());
+      const matrix<B> to = row.block(0, theirs.first, 1, theirs.count);
+      exchange_with(other, be, row, mine, to_receive(to, theirs.first), parameters_of_others);
+      received(be, to, theirs.first);
+    }
+  }
+  /// Sends elements of the row to another rank, and receives what it sends.
+  void exchange_with(int other, const B& be, matrix<B> row, row_range mine, std::span<std::byte> to,
+                     const char* what) {
+    for_each_rank([&](int r, std::size_t at) {
+      sends_[at] = r == other ? to_send(be, row, mine) : std::span<const std::byte>{};
+      receives_[at] = r == other ? to : std::span<std::byte>{};
+    });
+    be.synchronize();
+    c_->exchange(sends_, receives_, what);
+  }
   template <class F>
   void for_each_rank(const F& f) {
     for (int r = 0; r < size(); ++r) f(r, static_cast<std::size_t>(r));
   }
 
-  /// Memory for the contributions to a piece of a row of n elements, and where the backend's memory
-  /// is not the host's, for the row and for what is received.
+  /// Memory for what is received of a row of n elements, and where the backend's memory is not the
+  /// host's, for the row and for what is received.
   void make_room(const B& be, index_t n) {
-    index_t most = 0;
-    for (int r = 0; r < size(); ++r) most = std::max(most, piece_of(r, n).count);
-    if (received_.cols() < most) received_ = tensor<B>(be, size(), most);
-    if constexpr (!in_host_memory) {
-      const auto needed = static_cast<std::size_t>(std::max(n, most * size()));
+    index_t rows = 1, most = is_small(n) ? n : 0;
+    if (!is_halving()) {
+      rows = size();
+      for (int r = 0; r < size(); ++r) most = std::max(most, piece_of(r, n).count);
+    } else if (!is_small(n)) {
+      const int half = size() / 2;
+      most = std::max(places(0, half, n).count, places(half, half, n).count);
+    }
+    if (received_.cols() < most) received_ = tensor<B>(be, rows, most);
+    if (is_staged()) {
+      const auto needed = static_cast<std::size_t>(std::max(n, most * rows));
       if (host_in_.size() < needed) host_in_.resize(needed), host_out_.resize(needed);
     }
   }
   [[nodiscard]] std::span<const std::byte> to_send(const B& be, matrix<B> row, row_range r) {
     const auto size = static_cast<std::size_t>(r.count);
-    if constexpr (in_host_memory) {
-      return std::as_bytes(std::span(row.data() + r.first, size));
-    } else {
-      scalar* const to = host_out_.data() + r.first;
-      if (r.count > 0)
-        be.download(matrix_view<scalar>(to, 1, r.count),
-                    const_matrix<B>(row.block(0, r.first, 1, r.count)));
-      return std::as_bytes(std::span(to, size));
-    }
+    if (!is_staged()) return std::as_bytes(std::span(address(row) + r.first, size));
+    scalar* const to = host_out_.data() + r.first;
+    if (r.count > 0)
+      be.download(matrix_view<scalar>(to, 1, r.count),
+                  const_matrix<B>(row.block(0, r.first, 1, r.count)));
+    return std::as_bytes(std::span(to, size));
   }
-  [[nodiscard]] std::span<std::byte> to_receive(matrix<B> rows, int r, index_t count) {
-    const auto size = static_cast<std::size_t>(count);
+  /// Whether messages go through the host's memory.
+  [[nodiscard]] bool is_staged() const {
+    return !in_host_memory && !(has_addresses && c_->takes_device_memory());
+  }
+  /// The first element of a row, where it has an address.
+  [[nodiscard]] static scalar* address([[maybe_unused]] matrix<B> row) {
     if constexpr (in_host_memory)
-      return std::as_writable_bytes(std::span(rows.block(r, 0, 1, count).data(), size));
+      return row.data();
+    else if constexpr (has_addresses)
+      return static_cast<scalar*>(row.data().buffer) + row.data().offset;
     else
-      return std::as_writable_bytes(
-          std::span(host_in_).subspan(static_cast<std::size_t>(r) * size, size));
+      return nullptr;
   }
-  void received(const B& be, matrix<B> rows, int r, index_t count) {
-    if constexpr (!in_host_memory)
-      be.upload(rows.block(r, 0, 1, count),
-                matrix_view<const scalar>(host_in_.data() + r * count, 1, count));
+  /// Where to receive what is for `to`; in the host's memory from element `at` of host_in_.
+  [[nodiscard]] std::span<std::byte> to_receive(matrix<B> to, index_t at) {
+    const auto size = static_cast<std::size_t>(to.cols());
+    if (!is_staged()) return std::as_writable_bytes(std::span(address(to), size));
+    return std::as_writable_bytes(std::span(host_in_).subspan(static_cast<std::size_t>(at), size));
+  }
+  /// Copies what was received to `to`, where that is not done.
+  void received(const B& be, matrix<B> to, index_t at) {
+    if (is_staged() && to.cols() > 0)
+      be.upload(to, matrix_view<const scalar>(host_in_.data() + at, 1, to.cols()));
   }
 
   /// The first parts, between commas, in which two texts differ.

@@ -32,6 +32,7 @@ namespace chainrule {
 
 /// Rows of a batch.
 struct row_range {
+  /// First row, from 0 on.
   index_t first = 0;
   index_t count = 0;
 };
@@ -105,7 +106,9 @@ class host_batches {
           throw value_error(detail::concat("a batch names sample ", number, ", expected 0 to ",
                                            inputs.rows() - 1));
       const auto count = static_cast<index_t>(numbers.size());
-      if constexpr (dataset<B>::can_stream) {
+      if constexpr (is_index<T> != is_index<typename Inputs::value_type>) {
+        // Never called: indices are loaded as indices, all else as scalars.
+      } else if constexpr (dataset<B>::can_stream) {
         chainrule::staging_of<B, T>& s = *memory<T>()[turn_];
         turn_ = 1 - turn_;
         copy(inputs, numbers, augmenter, epoch, s.data());
@@ -121,6 +124,8 @@ class host_batches {
 
  private:
   template <class T>
+  static constexpr bool is_index = std::same_as<T, std::int32_t>;
+  template <class T>
   using memory_for = std::conditional_t<dataset<B>::can_stream,
                                         std::array<std::unique_ptr<chainrule::staging_of<B, T>>, 2>,
                                         std::vector<T>>;
@@ -129,7 +134,7 @@ class host_batches {
   [[nodiscard]] memory_for<T>& memory() {
     if constexpr (std::same_as<T, std::uint8_t>)
       return bytes_;
-    else if constexpr (std::same_as<T, std::int32_t>)
+    else if constexpr (is_index<T>)
       return indices_;
     else
       return numbers_;
@@ -143,9 +148,9 @@ class host_batches {
       const std::int32_t number = numbers[static_cast<std::size_t>(i)];
       const T* const from = inputs.data() + number * inputs.stride();
       T* const there = to + i * inputs.cols();
-      if (augmenter.is_none())
+      if (is_index<T> || augmenter.is_none())  // only images are changed
         std::memcpy(there, from, static_cast<std::size_t>(inputs.cols()) * sizeof(T));
-      else
+      else if constexpr (!is_index<T>)
         augmenter.apply(augmenter.draw(epoch, number), from, there);
     };
     const auto count = static_cast<index_t>(numbers.size());
@@ -164,11 +169,10 @@ class host_batches {
   template <class View, class Inputs>
   void gather(const dataset<B>& data, View all, Inputs x) const {
     using T = std::remove_const_t<typename View::value_type>;
-    constexpr bool as_indices = std::same_as<typename Inputs::value_type, std::int32_t>;
     const auto rows = rows_.view().block(0, 0, 1, all.rows());
-    if constexpr (as_indices && std::same_as<T, std::int32_t>)
+    if constexpr (is_index<T>)
       be_.gather(x, all, rows);
-    else if constexpr (!as_indices && !std::same_as<T, std::int32_t>)
+    else
       data.template gather_scaled<T>(rows, all, x);
   }
 
@@ -212,7 +216,9 @@ class data_loader {
   using indices_view = typename B::template view<std::int32_t>;
 
  public:
+  /// A loader without data; `reset` gives it some.
   explicit data_loader(const B& be) : be_(be) {}
+  /// A loader of this data, which must outlive it. Throws as `reset` does.
   data_loader(const B& be, const dataset<B>& data, const loader_options& options) : be_(be) {
     reset(data, options);
   }
@@ -309,6 +315,7 @@ class data_loader {
   [[nodiscard]] index_t samples() const { return samples_; }
   /// The place of the batch in the epoch, and its samples.
   [[nodiscard]] index_t first() const { return first_; }
+  /// Number of samples of the batch.
   [[nodiscard]] index_t size() const { return size_; }
   /// Whether the batch is the last one of the epoch.
   [[nodiscard]] bool is_last() const { return first_ + size_ == samples_; }

@@ -82,6 +82,7 @@ class dataset {
       : dataset(be, images.view(), images.labels, images.classes, scale,
                 {options.inputs, options.fraction_of_memory,
                  options.sample.is_known() ? options.sample : images.sample_shape()}) {}
+  /// Deleted: the images must outlive the data set, and these would not.
   dataset(const B&, labelled_images&&, const normalization& = {},
           const dataset_options& = {}) = delete;  // it would be gone at once
 
@@ -95,11 +96,10 @@ class dataset {
           const normalization& scale = {}, const dataset_options& options = {})
       : be_(be), classes_(classes) {
     if (static_cast<index_t>(labels.size()) != inputs.rows())
-      throw shape_error(detail::concat("a data set needs one label per sample, got ", labels.size(),
-                                       " labels for ", inputs.rows(), " samples"));
+      detail::fail<shape_error>("a data set needs one label per sample, got ", labels.size(),
+                                " labels for ", inputs.rows(), " samples");
     if (classes < 1 && !labels.empty())
-      throw value_error(
-          detail::concat("a data set with labels needs at least 1 class, got ", classes));
+      detail::fail<value_error>("a data set with labels needs at least 1 class, got ", classes);
     std::vector<scalar> targets;
     targets.reserve(labels.size());
     for (const Label label : labels)
@@ -115,8 +115,8 @@ class dataset {
           const normalization& scale = {}, const dataset_options& options = {})
       : be_(be) {
     if (targets.rows() != inputs.rows())
-      throw shape_error(detail::concat("a data set needs one row of targets per sample, got ",
-                                       targets.rows(), " rows for ", inputs.rows(), " samples"));
+      detail::fail<shape_error>("a data set needs one row of targets per sample, got ",
+                                targets.rows(), " rows for ", inputs.rows(), " samples");
     hold(inputs, scale, options);
     hold_targets(targets);
   }
@@ -136,10 +136,12 @@ class dataset {
   dataset(const B& be, const host_matrix& inputs, const host_matrix& targets,
           const dataset_options& options = {})
       : dataset(scalars(inputs), be, scalars(targets).view(), normalization{}, options) {}
+  /// Samples (n × features) with a class number each, in memory of its own.
   template <class Label>
   dataset(const B& be, const host_matrix& inputs, const std::vector<Label>& labels, int classes,
           const dataset_options& options = {})
       : dataset(scalars(inputs), be, labels, classes, normalization{}, options) {}
+  /// Samples (n × features) without targets, in memory of its own.
   explicit dataset(const B& be, const host_matrix& inputs, const dataset_options& options = {})
       : dataset(scalars(inputs), be, normalization{}, options) {}
 
@@ -150,8 +152,8 @@ class dataset {
     auto rows = std::make_shared<std::vector<std::int32_t>>(numbers.begin(), numbers.end());
     for (std::int32_t& row : *rows) {
       if (row < 0 || row >= count())
-        throw value_error(detail::concat("a subset names sample ", row, " of a data set of ",
-                                         count(), " samples"));
+        detail::fail<value_error>("a subset names sample ", row, " of a data set of ", count(),
+                                  " samples");
       row = row_of(row);
     }
     dataset part = *this;
@@ -166,20 +168,19 @@ class dataset {
   /// weights.
   [[nodiscard]] dataset weighted(const std::vector<double>& weights) const {
     if (static_cast<index_t>(weights.size()) != count())
-      throw shape_error(detail::concat("a data set needs one weight per sample, got ",
-                                       weights.size(), " weights for ", count(), " samples"));
+      detail::fail<shape_error>("a data set needs one weight per sample, got ", weights.size(),
+                                " weights for ", count(), " samples");
     auto of_rows = detail::host_vector<scalar>(targets().rows());
     std::vector<bool> seen(of_rows.size());
     for (std::size_t i = 0; i < weights.size(); ++i) {
       const auto weight = static_cast<scalar>(weights[i]);
       if (!(weight >= 0) || !detail::is_finite(weight))
-        throw value_error(detail::concat("the weight of a sample must be finite and at least 0, ",
-                                         "that of sample ", i, " is ", weights[i]));
+        detail::fail<value_error>("the weight of a sample must be finite and at least 0, ",
+                                  "that of sample ", i, " is ", weights[i]);
       const auto row = static_cast<std::size_t>(row_of(static_cast<std::int32_t>(i)));
       if (seen[row] && of_rows[row] != weight)
-        throw value_error(detail::concat("a sample that a subset names twice has one weight, ",
-                                         "sample ", i, " has ", weights[i], " and before it ",
-                                         of_rows[row]));
+        detail::fail<value_error>("a sample that a subset names twice has one weight, ", "sample ",
+                                  i, " has ", weights[i], " and before it ", of_rows[row]);
       seen[row] = true;
       of_rows[row] = weight;
     }
@@ -198,8 +199,8 @@ class dataset {
   [[nodiscard]] dataset weighted_by_class(const std::vector<double>& weights) const {
     const std::vector<std::int32_t> classes = classes_of_samples();
     if (static_cast<index_t>(weights.size()) != classes_)
-      throw shape_error(detail::concat("a data set needs one weight per class, got ",
-                                       weights.size(), " weights for ", classes_, " classes"));
+      detail::fail<shape_error>("a data set needs one weight per class, got ", weights.size(),
+                                " weights for ", classes_, " classes");
     std::vector<double> of_samples;
     of_samples.reserve(classes.size());
     for (const std::int32_t c : classes) of_samples.push_back(weights[static_cast<std::size_t>(c)]);
@@ -215,7 +216,7 @@ class dataset {
   /// backend's memory.
   [[nodiscard]] std::vector<std::int32_t> classes_of_samples() const {
     if (classes_ == 0)
-      throw value_error(
+      detail::fail<value_error>(
           "the targets of this data set are values, not classes; make it of labels and the number "
           "of classes");
     const std::vector<scalar> of_rows = to_host(be_, targets());
@@ -279,11 +280,18 @@ class dataset {
   void gather(const Rows& rows, matrix<B> x, matrix<B> t) const {
     require_resident();
     require_inputs(false);
+    const auto from = [&]<class Element>(typename B::template view<const Element> inputs) {
+      const const_matrix<B> all = targets();
+      if constexpr (requires { be_.gather_pair(x, inputs, t, all, rows, scaling_); })
+        if (target_cols() > 0 && channels_ == nullptr)
+          return be_.gather_pair(x, inputs, t, all, rows, scaling_);
+      gather_scaled<Element>(rows, inputs, x);
+      gather_targets(rows, t);
+    };
     if (bytes_.resident.empty())
-      gather_scaled<scalar>(rows, numbers_.resident, x);
+      from(numbers_.resident);
     else
-      gather_scaled<std::uint8_t>(rows, bytes_.resident, x);
-    gather_targets(rows, t);
+      from(bytes_.resident);
   }
   /// Assigns the indices of the samples of those rows to x and their targets to t. Throws
   /// value_error if the inputs are streamed, or if they are not indices.
@@ -297,8 +305,9 @@ class dataset {
   /// Throws value_error unless the inputs are indices, or scalars if not `as_indices`.
   void require_inputs(bool as_indices) const {
     if (as_indices != has_indices_)
-      throw value_error(has_indices_ ? "the inputs of this data set are indices, not scalars"
-                                     : "the inputs of this data set are scalars, not indices");
+      detail::fail<value_error>(has_indices_
+                                    ? "the inputs of this data set are indices, not scalars"
+                                    : "the inputs of this data set are scalars, not indices");
   }
   /// Assigns the targets of the samples of those rows to t.
   template <class Rows>
@@ -382,8 +391,8 @@ class dataset {
         for (index_t j = 0; j < cols; ++j) {
           converted.push_back(static_cast<scalar>(m(i, j)));
           if (detail::is_finite(m(i, j)) && !detail::is_finite(converted.back()))
-            throw value_error(detail::concat("sample ", i, " has ", m(i, j), " in column ", j,
-                                             ", too large for the backend's scalar; scale it"));
+            detail::fail<value_error>("sample ", i, " has ", m(i, j), " in column ", j,
+                                      ", too large for the backend's scalar; scale it");
         }
       memory = std::make_shared<const std::vector<scalar>>(std::move(converted));
     }
@@ -466,9 +475,8 @@ class dataset {
   void set_shape(index_t features, const shape& sample) {
     features_ = features;
     if (sample.is_known() && sample.size() != features)
-      throw shape_error(detail::concat("samples of shape ", to_string(sample), " have ",
-                                       sample.size(), " features, those of the data set have ",
-                                       features));
+      detail::fail<shape_error>("samples of shape ", to_string(sample), " have ", sample.size(),
+                                " features, those of the data set have ", features);
     sample_ = sample.is_known() || features == 0 ? sample : shape{features};
   }
   /// One functor is enough for all elements, unless channels differ: then a factor and a shift for
@@ -480,9 +488,9 @@ class dataset {
     if (count == 1) scaling_ = {n.scale / n.deviation[0], -n.mean[0] / n.deviation[0]};
     if (count <= 1) return;
     if (sample_.last() != static_cast<index_t>(count))
-      throw shape_error(detail::concat("a normalization of ", count,
-                                       " channels does not suit samples of shape ",
-                                       to_string(sample_), ", whose last extent is the channels"));
+      detail::fail<shape_error>("a normalization of ", count,
+                                " channels does not suit samples of shape ", to_string(sample_),
+                                ", whose last extent is the channels");
     std::vector<scalar> factors, shifts;
     for (index_t i = 0; i < features_; ++i) {
       const auto k = static_cast<std::size_t>(i) % count;
@@ -496,23 +504,24 @@ class dataset {
   void require_indices(matrix_view<const std::int32_t> inputs, const normalization& n) {
     has_indices_ = true;
     if (n.scale != 1 || !n.mean.empty())
-      throw value_error(
-          detail::concat("the inputs of a data set are indices, which have no scale, "
-                         "got ",
-                         n.scale, "; leave it at 1"));
+      detail::fail<value_error>(
+          "the inputs of a data set are indices, which have no scale, "
+          "got ",
+          n.scale, "; leave it at 1");
     for (index_t i = 0; i < inputs.rows(); ++i)
       for (index_t j = 0; j < inputs.cols(); ++j) {
         if (inputs(i, j) < -1)
-          throw value_error(
-              detail::concat("the indices of a data set are -1 (padding), 0, 1, ..., "
-                             "sample ",
-                             i, " has ", inputs(i, j)));
+          detail::fail<value_error>(
+              "the indices of a data set are -1 (padding), 0, 1, ..., "
+              "sample ",
+              i, " has ", inputs(i, j));
         largest_index_ = std::max<index_t>(largest_index_, inputs(i, j));
       }
   }
   void require_resident() const {
     if (!is_resident_)
-      throw value_error("the inputs of this data set are streamed; load them by a data_loader");
+      detail::fail<value_error>(
+          "the inputs of this data set are streamed; load them by a data_loader");
   }
 
   /// Whether each row is that of a sample; nothing if all are.

@@ -45,8 +45,8 @@ struct monitored {
     if (v.name == name) return {v.value, v.lower_is_better};
     known += ", '" + v.name + "'";
   }
-  throw value_error(concat(who, " monitors '", name, "', which was not measured; there are ", known,
-                           ", and further metrics are given to the trainer's constructor"));
+  detail::fail<value_error>(who, " monitors '", name, "', which was not measured; there are ",
+                            known, ", and further metrics are given to the trainer's constructor");
 }
 
 }  // namespace detail
@@ -69,11 +69,11 @@ class early_stopping final : public callback {
   /// Throws value_error if patience is below 1 or min_delta below 0.
   explicit early_stopping(early_stopping_options options) : options_(std::move(options)) {
     if (options_.patience < 1)
-      throw value_error(detail::concat("early stopping needs a patience of at least 1 epoch, got ",
-                                       options_.patience));
+      detail::fail<value_error>("early stopping needs a patience of at least 1 epoch, got ",
+                                options_.patience);
     if (!(options_.min_delta >= 0))
-      throw value_error(detail::concat("early stopping needs a min_delta of at least 0, got ",
-                                       options_.min_delta));
+      detail::fail<value_error>("early stopping needs a min_delta of at least 0, got ",
+                                options_.min_delta);
   }
   /// Keeps the parameters and states of the best epoch, if they are finite, in the backend's
   /// memory, and restores them when fit returns, for whatever reason. `net` must outlive it. The

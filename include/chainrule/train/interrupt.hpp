@@ -20,6 +20,7 @@ namespace chainrule {
 
 class stop_on_interrupt final : public callback {
  public:
+  /// Takes over SIGINT and SIGTERM.
   stop_on_interrupt() {
     caught() = 0;
     struct sigaction action = {};
@@ -33,6 +34,7 @@ class stop_on_interrupt final : public callback {
     ::sigaction(SIGINT, &action, &old_interrupt_);
     ::sigaction(SIGTERM, &action, &old_terminate_);
   }
+  /// Gives both signals their handlers back.
   ~stop_on_interrupt() override {
     ::sigaction(SIGINT, &old_interrupt_, nullptr);
     ::sigaction(SIGTERM, &old_terminate_, nullptr);

@@ -43,6 +43,11 @@ class metric_log {
   /// backend's counter times the samples of a full batch. The host takes no part in it.
   template <class Counter>
   void place(const Counter& count, index_t n, index_t full_batch) {
+    const auto sections = static_cast<index_t>(metrics_.size()) + 1;
+    if (first_column_.back() == sections)  // of one column each
+      return be_->copy_at(matrix<B>(all_.view().data(), sections, samples_),
+                          const_matrix<B>(batch_.view().data(), sections, n, batch_capacity_),
+                          count, full_batch);
     for (std::size_t i = 0; i < metrics_.size() + 1; ++i) {
       const index_t k = columns(i);
       be_->copy_at(

@@ -64,6 +64,7 @@ void add_rows(const B& be, index_t count, const Row& g) {
 template <backend B>
 class micro_batches {
  public:
+  /// Allocates the sum of the gradients; `prepare` makes room for the parts.
   explicit micro_batches(const network<B>& net) : total_(net.make_gradients()) {}
 
   /// Makes room for batches of up to `capacity` samples, cut into at most `count`, of which this
@@ -129,9 +130,10 @@ class micro_batches {
   /// others are overwritten.
   void add_gradients(const B& be, index_t count, index_t first, index_t size) {
     const row_range mine = own(count);
-    detail::add_rows(be, mine.count, [&](index_t i) {
-      return gradients(mine.first + i).all().block(0, first, 1, size);
-    });
+    detail::add_rows(
+        be, mine.count, [&](index_t i) __attribute__((noinline)) {
+          return matrix<B>(gradients(mine.first + i).all().block(0, first, 1, size));
+        });
   }
   /// The gradients of the batch, once they are added. All 0 before there was one.
   [[nodiscard]] arena<B>& total() { return total_; }

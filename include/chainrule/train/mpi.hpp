@@ -29,9 +29,13 @@
 #define MPICH_SKIP_MPICXX 1
 #endif
 #include <mpi.h>
+#if defined(OPEN_MPI) && __has_include(<mpi-ext.h>)
+#include <mpi-ext.h>
+#endif
 #include <sched.h>
 #include <time.h>
 
+#include "chainrule/backend/select.hpp"
 #include "chainrule/train/communicator.hpp"
 
 namespace chainrule {
@@ -43,10 +47,40 @@ struct mpi_options {
   double patience = 300;
 };
 
+namespace detail {
+
+/// This process among those on the same machine.
+struct place_on_machine {
+  int rank = 0;
+  int size = 1;
+  int processors = 0;  // that one of them may run on; 0 if that is not known
+};
+[[nodiscard]] inline place_on_machine find_place_on_machine(MPI_Comm of = MPI_COMM_WORLD) {
+  MPI_Comm local = MPI_COMM_NULL;
+  place_on_machine p;
+  MPI_Comm_split_type(of, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &local);
+  MPI_Comm_rank(local, &p.rank);
+  MPI_Comm_size(local, &p.size);
+#ifdef CPU_COUNT
+  // mpirun or srun may have given each process processors of its own, or the same ones to all.
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  ::sched_getaffinity(0, sizeof(set), &set);
+  MPI_Allreduce(MPI_IN_PLACE, &set, static_cast<int>(sizeof(set)), MPI_BYTE, MPI_BOR, local);
+  p.processors = CPU_COUNT(&set);
+#endif
+  MPI_Comm_free(&local);
+  return p;
+}
+
+}  // namespace detail
+
 /// Messages over MPI, between the processes of a communicator of MPI. MPI must be initialized, and
 /// finalized after the object is gone. All calls come from one thread.
 class mpi_communicator final : public communicator {
  public:
+  /// Duplicates the communicator of MPI. Throws value_error if the patience is negative,
+  /// communication_error if MPI fails.
   explicit mpi_communicator(const mpi_options& options = {}, MPI_Comm of = MPI_COMM_WORLD)
       : options_(options) {
     if (!(options_.patience >= 0))
@@ -56,11 +90,21 @@ class mpi_communicator final : public communicator {
     MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN);
     MPI_Comm_rank(comm_, &rank_);
     MPI_Comm_size(comm_, &size_);
+    const detail::place_on_machine p = detail::find_place_on_machine(comm_);
+    polls_without_yield_ = p.processors > 0 && p.size > p.processors ? 0 : 20'000;
   }
   ~mpi_communicator() override { MPI_Comm_free(&comm_); }
 
   [[nodiscard]] int rank() const override { return rank_; }
   [[nodiscard]] int size() const override { return size_; }
+  /// Whether this MPI says that it does ("CUDA-aware").
+  [[nodiscard]] bool takes_device_memory() const override {
+#if defined(MPIX_CUDA_AWARE_SUPPORT) && MPIX_CUDA_AWARE_SUPPORT
+    return MPIX_Query_cuda_support() == 1;
+#else
+    return false;
+#endif
+  }
 
   void exchange(std::span<const std::span<const std::byte>> sends,
                 std::span<const std::span<std::byte>> receives, const char* what) override {
@@ -113,7 +157,8 @@ class mpi_communicator final : public communicator {
       int is_done = 0;
       check(MPI_Testall(count, requests_.data(), &is_done, MPI_STATUSES_IGNORE), what);
       if (is_done != 0) return;
-      ::sched_yield();  // there may be more ranks than processors
+      // A message takes less time than a turn of another process on this processor.
+      if (polls > polls_without_yield_) ::sched_yield();
       if (polls % 64 != 0) continue;
       const double now = MPI_Wtime();
       if (begin == 0) begin = now;
@@ -151,38 +196,13 @@ class mpi_communicator final : public communicator {
   MPI_Comm comm_ = MPI_COMM_NULL;
   int rank_ = 0;
   int size_ = 1;
+  std::int64_t polls_without_yield_ = 0;  // some 2 ms, unless ranks share processors
   std::vector<MPI_Request> requests_;
   std::vector<int> peers_;                // of the requests
   std::int64_t mine_ = 0, greatest_ = 0;  // MPI may still write here after a wait that failed
 };
 
 namespace detail {
-
-/// This process among those on the same machine.
-struct place_on_machine {
-  int rank = 0;
-  int size = 1;
-};
-[[nodiscard]] inline place_on_machine find_place_on_machine() {
-  MPI_Comm local = MPI_COMM_NULL;
-  place_on_machine p;
-  MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &local);
-  MPI_Comm_rank(local, &p.rank);
-  MPI_Comm_size(local, &p.size);
-  MPI_Comm_free(&local);
-  return p;
-}
-
-/// A backend for this process: its share of the processors, or of the devices.
-template <backend B>
-[[nodiscard]] B backend_of_rank(place_on_machine p) {
-  if constexpr (requires(const B& be) { B(int{1}), be.threads(); })
-    return p.size == 1 ? B{} : B(std::max(1, B{}.threads() / p.size));
-  else if constexpr (requires { B(int{0}), B::device_count(); })
-    return B(p.rank % std::max(1, B::device_count()));
-  else
-    return B{};
-}
 
 /// While it lives, a call of exit() ends all ranks, which would wait for this one.
 class exit_guard {
@@ -211,6 +231,23 @@ class exit_guard {
 };
 
 }  // namespace detail
+
+/// A backend for this rank: with its share of the processors of the machine, at least one thread
+/// and at most as many as B{} has, or on one of the devices of the machine, in turn. All ranks call
+/// it, in run_ranks.
+template <backend B>
+[[nodiscard]] B backend_of_rank() {
+  const detail::place_on_machine p = detail::find_place_on_machine();
+  if constexpr (requires(const B& be) { B(int{1}), be.threads(); }) {
+    const int all = p.processors > 0 ? p.processors : B{}.threads();
+    return p.size == 1 ? B{} : B(std::clamp(all / p.size, 1, B{}.threads()));
+  } else if constexpr (std::is_constructible_v<B, const device_choice&>) {
+    const auto count = static_cast<int>(devices<B>().size());
+    return count < 2 ? B{} : B(device_choice(p.rank % count));
+  } else {
+    return B{};
+  }
+}
 
 /// Runs body(communicator&) between the initialization of MPI and its end, and returns what it
 /// returns, or 0. If it throws, says so on stderr and ends all ranks with status 1. To be called
@@ -247,7 +284,7 @@ int run_ranks(int argc, char** argv, const Body& body, const mpi_options& option
   return run_ranks(
       argc, argv,
       [&](communicator& c) {
-        const auto be = detail::backend_of_rank<B>(detail::find_place_on_machine());
+        const auto be = backend_of_rank<B>();
         communicating_ranks<B> ranks(be, c);
         rank_group<B>& group = ranks;
         return body(be, group);

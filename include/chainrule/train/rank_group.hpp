@@ -27,9 +27,9 @@ struct fit_agreement {
   const any_optimizer<B>* optimizer = nullptr;
   const dataset<B>* data = nullptr;
   const dataset<B>* validation = nullptr;  // may be null
-  std::string loss{};
-  std::string options{};   // in words: a rank that differs is shown both
-  std::string progress{};  // of the training so far
+  std::string loss{};                      // its name
+  std::string options{};                   // in words: a rank that differs is shown both
+  std::string progress{};                  // of the training so far
 };
 
 template <backend B>

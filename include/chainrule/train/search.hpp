@@ -97,6 +97,7 @@ struct search_options {
   /// Number of trials.
   int trials = 20;
   std::uint64_t seed = 0;  // of the options drawn: trial i has the same ones in longer searches
+  /// Number of trials that run at the same time.
   int threads = 1;
   /// Which scores are the better ones.
   goal score = goal::highest;

@@ -79,6 +79,7 @@ struct step_scope_of<B> {
 template <backend B>
 class step_executor {
  public:
+  /// Takes steps of this network and this optimizer, which must outlive the executor.
   step_executor(network<B>& net, any_loss<B> loss, any_optimizer<B>& optimizer)
       : net_(&net),
         be_(net.backend()),
@@ -144,18 +145,13 @@ class step_executor {
     run(batch_[is_first ? 0 : 1][is_last ? 0 : 1], [&] {
       forward_backward(loader);
       if (is_last && is_split) sum_gradients(count);
-      if (is_split) return;
-      if (is_last) update(count);
-      end_batch(loader);
+      if (!is_split) end_batch(loader, count, is_last);
     });
     if (is_split) {
       if (ranks_ != nullptr) sum_over_ranks(parts_.count(loader.size()), count, is_last);
       if (is_last)
         for (gradient_callback<B>* c : callbacks_) c->before_update(be_, parts_.total());
-      run(rest_[is_last ? 0 : 1], [&] {
-        if (is_last) update(count);
-        end_batch(loader);
-      });
+      run(rest_[is_last ? 0 : 1], [&] { end_batch(loader, count, is_last); });
       if (is_last && is_update_divided()) {
         ranks_->gather_pieces(be_, net_->parameters().all());
         optimizer_->divide_state();
@@ -204,7 +200,8 @@ class step_executor {
       why = "a layer has a state that each of them changes";
     if (wanted < 0) why = "their number is at least 0";
     if (why != nullptr && (wanted < 0 || wanted > 1 || ranks > 1))
-      throw value_error(detail::concat("a batch cannot be cut into ", std::max<index_t>(wanted, 2),
+      throw value_error(detail::concat("a batch cannot be cut into ",
+                                       wanted == 0 ? index_t{ranks} : wanted,
                                        " micro-batches: ", why));
     if (wanted > 0 && wanted < ranks)
       throw value_error(detail::concat("there are ", ranks, " ranks for ", wanted,
@@ -259,7 +256,7 @@ class step_executor {
     arena<B>& parameters = net_->parameters();
     const arena<B>& gradients = parts_.total();
     if constexpr (has_device_counter<B>)
-      optimizer_->begin_planned_step(*count_);
+      optimizer_->begin_planned_step(*count_);  // advances the counter
     else
       optimizer_->begin_step();
     // Without a callback, sum and update of a range follow each other while it is in cache.
@@ -290,16 +287,18 @@ class step_executor {
     else if (is_last)
       ranks_->sum(be_, gradients, parts_.busy_ranks(count));
   }
-  /// Commits the untrained state, and counts the batch where the backend does.
-  void end_batch(data_loader<B>& loader) {
+  /// Commits the untrained state, counts the batch where the backend does and, of the last batch of
+  /// a step, updates the parameters by the sum of `count` gradients.
+  void end_batch(data_loader<B>& loader, index_t count, bool is_last) {
     const row_range mine = parts_.own(parts_.count(loader.size()));
     for (index_t i = 0; i < mine.count; ++i) net_->commit(parts_.memory(mine.first + i));
     if constexpr (has_device_counter<B>) {
       log_.place(*count_, loader.size(), loader.batch());
-      be_.advance(*count_);
+      if (!is_last) be_.advance(*count_);
     } else if (ranks_ != nullptr) {
       log_.place_at(loader.first(), loader.size());
     }
+    if (is_last) update(count);
   }
   /// Adds the gradients of this rank's micro-batches, of `count` in all.
   void sum_gradients(index_t count) {

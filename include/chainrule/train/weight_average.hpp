@@ -81,6 +81,8 @@ class weight_average : public callback {
   }
 
  protected:
+  /// Allocates averages of the parameters and states of the network, which must outlive this
+  /// object.
   explicit weight_average(network<B>& net)
       : net_(&net),
         values_{arena<B>(net.backend(), net.parameters().plan()),

@@ -68,9 +68,8 @@ enum class isa { portable, avx2, avx512 };
 /// `set`, if this machine supports it; throws value_error otherwise.
 inline isa require_supported(isa set) {
   if (!is_supported(set))
-    throw value_error(detail::concat("this processor does not support the instruction set ",
-                                     name_of(set), "; the widest that it does is ",
-                                     name_of(best_isa())));
+    detail::fail<value_error>("this processor does not support the instruction set ", name_of(set),
+                              "; the widest that it does is ", name_of(best_isa()));
   return set;
 }
 
@@ -80,10 +79,10 @@ inline isa require_supported(isa set) {
   if (text == nullptr || *text == '\0') return best_isa();
   for (const isa set : {isa::portable, isa::avx2, isa::avx512})
     if (name_of(set) == text) return require_supported(set);
-  throw value_error(
-      detail::concat("the environment variable CHAINRULE_ISA "
-                     "must be portable, avx2 or avx512, got '",
-                     text, "'"));
+  detail::fail<value_error>(
+      "the environment variable CHAINRULE_ISA "
+      "must be portable, avx2 or avx512, got '",
+      text, "'");
 }
 
 /// The set that CHAINRULE_ISA asks for, else the widest; decided once, when first asked. Throws as

@@ -36,15 +36,15 @@ class thread_pool {
   /// A pool of `threads` threads, the calling thread included. Throws value_error below 1.
   explicit thread_pool(int threads) {
     if (threads < 1 || threads > max_threads)
-      throw value_error(detail::concat("the number of threads must be between 1 and ", max_threads,
-                                       ", got ", threads));
+      detail::fail<value_error>("the number of threads must be between 1 and ", max_threads,
+                                ", got ", threads);
     try {
       workers_.reserve(static_cast<std::size_t>(threads - 1));
       for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { serve(); });
     } catch (const std::system_error&) {
       stop();
-      throw backend_error(detail::concat("the system allows only ", workers_.size() + 1, " of the ",
-                                         threads, " threads asked for"));
+      detail::fail<backend_error>("the system allows only ", workers_.size() + 1, " of the ",
+                                  threads, " threads asked for");
     } catch (...) {  // out of memory: running threads must end before their handles are destroyed
       stop();
       throw;
@@ -218,9 +218,9 @@ class thread_pool {
   char* end = nullptr;
   const long threads = std::strtol(text, &end, 10);
   if (*end != '\0' || threads < 1 || threads > 1024)
-    throw value_error(detail::concat(
+    detail::fail<value_error>(
         "the environment variable CHAINRULE_THREADS must be a number between 1 and 1024, got '",
-        text, "'"));
+        text, "'");
   return static_cast<int>(threads);
 }
 

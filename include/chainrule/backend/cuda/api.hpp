@@ -88,7 +88,6 @@ struct cuda_api {
   static constexpr auto* runtime_version = &cudaRuntimeGetVersion;
   static constexpr auto* last_error = &cudaGetLastError;
   static constexpr auto* set_device = &cudaSetDevice;
-  static constexpr auto* allocate = &cudaMalloc;
   static constexpr auto* release = &cudaFree;
   static constexpr auto* fill = &cudaMemsetAsync;
   static constexpr auto* copy = &cudaMemcpyAsync;
@@ -110,6 +109,8 @@ struct cuda_api {
   static constexpr auto* launch_graph = &cudaGraphLaunch;
   static constexpr auto* destroy_executable = &cudaGraphExecDestroy;
 
+  // Functions of their own, for <cuda_runtime.h> overloads cudaMalloc.
+  static cudaError_t allocate(void** p, std::size_t bytes) { return cudaMalloc(p, bytes); }
   /// Pinned host memory.
   static cudaError_t allocate_host(void** p, std::size_t bytes) {
     return cudaHostAlloc(p, bytes, cudaHostAllocDefault);

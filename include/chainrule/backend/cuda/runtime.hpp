@@ -188,6 +188,9 @@ class basic_cuda_runtime
     });
   }
 
+  /// The stream of all work, for other libraries that queue work on it.
+  [[nodiscard]] cudaStream_t stream() const { return stream_.get(); }
+
  private:
   /// While it lives, this thread may allocate memory and load modules during a capture, which CUDA
   /// forbids by default. Neither uses the stream.

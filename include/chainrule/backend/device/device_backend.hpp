@@ -219,6 +219,20 @@ class device_backend {
            {1, 1, 1, 1}, a);
   }
 
+  /// out (1 x n) = the row of `source` (any x n) whose number the counter holds; then advances the
+  /// counter.
+  void take(matrix out, const_matrix source, const counter& c) const {
+    contract::same_shape("take", {1, source.cols()}, out.shape());
+    arguments a;
+    a.integers(source.cols());
+    a.buffer(out.data());
+    a.target(source);
+    a.buffer(c.view().data());
+    const std::size_t size = on_cpu() ? 1 : 32;
+    launch("take", kernel_for<task::take, void>([&] { return device::take_kernel(on_cpu()); }),
+           {size, 1, size, 1}, a);
+  }
+
   template <class F, class... In>
   void map(const F& f, matrix out, const In&... in) const {
     map(f, std::array<matrix, 1>{out}, in...);
@@ -364,6 +378,35 @@ class device_backend {
     contract::gathers(out.shape(), source.shape(), {1, out.rows()});
     gather_scalars(out, source, rows.all, &rows.at, rows.step, f);
   }
+  /// gather(out, source, rows, f) and gather(second, from, rows) at once; the sources have as many
+  /// rows.
+  template <class U, class F>
+  void gather_pair(matrix out, view<U> source, matrix second, const_matrix from,
+                   const counted_rows& rows, const F& f) const {
+    contract::gathers(out.shape(), source.shape(), {1, out.rows()});
+    contract::gathers(second.shape(), from.shape(), {1, out.rows()});
+    contract::same_shape("gather_pair", {source.rows(), 1}, {from.rows(), 1});
+    if (out.rows() == 0) return;
+    using Element = std::remove_const_t<U>;
+    arguments a;
+    a.integers(out.rows(), out.cols());
+    a.elements(out);
+    a.elements(source);
+    a.integers(source.rows());
+    a.buffer(rows.all.data());
+    a.buffer(rows.at.view().data());
+    a.integers(rows.step, second.cols());
+    a.target(second);
+    a.target(from);
+    launch("gather_pair",
+           kernel_for<task::gather_pair, F, Element>(
+               f,
+               [&] {
+                 return device::gather_pair_kernel<Element>(
+                     device::gathered_scalars<T>(trace_of<1>(f)).function);
+               }),
+           items(out.cols() + second.cols(), out.rows()), a);
+  }
   void gather(view<std::int32_t> out, view<const std::int32_t> source,
               const counted_rows& rows) const {
     contract::gathers(out.shape(), source.shape(), {1, out.rows()});
@@ -400,6 +443,53 @@ class device_backend {
   void argmax_rows(const_matrix x, matrix argmax) const {
     contract::same_shape("argmax_rows", {x.rows(), 1}, argmax.shape());
     per_row<task::argmax_rows>("argmax_rows", x, argmax, device::argmax_rows_kernel);
+  }
+
+  /// out (n x 1) = 1 where the first largest element of a row is that of its class number (n x 1),
+  /// else 0; 0 if there is NaN.
+  void argmax_matches_rows(const_matrix x, const_matrix classes, matrix out) const {
+    constexpr const char* verb = "argmax_matches_rows";
+    contract::same_shape(verb, {x.rows(), 1}, out.shape());
+    contract::same_shape(verb, {x.rows(), 1}, classes.shape());
+    per_row<task::argmax_matches_rows>(verb, x, out, device::argmax_matches_rows_kernel, classes);
+  }
+  /// losses (n x 1) = Σ_j term(y_j, t_j, j) of each row, and gradient (as y) = derivative(y_j, t_j,
+  /// j, scale), both assigned: t is as y, or n x 1. The gradient may not be y.
+  template <class Term, class Derivative>
+  void term_rows(const Term& term, const Derivative& derivative, const_matrix y, const_matrix t,
+                 const_matrix scale, matrix losses, matrix gradient) const {
+    constexpr const char* verb = "term_rows";
+    const bool by_class = t.shape() != y.shape();
+    if (by_class) contract::same_shape(verb, {y.rows(), 1}, t.shape());
+    contract::same_shape(verb, {1, 1}, scale.shape());
+    contract::same_shape(verb, {y.rows(), 1}, losses.shape());
+    contract::same_shape(verb, y.shape(), gradient.shape());
+    require_apart(verb, gradient, y);
+    if (y.empty()) return;
+    struct functors {
+      Term term;
+      Derivative derivative;
+    };
+    const device::row_task task_of_rows = device::row_task_for(y.shape(), on_cpu(), sizeof(T));
+    arguments a;
+    a.integers(y.rows(), y.cols(), task_of_rows.each);
+    a.target(y);
+    a.target(losses);
+    a.target(t);
+    a.buffer(scale.data());
+    a.target(gradient);
+    launch(verb,
+           kernel_for<task::term_rows>(
+               functors{term, derivative},
+               [&] {
+                 return device::term_rows_kernel(
+                     task_of_rows.team,
+                     device::function_of<T>("cr_term", trace_of<3>(term), 3) +
+                         device::function_of<T>("cr_derivative", trace_of<4>(derivative), 4),
+                     by_class);
+               },
+               task_of_rows.team.code() * 2 + (by_class ? 1 : 0)),
+           task_of_rows.items(), a);
   }
 
   /// The loss of every row (n x 1) and, unless `gradient` is empty, `scale` (1 x 1) times its
@@ -550,6 +640,10 @@ class device_backend {
     gather,
     advance,
     copy_at,
+    take,
+    gather_pair,
+    argmax_matches_rows,
+    term_rows,
     softmax_rows,
     log_sum_exp_rows,
     argmax_rows,
@@ -564,16 +658,30 @@ class device_backend {
     resample
   };
   /// The same in words.
-  static constexpr const char* verbs_[] = {"map",          "copy",
-                                           "reduce",       "gemm",
-                                           "random",       "gather",
-                                           "advance",      "copy_at",
-                                           "softmax_rows", "log_sum_exp_rows",
-                                           "argmax_rows",  "softmax_cross_entropy_rows",
-                                           "scatter",      "scatter_add",
-                                           "transpose",    "convolve",
-                                           "turn_weights", "max_pool",
-                                           "unpool",       "resample"};
+  static constexpr const char* verbs_[] = {"map",
+                                           "copy",
+                                           "reduce",
+                                           "gemm",
+                                           "random",
+                                           "gather",
+                                           "advance",
+                                           "copy_at",
+                                           "take",
+                                           "gather_pair",
+                                           "argmax_matches_rows",
+                                           "term_rows",
+                                           "softmax_rows",
+                                           "log_sum_exp_rows",
+                                           "argmax_rows",
+                                           "softmax_cross_entropy_rows",
+                                           "scatter",
+                                           "scatter_add",
+                                           "transpose",
+                                           "convolve",
+                                           "turn_weights",
+                                           "max_pool",
+                                           "unpool",
+                                           "resample"};
 
   /// The arguments of a launch, in the order of a kernel's parameters.
   class arguments {
@@ -948,13 +1056,15 @@ class device_backend {
 
   /// A verb that reads the rows of x and writes those of out.
   template <task Task, class Text>
-  void per_row(const char* verb, const_matrix x, matrix out, Text&& text) const {
+  void per_row(const char* verb, const_matrix x, matrix out, Text&& text,
+               const auto&... more) const {
     if (out.empty()) return;
     const device::row_task t = device::row_task_for(x.shape(), on_cpu(), sizeof(T));
     arguments a;
     a.integers(x.rows(), x.cols(), t.each);
     a.target(x);
     a.target(out);
+    (a.target(more), ...);
     launch(verb,
            kernel_by<Task>(
                {}, [&] { return text(t.team); }, t.team.code()),

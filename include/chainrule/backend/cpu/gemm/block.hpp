@@ -10,10 +10,23 @@
 namespace chainrule::detail {
 CHAINRULE_CPU_BEGIN
 
-/// All rows of one strip of columns (Vecs vectors), tile by tile; t is at the first row.
+/// The tiles of a strip, by their number of rows: pointers, so that all strips share one loop.
+template <class T>
+struct gemm_strip_tiles {
+  void (*tall)(const gemm_tile<T>&);
+  void (*few)(const gemm_tile<T>&);
+  void (*one)(const gemm_tile<T>&);
+};
 template <class Tiles, class T, int Vecs, bool SideBySide>
-CHAINRULE_INLINE void multiply_strip(gemm_tile<T> t, index_t rows) {
-  constexpr int Bytes = Tiles::bytes;
+inline constexpr gemm_strip_tiles<T> strip_tiles = {
+    Tiles::template run<T, gemm_tile_sizes<Tiles::bytes>::rows, Vecs, SideBySide>,
+    Tiles::template run<T, gemm_tile_sizes<Tiles::bytes>::few_rows, Vecs, SideBySide>,
+    Tiles::template run<T, 1, Vecs, SideBySide>};
+
+/// All rows of one strip of columns, tile by tile; t is at the first row.
+template <int Bytes, class T>
+CHAINRULE_INLINE void multiply_strip(const gemm_strip_tiles<T>& tiles, gemm_tile<T> t,
+                                     index_t rows) {
   constexpr index_t tall = gemm_tile_sizes<Bytes>::rows;
   constexpr index_t few = gemm_tile_sizes<Bytes>::few_rows;
   const T* const x = t.x;
@@ -28,12 +41,7 @@ CHAINRULE_INLINE void multiply_strip(gemm_tile<T> t, index_t rows) {
     t.x = x + first * t.x_row;
     t.sums = sums + first * t.sums_row;
     t.skip = static_cast<int>(i - first);
-    if (is_tall)
-      Tiles::template run<T, tall, Vecs, SideBySide>(t);
-    else if (rows >= few)
-      Tiles::template run<T, few, Vecs, SideBySide>(t);
-    else
-      Tiles::template run<T, 1, Vecs, SideBySide>(t);
+    (is_tall ? tiles.tall : (rows >= few ? tiles.few : tiles.one))(t);
     i = first + height;
   }
 }
@@ -88,10 +96,8 @@ CHAINRULE_INLINE void multiply_block(const gemm_problem<T>& g, const gemm_plan& 
     t.x_row = g.a.is_transposed ? 1 : g.a.stride;
     t.x_step = g.a.is_transposed ? g.a.stride : 1;
     if (plan.copies_a) {
-      if (g.a.is_transposed)
-        copy_panel<T, Bytes>(a_copy, plan.a_step, t.x, g.a.stride, depth, rows);
-      else
-        copy_panel<T, Bytes>(a_copy, plan.a_step, t.x, g.a.stride, rows, depth);
+      copy_panel<T, Bytes>(a_copy, plan.a_step, t.x, g.a.stride, g.a.is_transposed ? depth : rows,
+                           g.a.is_transposed ? rows : depth);
       t.x = a_copy;
       (g.a.is_transposed ? t.x_step : t.x_row) = plan.a_step;
     }
@@ -118,12 +124,12 @@ CHAINRULE_INLINE void multiply_block(const gemm_problem<T>& g, const gemm_plan& 
       const bool in_place = is_bare && is_whole;
       t.sums = in_place ? c : all_sums + (plan.keeps_sums ? s * plan.rows : 0);
       t.sums_row = in_place ? g.c_stride : strip;
-      if (vecs == 2)
-        g.a.is_transposed ? multiply_strip<Tiles, T, 2, true>(t, rows)
-                          : multiply_strip<Tiles, T, 2, false>(t, rows);
-      else
-        g.a.is_transposed ? multiply_strip<Tiles, T, 1, true>(t, rows)
-                          : multiply_strip<Tiles, T, 1, false>(t, rows);
+      const gemm_strip_tiles<T>& tiles =
+          vecs == 2 ? (g.a.is_transposed ? strip_tiles<Tiles, T, 2, true>
+                                         : strip_tiles<Tiles, T, 2, false>)
+                    : (g.a.is_transposed ? strip_tiles<Tiles, T, 1, true>
+                                         : strip_tiles<Tiles, T, 1, false>);
+      multiply_strip<Bytes>(tiles, t, rows);
       if (!in_place && p + depth == g.k)
         scale_sums<T, Bytes>(t.sums, t.sums_row, g.alpha, g.beta, c, g.c_stride, rows, width);
     }

@@ -48,10 +48,12 @@ CHAINRULE_INLINE void multiply_row_part(const gemm_problem<T>& g, index_t j,
     ((sum[V] += *a * v[V]), ...);
   }
   T* const c = g.c + j;
-  const auto finish = [&](index_t first, vector & value) __attribute__((always_inline)) {
-    if (first >= count) return;
+  // A loop over a copy: unrolled, it would be most of the code, and the sums would not stay in
+  // registers above if they were indexed here.
+  const vector values[] = {sum[V]...};
+  for (index_t first = 0; first < count; first += S::width) {
+    vector value = g.alpha * values[first / S::width];
     const index_t n = count - first < S::width ? count - first : S::width;
-    value = g.alpha * value;
     if (g.beta != T(0)) {
       vector old{};
       for (index_t e = 0; e < n; ++e) reinterpret_cast<T*>(&old)[e] = c[first + e];
@@ -61,8 +63,7 @@ CHAINRULE_INLINE void multiply_row_part(const gemm_problem<T>& g, index_t j,
       S::store(c + first, value);
     else
       for (index_t e = 0; e < n; ++e) c[first + e] = reinterpret_cast<const T*>(&value)[e];
-  };
-  (finish(V * S::width, sum[V]), ...);
+  }
 }
 
 /// Computes g, which is a row.

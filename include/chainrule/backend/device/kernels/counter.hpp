@@ -21,6 +21,25 @@ namespace chainrule::device {
 )";
 }
 
+/// out(j) = source(count, j) for all j, by one group of work items; then adds 1 to the count and to
+/// the total behind it.
+[[nodiscard]] inline std::string take_kernel(bool on_cpu) {
+  const std::string size = on_cpu ? "1" : "32";
+  return "KERNEL_OF(" + size +
+         R"(, 1) cr_main(long cols, GLOBAL real* out, long out_at, GLOBAL const real* source,
+            long source_at, long source_row, GLOBAL int* count, long count_at) {
+  source_at += count[count_at] * source_row;
+  BARRIER;
+  for (long j = LOCAL_INDEX(0); j < cols; j += )" +
+         size + R"() out[out_at + j] = source[source_at + j];
+  if (LOCAL_INDEX(0) == 0) {
+    ++count[count_at];
+    ++count[count_at + 1];
+  }
+}
+)";
+}
+
 /// target(i, count * step + j) = source(i, j)
 [[nodiscard]] inline std::string copy_at_kernel() {
   return R"(KERNEL cr_main(long rows, long cols, GLOBAL real* target, long target_at, long target_row,

@@ -51,6 +51,33 @@ template <class Element>
 )";
 }
 
+/// As gather_kernel of scalars with a counter, and the same rows of a second source, without f.
+template <class Element>
+[[nodiscard]] std::string gather_pair_kernel(const std::string& function) {
+  return function +
+         "KERNEL cr_main(long rows, long cols, GLOBAL real* out, long out_at, long out_row,\n"
+         "            GLOBAL const " +
+         std::string(type_name<Element>()) +
+         R"(* source, long source_at, long source_row, long source_rows,
+            GLOBAL const int* numbers, long numbers_at,
+            GLOBAL const int* count, long count_at, long step,
+            long more, GLOBAL real* second, long second_at, long second_row,
+            GLOBAL const real* from, long from_at, long from_row) {
+  const long j = INDEX(0);
+  const long i = INDEX(1);
+  if (i < rows && j < cols + more) {
+    const long n = numbers[numbers_at + count[count_at] * step + i];
+    real y = n == -1 ? 0 : cr_nan;
+    if (n >= 0 && n < source_rows)
+      y = j < cols ? cr_f((real)source[source_at + n * source_row + j])
+                   : from[from_at + n * from_row + j - cols];
+    if (j < cols) out[out_at + i * out_row + j] = y;
+    else second[second_at + i * second_row + j - cols] = y;
+  }
+}
+)";
+}
+
 }  // namespace chainrule::device
 
 #endif  // CHAINRULE_BACKEND_DEVICE_KERNELS_GATHER_HPP

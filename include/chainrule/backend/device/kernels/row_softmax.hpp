@@ -79,6 +79,33 @@ struct row_task {
           "    if (leads) OUT(0) = argmax;\n");
 }
 
+/// out(i) = 1 if the first largest element is that of the number in `classes` (rows x 1), else 0,
+/// and 0 if there is NaN.
+[[nodiscard]] inline std::string argmax_matches_rows_kernel(const row_team& team) {
+  return row_kernel(
+      team, ",\n            GLOBAL const real* t, long t_at, long t_row",
+      fold(team, "max", fold_maximum, "", "X(j)") +
+          fold(team, "argmax", fold_minimum, "", "(X(j) == max ? (real)j : cr_infinity)") +
+          "    if (leads) OUT(0) = argmax < cr_infinity && argmax == t[t_at + r * t_row] ? 1 : "
+          "0;\n");
+}
+
+/// out(i) = Σ_j cr_term(x(j), t, j) and g(j) = cr_derivative(x(j), t, j, scale), where t is t(j)
+/// or, `by_class`, t(0). g may not be x.
+[[nodiscard]] inline std::string term_rows_kernel(const row_team& team,
+                                                  const std::string& functions, bool by_class) {
+  return functions + "#define T(j) t[t_at + r * t_row" + (by_class ? "" : " + (j)") + "]\n" +
+         row_kernel(
+             team, R"(,
+            GLOBAL const real* t, long t_at, long t_row, GLOBAL const real* scale, long scale_at,
+            GLOBAL real* g, long g_at, long g_row)",
+             fold(team, "loss", fold_sum, "", "cr_term(X(j), T(j), (real)j)") +
+                 "    if (leads) OUT(0) = loss;\n    const real factor = scale[scale_at];\n" +
+                 each_column(team,
+                             "      g[g_at + r * g_row + j] = cr_derivative(X(j), T(j), "
+                             "(real)j, factor);\n"));
+}
+
 /// out(i) = the loss of row i and, if wanted, g = `scale` times its gradient; g may be x. Further
 /// parameters: the targets (class numbers, rows x 1, or distributions, rows x cols), scale (buffer
 /// and offset) and g if it is wanted. The numerics are those of losses/softmax_cross_entropy.hpp.
