@@ -3,7 +3,7 @@
 #
 #   sh check.sh equal|failures|resume|smpi <program> <mpirun> <scratch folder> [<kills>]
 #
-#   equal     1, 2 and 4 processes, and a program without ranks, give the same bits
+#   equal     1, 2, 4 and 8 processes, and a program without ranks, give the same bits
 #   failures  whatever happens to a process, all end in time, and not well
 #   resume    a training that was killed goes on from its checkpoint, on any number of processes
 #   smpi      64 simulated processes (<mpirun> is smpirun) give the bits of a program without ranks
@@ -58,9 +58,9 @@ require_mpirun() {
 case $what in
 equal)
   require_mpirun
-  alone net=dense,wide,dropout,lenet
-  for count in 1 2 4; do
-    run 60 $count net=dense,wide,dropout,lenet
+  alone net=dense,wide,dropout,lenet micro=8
+  for count in 1 2 4 8; do
+    run 60 $count net=dense,wide,dropout,lenet micro=8
     expect_lines $count
   done
   cat wanted

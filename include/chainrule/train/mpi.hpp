@@ -128,11 +128,11 @@ class mpi_communicator final : public communicator {
   [[nodiscard]] std::int64_t maximum(std::int64_t mine, const char* what) override {
     requests_.clear();
     peers_.clear();
-    std::int64_t greatest = mine;
-    check(MPI_Iallreduce(&mine, &greatest, 1, MPI_INT64_T, MPI_MAX, comm_, add_request(-1)),
+    mine_ = mine;
+    check(MPI_Iallreduce(&mine_, &greatest_, 1, MPI_INT64_T, MPI_MAX, comm_, add_request(-1)),
           "MPI_Iallreduce");
     wait(what);
-    return greatest;
+    return greatest_;
   }
 
  private:
@@ -198,7 +198,8 @@ class mpi_communicator final : public communicator {
   int size_ = 1;
   std::int64_t polls_without_yield_ = 0;  // some 2 ms, unless ranks share processors
   std::vector<MPI_Request> requests_;
-  std::vector<int> peers_;  // of the requests
+  std::vector<int> peers_;                // of the requests
+  std::int64_t mine_ = 0, greatest_ = 0;  // MPI may still write here after a wait that failed
 };
 
 namespace detail {
