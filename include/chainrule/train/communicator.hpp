@@ -139,8 +139,8 @@ class communicating_ranks final : public rank_group<B> {
       for (std::size_t r = 1; r < all.size(); ++r) {
         if (all[r] == all[0]) continue;
         const auto [theirs, first] = where_they_differ(all[r], all[0]);
-        throw value_error(detail::concat("rank ", r, " differs from rank 0 in ", name, ": ", theirs,
-                                         ", on rank 0 ", first, "; give all ranks the same"));
+        detail::fail<value_error>("rank ", r, " differs from rank 0 in ", name, ": ", theirs,
+                                  ", on rank 0 ", first, "; give all ranks the same");
       }
     }
   }
@@ -150,8 +150,8 @@ class communicating_ranks final : public rank_group<B> {
         c_->gather_texts(checksum(std::as_bytes(numbers)), "the comparison of ranks");
     for (std::size_t r = 1; r < all.size(); ++r)
       if (all[r] != all[0])
-        throw value_error(detail::concat("rank ", r, " differs from rank 0 in ", what,
-                                         "; give all ranks the same"));
+        detail::fail<value_error>("rank ", r, " differs from rank 0 in ", what,
+                                  "; give all ranks the same");
   }
 
   [[nodiscard]] bool any(bool mine) override {

@@ -103,8 +103,8 @@ class host_batches {
     data.visit_host([&]<class T>(matrix_view<const T> inputs) {
       for (const std::int32_t number : numbers)
         if (number < 0 || number >= inputs.rows())
-          throw value_error(detail::concat("a batch names sample ", number, ", expected 0 to ",
-                                           inputs.rows() - 1));
+          detail::fail<value_error>("a batch names sample ", number, ", expected 0 to ",
+                                    inputs.rows() - 1);
       const auto count = static_cast<index_t>(numbers.size());
       if constexpr (is_index<T> != is_index<typename Inputs::value_type>) {
         // Never called: indices are loaded as indices, all else as scalars.
@@ -191,11 +191,11 @@ inline void draw_order(epoch_order& from, std::span<std::int32_t> order) {
   from.draw(order);
   for (const std::int32_t sample : order) {
     if (sample < 0 || static_cast<std::size_t>(sample) >= order.size())
-      throw value_error(concat("the order of an epoch names sample ", sample, ", expected 0 to ",
-                               order.size() - 1));
+      detail::fail<value_error>("the order of an epoch names sample ", sample, ", expected 0 to ",
+                                order.size() - 1);
     if (seen[static_cast<std::size_t>(sample)] && !from.may_repeat())
-      throw value_error(concat("the order of an epoch names sample ", sample,
-                               " twice; it must name each exactly once"));
+      detail::fail<value_error>("the order of an epoch names sample ", sample,
+                                " twice; it must name each exactly once");
     seen[static_cast<std::size_t>(sample)] = true;
   }
 }
@@ -228,14 +228,15 @@ class data_loader {
   /// be augmented as the options say, out_of_memory.
   void reset(const dataset<B>& data, const loader_options& options, index_t done = 0) {
     if (options.batch < 1)
-      throw value_error(detail::concat("batches need at least 1 sample, got ", options.batch));
+      detail::fail<value_error>("batches need at least 1 sample, got ", options.batch);
     detail::image_augmenter augmenter(options.augment, data.sample_shape(), options.seed);
     if (!augmenter.is_none() && (data.has_indices() || !data.is_on_host()))
-      throw value_error(data.has_indices()
-                            ? "augmentation changes images, the inputs of this data set are indices"
-                            : "augmentation is done by the host, the inputs of this data set lie "
-                              "in the memory of "
-                              "the device; make it with {.inputs = residence::streamed}");
+      detail::fail<value_error>(
+          data.has_indices()
+              ? "augmentation changes images, the inputs of this data set are indices"
+              : "augmentation is done by the host, the inputs of this data set lie "
+                "in the memory of "
+                "the device; make it with {.inputs = residence::streamed}");
     data_ = nullptr;
     options_ = options;
     augmenter_ = augmenter;
@@ -279,8 +280,8 @@ class data_loader {
   /// user's order is not one.
   void begin_epoch(std::uint64_t epoch, index_t done = 0) {
     if (done < 0 || done > data_->count())
-      throw value_error(detail::concat("an epoch over ", data_->count(),
-                                       " samples cannot begin at sample ", done));
+      detail::fail<value_error>("an epoch over ", data_->count(),
+                                " samples cannot begin at sample ", done);
     if (options_.order != nullptr)
       detail::draw_order(*options_.order, host_order_);
     else if (options_.shuffle)

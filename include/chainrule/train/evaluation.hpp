@@ -24,8 +24,8 @@ namespace detail {
 template <backend B>
 void require_inputs(const network<B>& net, const dataset<B>& data) {
   if (data.features() != net.inputs())
-    throw shape_error(concat("the network expects ", net.inputs(), " features, the samples have ",
-                             data.features()));
+    detail::fail<shape_error>("the network expects ", net.inputs(), " features, the samples have ",
+                              data.features());
   data.require_inputs(net.declared().index_count() > 0);
   net.require_indices(data.largest_index());
 }
@@ -36,18 +36,19 @@ template <backend B>
 void require_targets(const network<B>& net, const any_loss<B>& loss, const dataset<B>& data) {
   require_inputs(net, data);
   if (data.target_cols() == 0 && data.count() > 0)
-    throw value_error("the samples have no targets; make the data set of inputs and targets");
+    detail::fail<value_error>(
+        "the samples have no targets; make the data set of inputs and targets");
   if (data.classes() > 0 && net.outputs() > 1 && data.classes() > net.outputs())
-    throw shape_error(concat("the network has ", net.outputs(), " outputs, too few for samples of ",
-                             data.classes(), " classes"));
+    detail::fail<shape_error>("the network has ", net.outputs(),
+                              " outputs, too few for samples of ", data.classes(), " classes");
   if (data.classes() == 0 && data.target_cols() != net.outputs())
-    throw shape_error(concat("the network has ", net.outputs(), " outputs, the samples have ",
-                             data.target_cols(), " targets"));
+    detail::fail<shape_error>("the network has ", net.outputs(), " outputs, the samples have ",
+                              data.target_cols(), " targets");
   const loss_traits& traits = loss.traits();
   if (data.is_weighted() && !traits.samples_are_independent)
-    throw value_error(
-        concat("weights of samples multiply the loss of each sample and its gradient, ", "but ",
-               traits.name, " does not say that samples are independent"));
+    detail::fail<value_error>(
+        "weights of samples multiply the loss of each sample and its gradient, ", "but ",
+        traits.name, " does not say that samples are independent");
   // With an output for each class, targets are class numbers, which the data set has checked.
   if (*traits.targets == '\0' || (data.classes() > 0 && net.outputs() > 1)) return;
   const std::vector<scalar_t<B>> targets = to_host(net.backend(), data.targets());
@@ -61,8 +62,8 @@ void require_targets(const network<B>& net, const any_loss<B>& loss, const datas
       if (const auto t =
               static_cast<double>(targets[static_cast<std::size_t>(data.row_of(i)) * cols + j]);
           !loss.takes(t))
-        throw value_error(concat(traits.name, " takes targets ", traits.targets,
-                                 ", that of sample ", i, " is ", t));
+        detail::fail<value_error>(traits.name, " takes targets ", traits.targets,
+                                  ", that of sample ", i, " is ", t);
 }
 
 /// Whether no element is infinite or NaN. `largest` is 1 × 1, assigned. Waits for the backend.
@@ -146,9 +147,9 @@ template <backend B>
 template <backend B>
 void apply_link(const B& be, const loss_traits& loss, matrix<B> y) {
   if (loss.link == output_link::none)
-    throw value_error(concat(loss.name,
-                             " does not say how outputs become probabilities; use "
-                             "predict for the outputs, or a cross-entropy"));
+    detail::fail<value_error>(loss.name,
+                              " does not say how outputs become probabilities; use "
+                              "predict for the outputs, or a cross-entropy");
   if (y.rows() == 0) return;
   if (loss.link == output_link::sigmoid) return be.map(fn::sigmoid{}, y, y);
   tensor<B> max(be, y.rows(), 1);

@@ -84,8 +84,7 @@ class mpi_communicator final : public communicator {
   explicit mpi_communicator(const mpi_options& options = {}, MPI_Comm of = MPI_COMM_WORLD)
       : options_(options) {
     if (!(options_.patience >= 0))
-      throw value_error(
-          detail::concat("the patience of ranks is at least 0 s, got ", options_.patience));
+      detail::fail<value_error>("the patience of ranks is at least 0 s, got ", options_.patience);
     check(MPI_Comm_dup(of, &comm_), "MPI_Comm_dup");  // messages of its own
     MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN);
     MPI_Comm_rank(comm_, &rank_);
@@ -162,7 +161,7 @@ class mpi_communicator final : public communicator {
       if (polls % 64 != 0) continue;
       const double now = MPI_Wtime();
       if (begin == 0) begin = now;
-      if (now - begin > options_.patience) throw communication_error(who_is_missing(what));
+      if (now - begin > options_.patience) detail::fail<communication_error>(who_is_missing(what));
       if (now - begin > 0.01) {
         const timespec nap{0, 100'000};
         ::nanosleep(&nap, nullptr);
@@ -189,7 +188,7 @@ class mpi_communicator final : public communicator {
     char text[MPI_MAX_ERROR_STRING] = {};
     int length = 0;
     MPI_Error_string(status, text, &length);
-    throw communication_error(detail::concat("MPI failed in ", what, ": ", std::string(text)));
+    detail::fail<communication_error>("MPI failed in ", what, ": ", static_cast<const char*>(text));
   }
 
   mpi_options options_;

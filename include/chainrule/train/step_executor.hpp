@@ -200,12 +200,11 @@ class step_executor {
       why = "a layer has a state that each of them changes";
     if (wanted < 0) why = "their number is at least 0";
     if (why != nullptr && (wanted < 0 || wanted > 1 || ranks > 1))
-      throw value_error(detail::concat("a batch cannot be cut into ",
-                                       wanted == 0 ? index_t{ranks} : wanted,
-                                       " micro-batches: ", why));
+      detail::fail<value_error>("a batch cannot be cut into ",
+                                wanted == 0 ? index_t{ranks} : wanted, " micro-batches: ", why);
     if (wanted > 0 && wanted < ranks)
-      throw value_error(detail::concat("there are ", ranks, " ranks for ", wanted,
-                                       " micro-batches; each rank needs one at least"));
+      detail::fail<value_error>("there are ", ranks, " ranks for ", wanted,
+                                " micro-batches; each rank needs one at least");
     const bool suits = why == nullptr && parallel_backend<B>;
     if (wanted == 0 && suits)
       wanted = micro_batch_count(loader.capacity(), net_->parameters().all().size());

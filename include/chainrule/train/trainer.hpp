@@ -93,8 +93,8 @@ class trainer {
       bool is_taken = name == "loss";
       for (std::size_t j = 0; j < i; ++j) is_taken = is_taken || metrics_[j].name() == name;
       if (is_taken)
-        throw value_error(detail::concat(
-            "the metrics of a trainer are found by name, and two are named '", name, "'"));
+        detail::fail<value_error>("the metrics of a trainer are found by name, and two are named '",
+                                  name, "'");
     }
   }
 
@@ -143,7 +143,7 @@ class trainer {
   template <class F>
   void visit_batch(const F& f) {
     if (!is_fitting_ || loader_.size() == 0)
-      throw value_error("a batch can be visited in a step of fit only, by a callback");
+      detail::fail<value_error>("a batch can be visited in a step of fit only, by a callback");
     const row_range all{0, loader_.size()};
     if constexpr (parallel_backend<B>)  // each rank has loaded its own rows
       if (executor_.is_shared()) loader_.load(all);
@@ -198,9 +198,9 @@ class trainer {
     const auto theirs = other.optimizer().state();
     const auto mine = optimizer_->state();
     if (other.optimizer().name() != optimizer_->name() || theirs.size() != mine.size())
-      throw value_error(detail::concat("a training by '", optimizer_->name(),
-                                       "' cannot go on from one by '", other.optimizer().name(),
-                                       "'; give both the same rules"));
+      detail::fail<value_error>("a training by '", optimizer_->name(),
+                                "' cannot go on from one by '", other.optimizer().name(),
+                                "'; give both the same rules");
     std::vector<std::vector<scalar_t<B>>> state;  // all of it before anything changes
     for (std::size_t i = 0; i < mine.size(); ++i)
       state.push_back(elements_for(mine[i], other.net().backend(), theirs[i]));
@@ -260,37 +260,36 @@ class trainer {
   /// Checks everything before anything changes, and makes loader and executor ready. Returns
   /// whether the first epoch is the rest of one that was stopped.
   [[nodiscard]] bool begin_fit(const dataset<B>& data, const fit_options<B>& options) {
-    if (data.count() == 0) throw value_error("there are no samples to train on");
+    if (data.count() == 0) detail::fail<value_error>("there are no samples to train on");
     detail::require_targets(*net_, loss_, data);
     if (options.validation != nullptr) detail::require_targets(*net_, loss_, *options.validation);
     if (options.epochs < 0 || options.batch < 1)
-      throw value_error(
-          detail::concat("training needs at least 0 epochs and batches of at least 1 ",
-                         "sample, got ", options.epochs, " and ", options.batch));
+      detail::fail<value_error>("training needs at least 0 epochs and batches of at least 1 ",
+                                "sample, got ", options.epochs, " and ", options.batch);
     if (options.steps_per_epoch < 0)
-      throw value_error(detail::concat("an epoch has at least 0 steps, where 0 means all, got ",
-                                       options.steps_per_epoch));
+      detail::fail<value_error>("an epoch has at least 0 steps, where 0 means all, got ",
+                                options.steps_per_epoch);
     if (options.accumulate < 1)
-      throw value_error(detail::concat("a step of training needs at least 1 batch to accumulate, ",
-                                       "got ", options.accumulate));
+      detail::fail<value_error>("a step of training needs at least 1 batch to accumulate, ", "got ",
+                                options.accumulate);
     if (options.steps_per_epoch > 0 && options.order != nullptr)
-      throw value_error(
+      detail::fail<value_error>(
           "an order of epochs is drawn anew for each of them, so that shorter epochs never reach "
           "the samples at its end; leave order or steps_per_epoch out");
     if (options.divide_by_full_batch &&
         options.batch > std::numeric_limits<index_t>::max() / options.accumulate)
-      throw value_error(detail::concat("a step divides its gradients by at most 2^63 - 1, got ",
-                                       options.accumulate, " batches of ", options.batch));
+      detail::fail<value_error>("a step divides its gradients by at most 2^63 - 1, got ",
+                                options.accumulate, " batches of ", options.batch);
     std::vector<gradient_callback<B>*> of_gradients;
     for (std::size_t i = 0; i < options.callbacks.size(); ++i) {
       if (options.callbacks[i] == nullptr)
-        throw value_error(detail::concat("callback ", i, " of the training is a null pointer"));
+        detail::fail<value_error>("callback ", i, " of the training is a null pointer");
       if (auto* const c = dynamic_cast<gradient_callback<B>*>(options.callbacks[i]))
         of_gradients.push_back(c);
       else if (dynamic_cast<detail::any_gradient_callback*>(options.callbacks[i]) != nullptr)
-        throw value_error(detail::concat("callback ", i,
-                                         " of the training is a gradient_callback of another "
-                                         "backend; make it one of the network's"));
+        detail::fail<value_error>("callback ", i,
+                                  " of the training is a gradient_callback of another "
+                                  "backend; make it one of the network's");
     }
     if (options.ranks != nullptr) agree(data, options, of_gradients.size());
     const bool continues =
