@@ -4,9 +4,9 @@
 #   --ranks N       up to so many on this machine (2), one thread each
 #   --rounds N      how often each takes its turn (11)
 #   --nets ABC      which networks of benchmarks/shapes.hpp
-#   --simulate      in SimGrid's simulator instead: 2 to 1024 ranks on networks of 100 Gb/s and 10 Gb/s
+#   --simulate      in SimGrid's simulator instead: 2 to 256 ranks on networks of 100 Gb/s and 10 Gb/s
 #   --step SECONDS  of a step of net C on 64 rows by one process, for --simulate: that measured here
-#   --most N        simulates up to so many ranks (1024)
+#   --most N        simulates up to so many ranks (256); 512 take minutes, 1024 some GB
 #
 # It needs MPI (Debian, Ubuntu: libopenmpi-dev), and SimGrid to simulate (libsimgrid-dev). $CXX names
 # the compiler for the simulator's, too. Results are printed and written to benchmarks/results/.
@@ -25,7 +25,7 @@ rounds=11
 nets=ABC
 simulate=no
 step=
-most=1024
+most=256
 command_line="sh benchmarks/ranks.sh${*:+ $*}"
 while [ $# -gt 0 ]; do
   case $1 in
@@ -138,7 +138,7 @@ END
       --cfg=smpi/ois:0:5e-7:0 --cfg=smpi/os:0:5e-7:0 --cfg=smpi/or:0:5e-7:0 \
       --log=root.thres:error "$work/ranks_simulated" C "$step" >"$work/line" 2>"$work/err" ||
       { cat "$work/err" >&2; exit 1; }
-    sed "s/{/{\"network\": \"$1\", /" "$work/line" | tee -a "$work/lines"
+    sed "s|{|{\"network\": \"$1\", |" "$work/line" | tee -a "$work/lines"
     case $count in 2 | 8 | 64) count=$((count * 4)) ;; *) count=$((count * 2)) ;; esac
   done
 }
