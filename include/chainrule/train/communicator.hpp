@@ -184,7 +184,7 @@ class communicating_ranks final : public rank_group<B> {
       receives_[at] = r < count ? to_receive(rows.block(r, 0, 1, mine.count), r * mine.count)
                                 : std::span<std::byte>{};
     });
-    if (sends) be.synchronize();
+    be.synchronize();  // of a rank without a share too: what it receives may be still in use
     c_->exchange(sends_, receives_, sum_of_gradients);
     const auto g = [&](index_t r) {
       return r == rank() ? row.block(0, mine.first, 1, mine.count)
