@@ -476,17 +476,51 @@ TEST_CASE("the state of an optimizer is whole between epochs only", "[train][ran
     void on_batch_end(const batch_record&) override { (void)t->optimizer().state(); }
     trainer<B>* t;
   };
-  CHECK(common_complaint<value_error>(
-            2,
-            [](const B& be, group* ranks) {
-              const dataset<B> data(be, digits(8, 3));
-              network<B> net = dense_network(be, 6);
-              trainer<B> t{net, softmax_cross_entropy{}, steady};
-              look early(t);
-              t.fit(data, {.callbacks = {&early}, .micro_batches = 2, .ranks = ranks});
-            }) ==
-        "the state of the optimizer is divided among the ranks while they train; read or save it "
-        "at the end of an epoch");
+  CHECK(
+      common_complaint<value_error>(
+          2,
+          [](const B& be, group* ranks) {
+            const dataset<B> data(be, digits(8, 3));
+            network<B> net = dense_network(be, 6);
+            trainer<B> t{net, softmax_cross_entropy{}, steady};
+            look early(t);
+            t.fit(data, {.callbacks = {&early}, .micro_batches = 2, .ranks = ranks});
+          }) ==
+      "the state of the optimizer is divided among the ranks, in an epoch or after one that ended "
+      "by an exception; read or save it at the end of an epoch, or load a checkpoint");
+}
+
+TEST_CASE("after a fit of ranks that threw, a checkpoint makes a training whole again",
+          "[train][ranks]") {
+  struct stop final : callback {
+    void on_batch_end(const batch_record&) override { throw std::runtime_error("stopped"); }
+  };
+  std::vector<std::string> said(2);
+  std::vector<std::int64_t> steps(2);
+  const scratch::folder folder;
+  run_thread_ranks(2, [&](communicator& c) {
+    const auto rank = static_cast<std::size_t>(c.rank());
+    const B be = make_backend();
+    communicating_ranks<B> ranks(be, c);
+    const dataset<B> data(be, digits(8, 3));
+    network<B> net = dense_network(be, 6);
+    trainer<B> t{net, softmax_cross_entropy{}, steady};
+    const std::string file = folder / ("before" + std::to_string(rank));
+    save_training(t, file);
+    stop early;
+    try {
+      t.fit(data, {.callbacks = {&early}, .micro_batches = 2, .ranks = &ranks});
+    } catch (const std::runtime_error&) {
+    }
+    said[rank] = complaint<value_error>([&] { t.fit(data); });
+    load_training(t, file);
+    t.fit(data, {.epochs = 1, .micro_batches = 2, .ranks = &ranks});
+    steps[rank] = t.steps();
+  });
+  for (std::size_t r = 0; r < 2; ++r) {
+    CHECK(said[r].starts_with("the state of the optimizer is divided among the ranks"));
+    CHECK(steps[r] == 1);
+  }
 }
 
 TEST_CASE("ranks that are about to do different things say which and what", "[train][ranks]") {
@@ -516,9 +550,10 @@ TEST_CASE("ranks that are about to do different things say which and what", "[tr
         begin + "the network: dense(outputs=7, on rank 0 dense(outputs=6" + end);
   CHECK(changed([](auto& x) { x.steps = 3; }) ==
         begin + "the progress of the training: 3 steps, on rank 0 0 steps" + end);
-  CHECK(changed([](auto& x) {
-          x.samples = 13;
-        }).starts_with(begin + "the training data: 13 samples of 784 features with checksum "));
+  CHECK(changed([](auto& x) { x.samples = 13; })
+            .starts_with(
+                begin +
+                "the training data: 13 samples of 784 features and 10 classes with checksum "));
   has(changed([](auto& x) { x.data_seed = 4; }), begin + "the training data: 12 samples of 784");
   has(changed([](auto& x) { x.net_seed = 4; }),
       begin + "the parameters: 19200 bytes with checksum");
@@ -588,9 +623,9 @@ TEST_CASE("the messages of a step are few", "[train][ranks]") {
     return messages;
   };
   // Each step sends the numbers of samples, which are few, gradients and parameters: from all ranks
-  // to all, and many ranks to log2(n) others.
-  for (const int n : {2, 4}) CHECK(count(n, 3) - count(n, 2) == 2 * 3 * n * (n - 1));
-  CHECK(count(8, 3) - count(8, 2) == 2 * 3 * 8 * 3);
+  // to all, and many ranks to log2(n) others. The end of an epoch sends the gradients once more.
+  for (const int n : {2, 4}) CHECK(count(n, 3) - count(n, 2) == (2 * 3 + 1) * n * (n - 1));
+  CHECK(count(8, 3) - count(8, 2) == (2 * 3 + 1) * 8 * 3);
   CHECK(count(1, 2) == 0);
 }
 

@@ -73,7 +73,7 @@ template <class Trainer>
 [[nodiscard]] auto arenas_of(Trainer& trainer) {
   auto arenas = arenas_of_network(trainer.net());
   std::size_t slot = 0;
-  for (auto& state : trainer.optimizer().state())
+  for (auto& state : trainer.optimizer().all_state())
     arenas.push_back(
         {concat(state_prefix, slot++, "."), &state, &trainer.net().declared().parameters()});
   return arenas;
@@ -86,6 +86,7 @@ template <class Trainer>
 template <class Trainer>
 void save_training(Trainer& trainer, const std::string& path,
                    std::map<std::string, std::string> metadata = {}) {
+  (void)trainer.optimizer().state();  // throws if it is not whole
   detail::add_own_key(metadata, detail::rules_key, trainer.optimizer().name());
   const auto progress = trainer.progress();
   detail::add_own_key(metadata, detail::steps_key, std::to_string(progress.steps));
@@ -119,22 +120,21 @@ std::map<std::string, std::string> load_training(Trainer& trainer, const std::st
     return detail::number_in(metadata, key, path, most);
   };
   constexpr auto most = static_cast<std::uint64_t>(Trainer::most_steps);
-  decltype(trainer.progress()) progress;
-  progress.steps = static_cast<std::int64_t>(number(detail::steps_key, most));
-  progress.epochs = number(detail::epochs_key, most);
+  using counters = decltype(trainer.progress());
+  decltype(counters::place) place;
   if (metadata.contains(detail::done_key))
-    progress.place = {static_cast<index_t>(number(detail::done_key, most)),
-                      static_cast<index_t>(number(detail::samples_key, most)),
-                      number(detail::seed_key, ~std::uint64_t{0})};
-  const auto number_or = [&](const char* key, std::uint64_t otherwise) {
-    return metadata.contains(key) ? number(key, most) : otherwise;
-  };
-  progress.passes = number_or(detail::passes_key, static_cast<std::uint64_t>(progress.steps));
-  const bool is_within = progress.place.done > 0 && progress.epochs > 0;
-  progress.epochs_done = static_cast<std::int64_t>(
-      number_or(detail::epochs_done_key, progress.epochs - (is_within ? 1 : 0)));
+    place = {static_cast<index_t>(number(detail::done_key, most)),
+             static_cast<index_t>(number(detail::samples_key, most)),
+             number(detail::seed_key, ~std::uint64_t{0})};
+  counters progress =
+      counters::of_batches(static_cast<std::int64_t>(number(detail::steps_key, most)),
+                           number(detail::epochs_key, most), place);
+  if (metadata.contains(detail::passes_key)) progress.passes = number(detail::passes_key, most);
+  if (metadata.contains(detail::epochs_done_key))
+    progress.epochs_done = static_cast<std::int64_t>(number(detail::epochs_done_key, most));
   const double rate_factor = detail::rate_factor_in(metadata, path);
   detail::load_arenas(trainer.net(), detail::arenas_of(trainer), file, false);
+  trainer.optimizer().set_whole();
   trainer.set_progress(progress);
   trainer.optimizer().set_rate_factor(rate_factor);
   return metadata;

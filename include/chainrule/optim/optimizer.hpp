@@ -201,7 +201,7 @@ class any_optimizer {
   /// The names of the rules: "weight decay, adam".
   [[nodiscard]] const std::string& name() const { return name_; }
   /// The state: one arena per slot, in the order of the rules. Throws value_error while ranks
-  /// update a piece of it each.
+  /// update a piece of it each, and after a fit of theirs that ended by an exception.
   [[nodiscard]] std::span<arena<B>> state() {
     require_whole();
     return state_;
@@ -210,15 +210,14 @@ class any_optimizer {
     require_whole();
     return state_;
   }
-  /// The state whose elements outside of this rank's piece are old, until gather_state.
+  /// The state, whole or not, to be assigned; call set_whole() after it.
+  [[nodiscard]] std::span<arena<B>> all_state() { return state_; }
+  /// All of the state was assigned.
+  void set_whole() { is_divided_ = false; }
+  /// From now on the elements of the state outside of this rank's piece are old.
   void divide_state() { is_divided_ = true; }
-  /// Calls gather(row) for each slot of a state that is divided: to assign the pieces of all ranks.
-  template <class F>
-  void gather_state(const F& gather) {
-    if (!is_divided_) return;
-    for (arena<B>& s : state_) gather(s.all());
-    is_divided_ = false;
-  }
+  /// Whether they are.
+  [[nodiscard]] bool is_divided() const { return is_divided_; }
 
  protected:
   // To move one rule's optimizer onto another's would move the state without the rules.
@@ -260,15 +259,14 @@ class any_optimizer {
   }
   [[nodiscard]] const B& backend() const { return be_; }
   [[nodiscard]] index_t regions() const { return plan_.regions(); }
-  /// The state of a slot, whole or not.
-  [[nodiscard]] arena<B>& slot(std::size_t i) { return state_[i]; }
 
  private:
   void require_whole() const {
     if (is_divided_)
       throw value_error(
-          "the state of the optimizer is divided among the ranks while they train; read or save it "
-          "at the end of an epoch");
+          "the state of the optimizer is divided among the ranks, in an epoch or after one that "
+          "ended "
+          "by an exception; read or save it at the end of an epoch, or load a checkpoint");
   }
   [[nodiscard]] index_t per_step() const { return per_region_ * plan_.regions(); }
   /// Writes the scalars of the planned steps that have not been taken, if there are any.
@@ -420,7 +418,7 @@ class optimizer final : public any_optimizer<B> {
     const const_matrix<B> g = range(gradients);
     const detail::update_kernel<Chain> kernel{rules_.rules(), identity_};
     [&]<std::size_t... S, std::size_t... K>(std::index_sequence<S...>, std::index_sequence<K...>) {
-      const std::array<matrix<B>, slots> state{range(this->slot(S))...};
+      const std::array<matrix<B>, slots> state{range(this->all_state()[S])...};
       this->backend().map(kernel, std::array<matrix<B>, slots + 1>{w, state[S]...}, w, g,
                           state[S]..., this->scalar(region, K)...);
     }

@@ -120,6 +120,7 @@ class communicating_ranks final : public rank_group<B> {
     const B& be = mine.net->backend();
     std::string arithmetic = be.name();
     if constexpr (requires { be.isa(); }) arithmetic = std::string(name_of(be.isa()));
+    if constexpr (requires { be.info().name; }) arithmetic += ", " + be.info().name;
     add("the type of numbers",
         detail::concat(sizeof(scalar) * 8, " bits on ", std::string_view(arithmetic)));
     add("the loss", mine.loss);
@@ -128,9 +129,9 @@ class communicating_ranks final : public rank_group<B> {
     add("the options of fit", mine.options);
     add("the progress of the training", mine.progress);
     add("the network", to_string(mine.net->describe()));
-    add("the parameters", checksum(mine.net->parameters()));
+    add("the parameters", checksum(be, mine.net->parameters()));
     std::string state;
-    for (const arena<B>& s : mine.optimizer->state()) state += checksum(s);
+    for (const arena<B>& s : mine.optimizer->state()) state += checksum(be, s);
     add("the state of the optimizer", state);
     add("the training data", checksum(*mine.data));
     add("the validation data", mine.validation == nullptr ? "none" : checksum(*mine.validation));
@@ -178,9 +179,11 @@ class communicating_ranks final : public rank_group<B> {
     const bool sends = rank() < count;
     // Contributions of ranks to this rank's piece, a row each.
     const matrix<B> rows = received_.view();
+    const bool is_whole = is_small(row.cols());  // all pieces are the row
+    const auto all = sends && is_whole ? to_send(be, row, mine) : std::span<const std::byte>{};
     for_each_rank([&](int r, std::size_t at) {
-      const row_range theirs = piece_of(r, row.cols());
-      sends_[at] = sends ? to_send(be, row, theirs) : std::span<const std::byte>{};
+      if (r == rank()) return;
+      sends_[at] = sends && !is_whole ? to_send(be, row, piece_of(r, row.cols())) : all;
       receives_[at] = r < count ? to_receive(rows.block(r, 0, 1, mine.count), r * mine.count)
                                 : std::span<std::byte>{};
     });
@@ -203,9 +206,10 @@ class communicating_ranks final : public rank_group<B> {
     if (is_halving()) return gather_by_halves(be, row);
     const auto block = [&](row_range r) { return row.block(0, r.first, 1, r.count); };
     const row_range mine = piece(row.cols());
+    const auto own = to_send(be, row, mine);
     for_each_rank([&](int r, std::size_t at) {
       const row_range theirs = piece_of(r, row.cols());
-      sends_[at] = to_send(be, row, mine);
+      sends_[at] = own;
       receives_[at] = to_receive(block(theirs), theirs.first);
     });
     be.synchronize();
@@ -372,15 +376,15 @@ class communicating_ranks final : public rank_group<B> {
     sum.add(bytes);
     return detail::concat(bytes.size(), " bytes with checksum ", sum.value());
   }
-  [[nodiscard]] std::string checksum(const arena<B>& a) const {
-    const std::vector<scalar> host = to_host(be_, a.all());
+  [[nodiscard]] static std::string checksum(const B& be, const arena<B>& a) {
+    const std::vector<scalar> host = to_host(be, a.all());
     return checksum(std::as_bytes(std::span(host)));
   }
   [[nodiscard]] static std::string checksum(const dataset<B>& data) {
     crc32_sum sum;
     data.visit_bytes([&](std::span<const std::byte> bytes) { sum.add(bytes); });
-    return detail::concat(data.count(), " samples of ", data.features(), " features with checksum ",
-                          sum.value());
+    return detail::concat(data.count(), " samples of ", data.features(), " features and ",
+                          data.classes(), " classes with checksum ", sum.value());
   }
 
   B be_;

@@ -350,6 +350,9 @@ class dataset {
       all(bytes_.resident), all(indices_.resident), all(numbers_.resident);
     all(targets());
     all(view_of(weights_));
+    const double scale[] = {scaling_.scale, scaling_.shift};
+    f(std::as_bytes(std::span(scale)));
+    all(view_of(channels_));
     if (rows_ != nullptr) f(std::as_bytes(std::span(*rows_)));
   }
 

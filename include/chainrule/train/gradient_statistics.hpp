@@ -94,6 +94,7 @@ class gradient_statistics final : public callback {
   /// The statistics of the last epoch.
   [[nodiscard]] const std::vector<parameter_statistics>& parameters() const { return lines_; }
 
+  [[nodiscard]] bool is_for_first_rank() const override { return true; }
   void on_epoch_begin(int) override { copy_parameters(); }
   void on_batch_end(const batch_record& r) override {
     // The last batch may be a short one, or be merged with one.

@@ -26,6 +26,16 @@ struct training_progress {
   std::uint64_t passes = 0;  // batches
   /// Epochs of fit that ended; they may be shorter than a pass (steps_per_epoch).
   std::int64_t epochs_done = 0;
+
+  /// Of a training whose steps took one batch each and whose epochs were whole, but for the last
+  /// one where a place is given.
+  [[nodiscard]] static constexpr training_progress of_batches(std::int64_t steps,
+                                                              std::uint64_t epochs,
+                                                              const epoch_place& place) {
+    const bool is_within = place.done > 0 && epochs > 0;
+    return {steps, epochs, place, static_cast<std::uint64_t>(steps),
+            static_cast<std::int64_t>(epochs) - (is_within ? 1 : 0)};
+  }
 };
 
 /// One epoch. The metrics of training are means over the epoch, while the parameters changed.

@@ -36,6 +36,7 @@ class training_snapshot final : public network_snapshot<typename Trainer::backen
   }
   void restore() override {
     base::restore();
+    trainer_->optimizer().set_whole();
     trainer_->set_progress(progress_);
     trainer_->optimizer().set_rate_factor(factor_);
   }

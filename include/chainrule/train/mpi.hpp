@@ -107,14 +107,14 @@ class mpi_communicator final : public communicator {
 
   void exchange(std::span<const std::span<const std::byte>> sends,
                 std::span<const std::span<std::byte>> receives, const char* what) override {
-    requests_.clear();
-    peers_.clear();
+    begin();
     for (int step = 1; step < size_; ++step) {  // each rank begins with another one
       const int from = (rank_ + size_ - step) % size_;
       for_pieces(receives[static_cast<std::size_t>(from)], [&](std::byte* at, int count) {
         check(MPI_Irecv(at, count, MPI_BYTE, from, 0, comm_, add_request(from)), "MPI_Irecv");
       });
     }
+    received_ = requests_.size();
     for (int step = 1; step < size_; ++step) {
       const int to = (rank_ + step) % size_;
       for_pieces(sends[static_cast<std::size_t>(to)], [&](const std::byte* at, int count) {
@@ -125,8 +125,7 @@ class mpi_communicator final : public communicator {
   }
 
   [[nodiscard]] std::int64_t maximum(std::int64_t mine, const char* what) override {
-    requests_.clear();
-    peers_.clear();
+    begin();
     mine_ = mine;
     check(MPI_Iallreduce(&mine_, &greatest_, 1, MPI_INT64_T, MPI_MAX, comm_, add_request(-1)),
           "MPI_Iallreduce");
@@ -168,20 +167,35 @@ class mpi_communicator final : public communicator {
       }
     }
   }
+  /// Gives up what was not received: its memory may be gone when it comes. Names the ranks it was
+  /// to come from, or that did not take what was sent.
   [[nodiscard]] std::string who_is_missing(const char* what) {
-    std::string missing;
-    int last = -1;
+    has_failed_ = true;
+    std::vector<bool> is_missing(static_cast<std::size_t>(size_));
     for (std::size_t i = 0; i < requests_.size(); ++i) {
       int is_done = 0;
       MPI_Test(&requests_[i], &is_done, MPI_STATUS_IGNORE);
-      if (is_done != 0 || peers_[i] == last) continue;
-      last = peers_[i];
-      missing += detail::concat(missing.empty() ? "" : ", ", last);
+      if (is_done != 0 || peers_[i] < 0) continue;
+      is_missing[static_cast<std::size_t>(peers_[i])] = true;
+      if (i >= received_) continue;
+      MPI_Cancel(&requests_[i]);
+      MPI_Wait(&requests_[i], MPI_STATUS_IGNORE);
     }
-    return detail::concat("no answer from ",
-                          last < 0 ? std::string("another rank") : "rank " + missing, " for ",
+    std::string missing;
+    for (int r = 0; r < size_; ++r)
+      if (is_missing[static_cast<std::size_t>(r)])
+        missing += detail::concat(missing.empty() ? "rank " : ", ", r);
+    return detail::concat("no answer from ", missing.empty() ? "another rank" : missing, " for ",
                           options_.patience, " s, while waiting for ", what,
                           "; start again from the last checkpoint, or have more patience");
+  }
+  void begin() {
+    if (has_failed_)
+      detail::fail<communication_error>(
+          "the ranks lost each other in an earlier wait; start all of them again");
+    requests_.clear();
+    peers_.clear();
+    received_ = 0;
   }
   void check(int status, const char* what) const {
     if (status == MPI_SUCCESS) return;
@@ -196,7 +210,9 @@ class mpi_communicator final : public communicator {
   int rank_ = 0;
   int size_ = 1;
   std::int64_t polls_without_yield_ = 0;  // some 2 ms, unless ranks share processors
+  bool has_failed_ = false;
   std::vector<MPI_Request> requests_;
+  std::size_t received_ = 0;              // of the requests: the first ones, the others send
   std::vector<int> peers_;                // of the requests
   std::int64_t mine_ = 0, greatest_ = 0;  // MPI may still write here after a wait that failed
 };

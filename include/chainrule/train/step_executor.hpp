@@ -162,9 +162,12 @@ class step_executor {
     if (is_last) optimizer_->end_step();
   }
 
-  /// Makes the optimizer's state whole where ranks have updated a piece each.
+  /// Makes the optimizer's state and the gradients whole where ranks have updated a piece each.
   void gather_state() {
-    optimizer_->gather_state([&](matrix<B> row) { ranks_->gather_pieces(be_, row); });
+    if (!optimizer_->is_divided()) return;
+    for (arena<B>& s : optimizer_->all_state()) ranks_->gather_pieces(be_, s.all());
+    ranks_->gather_pieces(be_, parts_.total().all());
+    optimizer_->set_whole();
   }
 
   /// Loss and metrics of samples [first, first + count) of the epoch. Reads the backend's memory.
@@ -279,6 +282,7 @@ class step_executor {
   /// Exchanges the numbers of a batch of `parts` micro-batches and, if it is the last of its step,
   /// the gradients of `count`.
   void sum_over_ranks(index_t parts, index_t count, bool is_last) {
+    [[maybe_unused]] const detail::step_scope_of<B> scope{};  // as the rest of the tree is added
     ranks_->sum(be_, log_.row(), parts_.busy_ranks(parts));
     const matrix<B> gradients = parts_.total().all();
     if (is_last && is_update_divided())

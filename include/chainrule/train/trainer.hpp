@@ -136,7 +136,7 @@ class trainer {
   [[nodiscard]] any_optimizer<B>& optimizer() { return *optimizer_; }
   [[nodiscard]] const any_optimizer<B>& optimizer() const { return *optimizer_; }
   /// The gradients of the last step; of several ranks that update a piece each, those of this one's
-  /// piece only.
+  /// piece only until the epoch ends.
   [[nodiscard]] const arena<B>& gradients() const { return executor_.gradients(); }
   /// Calls f(inputs, targets, phase, loss) with the batch under way, for callbacks that diagnose;
   /// the phase is that of the batch until the update. Throws value_error outside of a step.
@@ -187,8 +187,7 @@ class trainer {
   /// Those of a training whose steps took one batch each and whose epochs were whole, but for the
   /// last one where a place is given.
   void set_progress(std::int64_t steps, std::uint64_t epochs, const epoch_place& place = {}) {
-    set_progress({steps, epochs, place, static_cast<std::uint64_t>(steps),
-                  static_cast<std::int64_t>(epochs) - (place.done > 0 ? 1 : 0)});
+    set_progress(training_progress::of_batches(steps, epochs, place));
   }
 
   /// Copies the parameters, the optimizer's state and the counters of `other`, which may train on
@@ -196,7 +195,7 @@ class trainer {
   template <chainrule::backend Other>
   void resume_from(trainer<Other>& other) {
     const auto theirs = other.optimizer().state();
-    const auto mine = optimizer_->state();
+    const auto mine = optimizer_->all_state();
     if (other.optimizer().name() != optimizer_->name() || theirs.size() != mine.size())
       detail::fail<value_error>("a training by '", optimizer_->name(),
                                 "' cannot go on from one by '", other.optimizer().name(),
@@ -206,6 +205,7 @@ class trainer {
       state.push_back(elements_for(mine[i], other.net().backend(), theirs[i]));
     net_->assign(other.net());
     for (std::size_t i = 0; i < mine.size(); ++i) assign_elements(be_, mine[i], state[i]);
+    optimizer_->set_whole();
     set_progress(other.progress());
     optimizer_->set_rate_factor(other.optimizer().rate_factor());
   }
@@ -260,6 +260,7 @@ class trainer {
   /// Checks everything before anything changes, and makes loader and executor ready. Returns
   /// whether the first epoch is the rest of one that was stopped.
   [[nodiscard]] bool begin_fit(const dataset<B>& data, const fit_options<B>& options) {
+    (void)std::as_const(*optimizer_).state();  // throws where an earlier fit left it divided
     if (data.count() == 0) detail::fail<value_error>("there are no samples to train on");
     detail::require_targets(*net_, loss_, data);
     if (options.validation != nullptr) detail::require_targets(*net_, loss_, *options.validation);
