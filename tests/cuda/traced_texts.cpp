@@ -163,7 +163,10 @@ std::vector<std::string> traced_texts() {
   if constexpr (requires { typename B::counter; }) {
     const typename B::counter at(be);
     be.advance(at);
-    be.random(x, 1, 2, at);
+    be.random(x, 1, 2, 3, at);
+    be.take(m(1, 8), const_matrix<B>(x), at);
+    be.gather_pair(x, const_matrix<B>(x), m(8, 1), m(8, 1), {rows.view(), at, 8}, fn::affine{});
+    be.gather_pair(x, as(bytes), m(8, 1), m(8, 1), {rows.view(), at, 8}, fn::affine{});
     be.gather(x, const_matrix<B>(x), {rows.view(), at, 8});
     be.gather(x, as(bytes), {rows.view(), at, 8}, fn::affine{});
     be.gather(as(numbers), as(numbers), {rows.view(), at, 8});
@@ -174,12 +177,19 @@ std::vector<std::string> traced_texts() {
   ops::softmax(be, const_matrix<B>(x), m(8, 1), m(8, 1), x);
   ops::argmax(be, const_matrix<B>(x), const_matrix<B>(m(1, 8)), m(8, 1), m(8, 1));
 
+  const detail::weighted_term<terms::huber> weighted{{0.5}, 1, {}};
+  const detail::weighted_derivative<terms::huber> derivative{{0.5}, 1, {}};
   // Verbs on rows, in widths that are shared differently.
   if constexpr (requires { be.log_sum_exp_rows(x, x); })
     for (const index_t cols : {1, 3, 10, 40, 100, 500, 5000}) {
       be.softmax_rows(m(64, cols), m(64, cols));
       be.log_sum_exp_rows(m(64, cols), m(64, 1));
       be.argmax_rows(m(64, cols), m(64, 1));
+      be.argmax_matches_rows(m(64, cols), m(64, 1), m(64, 1));
+      for (const index_t targets : {index_t{1}, cols})
+        for (const index_t gradients : {index_t{0}, cols})
+          be.term_rows(weighted, derivative, m(64, cols), m(64, targets), m(1, 1), m(64, 1),
+                       m(gradients == 0 ? 0 : 64, gradients));
       be.softmax_cross_entropy_rows(m(64, cols), m(64, 1), m(1, 1), m(64, 1), m(64, cols));
       be.softmax_cross_entropy_rows(m(64, cols), m(64, cols), m(1, 1), m(64, 1), m(0, 0));
     }
