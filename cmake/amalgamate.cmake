@@ -42,7 +42,7 @@ endfunction()
 
 append_header(chainrule/chainrule.hpp)
 file(GLOB_RECURSE headers RELATIVE "${include}" "${include}/*.hpp")
-list(FILTER headers EXCLUDE REGEX "^chainrule/(backend/(cuda|opencl|device)|train/mpi)")
+list(FILTER headers EXCLUDE REGEX "^chainrule/(backend/(cuda|opencl|device)|train/(mpi|nccl))")
 list(SORT headers)
 foreach(header IN LISTS headers)
   append_header("${header}")
