@@ -1,10 +1,13 @@
 // What a training asks of a device: counted, because none of it can be seen otherwise.
 
+#include <cmath>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "chainrule/layers/dense.hpp"
 #include "chainrule/layers/dropout.hpp"
+#include "chainrule/losses/pointwise.hpp"
 #include "chainrule/losses/softmax_cross_entropy.hpp"
 #include "chainrule/network/network.hpp"
 #include "chainrule/train/trainer.hpp"
