@@ -57,7 +57,7 @@ class metric_log {
     }
   }
 
-  /// The same for a batch that begins at sample `first`.
+  /// Copies the numbers of a batch of n samples, which begins at sample `first`, to their place.
   void place_at(index_t first, index_t n) {
     for (std::size_t i = 0; i < metrics_.size() + 1; ++i) {
       const index_t k = columns(i);
