@@ -102,10 +102,9 @@ class communicating_ranks final : public rank_group<B> {
   };
 
  public:
-  /// `c` must outlive it.
-  communicating_ranks(const B& be, communicator& c)
-      : be_(be),
-        c_(&c),
+  /// For networks on the backend of that type. `c` must outlive it.
+  communicating_ranks(const B&, communicator& c)
+      : c_(&c),
         sends_(static_cast<std::size_t>(c.size())),
         receives_(static_cast<std::size_t>(c.size())) {}
 
@@ -387,7 +386,6 @@ class communicating_ranks final : public rank_group<B> {
                           data.classes(), " classes with checksum ", sum.value());
   }
 
-  B be_;
   communicator* c_;
   std::vector<std::span<const std::byte>> sends_;
   std::vector<std::span<std::byte>> receives_;

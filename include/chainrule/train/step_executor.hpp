@@ -201,6 +201,8 @@ class step_executor {
       why = "a layer needs the whole batch";
     else if (ranks > 1 && !net_->declared().states().empty())
       why = "a layer has a state that each of them changes";
+    else if (parallel_backend<B> && !loader.can_load_parts())
+      why = "the inputs are streamed";
     if (wanted < 0) why = "their number is at least 0";
     if (why != nullptr && (wanted < 0 || wanted > 1 || ranks > 1))
       detail::fail<value_error>("a batch cannot be cut into ",
