@@ -265,8 +265,7 @@ class any_optimizer {
     if (is_divided_)
       throw value_error(
           "the state of the optimizer is divided among the ranks, in an epoch or after one that "
-          "ended "
-          "by an exception; read or save it at the end of an epoch, or load a checkpoint");
+          "ended by an exception; read or save it at the end of an epoch, or load a checkpoint");
   }
   [[nodiscard]] index_t per_step() const { return per_region_ * plan_.regions(); }
   /// Writes the scalars of the planned steps that have not been taken, if there are any.

@@ -9,11 +9,11 @@
 #ifndef CHAINRULE_TRAIN_COMMUNICATOR_HPP
 #define CHAINRULE_TRAIN_COMMUNICATOR_HPP
 
-#include <array>
+#include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -371,9 +371,7 @@ class communicating_ranks final : public rank_group<B> {
   }
 
   [[nodiscard]] static std::string checksum(std::span<const std::byte> bytes) {
-    crc32_sum sum;
-    sum.add(bytes);
-    return detail::concat(bytes.size(), " bytes with checksum ", sum.value());
+    return detail::concat(bytes.size(), " bytes with checksum ", crc32_text(crc32_of(bytes)));
   }
   [[nodiscard]] static std::string checksum(const B& be, const arena<B>& a) {
     const std::vector<scalar> host = to_host(be, a.all());
@@ -383,7 +381,7 @@ class communicating_ranks final : public rank_group<B> {
     crc32_sum sum;
     data.visit_bytes([&](std::span<const std::byte> bytes) { sum.add(bytes); });
     return detail::concat(data.count(), " samples of ", data.features(), " features and ",
-                          data.classes(), " classes with checksum ", sum.value());
+                          data.classes(), " classes with checksum ", crc32_text(sum.value()));
   }
 
   communicator* c_;

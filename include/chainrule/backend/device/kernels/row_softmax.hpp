@@ -70,13 +70,15 @@ struct row_task {
                         "    if (leads) OUT(0) = max - max == 0 ? max + log(sum) : max;\n");
 }
 
+/// Computes `argmax`, the number of the first largest element, infinity if there is NaN.
+[[nodiscard]] inline std::string fold_argmax(const row_team& team) {
+  return fold(team, "max", fold_maximum, "", "X(j)") +
+         fold(team, "argmax", fold_minimum, "", "(X(j) == max ? (real)j : cr_infinity)");
+}
+
 /// out(i) = the number of the first largest element, infinity if there is NaN.
 [[nodiscard]] inline std::string argmax_rows_kernel(const row_team& team) {
-  return row_kernel(
-      team, "",
-      fold(team, "max", fold_maximum, "", "X(j)") +
-          fold(team, "argmax", fold_minimum, "", "(X(j) == max ? (real)j : cr_infinity)") +
-          "    if (leads) OUT(0) = argmax;\n");
+  return row_kernel(team, "", fold_argmax(team) + "    if (leads) OUT(0) = argmax;\n");
 }
 
 /// out(i) = 1 if the first largest element is that of the number in `classes` (rows x 1), else 0,
@@ -84,8 +86,7 @@ struct row_task {
 [[nodiscard]] inline std::string argmax_matches_rows_kernel(const row_team& team) {
   return row_kernel(
       team, ",\n            GLOBAL const real* t, long t_at, long t_row",
-      fold(team, "max", fold_maximum, "", "X(j)") +
-          fold(team, "argmax", fold_minimum, "", "(X(j) == max ? (real)j : cr_infinity)") +
+      fold_argmax(team) +
           "    if (leads) OUT(0) = argmax < cr_infinity && argmax == t[t_at + r * t_row] ? 1 : "
           "0;\n");
 }
