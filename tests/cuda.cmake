@@ -12,6 +12,7 @@ if(NOT TARGET chainrule::cuda)
 endif()
 
 add_executable(test_cuda ${files_of_cuda} cuda/traced_texts.cpp)
+chainrule_compile_in_batches(test_cuda)
 target_link_libraries(test_cuda PRIVATE chainrule_test_support chainrule::cuda)
 chainrule_own_target(test_cuda)
 add_test(NAME cuda COMMAND test_cuda)

@@ -2,6 +2,8 @@
 #include "autodiff/differences.hpp"
 #include "support/catch.hpp"
 
+namespace derivatives_test {
+
 using namespace differences;
 
 namespace {
@@ -156,3 +158,5 @@ TEMPLATE_LIST_TEST_CASE("both ways to a Jacobian-vector product agree", "[autodi
   const auto product = values(matmul(j, reshape(u, 6, 1)));
   CHECK(distance(product, forward) <= 8 * epsilon<B> * largest(forward));
 }
+
+}  // namespace derivatives_test

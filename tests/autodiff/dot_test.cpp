@@ -2,6 +2,8 @@
 #include "autodiff/differences.hpp"
 #include "support/catch.hpp"
 
+namespace dot_test {
+
 using namespace differences;
 
 TEMPLATE_LIST_TEST_CASE("a circuit as Graphviz draws it", "[autodiff]", backends) {
@@ -42,3 +44,5 @@ TEMPLATE_LIST_TEST_CASE("a picture of matrices gives shapes, and values of small
   CHECK(has("[label=\"matmul\\n2x9\"]"));
   CHECK(has("[label=\"sum\\n1x1\\nvalue 90\"]"));
 }
+
+}  // namespace dot_test

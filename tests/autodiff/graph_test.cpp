@@ -3,6 +3,8 @@
 #include "autodiff/differences.hpp"
 #include "support/catch.hpp"
 
+namespace graph_test {
+
 using namespace differences;
 
 TEMPLATE_LIST_TEST_CASE("a neuron, backward", "[autodiff]", backends) {
@@ -231,3 +233,5 @@ TEMPLATE_LIST_TEST_CASE("a variable is a graph too", "[autodiff]", backends) {
   CHECK(twice[1].item() == 6);
   CHECK(gradient(x, x).item() == 1);
 }
+
+}  // namespace graph_test

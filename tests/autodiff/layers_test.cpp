@@ -11,6 +11,8 @@
 #include "chainrule/testing/gradient_check.hpp"
 #include "support/catch.hpp"
 
+namespace layers_test {
+
 using namespace differences;
 
 TEMPLATE_LIST_TEST_CASE("a network's gradients are those of the same formula on a tape",
@@ -190,3 +192,5 @@ TEMPLATE_LIST_TEST_CASE("what cannot be differentiated twice says so", "[autodif
   backward(math::sum(call(net, x)));
   CHECK(x.has_gradient());
 }
+
+}  // namespace layers_test

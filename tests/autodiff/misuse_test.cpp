@@ -2,6 +2,8 @@
 #include "autodiff/differences.hpp"
 #include "support/catch.hpp"
 
+namespace misuse_test {
+
 using namespace differences;
 
 TEMPLATE_LIST_TEST_CASE("misuse of variables is one clear sentence each", "[autodiff]", backends) {
@@ -156,3 +158,5 @@ TEMPLATE_LIST_TEST_CASE("a pass that fails leaves the tape usable", "[autodiff]"
   backward(x * 5);
   CHECK(x.gradient().item() == 5);
 }
+
+}  // namespace misuse_test

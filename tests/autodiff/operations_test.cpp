@@ -3,6 +3,8 @@
 #include "autodiff/differences.hpp"
 #include "support/catch.hpp"
 
+namespace operations_test {
+
 using namespace differences;
 
 TEMPLATE_LIST_TEST_CASE("the norm of nothing but zeros has gradient 0", "[autodiff]",
@@ -21,3 +23,5 @@ TEMPLATE_LIST_TEST_CASE("the largest elements share the gradient", "[autodiff]",
   backward(max(x));
   CHECK(values(x.gradient()) == std::vector<double>{0, 0.5, 0.5, 0});
 }
+
+}  // namespace operations_test

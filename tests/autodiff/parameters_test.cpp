@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "autodiff/differences.hpp"
+#include "chainrule/backend/cpu.hpp"
 #include "chainrule/io/weights.hpp"
 #include "chainrule/layers/dense.hpp"
 #include "chainrule/layers/tags.hpp"
@@ -12,6 +13,8 @@
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
 #include "support/scratch.hpp"
+
+namespace parameters_test {
 
 using namespace differences;
 
@@ -200,3 +203,5 @@ TEST_CASE("misuse of parameters is a sentence", "[autodiff][parameters]") {
   CHECK(complaint<shape_error>([&] { (void)t.borrow(elements.view(), gradient.view()); }) ==
         "the gradient of a variable: the shapes 2x3 and 3x2 differ");
 }
+
+}  // namespace parameters_test

@@ -7,6 +7,8 @@
 #include "conformance/backends.hpp"
 #include "support/catch.hpp"
 
+namespace training_test {
+
 using namespace chainrule;
 
 TEMPLATE_LIST_TEST_CASE("training on a tape has the losses of training by layers", "[autodiff]",
@@ -36,3 +38,5 @@ TEMPLATE_LIST_TEST_CASE("training on a tape has the losses of training by layers
   // There was something to learn.
   CHECK(h.epochs[3].training.loss < 0.8 * h.epochs[0].training.loss);
 }
+
+}  // namespace training_test

@@ -5,6 +5,8 @@
 #include "chainrule/pointwise/symbol.hpp"
 #include "support/catch.hpp"
 
+namespace vocabulary_test {
+
 using namespace differences;
 
 namespace {
@@ -97,3 +99,5 @@ TEST_CASE("functors without constants have kernels without them", "[autodiff]") 
   STATIC_REQUIRE(std::is_empty_v<backward_of<relu>>);
   STATIC_REQUIRE(std::is_empty_v<chainrule::detail::dual_gradient<fn::pow, 1>>);
 }
+
+}  // namespace vocabulary_test

@@ -128,3 +128,5 @@ TEMPLATE_TEST_CASE("verbs allocate nothing once they are warm", "", float, doubl
 }
 
 #endif
+
+namespace allocation_test {}  // namespace allocation_test

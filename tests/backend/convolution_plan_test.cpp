@@ -10,6 +10,8 @@
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
 
+namespace convolution_plan_test {
+
 using namespace chainrule;
 using namespace chainrule::device;
 
@@ -96,3 +98,5 @@ TEST_CASE("an image that 32 bits cannot count is refused", "[backend][convolutio
   const std::string said = support::complaint<shape_error>([&] { (void)forward_pass(c, 1); });
   CHECK(said.find("at most 1073741824") != std::string::npos);
 }
+
+}  // namespace convolution_plan_test

@@ -10,6 +10,8 @@
 #include "chainrule/train/trainer.hpp"
 #include "support/catch.hpp"
 
+namespace denormals_test {
+
 using namespace chainrule;
 
 namespace {
@@ -101,3 +103,5 @@ TEST_CASE("denormals are flushed in the steps of a training, not in evaluation n
   CHECK(has_denormals());
 }
 #endif
+
+}  // namespace denormals_test

@@ -5,6 +5,8 @@
 #include "chainrule/backend/cpu.hpp"
 #include "support/catch.hpp"
 
+namespace gemm_blocks_test {
+
 using namespace chainrule;
 
 namespace {
@@ -96,3 +98,5 @@ TEMPLATE_TEST_CASE("fractions give the same bits for any number of threads and b
     CHECK(product(basic_cpu<T>(threads)) == expected);
   }
 }
+
+}  // namespace gemm_blocks_test

@@ -9,6 +9,8 @@
 #include "chainrule/pointwise/functions.hpp"
 #include "support/catch.hpp"
 
+namespace gemm_plan_test {
+
 using namespace chainrule;
 using namespace chainrule::device;
 
@@ -163,3 +165,5 @@ TEST_CASE("the products of a network keep every lane and every core busy", "[bac
   CHECK(g.width == 1);
   CHECK(g.height == 16);
 }
+
+}  // namespace gemm_plan_test

@@ -12,6 +12,8 @@
 #include "support/catch.hpp"
 #include "support/scratch.hpp"
 
+namespace kernel_cache_test {
+
 using chainrule::device::kernel_cache;
 
 namespace {
@@ -262,3 +264,5 @@ TEST_CASE("texts of kernels are written for people on request") {
   CHECK(scratch::read(scratch / ("a/b/" + opencl)) == text);
   CHECK(scratch::read(scratch / ("a/b/" + cuda)) == text);
 }
+
+}  // namespace kernel_cache_test

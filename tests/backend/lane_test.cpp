@@ -7,6 +7,8 @@
 #include "chainrule/backend/cpu/lane.hpp"
 #include "support/catch.hpp"
 
+namespace lane_test {
+
 using chainrule::index_t;
 using chainrule::math::lane;
 using chainrule::math::where;
@@ -139,3 +141,5 @@ TEMPLATE_TEST_CASE("a lane's result does not depend on its neighbours", "", floa
     CHECK(elements<T>(math::tanh(math::exp(lane<T>::load(x.data()))))[place] == alone);
   }
 }
+
+}  // namespace lane_test

@@ -9,6 +9,8 @@
 #include "chainrule/backend/cpu/lane.hpp"
 #include "support/catch.hpp"
 
+namespace lane_vocabulary_test {
+
 using chainrule::index_t;
 using chainrule::math::lane;
 namespace fn = chainrule::fn;
@@ -221,3 +223,5 @@ TEMPLATE_TEST_CASE("lanes: exp at its ends", "", float, double) {
   CHECK(exp(single ? -87.3 : -708.3) > 0);
   CHECK(exp(-1e30) == 0);
 }
+
+}  // namespace lane_vocabulary_test

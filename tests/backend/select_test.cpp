@@ -9,6 +9,8 @@
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
 
+namespace select_test {
+
 using namespace chainrule;
 using support::complaint;
 
@@ -172,3 +174,5 @@ TEST_CASE("what is called may take the backend alone, return things and throw") 
         }) == "mine");
   CHECK(with_backend<cpu>("cpu", [](const cpu& be) { return be.allocate(2).size(); }) == 2);
 }
+
+}  // namespace select_test

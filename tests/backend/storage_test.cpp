@@ -5,6 +5,8 @@
 #include "chainrule/backend/cpu/storage.hpp"
 #include "support/catch.hpp"
 
+namespace storage_test {
+
 using chainrule::cpu_storage;
 using chainrule::index_t;
 
@@ -47,3 +49,5 @@ TEST_CASE("storage of an impossible size is refused") {
   CHECK_THROWS_AS(cpu_storage<float>(most), chainrule::value_error);
   CHECK_THROWS_AS(cpu_storage<double>(most / 8 + 1), chainrule::value_error);
 }
+
+}  // namespace storage_test

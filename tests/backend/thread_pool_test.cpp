@@ -8,6 +8,8 @@
 #include "chainrule/backend/cpu.hpp"
 #include "support/catch.hpp"
 
+namespace thread_pool_test {
+
 using chainrule::index_t;
 using chainrule::thread_pool;
 using namespace std::chrono_literals;
@@ -225,3 +227,5 @@ TEST_CASE("handles share a pool where they should") {
   CHECK(a.name() == "cpu");
   CHECK(!a.instruction_set().empty());
 }
+
+}  // namespace thread_pool_test

@@ -9,6 +9,8 @@
 #include "chainrule/pointwise/activations.hpp"
 #include "support/catch.hpp"
 
+namespace threads_test {
+
 using chainrule::basic_cpu;
 using chainrule::index_t;
 using chainrule::matrix_view;
@@ -176,3 +178,5 @@ TEST_CASE("an element's result does not depend on where it stands") {
     }
   }
 }
+
+}  // namespace threads_test

@@ -11,6 +11,8 @@
 #include "conformance/framed.hpp"
 #include "support/catch.hpp"
 
+namespace convolution_test {
+
 using namespace conformance;
 namespace fn = chainrule::fn;
 namespace ops = chainrule::ops;
@@ -237,3 +239,5 @@ TEMPLATE_LIST_TEST_CASE("convolutions refuse other shapes", "[conformance][convo
   CHECK_THROWS_AS(convolve<B>(be, y.view(), x.view(), w.view(), c, fn::plus{}, x.view()),
                   chainrule::shape_error);
 }
+
+}  // namespace convolution_test

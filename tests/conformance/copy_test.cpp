@@ -3,6 +3,8 @@
 #include "conformance/framed.hpp"
 #include "support/catch.hpp"
 
+namespace copy_test {
+
 using namespace conformance;
 
 static const matrix_shape shapes[] = {{0, 0},  {0, 17},   {17, 0},  {1, 1},     {1, 1025},
@@ -120,3 +122,5 @@ TEMPLATE_LIST_TEST_CASE("copies of different shapes are refused by name", "[conf
   CHECK(says(complaint<shape_error>([&] { be.upload(x.view(), h); }), "upload", "2x3", "3x2"));
   CHECK(says(complaint<shape_error>([&] { be.download(h, x.view()); }), "download", "2x3", "3x2"));
 }
+
+}  // namespace copy_test

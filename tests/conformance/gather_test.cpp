@@ -3,6 +3,8 @@
 #include "conformance/framed.hpp"
 #include "support/catch.hpp"
 
+namespace gather_test {
+
 using namespace conformance;
 namespace fn = chainrule::fn;
 
@@ -238,3 +240,5 @@ TEMPLATE_LIST_TEST_CASE("gather names the shapes that do not fit", "[conformance
   CHECK(says(complaint<shape_error>([&] { be.gather(out.view(), source.view(), column.view()); }),
              "gather", "2x1", "5x3", "2x3"));
 }
+
+}  // namespace gather_test

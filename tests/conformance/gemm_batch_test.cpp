@@ -5,6 +5,8 @@
 #include "conformance/framed.hpp"
 #include "support/catch.hpp"
 
+namespace gemm_batch_test {
+
 using namespace conformance;
 using chainrule::gemm_scalars;
 using chainrule::strided_batch;
@@ -194,3 +196,5 @@ TEMPLATE_LIST_TEST_CASE("gemm_batch names the shapes and steps that do not fit",
   CHECK(said(2, 4, 16, b) == "");  // two fit side by side
   CHECK(said(1, 0, 0, b) == "");
 }
+
+}  // namespace gemm_batch_test

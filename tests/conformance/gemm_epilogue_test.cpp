@@ -4,6 +4,8 @@
 #include "conformance/framed.hpp"
 #include "support/catch.hpp"
 
+namespace gemm_epilogue_test {
+
 using namespace conformance;
 namespace fn = chainrule::fn;
 
@@ -106,3 +108,5 @@ TEMPLATE_LIST_TEST_CASE("gemm masks a gradient by a derivative", "[conformance][
   CHECK(c.differs([&](index_t i, index_t j) { return output(i, j) > 0 ? p.ab(i, j) : T(0); }) ==
         "");
 }
+
+}  // namespace gemm_epilogue_test

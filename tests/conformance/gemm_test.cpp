@@ -3,6 +3,8 @@
 #include "conformance/framed.hpp"
 #include "support/catch.hpp"
 
+namespace gemm_test {
+
 using namespace conformance;
 using chainrule::gemm_scalars;
 using chainrule::transposed;
@@ -147,3 +149,5 @@ TEMPLATE_LIST_TEST_CASE("gemm names the shapes that do not fit", "[conformance][
              }),
              "gemm", "2x3", "2x5"));
 }
+
+}  // namespace gemm_test

@@ -5,6 +5,8 @@
 #include "conformance/framed.hpp"
 #include "support/catch.hpp"
 
+namespace map_broadcast_test {
+
 using namespace conformance;
 namespace fn = chainrule::fn;
 
@@ -79,3 +81,5 @@ TEMPLATE_LIST_TEST_CASE("map in place beside a repeated row", "[conformance][map
     CHECK(x.differs([&](index_t i, index_t j) { return a(i, j) + row(0, j); }) == "");
   }
 }
+
+}  // namespace map_broadcast_test

@@ -7,6 +7,8 @@
 #include "conformance/framed.hpp"
 #include "support/catch.hpp"
 
+namespace map_test {
+
 using namespace conformance;
 namespace fn = chainrule::fn;
 
@@ -225,3 +227,5 @@ TEMPLATE_LIST_TEST_CASE("map names the shapes that do not fit", "[conformance][m
       }),
       "map", "2x3", "3x2"));
 }
+
+}  // namespace map_test

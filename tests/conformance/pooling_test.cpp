@@ -8,6 +8,8 @@
 #include "conformance/framed.hpp"
 #include "support/catch.hpp"
 
+namespace pooling_test {
+
 using namespace conformance;
 using namespace chainrule;
 
@@ -257,3 +259,5 @@ TEMPLATE_LIST_TEST_CASE("pooling refuses images of other extents", "[conformance
   CHECK(complaint<shape_error>([&] { ops::resample_op{r}.forward(be, one.view(), in(x)); }) ==
         "resample: images of 2x144 and results of 1x36; this resampling has n x 144 and n x 36");
 }
+
+}  // namespace pooling_test

@@ -3,6 +3,8 @@
 #include "conformance/framed.hpp"
 #include "support/catch.hpp"
 
+namespace random_test {
+
 using namespace conformance;
 
 namespace {
@@ -85,3 +87,5 @@ TEMPLATE_LIST_TEST_CASE("another seed or stream draws other numbers", "[conforma
   CHECK(drawn(1, 0) != drawn(std::uint64_t{1} << 32U, 0));
   CHECK(drawn(1, 1) != drawn(1, std::uint64_t{1} << 32U));
 }
+
+}  // namespace random_test

@@ -6,6 +6,8 @@
 #include "conformance/framed.hpp"
 #include "support/catch.hpp"
 
+namespace reduce_fused_test {
+
 using namespace conformance;
 namespace fn = chainrule::fn;
 namespace reduction = chainrule::reduction;
@@ -130,3 +132,5 @@ TEMPLATE_LIST_TEST_CASE("sums of reals are as precise as n additions", "[conform
     }
   }
 }
+
+}  // namespace reduce_fused_test

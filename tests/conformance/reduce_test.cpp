@@ -5,6 +5,8 @@
 #include "conformance/framed.hpp"
 #include "support/catch.hpp"
 
+namespace reduce_test {
+
 using namespace conformance;
 namespace fn = chainrule::fn;
 namespace reduction = chainrule::reduction;
@@ -235,3 +237,5 @@ TEMPLATE_LIST_TEST_CASE("reduce of nothing with beta scales the result", "[confo
     CHECK(out.differs([&](index_t i, index_t j) { return before(i, j) / 2; }) == "");
   }
 }
+
+}  // namespace reduce_test

@@ -5,6 +5,8 @@
 #include "conformance/framed.hpp"
 #include "support/catch.hpp"
 
+namespace row_verbs_test {
+
 using namespace conformance;
 
 namespace {
@@ -260,3 +262,5 @@ TEMPLATE_LIST_TEST_CASE("row-wise verbs name the shapes that do not fit", "[conf
     WARN("this backend has no row-wise verbs");
   }
 }
+
+}  // namespace row_verbs_test

@@ -3,6 +3,8 @@
 #include "conformance/framed.hpp"
 #include "support/catch.hpp"
 
+namespace scatter_test {
+
 using namespace conformance;
 
 namespace {
@@ -195,3 +197,5 @@ TEMPLATE_LIST_TEST_CASE("scatter names the shapes that do not fit", "[conformanc
         says(complaint<shape_error>([&] { be.scatter(target.view(), two.view(), narrow.view()); }),
              "scatter", "1x2", "5x3", "2x2"));
 }
+
+}  // namespace scatter_test

@@ -3,6 +3,8 @@
 #include "conformance/framed.hpp"
 #include "support/catch.hpp"
 
+namespace transpose_test {
+
 using namespace conformance;
 
 TEMPLATE_LIST_TEST_CASE("transpose turns rows into columns", "[conformance][transpose]", backends) {
@@ -38,3 +40,5 @@ TEMPLATE_LIST_TEST_CASE("transpose turns rows into columns", "[conformance][tran
     WARN(TestType{}.name() << " has no transpose");
   }
 }
+
+}  // namespace transpose_test

@@ -9,6 +9,8 @@
 
 #include "support/catch.hpp"
 
+namespace error_test {
+
 namespace {
 
 template <class E>
@@ -57,3 +59,5 @@ TEST_CASE("concat writes floating-point numbers in short form, whatever their si
   CHECK(concat(-std::numeric_limits<double>::max()) == "-1.79769e+308");
   CHECK(concat(std::numeric_limits<double>::infinity()) == "inf");
 }
+
+}  // namespace error_test

@@ -8,6 +8,8 @@
 
 #include "support/catch.hpp"
 
+namespace hash_test {
+
 using chainrule::detail::hash128;
 
 TEST_CASE("the first half of a hash is FNV-1a, mixed") {
@@ -44,3 +46,5 @@ TEST_CASE("both halves of a hash tell one byte's change") {
   CHECK(first.size() == 1 + 255 * text.size());
   CHECK(second.size() == 1 + 255 * text.size());
 }
+
+}  // namespace hash_test

@@ -8,6 +8,8 @@
 
 #include "support/catch.hpp"
 
+namespace philox_test {
+
 using words = std::array<std::uint32_t, 4>;
 
 // The known answers of the Random123 distribution (kat_vectors, "philox 4x32 10").
@@ -176,3 +178,5 @@ TEST_CASE("below() has no bias where the remainder of 2^32 is large") {
   }
   CHECK(std::abs(low - n / 3.0) < 6 * std::sqrt(n * (1.0 / 3) * (2.0 / 3)));
 }
+
+}  // namespace philox_test

@@ -6,6 +6,8 @@
 
 #include "support/catch.hpp"
 
+namespace shape_test {
+
 TEST_CASE("a shape counts, compares and prints") {
   constexpr chainrule::matrix_shape s{60000, 784};
   STATIC_REQUIRE(s.size() == 47040000);
@@ -28,3 +30,5 @@ TEST_CASE("extents are signed and wide enough for large matrices") {
   constexpr chainrule::index_t wide = 100000;
   STATIC_REQUIRE(chainrule::matrix_shape{wide, wide}.size() == 10000000000);
 }
+
+}  // namespace shape_test

@@ -8,6 +8,8 @@
 
 #include "support/catch.hpp"
 
+namespace view_test {
+
 using chainrule::index_t;
 using chainrule::matrix_view;
 
@@ -175,3 +177,5 @@ TEST_CASE("views work in constant expressions") {
   }();
   STATIC_REQUIRE(sum == 2 + 3 + 5 + 6);
 }
+
+}  // namespace view_test

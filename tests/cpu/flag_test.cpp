@@ -10,6 +10,8 @@
 #include "cpu/sets.hpp"
 #include "support/catch.hpp"
 
+namespace flag_test {
+
 using namespace chainrule;
 
 namespace {
@@ -86,3 +88,5 @@ TEST_CASE("a functor's flag chooses between vectors in every lane") {
     check<double>(flag);
   }
 }
+
+}  // namespace flag_test

@@ -3,6 +3,8 @@
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
 
+namespace isa_test {
+
 using namespace chainrule;
 using support::complaint;
 
@@ -49,3 +51,5 @@ TEST_CASE("a backend says which instruction set it uses, and hands it on") {
   if (is_supported(isa::avx2)) CHECK(cpu(1, isa::avx2).instruction_set() == "AVX2 and FMA");
   if (is_supported(isa::avx512)) CHECK(cpu(1, isa::avx512).instruction_set() == "AVX-512");
 }
+
+}  // namespace isa_test

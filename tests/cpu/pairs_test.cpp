@@ -9,6 +9,8 @@
 #include "cpu/sets.hpp"
 #include "support/catch.hpp"
 
+namespace pairs_test {
+
 using namespace chainrule;
 
 namespace {
@@ -99,3 +101,5 @@ TEST_CASE("choices of two arguments are exact on each instruction set") {
   check<fn::min>("min", [](real a, real b) { return fn::min::value(a, b); });
   check<fn::max>("max", [](real a, real b) { return fn::max::value(a, b); });
 }
+
+}  // namespace pairs_test

@@ -6,6 +6,8 @@
 #include "support/catch.hpp"
 #include "testing/batches.hpp"
 
+namespace pooling_test {
+
 using namespace batches;
 
 namespace {
@@ -60,3 +62,5 @@ TEMPLATE_TEST_CASE("pooling has the same bits for any number of threads", "", fl
     }
   }
 }
+
+}  // namespace pooling_test

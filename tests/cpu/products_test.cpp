@@ -10,6 +10,8 @@
 #include "cpu/sets.hpp"
 #include "support/catch.hpp"
 
+namespace products_test {
+
 using namespace chainrule;
 
 namespace {
@@ -195,3 +197,5 @@ TEST_CASE("a small product has the bits of the same numbers in a large one") {
       }
   }
 }
+
+}  // namespace products_test

@@ -8,6 +8,8 @@
 #include "support/catch.hpp"
 #include "testing/batches.hpp"
 
+namespace short_rows_test {
+
 using namespace batches;
 
 namespace {
@@ -126,3 +128,5 @@ TEMPLATE_TEST_CASE("a row's results do not depend on the rows around it", "", fl
     }
   }
 }
+
+}  // namespace short_rows_test

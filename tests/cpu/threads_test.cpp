@@ -7,6 +7,8 @@
 #include "support/catch.hpp"
 #include "testing/batches.hpp"
 
+namespace threads_test {
+
 using namespace batches;
 
 namespace {
@@ -42,3 +44,5 @@ TEMPLATE_TEST_CASE("200 steps give the same bits for any number of threads", "",
     }
   }
 }
+
+}  // namespace threads_test

@@ -10,6 +10,8 @@
 #include "cpu/sets.hpp"
 #include "support/catch.hpp"
 
+namespace vocabulary_test {
+
 using namespace chainrule;
 
 namespace {
@@ -201,3 +203,5 @@ TEMPLATE_TEST_CASE("a result depends neither on its place in a row nor on its ne
   look(fn::exp{}), look(fn::log1p{}), look(fn::erf{}), look(fn::sin{}), look(fn::cos{});
   look(fn::tan{});
 }
+
+}  // namespace vocabulary_test

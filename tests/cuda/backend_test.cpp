@@ -10,6 +10,8 @@
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
 
+namespace backend_test {
+
 using namespace chainrule;
 using support::complaint;
 using support::fake_cuda;
@@ -160,3 +162,5 @@ TEST_CASE("a step is captured and replayed through the backend", "[cuda][capture
   }
   CHECK(fake_cuda::now().alive == 0);
 }
+
+}  // namespace backend_test

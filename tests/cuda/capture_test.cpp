@@ -15,6 +15,8 @@
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
 
+namespace capture_test {
+
 using chainrule::backend_error;
 using chainrule::device_statistics;
 using support::complaint;
@@ -336,3 +338,5 @@ TEST_CASE("a training whose steps cannot be captured runs them one by one", "[cu
   }
   CHECK(fake_cuda::now().alive == 0);
 }
+
+}  // namespace capture_test

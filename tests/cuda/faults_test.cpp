@@ -11,6 +11,8 @@
 #include "cuda/fake_cuda.hpp"
 #include "support/catch.hpp"
 
+namespace faults_test {
+
 using chainrule::backend_error;
 using support::fake_cuda;
 using support::fake_runtime;
@@ -150,3 +152,5 @@ TEST_CASE("a device is lost at each place", "[cuda][faults]") {
     }
   }
 }
+
+}  // namespace faults_test

@@ -15,6 +15,8 @@
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
 
+namespace kernels_test {
+
 namespace {
 
 using chainrule::cuda_api;
@@ -123,3 +125,5 @@ TEST_CASE("NVRTC's own list decides about targets", "[cuda][target]") {
   CHECK(chainrule::device::cuda_target_for<cuda_api>(90).option() == "--gpu-architecture=sm_90");
   CHECK(chainrule::device::cuda_compiler_identity<cuda_api>({90, false}).find("NVRTC ") == 0);
 }
+
+}  // namespace kernels_test

@@ -7,6 +7,8 @@
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
 
+namespace no_driver_test {
+
 TEST_CASE("without a device nothing is listed, and opening says why", "[cuda][device]") {
   const auto list = chainrule::cuda_runtime::devices();
   if (!list.empty()) {
@@ -25,3 +27,5 @@ TEST_CASE("without a device nothing is listed, and opening says why", "[cuda][de
               [] { chainrule::basic_cuda<double> be(3); }) == "CUDA: " + why);
   }
 }
+
+}  // namespace no_driver_test

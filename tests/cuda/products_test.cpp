@@ -11,6 +11,8 @@
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
 
+namespace products_test {
+
 using chainrule::backend_error;
 using chainrule::index_t;
 using chainrule::device::vendor_epilogue;
@@ -315,3 +317,5 @@ TEST_CASE("epilogues that libraries have are known by their types", "[cuda][gemm
   CHECK(vendor_epilogue_of<add_bias_then<gelu>> == std::nullopt);  // cuBLASLt's is the other one
   CHECK(vendor_epilogue_of<add_bias_then<fn::sigmoid>> == std::nullopt);
 }
+
+}  // namespace products_test

@@ -9,6 +9,8 @@
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
 
+namespace runtime_test {
+
 using chainrule::backend_error;
 using chainrule::index_t;
 using support::complaint;
@@ -373,3 +375,5 @@ TEST_CASE("a function of a library is looked up once", "[cuda]") {
     CHECK(complaint<backend_error>([] { (void)missing(1); }) ==
           "CUDA: its library has no function cr_no_such");
 }
+
+}  // namespace runtime_test

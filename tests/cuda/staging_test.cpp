@@ -14,6 +14,8 @@
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
 
+namespace staging_test {
+
 using chainrule::backend_error;
 using chainrule::index_t;
 using chainrule::matrix_view;
@@ -119,3 +121,5 @@ TEST_CASE("each call of a staging fails at each place", "[cuda][staging]") {
   }
   CHECK(fake_cuda::now().alive == 0);
 }
+
+}  // namespace staging_test

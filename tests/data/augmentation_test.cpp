@@ -10,6 +10,8 @@
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
 
+namespace augmentation_test {
+
 using namespace chainrule;
 using detail::image_augmenter;
 using detail::image_change;
@@ -219,3 +221,5 @@ TEST_CASE("augmentation refuses options out of range, and samples that are no im
   // One pixel has no room for a rectangle; it is left as it is.
   CHECK(bytes(image_augmenter({.erase = 1}, {1, 1, 1}, 3).draw(0, 0), {1, 1, 1}).size() == 1);
 }
+
+}  // namespace augmentation_test

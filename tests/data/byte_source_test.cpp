@@ -7,6 +7,8 @@
 #include "files.hpp"
 #include "support/catch.hpp"
 
+namespace byte_source_test {
+
 using chainrule::byte_source;
 using chainrule::format_error;
 using chainrule::io_error;
@@ -165,3 +167,5 @@ TEST_CASE("damage to a gzip file has a name") {
 }
 
 #endif
+
+}  // namespace byte_source_test

@@ -6,6 +6,8 @@
 #include "data/files.hpp"
 #include "support/catch.hpp"
 
+namespace csv_test {
+
 using namespace chainrule;
 using namespace data_test;
 
@@ -184,3 +186,5 @@ TEST_CASE("csv: compressed files are read") {
   CHECK_THROWS_AS(read_csv(folder / "bomb.csv.gz", {.max_bytes = 1 << 20}), format_error);
 }
 #endif
+
+}  // namespace csv_test

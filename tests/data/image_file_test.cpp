@@ -10,6 +10,8 @@
 #include "files.hpp"
 #include "support/catch.hpp"
 
+namespace image_file_test {
+
 using namespace chainrule;
 using data_test::bytes;
 using data_test::contains;
@@ -267,3 +269,5 @@ TEST_CASE("a folder of images: what is wrong names the folder or the file") {
   for (int i = 0; i < 257; ++i) many.add_grey(std::to_string(i) + "/x.pgm", 0, 0);
   CHECK(contains(many.refused(), " has 257 sub-folders, expected 1 to 256"));
 }
+
+}  // namespace image_file_test

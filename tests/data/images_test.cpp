@@ -10,6 +10,8 @@
 #include "files.hpp"
 #include "support/catch.hpp"
 
+namespace images_test {
+
 using chainrule::index_t;
 using chainrule::labelled_images;
 using chainrule::shape_error;
@@ -166,3 +168,5 @@ TEST_CASE("split refuses fractions that are none") {
   CHECK_THROWS_AS(images.split(1.1, 0), value_error);
   CHECK_THROWS_AS(images.split(std::nan(""), 0), value_error);
 }
+
+}  // namespace images_test

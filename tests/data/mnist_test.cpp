@@ -8,6 +8,8 @@
 #include "files.hpp"
 #include "support/catch.hpp"
 
+namespace mnist_test {
+
 using chainrule::format_error;
 using chainrule::io_error;
 using chainrule::load_mnist;
@@ -156,3 +158,5 @@ TEST_CASE("Fashion-MNIST of the package dataset-fashion-mnist") {
   CHECK(data.train.labels[0] == 9);  // an ankle boot
 }
 #endif
+
+}  // namespace mnist_test

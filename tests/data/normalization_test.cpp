@@ -9,6 +9,8 @@
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
 
+namespace normalization_test {
+
 using namespace chainrule;
 using support::complaint;
 
@@ -63,3 +65,5 @@ TEST_CASE("what has no mean or deviation is refused") {
   CHECK_THROWS_AS(normalization(1, {0.0}, {-1.0}), value_error);
   CHECK_THROWS_AS(normalization(1, {0.0}, {inf - inf}), value_error);
 }
+
+}  // namespace normalization_test

@@ -6,6 +6,8 @@
 #include "data/files.hpp"
 #include "support/catch.hpp"
 
+namespace npy_test {
+
 using namespace chainrule;
 using namespace data_test;
 
@@ -172,3 +174,5 @@ TEST_CASE("npz: changed elements are found by the checksum") {
   CHECK(contains(message_of<format_error>([&] { (void)parse_npz(file); }),
                  "array 'x.npy': its checksum differs"));
 }
+
+}  // namespace npy_test

@@ -9,6 +9,8 @@
 #include "files.hpp"
 #include "support/catch.hpp"
 
+namespace sampler_test {
+
 using chainrule::batch;
 using chainrule::batch_range;
 using chainrule::index_t;
@@ -113,3 +115,5 @@ TEST_CASE("batches need a positive size") {
   CHECK_THROWS_AS(batch_range(10, -1), chainrule::value_error);
   CHECK_THROWS_AS(batch_range(-1, 1), chainrule::value_error);
 }
+
+}  // namespace sampler_test

@@ -8,6 +8,8 @@
 #include "data/files.hpp"
 #include "support/catch.hpp"
 
+namespace scaler_test {
+
 using namespace chainrule;
 using namespace data_test;
 
@@ -86,3 +88,5 @@ TEST_CASE("scaler: what is refused") {
     CHECK_THROWS_AS(scaler::from_text(bad), format_error);
   }
 }
+
+}  // namespace scaler_test

@@ -5,6 +5,8 @@
 
 #include "support/catch.hpp"
 
+namespace split_test {
+
 using namespace chainrule;
 
 namespace {
@@ -94,3 +96,5 @@ TEST_CASE("k-fold: each sample is held out once, with equal shares of the classe
   CHECK_THROWS_AS(k_fold(3, 4), value_error);
   CHECK_THROWS_AS(k_fold(3, 1), value_error);
 }
+
+}  // namespace split_test

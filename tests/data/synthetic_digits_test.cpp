@@ -7,6 +7,8 @@
 #include "../../examples/support/synthetic_digits.hpp"
 #include "support/catch.hpp"
 
+namespace synthetic_digits_test {
+
 using chainrule::index_t;
 using chainrule::labelled_images;
 
@@ -119,3 +121,5 @@ TEST_CASE("the classes of synthetic digits can be told apart, but not trivially"
   CHECK(accuracy > 0.6);
   CHECK(accuracy < 0.9);
 }
+
+}  // namespace synthetic_digits_test

@@ -14,6 +14,8 @@
 #include "support/backend_list.hpp"
 #include "support/catch.hpp"
 
+namespace steps_test {
+
 using namespace chainrule;
 using support::backends;
 
@@ -264,3 +266,5 @@ TEMPLATE_LIST_TEST_CASE("a step is few launches", "[device]", backends) {
   CHECK(launches_of_step(network{be, dense{20, 8, relu{}}, dense{8, 8, relu{}}, dense{8, 5}},
                          softmax_cross_entropy{}) == 19);
 }
+
+}  // namespace steps_test

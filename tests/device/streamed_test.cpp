@@ -16,6 +16,8 @@
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
 
+namespace streamed_test {
+
 using namespace chainrule;
 using support::backends;
 
@@ -302,3 +304,5 @@ TEST_CASE("a matrix that is sent arrives before it is read, again and again",
   for (std::size_t i = 0; i < found.size(); ++i)
     CHECK(found[i] == static_cast<float>(size * (static_cast<index_t>(i) % 8)));
 }
+
+}  // namespace streamed_test

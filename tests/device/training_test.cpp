@@ -15,6 +15,8 @@
 #include "support/backend_list.hpp"
 #include "support/catch.hpp"
 
+namespace training_test {
+
 using namespace chainrule;
 using on_device = support::tested<float>;
 
@@ -125,3 +127,5 @@ TEST_CASE("memory that is not there is an exception", "[device]") {
   CHECK_THROWS_AS(be.allocate<double>(index_t{1} << 46), backend_error);
   CHECK_THROWS_AS(be.allocate<float>(-1), value_error);
 }
+
+}  // namespace training_test

@@ -3,6 +3,8 @@
 #include "chainrule/losses/pointwise.hpp"
 #include "gradients/network_row.hpp"
 
+namespace activations_test {
+
 using namespace gradients;
 
 namespace {
@@ -51,3 +53,5 @@ TEST_CASE("activations of dense layers", "[gradients][networks]") {
   row("elu{2}", elu{2.0});
   row("one of a user", homemade{});
 }
+
+}  // namespace activations_test

@@ -2,6 +2,8 @@
 // single ones, which a backend in host memory computes without its verbs.
 #include "gradients/function_row.hpp"
 
+namespace functions_test {
+
 using namespace gradients;
 
 namespace {
@@ -93,3 +95,5 @@ TEST_CASE("functions of several arguments", "[gradients]") {
   row("clamp", [](const auto& x) { return sqr(math::clamp(x[0], -1, 1.1)) + x[0]; },
       {{spread(3, 4, 1, -2, 2)}});
 }
+
+}  // namespace functions_test

@@ -20,6 +20,8 @@
 #include "chainrule/losses/pointwise.hpp"
 #include "gradients/network_row.hpp"
 
+namespace layers_test {
+
 using namespace gradients;
 
 namespace {
@@ -252,3 +254,5 @@ TEST_CASE("dropout", "[gradients][networks]") {
   dropout_row("dropout", dropout{0.3});
   dropout_row("dropout2d", dropout2d{0.3});
 }
+
+}  // namespace layers_test

@@ -5,6 +5,8 @@
 #include "chainrule/losses/softmax_cross_entropy.hpp"
 #include "gradients/network_row.hpp"
 
+namespace losses_test {
+
 using namespace gradients;
 
 namespace {
@@ -52,3 +54,5 @@ TEST_CASE("losses", "[gradients][networks]") {
   row("classes, smoothed", softmax_cross_entropy{.smoothing = 0.2}, classes);
   row("classes", multiclass_hinge{}, classes);
 }
+
+}  // namespace losses_test

@@ -7,6 +7,8 @@
 #include "chainrule/ops/pooling.hpp"
 #include "gradients/function_row.hpp"
 
+namespace operations_test {
+
 using namespace gradients;
 using math::apply;
 
@@ -233,3 +235,5 @@ TEST_CASE("networks and losses as operations", "[gradients]") {
       },
       {a}, orders::first);
 }
+
+}  // namespace operations_test

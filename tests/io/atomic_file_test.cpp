@@ -15,6 +15,8 @@
 #include "support/catch.hpp"
 #include "support/scratch.hpp"
 
+namespace atomic_file_test {
+
 using chainrule::io_error;
 using chainrule::write_file_atomically;
 
@@ -177,3 +179,5 @@ TEST_CASE("readers and writers at the same time see whole files only") {
   CHECK(whole);
   CHECK(folder.count() == 1);
 }
+
+}  // namespace atomic_file_test

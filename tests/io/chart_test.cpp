@@ -12,6 +12,8 @@
 #include "support/scratch.hpp"
 #include "support/xml.hpp"
 
+namespace chart_test {
+
 using namespace chainrule;
 using scratch::contains;
 
@@ -210,3 +212,5 @@ TEST_CASE("write_svg writes the text and nothing else") {
   CHECK(scratch::read(folder / "a.svg") == chart{}.svg());
   CHECK_THROWS_AS(write_svg(folder / "none/a.svg", ""), io_error);
 }
+
+}  // namespace chart_test

@@ -8,6 +8,8 @@
 #include "support/catch.hpp"
 #include "support/scratch.hpp"
 
+namespace checksum_test {
+
 using chainrule::crc32_of;
 using chainrule::crc32_sum;
 using chainrule::crc32_text;
@@ -79,3 +81,5 @@ TEST_CASE("crc32_text has eight lower-case digits") {
   CHECK(crc32_text(0x0000000AU) == "0000000a");
   CHECK(crc32_text(0) == "00000000");
 }
+
+}  // namespace checksum_test

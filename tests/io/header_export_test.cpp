@@ -12,6 +12,8 @@
 #include "support/catch.hpp"
 #include "support/scratch.hpp"
 
+namespace header_export_test {
+
 using namespace chainrule;
 
 namespace {
@@ -151,3 +153,5 @@ TEST_CASE("networks for header_export_check.cmake", "[.][header_export]") {
                                                          "int main() {\n  int failures = 0;\n" +
                                                          calls + "  return failures;\n}\n");
 }
+
+}  // namespace header_export_test

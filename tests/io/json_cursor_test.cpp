@@ -14,6 +14,8 @@
 #define CHAINRULE_TESTS_HAVE_NLOHMANN 1
 #endif
 
+namespace json_cursor_test {
+
 using chainrule::format_error;
 using chainrule::detail::append_json_string;
 using chainrule::detail::json_cursor;
@@ -165,3 +167,5 @@ TEST_CASE("the cursor takes the same strings as another reader") {
   CHECK(taken > 1000);
 }
 #endif
+
+}  // namespace json_cursor_test

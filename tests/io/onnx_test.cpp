@@ -12,6 +12,8 @@
 #include "support/catch.hpp"
 #include "support/scratch.hpp"
 
+namespace onnx_test {
+
 using namespace chainrule;
 
 namespace {
@@ -122,3 +124,5 @@ TEST_CASE("networks for onnx_check.py", "[.][onnx]") {
   write_cases<double>(folder, list);
   scratch::write(std::string(folder) + "/cases.txt", list);
 }
+
+}  // namespace onnx_test

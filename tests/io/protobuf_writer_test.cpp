@@ -6,6 +6,8 @@
 
 #include "support/catch.hpp"
 
+namespace protobuf_writer_test {
+
 using chainrule::protobuf_writer;
 
 namespace {
@@ -43,3 +45,5 @@ TEST_CASE("a long text has a length of several bytes", "[io][protobuf]") {
   const std::string text(300, 'x');
   CHECK(protobuf_writer{}.text(1, text).bytes() == "\x0a\xac\x02" + text);
 }
+
+}  // namespace protobuf_writer_test

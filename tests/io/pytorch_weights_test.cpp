@@ -25,6 +25,8 @@
 #include "support/catch.hpp"
 #include "support/scratch.hpp"
 
+namespace pytorch_weights_test {
+
 using namespace chainrule;
 using scratch::complaint;
 using scratch::contains;
@@ -323,3 +325,5 @@ TEST_CASE("weights for pytorch_weights.py", "[.]") {
                  {.layout = pytorch, .names = names_of(name)});
   }
 }
+
+}  // namespace pytorch_weights_test

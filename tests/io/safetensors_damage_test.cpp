@@ -15,6 +15,8 @@
 #include "support/catch.hpp"
 #include "support/scratch.hpp"
 
+namespace safetensors_damage_test {
+
 using chainrule::format_error;
 using chainrule::load_safetensors;
 using chainrule::load_safetensors_options;
@@ -399,3 +401,5 @@ TEST_CASE("bytes without sense are refused in an orderly way") {
     CHECK(taken < 9000);
   }
 }
+
+}  // namespace safetensors_damage_test

@@ -16,6 +16,8 @@
 #include "support/catch.hpp"
 #include "support/scratch.hpp"
 
+namespace safetensors_test {
+
 using chainrule::format_error;
 using chainrule::index_t;
 using chainrule::io_error;
@@ -298,3 +300,5 @@ TEST_CASE("require_same_tensors names the first difference") {
       difference(load_safetensors(folder / "integers"), {{"w", {2, 3}}, {"b", {}}, {"n", {2}}}),
       "'n' has the dtype I64, expected F32 or F64"));
 }
+
+}  // namespace safetensors_test

@@ -11,6 +11,8 @@
 #include "chainrule/train/trainer.hpp"
 #include "support/catch.hpp"
 
+namespace version_0_1_test {
+
 using namespace chainrule;
 
 namespace {
@@ -68,3 +70,5 @@ TEST_CASE("a training of version 0.1 is resumed", "[io]") {
   // a gradient's sign is sure.
   for (std::size_t i = 0; i < w.size(); ++i) CHECK(std::fabs(w[i] - expected[i]) <= 1e-4f);
 }
+
+}  // namespace version_0_1_test

@@ -10,6 +10,8 @@
 #include "support/scratch.hpp"
 #include "testing/batches.hpp"
 
+namespace weights_test {
+
 using namespace batches;
 
 namespace {
@@ -269,3 +271,5 @@ TEST_CASE("what a file says of its layers is not given to a terminal as it is") 
   CHECK(scratch::contains(said, "these are the weights of the layers '?[2Jxxx"));
   CHECK(said.size() < 1500);
 }
+
+}  // namespace weights_test

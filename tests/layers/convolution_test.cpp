@@ -15,6 +15,8 @@
 #include "support/catch.hpp"
 #include "testing/batches.hpp"
 
+namespace convolution_test {
+
 using namespace batches;
 
 namespace {
@@ -101,3 +103,5 @@ TEST_CASE("normalizations check what they are given", "[data]") {
       }),
       "channel 0 is constant");
 }
+
+}  // namespace convolution_test

@@ -8,6 +8,8 @@
 #include "support/catch.hpp"
 #include "testing/batches.hpp"
 
+namespace dense_test {
+
 using namespace batches;
 
 namespace {
@@ -156,3 +158,5 @@ TEST_CASE("dropout refuses probabilities outside of [0, 1)", "[layers]") {
   CHECK(complaint<value_error>([] { dropout{1}; }) ==
         "the probability of dropout must be at least 0 and below 1, got 1");
 }
+
+}  // namespace dense_test

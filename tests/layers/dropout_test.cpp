@@ -7,6 +7,8 @@
 #include "support/catch.hpp"
 #include "testing/batches.hpp"
 
+namespace dropout_test {
+
 using namespace batches;
 
 namespace {
@@ -166,3 +168,5 @@ TEST_CASE("probabilities of dropout are checked", "[layers][dropout]") {
     CHECK_THROWS_AS(dropout2d{p}, value_error);
   }
 }
+
+}  // namespace dropout_test

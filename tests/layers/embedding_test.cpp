@@ -1,5 +1,6 @@
 // Indices as the input of a network, and the rows that embedding gives them.
 #include "chainrule/layers/embedding.hpp"
+#include "chainrule/backend/cpu.hpp"
 
 #include <array>
 
@@ -17,6 +18,8 @@
 #include "support/catch.hpp"
 #include "support/scratch.hpp"
 #include "testing/batches.hpp"
+
+namespace embedding_test {
 
 using namespace batches;
 
@@ -200,3 +203,5 @@ TEST_CASE("scalars and indices are not confused", "[embedding]") {
   CHECK(complaint<value_error>([&] { (void)embedding(0, 2); }) ==
         "an embedding needs at least one index and one feature, got 0 and 2");
 }
+
+}  // namespace embedding_test

@@ -9,6 +9,8 @@
 #include "support/catch.hpp"
 #include "testing/batches.hpp"
 
+namespace gradient_test {
+
 using namespace batches;
 
 namespace {
@@ -50,3 +52,5 @@ TEMPLATE_LIST_TEST_CASE("gradients of the smallest extents", "[layers][gradient]
     CHECK(report.compared == 4 + rows);
   }
 }
+
+}  // namespace gradient_test

@@ -6,6 +6,8 @@
 #include "support/catch.hpp"
 #include "testing/batches.hpp"
 
+namespace initializers_test {
+
 using namespace batches;
 
 namespace {
@@ -161,3 +163,5 @@ TEST_CASE("weights begin by the rule that suits the activation, biases at 0",
   check_moments(first(dense{rows, cols}), 0, 2.0 / (rows + cols), flat);
   check_moments(first(dense{rows, cols, relu{}}.weights(init::normal(0, 3))), 0, 9, bell);
 }
+
+}  // namespace initializers_test

@@ -13,6 +13,8 @@
 #include "support/catch.hpp"
 #include "testing/batches.hpp"
 
+namespace normalization_test {
+
 using namespace batches;
 
 namespace {
@@ -242,3 +244,5 @@ TEST_CASE("normalization describes its constants", "[layers][normalization]") {
         "local_response_norm(size=5, alpha=1e-04, beta=0.75, k=1)");
   CHECK(to_string(describe(prelu{}.per_channel())) == "prelu(per_channel=1, initial=0.25)");
 }
+
+}  // namespace normalization_test

@@ -10,6 +10,8 @@
 #include "support/catch.hpp"
 #include "testing/batches.hpp"
 
+namespace pooling_test {
+
 using namespace batches;
 
 namespace {
@@ -267,3 +269,5 @@ TEST_CASE("pooling layers describe themselves", "[layers][pooling]") {
   CHECK(words(pad{{.top = 1, .right = 2}}) == "pad(top=1, right=2)");
   CHECK(words(crop{1}) == "crop(top=1, bottom=1, left=1, right=1)");
 }
+
+}  // namespace pooling_test

@@ -16,6 +16,8 @@
 #include "support/catch.hpp"
 #include "testing/batches.hpp"
 
+namespace pytorch_values_test {
+
 using namespace batches;
 
 namespace {
@@ -177,3 +179,5 @@ TEMPLATE_LIST_TEST_CASE("layers agree with PyTorch in double", "[layers][images]
   }
   CHECK(compared.size() == kinds);
 }
+
+}  // namespace pytorch_values_test

@@ -11,6 +11,8 @@
 #include "support/catch.hpp"
 #include "testing/batches.hpp"
 
+namespace shortcut_test {
+
 using namespace batches;
 
 namespace {
@@ -119,3 +121,5 @@ TEMPLATE_LIST_TEST_CASE("a dense block adds features to its input", "[layers][sh
                  std::vector<double>{1, 2, 3, 6, 6, 3, 5, 8, 16, 16}) <= 64 * epsilon<B>);
   CHECK(net.parameter_list().back().name == "0.1.1.bias");
 }
+
+}  // namespace shortcut_test

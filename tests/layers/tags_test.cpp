@@ -15,6 +15,8 @@
 #include "support/catch.hpp"
 #include "testing/batches.hpp"
 
+namespace tags_test {
+
 using namespace batches;
 
 namespace {
@@ -162,3 +164,5 @@ TEST_CASE("tags change neither names nor shapes, and are described", "[tags]") {
   CHECK(complaint<value_error>([] { (void)in_group(-1, dense{4}); }) ==
         "parameter groups are counted from 0, got -1");
 }
+
+}  // namespace tags_test

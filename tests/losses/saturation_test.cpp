@@ -5,6 +5,8 @@
 #include "support/catch.hpp"
 #include "testing/batches.hpp"
 
+namespace saturation_test {
+
 using namespace batches;
 
 namespace {
@@ -177,3 +179,5 @@ TEMPLATE_LIST_TEST_CASE("a class number that names no class makes the loss of it
   look(softmax_cross_entropy{});
   look(multiclass_hinge{});
 }
+
+}  // namespace saturation_test

@@ -6,6 +6,8 @@
 #include "support/catch.hpp"
 #include "testing/batches.hpp"
 
+namespace values_test {
+
 using namespace batches;
 
 namespace {
@@ -278,3 +280,5 @@ TEST_CASE("losses name themselves where shapes do not fit", "[losses]") {
   CHECK(complaint<value_error>([] { huber_loss{0}; }) ==
         "Huber loss: delta must be above 0, got 0");
 }
+
+}  // namespace values_test

@@ -4,6 +4,8 @@
 #include "conformance/backends.hpp"
 #include "support/catch.hpp"
 
+namespace arena_test {
+
 using namespace chainrule;
 
 TEST_CASE("a plan lays slices one after another, aligned, by role", "[memory]") {
@@ -89,3 +91,5 @@ TEMPLATE_LIST_TEST_CASE("an arena moves with its elements; of an empty plan it i
   const arena<TestType> nothing(be, arena_plan{});
   CHECK(nothing.all().empty());
 }
+
+}  // namespace arena_test

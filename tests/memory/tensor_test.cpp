@@ -4,6 +4,8 @@
 #include "conformance/backends.hpp"
 #include "support/catch.hpp"
 
+namespace tensor_test {
+
 using namespace chainrule;
 
 TEMPLATE_LIST_TEST_CASE("a tensor goes to the host and back", "[memory]", conformance::backends) {
@@ -49,3 +51,5 @@ TEMPLATE_LIST_TEST_CASE("a tensor moves and may be empty", "[memory]", conforman
   CHECK(tensor<TestType>{}.view().empty());
   CHECK(to_host(be, const_matrix<TestType>(tensor<TestType>(be, 0, 5).view())).empty());
 }
+
+}  // namespace tensor_test

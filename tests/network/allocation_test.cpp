@@ -25,6 +25,8 @@
 // Last: clang's header of vector types declares one of these functions without noexcept.
 #include "network/allocations.hpp"
 
+namespace allocation_test {
+
 using namespace batches;
 
 namespace {
@@ -149,3 +151,5 @@ TEST_CASE("inference in a pass allocates nothing after the first", "[network][al
           for (int i = 0; i < 5; ++i) net.forward(x.view(), pass);
         }) == 0);
 }
+
+}  // namespace allocation_test

@@ -8,6 +8,8 @@
 #include "support/catch.hpp"
 #include "testing/batches.hpp"
 
+namespace gradient_test {
+
 using namespace batches;
 
 namespace {
@@ -64,3 +66,5 @@ TEMPLATE_LIST_TEST_CASE("gradients of networks of every kind", "[network][gradie
     CHECK(report.compared == 5 * 3 + 3 + 11 * 5);
   }
 }
+
+}  // namespace gradient_test

@@ -9,6 +9,8 @@
 #include "support/catch.hpp"
 #include "testing/batches.hpp"
 
+namespace inspection_test {
+
 using namespace batches;
 
 namespace {
@@ -106,3 +108,5 @@ TEMPLATE_LIST_TEST_CASE("a unit is dead if no sample of the batch wakes it", "[n
   CHECK(complaint<shape_error>([&] { (void)dead_units(net, wide.view()); }) ==
         "the network expects 1 features, the samples have 2");
 }
+
+}  // namespace inspection_test

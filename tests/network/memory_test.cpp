@@ -11,6 +11,8 @@
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
 
+namespace memory_test {
+
 using namespace chainrule;
 
 namespace {
@@ -71,3 +73,5 @@ TEST_CASE("the parts of the memory of a small network, by hand") {
   CHECK(support::complaint<value_error>([&] { (void)net.memory(0); }) ==
         "the memory of a network is that of at least 1 sample, got 0");
 }
+
+}  // namespace memory_test

@@ -1,5 +1,6 @@
 // Models: layers without a backend, networks that are built from descriptions, parts of networks.
 #include "chainrule/network/model.hpp"
+#include "chainrule/backend/cpu.hpp"
 
 #include "chainrule/io/weights.hpp"
 #include "chainrule/layers/dense_block.hpp"
@@ -7,6 +8,8 @@
 #include "support/catch.hpp"
 #include "support/scratch.hpp"
 #include "testing/batches.hpp"
+
+namespace model_test {
 
 using namespace batches;
 
@@ -257,3 +260,5 @@ TEST_CASE("descriptions are the same in JSON", "[network][model][io]") {
   odd.constants[0].second.assign(300, '1');
   CHECK_THROWS_AS(to_json(odd), value_error);
 }
+
+}  // namespace model_test

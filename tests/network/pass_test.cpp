@@ -9,6 +9,8 @@
 #include "support/catch.hpp"
 #include "testing/batches.hpp"
 
+namespace pass_test {
+
 using namespace batches;
 
 namespace {
@@ -179,3 +181,5 @@ TEST_CASE("predict takes any number of samples", "[network]") {
           64 * epsilon<tested<float>>);
   }
 }
+
+}  // namespace pass_test

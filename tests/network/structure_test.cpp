@@ -10,6 +10,8 @@
 #include "support/catch.hpp"
 #include "testing/batches.hpp"
 
+namespace structure_test {
+
 using namespace batches;
 
 namespace {
@@ -161,3 +163,5 @@ TEST_CASE("a network and its optimizer keep working when they are moved", "[netw
   check([] { return network{tested<float>{}, dense{5, 7, gelu{}}, dense{7, 3}}; });
   check([] { return chain_of(dense{5, 7, gelu{}}, dense{7, 3}); });
 }
+
+}  // namespace structure_test

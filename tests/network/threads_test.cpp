@@ -7,6 +7,8 @@
 #include "support/catch.hpp"
 #include "testing/batches.hpp"
 
+namespace threads_test {
+
 using namespace batches;
 
 namespace {
@@ -55,3 +57,5 @@ TEMPLATE_TEST_CASE("twenty steps give the same bits for any number of threads",
   const outcome shared = train(B{});
   CHECK(same_bits(one.parameters, shared.parameters));
 }
+
+}  // namespace threads_test

@@ -13,6 +13,8 @@
 #include "support/scratch.hpp"
 #include "testing/batches.hpp"
 
+namespace user_layers_test {
+
 using namespace batches;
 
 namespace {
@@ -262,3 +264,5 @@ TEST_CASE("a layer whose name is input is a layer", "[network]") {
   const network first{be, dense{2, 2}, named{}};
   CHECK(first.depth() == 2);
 }
+
+}  // namespace user_layers_test

@@ -17,6 +17,8 @@
 #include "support/complaint.hpp"
 #include "support/failing_opencl.hpp"
 
+namespace faults_test {
+
 using namespace chainrule;
 using faults::call;
 using faults::fault;
@@ -353,3 +355,5 @@ TEST_CASE("nothing leaks where buffers lie between guard zones", "[faults]") {
   guarded.reset();
   CHECK(faults::alive() == "");
 }
+
+}  // namespace faults_test

@@ -10,6 +10,8 @@
 #include "support/complaint.hpp"
 #include "support/failing_opencl.hpp"
 
+namespace launch_test {
+
 using namespace chainrule;
 
 namespace {
@@ -135,3 +137,5 @@ TEST_CASE("division is correctly rounded where the device has it", "[launch]") {
   }
   faults::now.divides_exactly.reset();
 }
+
+}  // namespace launch_test

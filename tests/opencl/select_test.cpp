@@ -12,6 +12,8 @@
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
 
+namespace select_test {
+
 using namespace chainrule;
 
 TEST_CASE("OpenCL's devices are listed, and each can be opened by number and by name", "[opencl]") {
@@ -55,3 +57,5 @@ TEST_CASE("auto takes OpenCL where its default device is a GPU", "[opencl]") {
   CHECK(chosen.note.find("using " + chosen.name) != std::string::npos);
   CHECK(with_backend<opencl>("auto", [](const opencl& be) { return be.name(); }) == "opencl");
 }
+
+}  // namespace select_test

@@ -6,6 +6,8 @@
 #include "support/catch.hpp"
 #include "testing/batches.hpp"
 
+namespace ops_test {
+
 using namespace batches;
 
 TEMPLATE_LIST_TEST_CASE("linear's vector-Jacobian product assigns or adds its gradients", "[ops]",
@@ -182,3 +184,5 @@ TEMPLATE_LIST_TEST_CASE("dropout's gradient flows where the forward pass did", "
   op.forward(be, dx.view(), const_matrix<TestType>(dx.view()), const_matrix<TestType>(u.view()));
   CHECK(same_bits(doubles(be, dx), out));
 }
+
+}  // namespace ops_test

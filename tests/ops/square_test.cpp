@@ -1,12 +1,15 @@
 // The vector-Jacobian product of each op is one: over matrices in planned memory, over the
 // variables of a tape, and (tests/gradients) beside differences.
 #include "chainrule/autodiff/autodiff.hpp"
+#include "chainrule/backend/cpu.hpp"
 #include "chainrule/ops/dropout.hpp"
 #include "chainrule/ops/normalization.hpp"
 #include "chainrule/ops/pooling.hpp"
 #include "chainrule/ops/vjp.hpp"
 #include "support/catch.hpp"
 #include "testing/batches.hpp"
+
+namespace square_test {
 
 using namespace batches;
 
@@ -118,3 +121,5 @@ TEST_CASE("misuse of a step over matrices is a sentence", "[ops]") {
   CHECK(support::complaint<value_error>([&] { ops::norm_op{}.vjp(adding); }) ==
         "this op can only assign a gradient of 3x4, not add to it; use a beta of 0");
 }
+
+}  // namespace square_test

@@ -7,6 +7,8 @@
 #include "support/backend_list.hpp"
 #include "support/catch.hpp"
 
+namespace chain_test {
+
 namespace {
 
 using namespace chainrule;
@@ -88,3 +90,5 @@ TEST_CASE("constants out of range are refused by name") {
 }
 
 }  // namespace
+
+}  // namespace chain_test

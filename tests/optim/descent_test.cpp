@@ -5,6 +5,8 @@
 #include "support/catch.hpp"
 #include "testing/batches.hpp"
 
+namespace descent_test {
+
 using namespace batches;
 
 namespace {
@@ -81,3 +83,5 @@ TEMPLATE_LIST_TEST_CASE("the rate decides", "[optim][descent]", backends) {
   CHECK(near(crept, 200 * std::pow(0.998, 14), tolerance));
   CHECK(std::fabs(crept - 194.5) < 0.05);
 }
+
+}  // namespace descent_test

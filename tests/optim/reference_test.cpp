@@ -4,6 +4,8 @@
 #include "support/catch.hpp"
 #include "testing/batches.hpp"
 
+namespace reference_test {
+
 using namespace batches;
 
 namespace {
@@ -95,3 +97,5 @@ TEMPLATE_LIST_TEST_CASE("rules agree with PyTorch over 20 steps", "[optim][refer
         chain(lion{.rate = 0.02, .beta1 = 0.8, .beta2 = 0.95}, weight_decay{0.1}),
         {0.5682605272897704, -1.0486360058029418, 0.3280727880331846});
 }
+
+}  // namespace reference_test

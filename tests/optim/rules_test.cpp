@@ -6,6 +6,8 @@
 #include "support/catch.hpp"
 #include "testing/batches.hpp"
 
+namespace rules_test {
+
 using namespace batches;
 
 namespace {
@@ -464,3 +466,5 @@ TEST_CASE("rules say whether they treat weights as biases", "[optim]") {
   CHECK_FALSE(alike(adamw{}));
   CHECK_FALSE(alike(chain(weight_decay{}, sgd{})));
 }
+
+}  // namespace rules_test

@@ -7,6 +7,8 @@
 #include "chainrule/optim/rules.hpp"
 #include "support/catch.hpp"
 
+namespace schedule_test {
+
 using namespace chainrule;
 
 namespace {
@@ -76,3 +78,5 @@ TEST_CASE("any function of the step is a schedule", "[optim][schedule]") {
   const schedule with_float = [](std::int64_t) { return 0.5F; };
   CHECK(with_float(1) == 0.5);
 }
+
+}  // namespace schedule_test

@@ -8,6 +8,8 @@
 #include "pointwise/numeric.hpp"
 #include "support/catch.hpp"
 
+namespace activation_derivative_test {
+
 using namespace chainrule;
 
 namespace {
@@ -115,3 +117,5 @@ TEST_CASE("backward multiplies by the derivative, from what is kept") {
     }
   });
 }
+
+}  // namespace activation_derivative_test

@@ -9,6 +9,8 @@
 #include "chainrule/pointwise/activations.hpp"
 #include "support/catch.hpp"
 
+namespace activation_test {
+
 namespace {
 
 // As a user writes them, in a namespace of their own and without a qualified name.
@@ -162,3 +164,5 @@ TEST_CASE("a derivative that a functor states is the one that is used") {
   CHECK(chainrule::backward_of<from_its_output>{}(2.0, 5.0) == 2010);  // from the output
   CHECK(chainrule::backward_of<swish>{}(2.0, 0.0) == 1);
 }
+
+}  // namespace activation_test

@@ -6,6 +6,8 @@
 #include "pointwise/numeric.hpp"
 #include "support/catch.hpp"
 
+namespace dual_test {
+
 using chainrule::dual;
 using chainrule::dual_derivative;
 namespace fn = chainrule::fn;
@@ -140,3 +142,5 @@ TEST_CASE("functions of plain numbers are those of the standard library") {
   CHECK(math::sign(-0.5) == -1);
   CHECK(math::clamp(7, 0, 1) == 1);
 }
+
+}  // namespace dual_test

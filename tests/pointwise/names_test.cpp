@@ -9,6 +9,8 @@
 #include "pointwise/numeric.hpp"
 #include "support/catch.hpp"
 
+namespace names_test {
+
 using namespace chainrule;
 
 struct x_tanh_x {
@@ -91,3 +93,5 @@ TEST_CASE("functions of the vocabulary are activations, by their names in files"
     CHECK(text.find(name) != std::string::npos);
   }
 }
+
+}  // namespace names_test

@@ -8,6 +8,8 @@
 #include "chainrule/pointwise/activations.hpp"
 #include "support/catch.hpp"
 
+namespace saturation_test {
+
 using namespace chainrule;
 using chainrule::math::lane;
 
@@ -122,3 +124,5 @@ TEST_CASE("activations saturate as they should: lanes") {
   check_ends<lane<float>, float>();
   check_ends<lane<double>, double>();
 }
+
+}  // namespace saturation_test

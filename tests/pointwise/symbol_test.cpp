@@ -11,6 +11,8 @@
 #include "chainrule/pointwise/activations.hpp"
 #include "support/catch.hpp"
 
+namespace symbol_test {
+
 namespace {
 
 using chainrule::trace;
@@ -146,3 +148,5 @@ TEST_CASE("a symbol outside of a trace is refused") {
 }
 
 }  // namespace
+
+}  // namespace symbol_test

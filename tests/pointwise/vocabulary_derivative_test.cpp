@@ -6,6 +6,8 @@
 #include "pointwise/numeric.hpp"
 #include "support/catch.hpp"
 
+namespace vocabulary_derivative_test {
+
 namespace fn = chainrule::fn;
 using chainrule::dual_derivative;
 
@@ -156,3 +158,5 @@ TEST_CASE("partial derivatives of functions of two arguments are those of differ
     CHECK(worst <= 1);
   }
 }
+
+}  // namespace vocabulary_derivative_test

@@ -3,6 +3,8 @@
 #include "chainrule/pointwise/activations.hpp"
 #include "seeds/row.hpp"
 
+namespace djuric_test {
+
 using namespace chainrule;
 using seeds::backends;
 using seeds::row;
@@ -78,3 +80,5 @@ TEMPLATE_LIST_TEST_CASE("N7: the sigmoid's derivative, with working memory", "[s
   be.map(fn::multiplies{}, s.view(), s.view(), work.view());
   n7.digits(to_host(be, const_matrix<TestType>(s.view())), want, 1e-6);
 }
+
+}  // namespace djuric_test

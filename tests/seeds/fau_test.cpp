@@ -3,6 +3,8 @@
 #include "chainrule/autodiff/autodiff.hpp"
 #include "seeds/row.hpp"
 
+namespace fau_test {
+
 using namespace chainrule;
 using seeds::backends;
 using seeds::row;
@@ -104,3 +106,5 @@ TEMPLATE_LIST_TEST_CASE("F9: four rates of descent", "[seeds]", backends) {
   f9.digits(descend<B>(1.1, 7)[7], 2567.8, .1);
   f9.digits(descend<B>(.001, 7)[7], 194.5, .1);
 }
+
+}  // namespace fau_test

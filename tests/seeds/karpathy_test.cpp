@@ -5,6 +5,8 @@
 #include "chainrule/autodiff/autodiff.hpp"
 #include "seeds/row.hpp"
 
+namespace karpathy_test {
+
 using namespace chainrule;
 using seeds::backends;
 using seeds::row;
@@ -279,3 +281,5 @@ TEMPLATE_LIST_TEST_CASE("K20: a 2-3-1 network of ReLUs", "[seeds]", backends) {
   CHECK(after < before / 2);
   k20.exact({before, after}, {before, after});
 }
+
+}  // namespace karpathy_test

@@ -3,6 +3,8 @@
 #include "chainrule/autodiff/autodiff.hpp"
 #include "seeds/row.hpp"
 
+namespace notes_test {
+
 using namespace chainrule;
 using seeds::backends;
 using seeds::row;
@@ -117,3 +119,5 @@ TEMPLATE_LIST_TEST_CASE("D7: Jacobians", "[seeds]", backends) {
                             t.variable(3, 1, {2, 0, -1}))),
            {1, 0, 0, 0, 0, 0, 0, 0, 0});
 }
+
+}  // namespace notes_test

@@ -18,6 +18,8 @@
 #include "../../examples/tashfeen_mnist/experiment.hpp"
 #include "support/catch.hpp"
 
+namespace tashfeen_test {
+
 using namespace chainrule;
 using real = basic_cpu<double>;
 
@@ -369,3 +371,5 @@ TEST_CASE("an order that is given is followed, and must name each sample once") 
                     "the order of an epoch names sample 4, expected 0 to 3");
   CHECK_THROWS_AS(weights_after({0, 1, 2, -1}), value_error);
 }
+
+}  // namespace tashfeen_test

@@ -9,6 +9,8 @@
 #include "support/complaint.hpp"
 #include "support/minimal_backend.hpp"
 
+namespace function_check_test {
+
 using namespace chainrule;
 using support::complaint;
 
@@ -308,3 +310,5 @@ TEMPLATE_LIST_TEST_CASE("misuse of the checker of functions is one clear sentenc
         }) == "check_gradients: the function gave 1x0, which has no elements");
   CHECK(check_gradients(f, x).passed());
 }
+
+}  // namespace function_check_test

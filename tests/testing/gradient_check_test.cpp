@@ -9,6 +9,8 @@
 #include "support/catch.hpp"
 #include "testing/batches.hpp"
 
+namespace gradient_check_test {
+
 using namespace batches;
 
 using B = basic_cpu<double>;
@@ -239,3 +241,5 @@ TEST_CASE("a loss of NaN fails the check", "[testing]") {
   const tensor<B> x = numbers(be, 1, 2, {1, nan});
   CHECK_FALSE(check_gradients(net, sum_of_squares{}, x.view(), x.view()).passed());
 }
+
+}  // namespace gradient_check_test

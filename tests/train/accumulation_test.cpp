@@ -15,6 +15,8 @@
 #include "testing/batches.hpp"
 #include "train/numbered.hpp"
 
+namespace accumulation_test {
+
 using namespace batches;
 
 namespace {
@@ -231,3 +233,5 @@ TEST_CASE("a step has at least one batch", "[train][accumulate]") {
         "a step of training needs at least 1 batch to accumulate, got 0");
   CHECK(t.steps() == 0);
 }
+
+}  // namespace accumulation_test

@@ -23,6 +23,8 @@
 // Last: clang's header of vector types declares one of these functions without noexcept.
 #include "network/allocations.hpp"
 
+namespace allocation_test {
+
 using namespace chainrule;
 
 namespace {
@@ -105,3 +107,5 @@ TEST_CASE("nor does a step on augmented images") {
   check_steps(40, 7, 4, a);
   check_steps(300, 96, 40, a);
 }
+
+}  // namespace allocation_test

@@ -12,6 +12,8 @@
 #include "support/catch.hpp"
 #include "testing/batches.hpp"
 
+namespace augmentation_test {
+
 using namespace batches;
 
 namespace {
@@ -259,3 +261,5 @@ TEMPLATE_LIST_TEST_CASE("what cannot be augmented is refused", "", backends) {
   CHECK(complaint<value_error>([&] { data_loader<B>(be, indices, {.augment = {.flip = true}}); }) ==
         "augmentation changes images, the inputs of this data set are indices");
 }
+
+}  // namespace augmentation_test

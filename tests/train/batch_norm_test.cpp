@@ -14,6 +14,8 @@
 #include "support/scratch.hpp"
 #include "testing/batches.hpp"
 
+namespace batch_norm_test {
+
 using namespace batches;
 
 namespace {
@@ -120,3 +122,5 @@ TEST_CASE("batch_norm takes batches whole", "[train][normalization]") {
   CHECK(same_bits(statistics, statistics_2));
   CHECK(same_bits(values, values_2));
 }
+
+}  // namespace batch_norm_test

@@ -14,6 +14,8 @@
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
 
+namespace callback_test {
+
 using namespace chainrule;
 using support::backends;
 using support::complaint;
@@ -218,3 +220,5 @@ TEMPLATE_LIST_TEST_CASE("samples without labels are classified, with probabiliti
   const std::vector<T> none(1);
   CHECK(t.classify(dataset<B>(be, matrix_view<const T>(none.data(), 0, 3))).empty());
 }
+
+}  // namespace callback_test

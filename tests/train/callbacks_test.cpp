@@ -29,6 +29,8 @@
 #include "support/complaint.hpp"
 #include "support/scratch.hpp"
 
+namespace callbacks_test {
+
 using namespace chainrule;
 using support::backends;
 using support::complaint;
@@ -729,3 +731,5 @@ TEMPLATE_LIST_TEST_CASE("anomaly detection names the step at which a training br
   CHECK(t.steps() == 12);
   CHECK(where.report().empty());
 }
+
+}  // namespace callbacks_test

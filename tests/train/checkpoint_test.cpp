@@ -18,6 +18,8 @@
 #include "support/complaint.hpp"
 #include "support/scratch.hpp"
 
+namespace checkpoint_test {
+
 using namespace chainrule;
 using support::backends;
 using support::complaint;
@@ -282,3 +284,5 @@ TEST_CASE("a file of before, without a place in the epoch, is read; absurd numbe
   CHECK(complaint<format_error>([&] { (void)load_training(t, file); }) ==
         file + ": the metadata 'steps' must be a number of 0 to 9007199254740992, got '?]0;x?'");
 }
+
+}  // namespace checkpoint_test

@@ -15,6 +15,8 @@
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
 
+namespace class_metrics_test {
+
 using namespace chainrule;
 using support::backends;
 using support::complaint;
@@ -198,3 +200,5 @@ TEMPLATE_LIST_TEST_CASE("metrics of a training agree with the confusion matrix o
   // Smoothing adds to the loss and not to the metric.
   CHECK(got["log loss"] < got.loss);
 }
+
+}  // namespace class_metrics_test

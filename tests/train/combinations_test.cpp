@@ -23,6 +23,8 @@
 #include "support/scratch.hpp"
 #include "train/three_classes.hpp"
 
+namespace combinations_test {
+
 using namespace chainrule;
 using support::backends;
 using support::complaint;
@@ -269,3 +271,5 @@ TEST_CASE("L-BFGS does not depend on the scale of the inputs", "[train][combinat
   CHECK(loss_at(1) < 1e-6);
   CHECK(loss_at(1e4) < 1e-6);
 }
+
+}  // namespace combinations_test

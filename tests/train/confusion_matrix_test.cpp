@@ -7,6 +7,8 @@
 
 #include "support/catch.hpp"
 
+namespace confusion_matrix_test {
+
 using chainrule::averaging;
 using chainrule::confusion_matrix;
 
@@ -115,3 +117,5 @@ TEST_CASE("labels that do not fit are refused") {
     CHECK(message(ints{0}, {0}, classes) ==
           "a confusion matrix needs at least 1 class, got " + std::to_string(classes));
 }
+
+}  // namespace confusion_matrix_test

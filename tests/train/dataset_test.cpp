@@ -12,6 +12,8 @@
 #include "support/catch.hpp"
 #include "testing/batches.hpp"
 
+namespace dataset_test {
+
 using namespace batches;
 
 namespace {
@@ -291,3 +293,5 @@ TEST_CASE("what does not go together is refused") {
   CHECK(empty.count() == 0);
   CHECK(empty.features() == 3);
 }
+
+}  // namespace dataset_test

@@ -5,6 +5,8 @@
 #include "support/catch.hpp"
 #include "train/numbered.hpp"
 
+namespace epochs_test {
+
 using namespace training;
 
 namespace {
@@ -210,3 +212,5 @@ TEST_CASE("two steps by hand") {
   const double mean = (100.0 / 2 + 1.0 / 2 + third_loss) / 3;
   CHECK(std::fabs(h.epochs[0].training.loss - mean) <= 20 * epsilon<be64> * mean);
 }
+
+}  // namespace epochs_test

@@ -7,6 +7,8 @@
 #include "support/catch.hpp"
 #include "train/numbered.hpp"
 
+namespace fit_test {
+
 using namespace training;
 
 namespace {
@@ -447,3 +449,5 @@ TEST_CASE("what does not fit is refused before anything is done") {
   CHECK(!none.has_accuracy());
   CHECK(t.classify(nothing).empty());
 }
+
+}  // namespace fit_test

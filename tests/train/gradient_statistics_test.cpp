@@ -15,6 +15,8 @@
 #include "support/complaint.hpp"
 #include "train/three_classes.hpp"
 
+namespace gradient_statistics_test {
+
 using namespace chainrule;
 using support::backends;
 using support::three_classes;
@@ -163,3 +165,5 @@ TEST_CASE("statistics are printed as a table", "[train][gradients]") {
   CHECK(text == to_string(shown.parameters()));
   CHECK(text.find("0.bias") != std::string::npos);
 }
+
+}  // namespace gradient_statistics_test

@@ -7,6 +7,8 @@
 #include "support/catch.hpp"
 #include "train/numbered.hpp"
 
+namespace interrupt_test {
+
 using namespace training;
 
 namespace {
@@ -91,3 +93,5 @@ TEST_CASE("a second signal ends the program at once") {
   CHECK(WIFSIGNALED(status));
   CHECK(WTERMSIG(status) == SIGINT);
 }
+
+}  // namespace interrupt_test

@@ -15,6 +15,8 @@
 #include "support/catch.hpp"
 #include "testing/batches.hpp"
 
+namespace lbfgs_test {
+
 using namespace batches;
 
 namespace {
@@ -242,3 +244,5 @@ TEST_CASE("L-BFGS refuses what it cannot minimize", "[train][lbfgs]") {
   CHECK(complaint<value_error>([&] { lbfgs_minimize(net, mean_squared_error{}, none); }) ==
         "there are no samples to train on");
 }
+
+}  // namespace lbfgs_test

@@ -9,6 +9,8 @@
 #include "testing/batches.hpp"
 #include "train/two_epochs.hpp"
 
+namespace learning_test {
+
 using namespace batches;
 
 TEMPLATE_LIST_TEST_CASE("the same seed gives the same bits", "", backends) {
@@ -92,3 +94,5 @@ TEST_CASE("classes that can be told apart are learned from bytes, and told apart
   for (std::size_t i = 0; i < classes.size(); ++i) right += classes[i] == unseen.labels[i] ? 1 : 0;
   CHECK(t.evaluate(test).accuracy == right / 200.0);
 }
+
+}  // namespace learning_test

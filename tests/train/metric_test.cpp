@@ -14,6 +14,8 @@
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
 
+namespace metric_test {
+
 using namespace chainrule;
 using support::backends;
 using support::complaint;
@@ -140,3 +142,5 @@ TEST_CASE("accuracy is measured without being asked for where targets are classe
   trainer number{net, mean_squared_error{}, sgd{0}};
   CHECK(number.evaluate(many).values.empty());  // a number that one output predicts
 }
+
+}  // namespace metric_test

@@ -10,6 +10,8 @@
 #include "support/complaint.hpp"
 #include "train/two_epochs.hpp"
 
+namespace micro_batches_test {
+
 using namespace batches;
 using support::complaint;
 using real = basic_cpu<double>;
@@ -201,3 +203,5 @@ TEST_CASE("random numbers can begin anywhere in their sequence") {
   from_anywhere(float{});
   from_anywhere(double{});
 }
+
+}  // namespace micro_batches_test

@@ -11,6 +11,8 @@
 #include "support/catch.hpp"
 #include "testing/batches.hpp"
 
+namespace penalties_test {
+
 using namespace batches;
 
 namespace {
@@ -101,3 +103,5 @@ TEST_CASE("frozen parameters have no penalty", "[train][penalties]") {
   CHECK_FALSE(r.validated);
   CHECK(std::isnan(r.validation.loss));
 }
+
+}  // namespace penalties_test

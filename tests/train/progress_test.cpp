@@ -6,6 +6,8 @@
 
 #include "support/catch.hpp"
 
+namespace progress_test {
+
 using namespace chainrule;
 
 namespace {
@@ -162,3 +164,5 @@ TEST_CASE("a file is no terminal") {
   line.on_epoch_end(record(2));
   CHECK(out.text() == epoch_line);
 }
+
+}  // namespace progress_test

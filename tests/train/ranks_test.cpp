@@ -28,6 +28,8 @@
 #include "support/scratch.hpp"
 #include "support/thread_ranks.hpp"
 
+namespace ranks_test {
+
 using namespace chainrule;
 using support::complaint;
 using support::run_thread_ranks;
@@ -630,3 +632,5 @@ TEST_CASE("the messages of a step are few", "[train][ranks]") {
 }
 
 #endif
+
+}  // namespace ranks_test

@@ -10,6 +10,8 @@
 #include "support/scratch.hpp"
 #include "support/xml.hpp"
 
+namespace report_test {
+
 using namespace chainrule;
 using scratch::contains;
 
@@ -142,3 +144,5 @@ TEST_CASE("report: the file is the page") {
   write_report(folder / "report.html", three_epochs(), {.title = "t"});
   CHECK(scratch::read(folder / "report.html") == report_html(three_epochs(), {.title = "t"}));
 }
+
+}  // namespace report_test

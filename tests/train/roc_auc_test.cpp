@@ -7,6 +7,8 @@
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
 
+namespace roc_auc_test {
+
 using namespace chainrule;
 using support::complaint;
 
@@ -40,3 +42,5 @@ TEST_CASE("roc_auc refuses what does not fit", "[metrics]") {
           (void)roc_auc(ints{0, 1}, doubles{1, std::nan("")});
         }) == "roc_auc: the score of sample 1 is NaN");
 }
+
+}  // namespace roc_auc_test

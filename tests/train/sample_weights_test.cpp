@@ -13,6 +13,8 @@
 #include "support/catch.hpp"
 #include "testing/batches.hpp"
 
+namespace sample_weights_test {
+
 using namespace batches;
 
 namespace {
@@ -223,3 +225,5 @@ TEST_CASE("weights that are none are refused", "[train][weights]") {
   CHECK(complaint<value_error>([&] { (void)six.values().weighted_by_class({}); }) == values);
   CHECK(complaint<value_error>([&] { (void)balanced_class_weights(six.values()); }) == values);
 }
+
+}  // namespace sample_weights_test

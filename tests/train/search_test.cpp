@@ -12,6 +12,8 @@
 #include "chainrule/train/trainer.hpp"
 #include "support/catch.hpp"
 
+namespace search_test {
+
 using namespace chainrule;
 
 namespace {
@@ -143,3 +145,5 @@ TEST_CASE("a search says which options of its own are wrong", "[search]") {
   CHECK_THROWS_AS(log_uniform(random, std::nan(""), 1), value_error);
   CHECK_THROWS_WITH(choice<int>(random, {}), "choice needs at least one value to choose from");
 }
+
+}  // namespace search_test

@@ -14,6 +14,8 @@
 #include "chainrule/train/trainer.hpp"
 #include "support/catch.hpp"
 
+namespace small_sets_test {
+
 using namespace chainrule;
 
 namespace {
@@ -72,3 +74,5 @@ TEST_CASE("the digits of 8 x 8 pixels are learned as well as by scikit-learn", "
   CHECK(accuracy >= 0.977740 - 0.001231);
 }
 #endif
+
+}  // namespace small_sets_test

@@ -16,6 +16,8 @@
 #include "support/scratch.hpp"
 #include "testing/batches.hpp"
 
+namespace tables_test {
+
 using namespace batches;
 
 namespace {
@@ -253,3 +255,5 @@ TEST_CASE("a weights file holds network and scalers, and a second program answer
   CHECK(doubles(be, predict(again, x_again.transform(x))) ==
         doubles(be, predict(net, of_x.transform(x))));
 }
+
+}  // namespace tables_test

@@ -21,6 +21,8 @@
 #include "support/scratch.hpp"
 #include "train/three_classes.hpp"
 
+namespace tensorboard_log_test {
+
 using namespace chainrule;
 using scratch::complaint;
 using scratch::contains;
@@ -325,3 +327,5 @@ TEST_CASE("logs for tensorboard_read.py", "[.][tensorboard]") {
   }
   scratch::write(path + "/numbers.txt", numbers);
 }
+
+}  // namespace tensorboard_log_test

@@ -23,6 +23,8 @@
 #include "support/scratch.hpp"
 #include "train/three_classes.hpp"
 
+namespace text_logs_test {
+
 using namespace chainrule;
 using scratch::complaint;
 using scratch::contains;
@@ -343,3 +345,5 @@ TEST_CASE("lines of another form are not appended", "[train][logs]") {
                  "its last line has no end"));
   CHECK(scratch::read(path) == before + "2,0.5");
 }
+
+}  // namespace text_logs_test

@@ -10,6 +10,8 @@
 #include "support/catch.hpp"
 #include "train/two_epochs.hpp"
 
+namespace threads_test {
+
 using namespace batches;
 
 TEST_CASE("the same seed gives the same bits of augmented images for any number of threads") {
@@ -70,3 +72,5 @@ TEST_CASE("convolutions give the same bits for any number of threads") {
   compare(plain);
   compare(normalized);
 }
+
+}  // namespace threads_test

@@ -14,6 +14,8 @@
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
 
+namespace weight_average_test {
+
 using namespace chainrule;
 using support::backends;
 using support::complaint;
@@ -151,3 +153,5 @@ TEST_CASE("averages refuse what they cannot do", "[train][average]") {
   CHECK(complaint<value_error>([&] { swa_weights(net, 0); }) ==
         "weight averaging begins at epoch 1 or later, got 0");
 }
+
+}  // namespace weight_average_test

@@ -14,6 +14,8 @@
 #include "support/catch.hpp"
 #include "support/complaint.hpp"
 
+namespace weight_constraints_test {
+
 using namespace chainrule;
 using support::backends;
 using support::complaint;
@@ -111,3 +113,5 @@ TEST_CASE("constraints leave frozen weights alone and refuse what they cannot do
         "group_lasso: lambda must be at least 0, got -1");
   CHECK_THROWS_AS(max_norm(two.net, 1, {"7.weight"}), value_error);
 }
+
+}  // namespace weight_constraints_test
