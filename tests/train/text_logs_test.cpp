@@ -1,4 +1,5 @@
 // Logs of a training as text: CSV and JSON lines.
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/wait.h>
@@ -6,12 +7,15 @@
 
 #include <algorithm>
 #include <csignal>
+#include <fstream>
+#include <iterator>
 #include <limits>
 #include <string>
 #include <vector>
 
 #include "chainrule/backend/cpu.hpp"
 #include "chainrule/data/csv.hpp"
+#include "chainrule/io/log_file.hpp"
 #include "chainrule/layers/dense.hpp"
 #include "chainrule/losses/multiclass_hinge.hpp"
 #include "chainrule/losses/softmax_cross_entropy.hpp"
@@ -344,6 +348,30 @@ TEST_CASE("lines of another form are not appended", "[train][logs]") {
   CHECK(contains(complaint<format_error>([&] { json_lines_log(path, {.append = true}); }),
                  "its last line has no end"));
   CHECK(scratch::read(path) == before + "2,0.5");
+}
+
+TEST_CASE("a record that cannot be written whole leaves no part", "[train][logs]") {
+  const scratch::folder folder;
+  const std::string path = folder / "short.log";
+  log_file file(path, false);
+  file.write("first\n");
+  rlimit old{};
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &old) == 0);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);  // the write fails instead
+  const rlimit small{10, old.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
+  std::string said;
+  try {
+    file.write("second\n");  // of which four bytes fit
+  } catch (const io_error& e) {
+    said = e.what();
+  }
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &old) == 0);
+  std::signal(SIGXFSZ, handler);
+  CHECK(said.find("cannot write '" + path) == 0);
+  file.write("third\n");
+  std::ifstream in(path);
+  CHECK(std::string(std::istreambuf_iterator<char>(in), {}) == "first\nthird\n");
 }
 
 }  // namespace text_logs_test

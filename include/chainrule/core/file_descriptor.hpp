@@ -60,6 +60,16 @@ class file_descriptor {
   int number_ = -1;
 };
 
+/// Makes a folder and those above it, where they are missing; false (errno says why) if one cannot
+/// be made.
+[[nodiscard]] inline bool make_folders(const std::string& path, mode_t mode = 0777) {
+  for (std::size_t end = 0; end != std::string::npos;) {
+    end = path.find('/', end + 1);
+    if (::mkdir(path.substr(0, end).c_str(), mode) != 0 && errno != EEXIST) return false;
+  }
+  return true;
+}
+
 /// Writes all of `bytes`; false (errno says why) if that cannot be done.
 [[nodiscard]] inline bool write_fully(const file_descriptor& file,
                                       std::span<const std::byte> bytes) {

@@ -4,6 +4,7 @@
 #define CHAINRULE_CORE_TEXT_HPP
 
 #include <charconv>
+#include <concepts>
 #include <cstdio>
 #include <string>
 #include <string_view>
@@ -19,6 +20,13 @@ template <class... Args>
   char text[128];
   std::snprintf(text, sizeof text, pattern, args...);
   return text;
+}
+
+/// Appends the bytes of a word, the lowest first, on every host.
+template <std::unsigned_integral Word>
+void append_little_endian(std::string& out, Word word) {
+  for (std::size_t i = 0; i < sizeof(Word); ++i)
+    out += static_cast<char>(static_cast<unsigned char>(word >> (8 * i)));
 }
 
 /// `text` with spaces before it, `width` characters in all; a longer text as it is.

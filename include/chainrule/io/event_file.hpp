@@ -12,13 +12,11 @@
 #ifndef CHAINRULE_IO_EVENT_FILE_HPP
 #define CHAINRULE_IO_EVENT_FILE_HPP
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <cerrno>
 #include <chrono>
 #include <cmath>
 #include <concepts>
@@ -28,23 +26,15 @@
 #include <string_view>
 
 #include "chainrule/core/checksum.hpp"
+#include "chainrule/core/file_descriptor.hpp"
 #include "chainrule/core/finite.hpp"
+#include "chainrule/core/text.hpp"
 #include "chainrule/io/log_file.hpp"
 #include "chainrule/io/protobuf_writer.hpp"
 
 namespace chainrule {
 
 namespace detail {
-
-/// Makes a folder and those above it. Throws io_error.
-inline void make_folders(const std::string& path) {
-  for (std::size_t end = 0; end != std::string::npos;) {
-    end = path.find('/', end + 1);
-    const std::string folder = path.substr(0, end);
-    if (::mkdir(folder.c_str(), 0777) != 0 && errno != EEXIST)
-      throw io_error(system_says("cannot make the folder", folder));
-  }
-}
 
 /// A CRC-32C in the form in which records store it. Source:
 /// https://www.tensorflow.org/tutorials/load_data/tfrecord.
@@ -139,7 +129,8 @@ class event_file {
   /// TensorBoard takes files with "tfevents" in their names, in alphabetical order.
   [[nodiscard]] static std::string name_in(const std::string& folder) {
     static std::atomic<unsigned> number{0};
-    detail::make_folders(folder);
+    if (!detail::make_folders(folder))
+      throw io_error(detail::system_says("cannot make the folder", folder));
     char host[256] = {};
     if (::gethostname(host, sizeof host - 1) != 0) host[0] = '\0';
     return detail::concat(folder, "/events.out.tfevents.", static_cast<long long>(now()), ".",

@@ -4,7 +4,8 @@
 ///     log_file file("log.txt", false);
 ///     file.write("a line\n");
 ///
-/// Each record is passed to the system at once: a program that is killed leaves whole records.
+/// Each record is passed to the system at once: a program that is killed leaves whole records, and
+/// so does a disk that is full.
 /// Needs POSIX. See also train/csv_log.hpp, io/event_file.hpp.
 #ifndef CHAINRULE_IO_LOG_FILE_HPP
 #define CHAINRULE_IO_LOG_FILE_HPP
@@ -45,9 +46,15 @@ class log_file {
 
   [[nodiscard]] const std::string& path() const { return path_; }
 
-  /// Appends a record. Throws io_error.
+  /// Appends a record. Throws io_error if it cannot be written; where the file can be made shorter,
+  /// no part of the record is left.
   void write(std::string_view record) {
-    if (!detail::write_fully(file_, std::as_bytes(std::span(record.data(), record.size())))) fail();
+    struct stat before {};
+    const bool has_size = ::fstat(file_.number(), &before) == 0 && S_ISREG(before.st_mode);
+    if (detail::write_fully(file_, std::as_bytes(std::span(record.data(), record.size())))) return;
+    const int why = errno;
+    if (has_size) static_cast<void>(!::ftruncate(file_.number(), before.st_size));
+    fail(why);
   }
 
   /// The first line of a file opened to append, without its end; nothing if the file is empty.
@@ -66,7 +73,9 @@ class log_file {
   }
 
  private:
-  [[noreturn]] void fail() const { throw io_error(detail::system_says("cannot write", path_)); }
+  [[noreturn]] void fail(int why = errno) const {
+    throw io_error(detail::system_says("cannot write", path_, why));
+  }
 
   std::string path_;
   detail::file_descriptor file_;

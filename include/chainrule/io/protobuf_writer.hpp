@@ -12,24 +12,15 @@
 #define CHAINRULE_IO_PROTOBUF_WRITER_HPP
 
 #include <bit>
-#include <concepts>
 #include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "chainrule/core/compiler.hpp"
+#include "chainrule/core/text.hpp"
 
 namespace chainrule {
-
-namespace detail {
-/// Appends the bytes of a word, the lowest first, on every host.
-template <std::unsigned_integral Word>
-void append_little_endian(std::string& out, Word word) {
-  for (std::size_t i = 0; i < sizeof(Word); ++i)
-    out += static_cast<char>(static_cast<unsigned char>(word >> (8 * i)));
-}
-}  // namespace detail
 
 /// Members append one field each and return the message.
 class protobuf_writer {

@@ -151,15 +151,13 @@ class kernel_cache {
                       readers who) {
     const mode_t of_folders = who == readers::all ? 0777 : 0700;
     const mode_t of_file = who == readers::all ? 0666 : 0600;
-    for (std::size_t slash = folder.find('/', 1); slash != std::string::npos;
-         slash = folder.find('/', slash + 1))
-      ::mkdir(folder.substr(0, slash).c_str(), of_folders);  // most are there already
+    if (!detail::make_folders(folder, of_folders)) return;  // the kernel is built again next time
     try {
       detail::temporary_file temporary(folder, of_file, path);
       if (detail::write_fully(temporary.file(), std::as_bytes(std::span(content))) &&
           temporary.file().close())
         static_cast<void>(temporary.rename_to(path));
-    } catch (const io_error&) {  // the kernel is built again next time
+    } catch (const io_error&) {  // as above
     }
   }
 
