@@ -172,6 +172,33 @@ TEST_CASE("rules that measure the whole gradient see that of the whole batch") {
   CHECK(worst_difference(train(softmax_cross_entropy{}), as_one) < 1e-12);
 }
 
+TEST_CASE("a callback sees the whole batch where micro-batches were loaded into the same rows") {
+  const real be{1};
+  std::vector<double> numbers(32 * 3);
+  for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<double>(i + 1);
+  const matrix_view<const double> samples(numbers.data(), 32, 3);
+  const dataset<real> data(be, samples, samples);  // a target is its input
+  network net{be, dense{3, 3}};
+  trainer t{net, quadratic_cost{}, sgd{1e-6}};
+  struct visitor : gradient_callback<real> {
+    explicit visitor(trainer<real>& t) : trainer_(t) {}
+    void before_update(const real&, arena<real>&) override {
+      trainer_.visit_batch([&](auto x, const_matrix<real> y, const auto&, const auto&) {
+        ++visits;
+        for (index_t i = 0; i < x.rows(); ++i)
+          for (index_t j = 0; j < x.cols(); ++j)
+            differing += static_cast<double>(x(i, j)) == y(i, j) ? 0 : 1;
+      });
+    }
+    trainer<real>& trainer_;
+    int visits = 0;
+    int differing = 0;
+  } v(t);
+  t.fit(data, {.epochs = 1, .batch = 16, .seed = 2, .callbacks = {&v}, .micro_batches = 4});
+  CHECK(v.visits == 2);
+  CHECK(v.differing == 0);
+}
+
 TEST_CASE("a layer that does not say that samples are independent keeps the batch whole") {
   const labelled_images images = synthetic_digits(300, 3);
   std::set<index_t> rows;
