@@ -10,7 +10,8 @@
 #   --rounds N      how often each takes its turn (5)
 #   --nets ABCDT    which networks of benchmarks/shapes.hpp
 #   --no-compile    does not measure compilers
-#   --against COMMIT  builds this library as of COMMIT too and lets the two take turns, and nobody else
+#   --against COMMIT  builds this library as of COMMIT too and lets the two take turns, beside the
+#                   products alone and nobody else
 #
 # Our epochs beside those of plain Eigen, NumPy, PyTorch, dlib and FANN, on the same data, by one
 # thread and by two; beside the matrix products alone, by whichever library is found; plain -O2
@@ -106,8 +107,7 @@ else
   fi
   configure "$old/source" "$old/build"
   quietly cmake --build "$old/build" --target benchmark_chainrule --parallel "$(job_count)"
-  quietly cmake --build "$build" --parallel "$(job_count)" --target benchmark_chainrule \
-    benchmark_race benchmark_cost benchmark_write_data
+  quietly cmake --build "$build" --target products --parallel "$(job_count)"
 fi
 cached() { sed -n "s/^$1:[A-Z]*=//p" "$build/CMakeCache.txt"; }
 programs=$build/benchmarks/peers
@@ -179,13 +179,12 @@ if [ -z "$against" ]; then
   done <"$build/torch.python"
   contender train 'dlib' ABCD 12 dlib libdlib-dev
   contender train 'FANN, sample by sample' $fann_nets 1 fann libfann-dev
-
-  contender gemms 'chainrule' ABCD 12 gemms_chainrule ''
-  contender gemms 'Eigen, -march=native' ABCD 12 gemms_eigen ''
-  contender gemms 'OpenBLAS' ABCD 12 gemms_openblas libopenblas-dev
-  contender gemms 'oneDNN' ABCD 12 gemms_onednn libdnnl-dev
-  contender gemms 'libxsmm' ABCD 12 gemms_libxsmm 'libxsmm-dev or OpenMP'
 fi
+contender gemms 'chainrule' ABCD 12 gemms_chainrule ''
+contender gemms 'Eigen, -march=native' ABCD 12 gemms_eigen ''
+contender gemms 'OpenBLAS' ABCD 12 gemms_openblas libopenblas-dev
+contender gemms 'oneDNN' ABCD 12 gemms_onednn libdnnl-dev
+contender gemms 'libxsmm' ABCD 12 gemms_libxsmm 'libxsmm-dev or OpenMP'
 
 # --- compile time ----------------------------------------------------------------------------
 eigen_flags=$(pkg-config --cflags eigen3 2>/dev/null || echo -I/usr/include/eigen3)

@@ -22,6 +22,16 @@ TEMPLATE_TEST_CASE("storage begins on a cache line", "", std::uint8_t, std::int3
   }
 }
 
+TEST_CASE("large storage begins on a huge page") {
+  constexpr index_t size = 5 << 20;
+  cpu_storage<std::uint8_t> s(size);
+  CHECK(reinterpret_cast<std::uintptr_t>(s.data()) % (2 << 20) == 0);
+  s.data()[0] = s.data()[size - 1] = 1;  // a sanitizer would object
+  cpu_storage<std::uint8_t> small(5);
+  small = std::move(s);  // each is freed as it was allocated
+  CHECK(small.size() == size);
+}
+
 TEST_CASE("storage of nothing has no address") {
   CHECK(cpu_storage<float>(0).data() == nullptr);
   CHECK(cpu_storage<float>().size() == 0);

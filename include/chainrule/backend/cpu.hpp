@@ -407,6 +407,8 @@ class basic_cpu {
       if constexpr (!detail::is_copy<V, std::remove_const_t<U>, F>)
         if (!has_padding && out.contiguous() && out.cols() < detail::short_row / 4)
           return detail::convert_short_rows(isa_, f, row, out.cols(), first, last, out.data());
+      for (index_t i = 0; first == 0 && i < ahead && i < last; ++i)
+        detail::prefetch(row(i), out.cols());
       for (index_t i = first; i < last; ++i) {
         if (i + ahead < out.rows()) detail::prefetch(row(i + ahead), out.cols());
         V* const to = out.data() + i * out.stride();

@@ -328,12 +328,16 @@ class data_loader {
   /// Gathers the samples of the batch.
   void load() { load({0, size_}); }
   /// Gathers these rows of the batch. See can_load_parts.
-  void load(row_range r) { gather(order_.view().block(0, first_ + r.first, 1, r.count), r); }
+  void load(row_range r) { load(r, r.first); }
+  /// Gathers these rows of the batch, the inputs into as many rows of inputs() from row `at` on.
+  void load(row_range r, index_t at) {
+    gather(order_.view().block(0, first_ + r.first, 1, r.count), r, at);
+  }
   /// Gathers the batch whose number the backend's counter holds, if it is one of a full size or the
   /// last. If is_resident(), nothing comes from the host, so that it can be captured.
   void load(const counter_t<B>& count) requires has_device_counter<B> {
     if (is_resident())
-      gather(typename B::counted_rows{order_.view(), count, options_.batch}, {0, size_});
+      gather(typename B::counted_rows{order_.view(), count, options_.batch}, {0, size_}, 0);
     else
       load();
   }
@@ -377,15 +381,18 @@ class data_loader {
     return merges ? samples % options_.batch : 0;
   }
   template <class Rows>
-  void gather(const Rows& rows, row_range r) {
+  void gather(const Rows& rows, row_range r, index_t at) {
     if (data_->is_weighted())
       data_->gather_weights(rows, weights_.view().middle_rows(r.first, r.count));
-    if (is_resident()) return visit_inputs(r, [&](auto x) { data_->gather(rows, x, targets(r)); });
+    const row_range place{at, r.count};
+    if (is_resident())
+      return visit_inputs(place, [&](auto x) { data_->gather(rows, x, targets(r)); });
     const std::span<const std::int32_t> all(host_order_);
     const auto numbers =
         all.subspan(static_cast<std::size_t>(first_ + r.first), static_cast<std::size_t>(r.count));
-    visit_inputs(
-        r, [&](auto x) { host_batches_->load(*data_, numbers, r.first, augmenter_, epoch_, x); });
+    visit_inputs(place, [&](auto x) {
+      host_batches_->load(*data_, numbers, r.first, augmenter_, epoch_, x);
+    });
     data_->gather_targets(rows, targets(r));
   }
 

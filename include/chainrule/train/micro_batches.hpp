@@ -21,9 +21,9 @@ namespace chainrule {
 
 /// The number of micro-batches of a batch of `rows` samples, for a network of `parameters` numbers.
 [[nodiscard]] constexpr index_t micro_batch_count(index_t rows, index_t parameters) {
-  // All gradients are written, read and added: they should fit in a second-level cache of 1 MiB. A
-  // network with more parameters has products that are worth a synchronization each.
-  constexpr index_t most_gradients = 1 << 18;
+  // All gradients are written, read and added: they should fit in half of a second-level cache of
+  // 1 MiB. A network with more parameters has products that are worth a synchronization each.
+  constexpr index_t most_gradients = 1 << 17;
   // Products of fewer rows are slow.
   constexpr index_t least_rows = 32;
   // Multiplications of a forward pass that are worth a synchronization: some 10 us with backward.

@@ -178,8 +178,6 @@ class step_executor {
   [[nodiscard]] double mean_loss(index_t first, index_t count) const {
     return log_.mean_loss(first, count);
   }
-  /// Whether ranks share each batch.
-  [[nodiscard]] bool is_shared() const { return ranks_ != nullptr; }
   /// The gradients of the last step.
   [[nodiscard]] const arena<B>& gradients() const { return parts_.total(); }
   /// What the passes of the step under way are for: between its backward pass and its update.
@@ -222,32 +220,45 @@ class step_executor {
     const index_t count = parts_.count(loader.size());
     const row_range mine = parts_.own(count);
     if (ranks_ != nullptr) be_.map(fn::fill{0}, log_.row());  // other ranks assign to the rest
-    const auto part = [&](index_t i) {
-      const row_range rows = parts_.rows_of(mine.first + i, count, loader.size());
-      if constexpr (parallel_backend<B>) loader.load(rows);
-      forward_backward(loader, mine.first + i, rows, p);
+    const auto rows_of = [&](index_t i) {
+      return parts_.rows_of(mine.first + i, count, loader.size());
     };
     if constexpr (parallel_backend<B>) {
-      be_.parallel_for(mine.count, part);
+      // Micro-batches of one thread are loaded into the same rows, which stay in its cache.
+      index_t groups = mine.count;
+      if constexpr (requires { be_.threads(); })
+        if (mine.count % be_.threads() == 0) groups = be_.threads();
+      be_.parallel_for(groups, [&](index_t group) {
+        const index_t first = mine.count / groups * group;
+        const index_t at = rows_of(first).first;
+        for (index_t i = first; i < first + mine.count / groups; ++i) {
+          const row_range rows = rows_of(i);
+          loader.load(rows, at);
+          forward_backward(loader, mine.first + i, rows, {at, rows.count}, p);
+        }
+      });
     } else {
       if constexpr (has_device_counter<B>)
         loader.load(*count_);
       else
         loader.load();
-      for (index_t i = 0; i < mine.count; ++i) part(i);
+      for (index_t i = 0; i < mine.count; ++i)
+        forward_backward(loader, mine.first + i, rows_of(i), rows_of(i), p);
     }
   }
-  void forward_backward(data_loader<B>& loader, index_t i, row_range rows, pass_phase<B> p) {
+  /// Runs micro-batch i, rows `rows` of the batch, whose inputs lie in rows `place` of the loader.
+  void forward_backward(data_loader<B>& loader, index_t i, row_range rows, row_range place,
+                        pass_phase<B> p) {
     p.first_row = rows.first;
     const const_matrix<B> t = loader.targets(rows);
     pass<B>& memory = parts_.memory(i);
     const const_matrix<B> y =
-        loader.visit_inputs(rows, [&](auto x) { return net_->forward(x, memory, p); });
+        loader.visit_inputs(place, [&](auto x) { return net_->forward(x, memory, p); });
     loss_(be_, y, t, scale_.view(), log_.losses(loader.first(), rows),
           net_->output_gradient(memory), parts_.scratch(i));
     loader.weigh(rows, log_.losses(loader.first(), rows), net_->output_gradient(memory));
     log_.measure(loader.first(), rows, {y, t, loss_.traits(), parts_.scratch(i)});
-    loader.visit_inputs(rows, [&](auto x) {
+    loader.visit_inputs(place, [&](auto x) {
       if (i < parts_in_use_)
         net_->add_backward(x, memory, parts_.gradients(i));
       else

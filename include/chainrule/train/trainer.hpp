@@ -145,8 +145,8 @@ class trainer {
     if (!is_fitting_ || loader_.size() == 0)
       detail::fail<value_error>("a batch can be visited in a step of fit only, by a callback");
     const row_range all{0, loader_.size()};
-    if constexpr (parallel_backend<B>)  // each rank has loaded its own rows
-      if (executor_.is_shared()) loader_.load(all);
+    // Micro-batches may have been loaded into the same rows, and each rank has loaded its own.
+    if constexpr (parallel_backend<B>) loader_.load(all);
     loader_.visit_inputs(all, [&](auto x) {
       f(x, const_matrix<B>(loader_.targets(all)), executor_.phase_of_step(), loss_);
     });

@@ -3,9 +3,14 @@
 #ifndef CHAINRULE_BACKEND_CPU_STORAGE_HPP
 #define CHAINRULE_BACKEND_CPU_STORAGE_HPP
 
+#include <cstddef>
 #include <new>
 #include <type_traits>
 #include <utility>
+
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
 
 #include "chainrule/backend/cpu/flags.hpp"
 #include "chainrule/core/view.hpp"
@@ -28,11 +33,14 @@ class cpu_storage {
     detail::require_countable(size);
     if (size == 0) return;
     try {
-      data_ = static_cast<T*>(
-          ::operator new (static_cast<std::size_t>(size) * sizeof(T), std::align_val_t{alignment}));
+      data_ = static_cast<T*>(::operator new(bytes(), page()));
     } catch (const std::bad_alloc&) {
       detail::throw_out_of_memory(size, sizeof(T));
     }
+#ifdef MADV_HUGEPAGE
+    // Rows that are gathered at random cost a miss of the TLB each on small pages.
+    if (is_large()) madvise(data_, bytes(), MADV_HUGEPAGE);
+#endif
   }
   cpu_storage(cpu_storage&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
@@ -41,7 +49,7 @@ class cpu_storage {
     std::swap(size_, other.size_);
     return *this;
   }
-  ~cpu_storage() { ::operator delete (data_, std::align_val_t{alignment}); }
+  ~cpu_storage() { ::operator delete(data_, page()); }
 
   [[nodiscard]] T* data() const { return data_; }
   [[nodiscard]] index_t size() const { return size_; }
@@ -50,6 +58,14 @@ class cpu_storage {
   [[nodiscard]] matrix_view<T> view() const { return {data_, 1, size_}; }
 
  private:
+  static constexpr std::size_t huge_page = std::size_t{1} << 21U;
+
+  [[nodiscard]] std::size_t bytes() const { return static_cast<std::size_t>(size_) * sizeof(T); }
+  [[nodiscard]] bool is_large() const { return bytes() >= 2 * huge_page; }
+  [[nodiscard]] std::align_val_t page() const {
+    return std::align_val_t{is_large() ? huge_page : alignment};
+  }
+
   T* data_ = nullptr;
   index_t size_ = 0;
 };

@@ -101,9 +101,11 @@ void multiply_by_tiles(isa set, thread_pool& pool, const gemm_problem<T>& g, con
     end(i, i + plan.rows < g.m ? i + plan.rows : g.m, j, j + plan.cols < g.n ? j + plan.cols : g.n);
   };
   if (plan.rows >= g.m && plan.cols >= g.n) return compute(0, 0);
-  const index_t across = pieces_of(g.n, plan.cols);
-  pool.for_each(across * pieces_of(g.m, plan.rows), [&](index_t piece) {
-    compute(piece / across * plan.rows, piece % across * plan.cols);
+  // Column by column: the last row of blocks is often lower than the others, and the threads, which
+  // begin at both ends, then have equal shares of it.
+  const index_t down = pieces_of(g.m, plan.rows);
+  pool.for_each(down * pieces_of(g.n, plan.cols), [&](index_t piece) {
+    compute(piece % down * plan.rows, piece / down * plan.cols);
   });
 }
 
