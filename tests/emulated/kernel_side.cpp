@@ -10,8 +10,8 @@ static void (*emulated_barrier)(int line);
 #define __global__
 #define __device__
 #define __forceinline__ inline
-// Stands before the kernel's name. What is called with a number is the bound, if there is one. How
-// many blocks a multiprocessor should hold limits registers only.
+// Stands before the kernel's name. What is called with a number is the bound, if there is one; how
+// many blocks are to fit into a multiprocessor does not matter here.
 #define __launch_bounds__(threads, ...)                               \
   emulated_bounded();                                                 \
   static constexpr unsigned emulated_bound(int) { return (threads); } \

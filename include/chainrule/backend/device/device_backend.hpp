@@ -311,7 +311,7 @@ class device_backend {
                                a.first.is_transposed,
                                b.first.is_transposed,
                                count,
-                               access_of(c.first, a.first, b.first, a.step, b.step)};
+                               access_of(c.first, a.first, b.first, {c.step, a.step, b.step})};
     contract::products(count, c.first.shape(), c.first.stride(), c.step, {a.first.rows(), s.k},
                        a.step, {b.first.rows(), b.first.cols()}, b.step);
     if (count == 0 || c.first.empty()) return;
@@ -981,11 +981,12 @@ class device_backend {
     list.factor(b);
     return list;
   }
-  /// How the kernel of a product can access its matrices; those of a batch are a step apart.
+  /// How the kernel of a product can access its matrices; `steps` are those of c, a and b from one
+  /// product of a batch to the next.
   [[nodiscard]] static device::gemm_access access_of(const_matrix c,
                                                      const gemm_operand<const_matrix>& a,
                                                      const gemm_operand<const_matrix>& b,
-                                                     index_t a_step = 0, index_t b_step = 0) {
+                                                     const std::array<index_t, 3>& steps = {}) {
     // Offsets are computed up to the end of the last tile, which is below 1024.
     constexpr index_t most = (index_t{1} << 31) - 1024;
     const auto is_near = [](const const_matrix& m) {
@@ -997,8 +998,9 @@ class device_backend {
              0;
     };
     if (!is_near(c) || !is_near(a.view) || !is_near(b.view)) return device::gemm_access::anywhere;
-    return is_aligned(a.view, a_step) && is_aligned(b.view, b_step) ? device::gemm_access::vectors
-                                                                    : device::gemm_access::near;
+    return is_aligned(c, steps[0]) && is_aligned(a.view, steps[1]) && is_aligned(b.view, steps[2])
+               ? device::gemm_access::vectors
+               : device::gemm_access::near;
   }
   /// Queues the products of a batch, which have `whole` steps of k in all; `steps` are those of c,
   /// a and b from one product to the next.

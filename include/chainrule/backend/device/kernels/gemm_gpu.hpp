@@ -122,6 +122,14 @@ struct gpu_side {
   }
 };
 
+/// Statements that store made[0], made[1], ... as a vector in row i of c.
+[[nodiscard]] inline std::string store_made(int width, const std::string& row_of_c) {
+  std::string text = "        RIGHT whole;\n";
+  for (int q = 0; q < width; ++q)
+    text += "        " + component("whole", width, q) + " = made[" + std::to_string(q) + "];\n";
+  return text + "        *(GLOBAL RIGHT*)(c + c_at + (" + row_of_c + " + first_j)) = whole;\n";
+}
+
 /// The kernel of a variant with gemm_lanes::group. Lines of local memory are padded by 16 bytes, so
 /// that elements stored below each other lie in different banks. Elements beyond a factor are
 /// loaded as zero. Extents of tiles are powers of two and indices unsigned, so that divisions are
@@ -130,7 +138,8 @@ template <std::floating_point T>
 [[nodiscard]] std::string gpu_kernel(const gemm_variant& v, const trace& epilogue,
                                      std::size_t operands, const gpu_pieces& pieces) {
   const int most = gpu_vector(sizeof(T));
-  const int vector = v.access == gemm_access::vectors ? most : 1;
+  const bool by_vectors = v.access == gemm_access::vectors;
+  const int vector = by_vectors ? most : 1;
   const gpu_side left{
       "left", "LEFT",  "i",     "first_row", "row_end",       "down",
       v.rows, v.depth, v.width, vector,      !v.a_transposed, std::min(v.rows / v.width, most)};
@@ -147,17 +156,21 @@ template <std::floating_point T>
            std::to_string(s.part) + "];\n    real elements[" + length + "];\n  } " + s.name +
            "[2][DEPTH];\n  VECTOR next_" + s.name + "[" + std::to_string(s.loads()) + "];\n";
   };
-  std::string text = function_of<T>("cr_epilogue", epilogue, operands + 1) +
-                     define("ROWS", v.rows) + define("COLS", v.cols) + define("DEPTH", v.depth) +
-                     define("SIDE", v.width) +
-                     R"(#define ITEMS (SIDE * SIDE)
+  return function_of<T>("cr_epilogue", epilogue, operands + 1) + define("ROWS", v.rows) +
+         define("COLS", v.cols) + define("DEPTH", v.depth) + define("SIDE", v.width) +
+         R"(#define ITEMS (SIDE * SIDE)
 #define TILE_ROWS (ROWS / SIDE)
 #define TILE_COLS (COLS / SIDE)
-#define PLACE )" + (v.access == gemm_access::anywhere ? "long\n" : "int\n") +
-                     define_type("VECTOR", vector) + define_type("LEFT", left.part) +
-                     define_type("RIGHT", right.part) + "KERNEL_OF(SIDE, SIDE) cr_main(" +
-                     pieces.parameters + ") {\n" + pieces.begin + lines(left) + lines(right) +
-                     R"(  const int across = LOCAL_INDEX(0);
+#define PLACE )" +
+         (v.access == gemm_access::anywhere ? "long\n" : "int\n") + define_type("VECTOR", vector) +
+         define_type("LEFT", left.part) + define_type("RIGHT", right.part) +
+         define("PART", right.part) +
+         // 8 x 8 sums and the prefetched elements fit into the 128 registers of a thread of two
+         // groups.
+         (left.extent * right.extent >= 64 * v.width * v.width ? "KERNEL_OF_TWO" : "KERNEL_OF") +
+         "(SIDE, SIDE) cr_main(" + pieces.parameters + ") {\n" + pieces.begin + lines(left) +
+         lines(right) +
+         R"(  const int across = LOCAL_INDEX(0);
   const int down = LOCAL_INDEX(1);
   const unsigned item = down * SIDE + across;
   const PLACE first_row = (PLACE)(block * ROWS);
@@ -172,18 +185,18 @@ template <std::floating_point T>
   }
   int held = 0;
 )" + left.load("from", pieces.left, "  ") +
-                     right.load("from", pieces.right, "  ") +
-                     R"(  for (PLACE first_k = from; first_k < end; first_k += DEPTH) {
+         right.load("from", pieces.right, "  ") +
+         R"(  for (PLACE first_k = from; first_k < end; first_k += DEPTH) {
 )" + left.store("    ") +
-                     right.store("    ") + R"(    BARRIER;
+         right.store("    ") + R"(    BARRIER;
     const PLACE next_k = first_k + DEPTH;
     if (next_k < end) {
 )" + left.load("next_k", pieces.left, "      ") +
-                     right.load("next_k", pieces.right, "      ") + R"(    }
+         right.load("next_k", pieces.right, "      ") + R"(    }
     UNROLL
     for (int l = 0; l < DEPTH; ++l) {
 )" + left.read("x", "      ") +
-                     right.read("y", "      ") + R"(      UNROLL
+         right.read("y", "      ") + R"(      UNROLL
       for (int r = 0; r < TILE_ROWS; ++r) {
         UNROLL
         for (int s = 0; s < TILE_COLS; ++s) sum[r][s] += x[r] * y[s];
@@ -194,20 +207,25 @@ template <std::floating_point T>
   UNROLL
   for (int r = 0; r < TILE_ROWS; ++r) {
     const PLACE i = )" +
-                     left.place("r") + R"(;
+         left.place("r") + R"(;
     UNROLL
-    for (int s = 0; s < TILE_COLS; ++s) {
-      const PLACE j = )" +
-                     right.place("s") + R"(;
-      if (i < row_end && j < col_end) {
-)" + pieces.before_row_of_c +
-                     "        const PLACE at = " + pieces.row_of_c + R"( + j;
-        real value = alpha * sum[r][s];
-        if (beta != 0) value += beta * c[c_at + at];
+    for (int s = 0; s < TILE_COLS; s += PART) {
+      const PLACE first_j = )" +
+         right.place("s") + R"(;
+      if (i < row_end && first_j < col_end) {
+        real made[PART];
+        UNROLL
+        for (int q = 0; q < PART; ++q) {
+          const PLACE j = first_j + q;
+)" + (by_vectors ? "" : "          if (j >= col_end) break;\n") +
+         pieces.before_row_of_c + "        const PLACE at = " + pieces.row_of_c + R"( + j;
+          real value = alpha * sum[r][s + q];
+          if (beta != 0) value += beta * c[c_at + at];
 )" + operand_loads(operands, 1) +
-                     "        c[c_at + at] = cr_epilogue(" + epilogue_arguments(operands) +
-                     ");\n      }\n    }\n  }\n}\n";
-  return text;
+         "          made[q] = cr_epilogue(" + epilogue_arguments(operands) + ");\n" +
+         (by_vectors ? "        }\n" + store_made(right.part, pieces.row_of_c)
+                     : "          c[c_at + at] = made[q];\n        }\n") +
+         "      }\n    }\n  }\n}\n";
 }
 
 /// The kernel of a product of matrices in memory.

@@ -22,8 +22,8 @@
 
 namespace chainrule::device {
 
-/// How a product for GPUs accesses its matrices: scalars at offsets of 64 or of 32 bits, or the
-/// factors by vectors of 16 bytes at offsets of 32 bits.
+/// How a product for GPUs accesses its matrices: by scalars at offsets of 64 or of 32 bits, or by
+/// vectors of up to 16 bytes at offsets of 32 bits.
 enum class gemm_access { anywhere, near, vectors };
 
 /// c (m x n) = op(a) (m x k) op(b) (k x n), once or in a batch of `count` products.
