@@ -663,6 +663,7 @@ class device_backend {
                                            "copy",
                                            "reduce",
                                            "gemm",
+                                           "added_parts",
                                            "random",
                                            "gather",
                                            "advance",
@@ -683,6 +684,7 @@ class device_backend {
                                            "max_pool",
                                            "unpool",
                                            "resample"};
+  static_assert(std::size(verbs_) == static_cast<std::size_t>(task::resample) + 1);
 
   /// The arguments of a launch, in the order of a kernel's parameters.
   class arguments {
