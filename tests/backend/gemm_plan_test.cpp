@@ -38,7 +38,10 @@ void for_plans(Use&& use) {
           for (const bool a : {false, true})
             for (const bool b : {false, true})
               for (const std::size_t size : {sizeof(float), sizeof(double)}) {
-                const gemm_shape s{m, n, k, a, b};
+                const gemm_access access = k == 0    ? gemm_access::anywhere
+                                           : k == 10 ? gemm_access::near
+                                                     : gemm_access::vectors;
+                const gemm_shape s{m, n, k, a, b, 1, access};
                 use(s, device, size, gemm_variant_for(s, device, size));
               }
 }
@@ -94,18 +97,18 @@ TEST_CASE("a tile of a CPU device lies within the result and its sums in registe
 TEST_CASE("a group of a GPU is not larger than the device allows and divides its tile",
           "[backend][gemm]") {
   index_t wrong = 0;
-  for_plans(
-      [&](const gemm_shape&, const gemm_device& device, std::size_t size, const gemm_variant& v) {
-        if (device.on_cpu) return;
-        const index_t items = index_t{v.width} * v.width;
-        const index_t bytes =
-            v.depth * (v.rows + 1 + v.cols + 1) * static_cast<index_t>(size);  // of local memory
-        if (items > device.group_items || v.rows % v.width != 0 || v.cols % v.width != 0 ||
-            v.rows * v.depth % items != 0 || v.cols * v.depth % items != 0 || bytes > 32 * 1024) {
-          UNSCOPED_INFO(v.key());
-          ++wrong;
-        }
-      });
+  for_plans([&](const gemm_shape&, const gemm_device& device, std::size_t size,
+                const gemm_variant& v) {
+    if (device.on_cpu) return;
+    const index_t items = index_t{v.width} * v.width;
+    // Two tiles of each factor in local memory, whose lines are padded by 16 bytes.
+    const index_t bytes = 2 * v.depth * ((v.rows + v.cols) * static_cast<index_t>(size) + 2 * 16);
+    if (items > device.group_items || v.rows % v.width != 0 || v.cols % v.width != 0 ||
+        v.rows * v.depth % items != 0 || v.cols * v.depth % items != 0 || bytes > 32 * 1024) {
+      UNSCOPED_INFO(v.key());
+      ++wrong;
+    }
+  });
   CHECK(wrong == 0);
 }
 
@@ -143,6 +146,32 @@ TEST_CASE("a batch has kernels of its own and counts all its products as work", 
   CHECK(single.number() != v.number());
   CHECK(single.key() + " batch" == v.key());
   CHECK(text_of(single) != text_of(v));
+}
+
+TEST_CASE("a GPU cuts a product along k where it has too few tiles", "[backend][gemm]") {
+  const gemm_device gpu{.on_cpu = false, .units = 132, .group_items = 256};
+  const auto part_of = [](const gemm_shape& s, const gemm_device& device) {
+    return gemm_part_for(gemm_variant_for(s, device, sizeof(float)), s, device);
+  };
+  // 32 tiles of 16 x 16: three parts of 9 tiles of 32 steps, the last one of 208 steps.
+  CHECK(part_of({256, 32, 784}, gpu) == 288);
+  CHECK(part_of({256, 32, 511}, gpu) == 511);       // too short for two parts
+  CHECK(part_of({4096, 4096, 4096}, gpu) == 4096);  // the tiles are enough
+  CHECK(part_of({256, 32, 784}, {.on_cpu = true, .units = 132}) == 784);
+  // Large tiles of a small product, because its parts keep all units busy.
+  CHECK(gemm_variant_for({256, 256, 8192}, gpu, sizeof(float)).rows == 128);
+  CHECK(gemm_variant_for({256, 256, 256}, gpu, sizeof(float)).rows == 16);
+  index_t wrong = 0;
+  for_plans([&](gemm_shape s, const gemm_device& device, std::size_t, const gemm_variant& v) {
+    s.k = 3001;
+    const index_t part = gemm_part_for(v, s, device);
+    const index_t parts = (s.k + part - 1) / part;
+    const gemm_geometry g = gemm_geometry_for(v, s.m, s.n);
+    const auto groups = static_cast<index_t>(g.width * g.height / (g.local_width * g.local_height));
+    const bool is_cut = part < s.k;
+    if (is_cut && (device.on_cpu || part % v.depth != 0 || groups * parts > device.units)) ++wrong;
+  });
+  CHECK(wrong == 0);
 }
 
 TEST_CASE("the products of a network keep every lane and every core busy", "[backend][gemm]") {

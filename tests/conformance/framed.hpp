@@ -80,10 +80,12 @@ template <class T>
   return host_matrix<T>(s, std::numeric_limits<T>::quiet_NaN());
 }
 
-/// How a matrix lies in memory: without gaps, or as a part of wider rows.
-enum class layout { packed, strided };
+/// How a matrix lies in memory: without gaps, as a part of wider rows, or as such a part whose rows
+/// begin on a boundary of four elements if it has a multiple of four columns.
+enum class layout { packed, strided, aligned };
 inline constexpr layout packed = layout::packed;
 inline constexpr layout strided = layout::strided;
+inline constexpr layout aligned = layout::aligned;
 
 /// A matrix in B's memory; the elements before, behind and between its rows hold a guard value.
 template <class B, class T = scalar_t<B>>
@@ -95,16 +97,17 @@ class framed {
   framed(const B& be, const host_matrix<T>& content, layout l)
       : be_(be),
         extents_(content.extents),
-        stride_(extents_.cols + (l == layout::packed ? 0 : gap)),
-        storage_(be.template allocate<T>(2 * margin + extents_.rows * stride_)) {
-    image_.assign(static_cast<std::size_t>(2 * margin + extents_.rows * stride_), guard);
+        margin_(l == layout::aligned ? 8 : 5),  // odd, so that no row begins on a boundary
+        stride_(extents_.cols + (l == layout::packed ? 0 : (l == layout::aligned ? 4 : 3))),
+        storage_(be.template allocate<T>(2 * margin_ + extents_.rows * stride_)) {
+    image_.assign(static_cast<std::size_t>(2 * margin_ + extents_.rows * stride_), guard);
     for (index_t i = 0; i < extents_.rows; ++i)
       for (index_t j = 0; j < extents_.cols; ++j) image_[place(i, j)] = content(i, j);
     be_.upload(storage_.view(), matrix_view<const T>(image_.data(), 1, storage_.size()));
   }
 
   [[nodiscard]] view_type view() const {
-    return view_type(storage_.view().data() + margin, extents_.rows, extents_.cols, stride_);
+    return view_type(storage_.view().data() + margin_, extents_.rows, extents_.cols, stride_);
   }
 
   /// What the matrix holds now.
@@ -136,7 +139,7 @@ class framed {
       }
     for (std::size_t e = 0; e < now.size(); ++e)
       if (now[e] != guard)
-        return concat("element ", static_cast<index_t>(e) - margin, " outside of ",
+        return concat("element ", static_cast<index_t>(e) - margin_, " outside of ",
                       to_string(extents_), " with stride ", stride_, " became ", now[e]);
     return {};
   }
@@ -147,12 +150,10 @@ class framed {
   }
 
  private:
-  static constexpr index_t margin = 5;  // odd, so that no row begins on a boundary of anything
-  static constexpr index_t gap = 3;
   static constexpr T guard = T(77);
 
   [[nodiscard]] std::size_t place(index_t i, index_t j) const {
-    return static_cast<std::size_t>(margin + i * stride_ + j);
+    return static_cast<std::size_t>(margin_ + i * stride_ + j);
   }
   [[nodiscard]] std::vector<T> everything() const {
     std::vector<T> now(image_.size());
@@ -164,6 +165,7 @@ class framed {
 
   B be_;
   matrix_shape extents_;
+  index_t margin_;
   index_t stride_;
   storage storage_;
   std::vector<T> image_;

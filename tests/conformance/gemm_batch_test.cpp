@@ -23,7 +23,10 @@ class batch {
  public:
   using T = scalar_t<B>;
   batch(const B& be, index_t count, matrix_shape one, order o, const host_matrix<T>& content)
-      : one_(one), order_(o), host_(content), device_(be, content, strided) {
+      : one_(one),
+        order_(o),
+        host_(content),
+        device_(be, content, one.cols % 4 == 0 ? aligned : strided) {
     const auto all = device_.view();
     const bool is_empty = one.size() * count == 0;
     first_ = is_empty ? chainrule::matrix<B>(all.data(), one.rows, one.cols)
@@ -67,8 +70,9 @@ struct product {
 };
 // Counts and extents of 0, 1 and odd ones, tiles that are whole and not, many small products; few
 // shapes, for each takes kernels of its own.
-const product small_products[] = {{0, 3, 2, 4}, {1, 3, 2, 5},    {3, 0, 2, 4},   {3, 3, 2, 0},
-                                  {2, 1, 1, 1}, {5, 17, 33, 40}, {3, 1, 16, 65}, {100, 3, 2, 4}};
+const product small_products[] = {{0, 3, 2, 4},   {1, 3, 2, 5},   {3, 0, 2, 4},
+                                  {3, 3, 2, 0},   {2, 1, 1, 1},   {5, 17, 33, 40},
+                                  {3, 1, 16, 65}, {100, 3, 2, 4}, {3, 20, 36, 40}};
 // Cut into several pieces each, and in depth.
 const product large_products[] = {{3, 65, 80, 257}};
 

@@ -19,6 +19,11 @@ const extents all_extents[] = {{0, 17, 17},   {17, 0, 17},   {17, 17, 0},    {1,
                                {1, 17, 1025}, {17, 1025, 1}, {1025, 1, 17},  {17, 17, 17},
                                {17, 1, 1025}, {1, 1025, 17}, {1025, 17, 65}, {129, 257, 33}};
 
+// Rows that begin on a boundary of a vector, in all transposes: tiles that are not whole, and sums
+// of more than 1000 terms, which GPUs cut into parts.
+const extents aligned_extents[] = {
+    {4, 4, 4}, {20, 36, 24}, {132, 260, 36}, {12, 20, 1036}, {260, 12, 1024}};
+
 template <class T>
 host_matrix<T> flipped(const host_matrix<T>& m) {
   host_matrix<T> t({m.extents.cols, m.extents.rows});
@@ -90,6 +95,18 @@ TEMPLATE_LIST_TEST_CASE("gemm of integers is exact", "[conformance][gemm]", back
       CHECK(all_transposes(be, a, b, integers<T>({m, n}, 3), {-2, 0.5}, l, 0) == "");
       CHECK(all_transposes(be, a, b, integers<T>({m, n}, 4), {1, 1}, l, 0) == "");
     }
+}
+
+TEMPLATE_LIST_TEST_CASE("gemm of aligned integers is exact", "[conformance][gemm]", backends) {
+  using T = scalar_t<TestType>;
+  const TestType be{};
+  for (const auto& [m, n, k] : aligned_extents) {
+    INFO(m << " x " << n << " x " << k);
+    const auto a = integers<T>({m, k}, 14);
+    const auto b = integers<T>({k, n}, 15);
+    CHECK(all_transposes(be, a, b, unset<T>({m, n}), {}, aligned, 0) == "");
+    CHECK(all_transposes(be, a, b, integers<T>({m, n}, 16), {-2, 0.5}, aligned, 0) == "");
+  }
 }
 
 TEMPLATE_LIST_TEST_CASE("gemm of reals is as precise as k additions", "[conformance][gemm]",

@@ -101,6 +101,26 @@ TEST_CASE("kernels for float compute nothing in double", "[cuda][kernels]") {
   CHECK(looked_at > all.size() * 9 / 10);
 }
 
+TEST_CASE("aligned products load and store vectors of 16 bytes", "[cuda][kernels]") {
+  const auto has_vectors = [](const std::string& text) {
+    return text.find("#define VECTOR float4") != std::string::npos &&
+           text.find("#define PLACE int") != std::string::npos;
+  };
+  CHECK(std::count_if(texts<float>().begin(), texts<float>().end(), has_vectors) >= 20);
+  // A work item with 4 x 4 sums or more also reads vectors of local memory and stores those of c.
+  const auto one = std::find_if(texts<float>().begin(), texts<float>().end(), [&](const auto& t) {
+    return has_vectors(t) && t.find("#define LEFT float4") != std::string::npos &&
+           t.find("#define RIGHT float4") != std::string::npos;
+  });
+  REQUIRE(one != texts<float>().end());
+  const std::string ptx =
+      chainrule::device::cuda_compile<cuda_api>(chainrule::device::cuda_prelude + *one, {80, true});
+  for (const char* access : {"ld.global.v4", "ld.shared.v4", "st.global.v4"}) {
+    INFO(access);
+    CHECK(ptx.find(access) != std::string::npos);
+  }
+}
+
 TEST_CASE("one kernel alone becomes a program for a device", "[cuda][kernels]") {
   const std::string text = chainrule::device::cuda_prelude + texts<float>().front();
   const std::string cubin = chainrule::device::cuda_compile<cuda_api>(text, {90, false});

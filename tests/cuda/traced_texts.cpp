@@ -109,6 +109,17 @@ std::vector<std::string> traced_texts() {
       for (const bool b : {false, true})
         be.gemm(m(s.rows, s.cols), {a ? m(20, s.rows) : m(s.rows, 20), a},
                 {b ? m(s.cols, 20) : m(20, s.cols), b}, {1, 0.5});
+  // By vectors and cut along k: all extents and offsets are multiples of a vector's.
+  const auto aligned = [&](index_t rows, index_t cols) {
+    return matrix<B>(memory.view().data(), rows, cols);
+  };
+  for (const matrix_shape s :
+       {matrix_shape{16, 16}, {32, 40}, {100, 4}, {4, 100}, {64, 64}, {512, 1024}, {4096, 4096}})
+    for (const index_t k : {20, 1024})
+      for (const bool a : {false, true})
+        for (const bool b : {false, true})
+          be.gemm(aligned(s.rows, s.cols), {a ? aligned(k, s.rows) : aligned(s.rows, k), a},
+                  {b ? aligned(s.cols, k) : aligned(k, s.cols), b}, {1, 0.5});
   for (const matrix_shape s : {matrix_shape{1, 1}, {16, 16}, {100, 3}, {64, 64}, {512, 1024}})
     for (const bool a : {false, true})
       for (const bool b : {false, true})

@@ -2,6 +2,7 @@
 /// Faults that the suites have to find, to show that they would: CHAINRULE_EMULATED_FAULT is one of
 ///
 ///     barrier1, barrier2, barrier3   the first, second, third barrier of each text is missing
+///     one_tile                       products hold one tile in local memory, not two in turn
 ///     transpose                      products take a factor's other transpose
 ///     wait1                          a copy's queue does not wait for the reader of the last copy
 ///     wait2                          the reader's queue does not wait for the copy
@@ -29,11 +30,12 @@ namespace emulated {
       at = text.find("BARRIER;", at + 1);
     if (at != std::string::npos) text.replace(at, 7, "");
   }
-  if (has_fault("transpose")) {
-    const std::string right = "i * a_row + k * a_col";
-    const std::size_t at = text.find(right);
-    if (at != std::string::npos) text.replace(at, right.size(), "i * a_col + k * a_row");
-  }
+  const auto replace = [&](const std::string& right, const std::string& wrong) {
+    for (std::size_t at = 0; (at = text.find(right, at)) != std::string::npos; at += wrong.size())
+      text.replace(at, right.size(), wrong);
+  };
+  if (has_fault("one_tile")) replace("held ^= 1;", "");
+  if (has_fault("transpose")) replace("i * (PLACE)a_row + k", "k * (PLACE)a_row + i");
   return text;
 }
 

@@ -10,8 +10,9 @@ static void (*emulated_barrier)(int line);
 #define __global__
 #define __device__
 #define __forceinline__ inline
-// Stands before the kernel's name. What is called with a number is the bound, if there is one.
-#define __launch_bounds__(threads)                                    \
+// Stands before the kernel's name. What is called with a number is the bound, if there is one; how
+// many blocks are to fit into a multiprocessor does not matter here.
+#define __launch_bounds__(threads, ...)                               \
   emulated_bounded();                                                 \
   static constexpr unsigned emulated_bound(int) { return (threads); } \
   extern "C" void
@@ -28,6 +29,16 @@ static inline float __int_as_float(int bits) {
   __builtin_memcpy(&x, &bits, sizeof x);
   return x;
 }
+
+struct __attribute__((aligned(8))) float2 {
+  float x, y;
+};
+struct __attribute__((aligned(16))) float4 {
+  float x, y, z, w;
+};
+struct __attribute__((aligned(16))) double2 {
+  double x, y;
+};
 
 // CUDA's functions of float and of double have the same name.
 #define EMULATED_OF_ONE(name)                                          \

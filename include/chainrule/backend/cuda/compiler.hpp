@@ -22,6 +22,8 @@ namespace chainrule::device {
 inline constexpr const char* cuda_prelude = R"(#pragma nv_diag_suppress 177
 #define KERNEL extern "C" __global__ void
 #define KERNEL_OF(width, height) extern "C" __global__ void __launch_bounds__((width) * (height))
+#define KERNEL_OF_TWO(width, height) \
+  extern "C" __global__ void __launch_bounds__((width) * (height), 2)
 #define GLOBAL
 #define LOCAL __shared__
 #define FUNCTION static __device__ __forceinline__

@@ -283,8 +283,12 @@ class device_backend {
     if (c.empty()) return;
     if constexpr (device::multiplies<Runtime, T>)
       if (by_vendor_gemm(c, a, b, scalars, epilogue, const_matrix(in)...)) return;
-    const device::gemm_variant v = device::gemm_variant_for(
-        {c.rows(), c.cols(), a.cols(), a.is_transposed, b.is_transposed}, gemm_device(), sizeof(T));
+    const device::gemm_shape s{c.rows(),        c.cols(), a.cols(),          a.is_transposed,
+                               b.is_transposed, 1,        access_of(c, a, b)};
+    const device::gemm_variant v = device::gemm_variant_for(s, gemm_device(), sizeof(T));
+    const index_t part = device::gemm_part_for(v, s, gemm_device());
+    if (part < s.k)
+      return multiply_parts(v, s, part, c, a, b, scalars, epilogue, const_matrix(in)...);
     const device::gemm_geometry g = device::gemm_geometry_for(v, c.rows(), c.cols());
     launch("gemm",
            kernel_for<task::gemm, Epilogue, operand_count<In...>>(
@@ -301,8 +305,13 @@ class device_backend {
   void gemm_batch(index_t count, strided_batch<matrix> c,
                   strided_batch<gemm_operand<const_matrix>> a,
                   strided_batch<gemm_operand<const_matrix>> b, gemm_scalars scalars = {}) const {
-    const device::gemm_shape s{c.first.rows(),        c.first.cols(),        a.first.cols(),
-                               a.first.is_transposed, b.first.is_transposed, count};
+    const device::gemm_shape s{c.first.rows(),
+                               c.first.cols(),
+                               a.first.cols(),
+                               a.first.is_transposed,
+                               b.first.is_transposed,
+                               count,
+                               access_of(c.first, a.first, b.first, {c.step, a.step, b.step})};
     contract::products(count, c.first.shape(), c.first.stride(), c.step, {a.first.rows(), s.k},
                        a.step, {b.first.rows(), b.first.cols()}, b.step);
     if (count == 0 || c.first.empty()) return;
@@ -315,15 +324,8 @@ class device_backend {
       if (runtime_->multiply(p)) return;
     }
     const device::gemm_variant v = device::gemm_batch_variant_for(s, gemm_device(), sizeof(T));
-    const device::gemm_geometry g = device::gemm_geometry_for(v, s.m, s.n);
-    arguments list = product_arguments(c.first, a.first, b.first, scalars);
-    list.integers(count, g.height / g.local_height, c.step, a.step, b.step);
-    launch(
-        "gemm_batch",
-        kernel_for<task::gemm, fn::identity>(
-            fn::identity{},
-            [&] { return device::gemm_kernel<T>(v, trace_of<1>(fn::identity{}), 0); }, v.number()),
-        {g.width, g.height * static_cast<std::size_t>(count), g.local_width, g.local_height}, list);
+    launch_batch("gemm_batch", v, s, count * s.k,
+                 product_arguments(c.first, a.first, b.first, scalars), {c.step, a.step, b.step});
   }
 
   /// Captures the work that `work()` queues, without running it: see device/graph_capture.hpp.
@@ -634,6 +636,7 @@ class device_backend {
     copy,
     reduce,
     gemm,
+    added_parts,
     random,
     gather,
     advance,
@@ -660,6 +663,7 @@ class device_backend {
                                            "copy",
                                            "reduce",
                                            "gemm",
+                                           "added_parts",
                                            "random",
                                            "gather",
                                            "advance",
@@ -680,6 +684,7 @@ class device_backend {
                                            "max_pool",
                                            "unpool",
                                            "resample"};
+  static_assert(std::size(verbs_) == static_cast<std::size_t>(task::resample) + 1);
 
   /// The arguments of a launch, in the order of a kernel's parameters.
   class arguments {
@@ -977,6 +982,72 @@ class device_backend {
     list.factor(a);
     list.factor(b);
     return list;
+  }
+  /// How the kernel of a product can access its matrices; `steps` are those of c, a and b from one
+  /// product of a batch to the next.
+  [[nodiscard]] static device::gemm_access access_of(const_matrix c,
+                                                     const gemm_operand<const_matrix>& a,
+                                                     const gemm_operand<const_matrix>& b,
+                                                     const std::array<index_t, 3>& steps = {}) {
+    // Offsets are computed up to the end of the last tile, which is below 1024.
+    constexpr index_t most = (index_t{1} << 31) - 1024;
+    const auto is_near = [](const const_matrix& m) {
+      return m.rows() <= most && m.cols() <= most && m.rows() * m.stride() <= most;
+    };
+    const auto is_aligned = [](const const_matrix& m, index_t step) {
+      return (m.data().offset | m.stride() | m.cols() | step) %
+                 device::gemm_detail::gpu_vector(sizeof(T)) ==
+             0;
+    };
+    if (!is_near(c) || !is_near(a.view) || !is_near(b.view)) return device::gemm_access::anywhere;
+    return is_aligned(c, steps[0]) && is_aligned(a.view, steps[1]) && is_aligned(b.view, steps[2])
+               ? device::gemm_access::vectors
+               : device::gemm_access::near;
+  }
+  /// Queues the products of a batch, which have `whole` steps of k in all; `steps` are those of c,
+  /// a and b from one product to the next.
+  void launch_batch(const char* verb, const device::gemm_variant& v, const device::gemm_shape& s,
+                    index_t whole, arguments list, const std::array<index_t, 3>& steps) const {
+    const device::gemm_geometry g = device::gemm_geometry_for(v, s.m, s.n);
+    list.integers(s.count, g.height / g.local_height, steps[0], steps[1], steps[2], whole);
+    launch(
+        verb,
+        kernel_for<task::gemm, fn::identity>(
+            fn::identity{},
+            [&] { return device::gemm_kernel<T>(v, trace_of<1>(fn::identity{}), 0); }, v.number()),
+        {g.width, g.height * static_cast<std::size_t>(s.count), g.local_width, g.local_height},
+        list);
+  }
+  /// Queues a product that is cut along k into parts of `part` steps, the last one of fewer: a
+  /// batch of their products, and a kernel that adds them in order.
+  template <class Epilogue, class... In>
+  void multiply_parts(device::gemm_variant v, device::gemm_shape s, index_t part, matrix c,
+                      const gemm_operand<const_matrix>& a, const gemm_operand<const_matrix>& b,
+                      gemm_scalars scalars, const Epilogue& epilogue, const In&... in) const {
+    s.count = device::gemm_detail::pieces(s.k, part);
+    v.is_batch = true;
+    const storage<T> memory = allocate<T>(s.count * s.m * s.n);
+    const matrix first(memory.view().data(), s.m, s.n);
+    const const_matrix begin = a.is_transposed ? a.view.block(0, 0, part, a.view.cols())
+                                               : a.view.block(0, 0, a.view.rows(), part);
+    launch_batch("gemm", v, s, s.k, product_arguments(first, {begin, a.is_transposed}, b, {}),
+                 {first.size(), part * (a.is_transposed ? a.view.stride() : 1),
+                  part * (b.is_transposed ? 1 : b.view.stride())});
+    arguments sums;
+    sums.integers(s.m, s.n, s.count);
+    sums.number(static_cast<T>(scalars.alpha));
+    sums.number(static_cast<T>(scalars.beta));
+    sums.target(c);
+    sums.buffer(first.data());
+    (sums.operand("gemm", in, c.shape()), ...);
+    launch("gemm",
+           kernel_for<task::added_parts, Epilogue, operand_count<In...>>(
+               epilogue,
+               [&] {
+                 return device::added_parts_kernel<T>(trace_of<sizeof...(In) + 1>(epilogue),
+                                                      sizeof...(In));
+               }),
+           items(s.n, s.m), sums);
   }
   /// The arguments of a product for the vendor's library.
   [[nodiscard]] static device::vendor_gemm<typename Runtime::buffer, T> vendor_gemm_of(

@@ -296,6 +296,7 @@ class basic_opencl_runtime
 #define KERNEL __kernel void
 #define KERNEL_OF(width, height) \
   __kernel __attribute__((reqd_work_group_size(width, height, 1))) void
+#define KERNEL_OF_TWO(width, height) KERNEL_OF(width, height)
 #define GLOBAL __global
 #define LOCAL __local
 #define FUNCTION static inline

@@ -6,7 +6,8 @@
 /// in as the text that tracing them gives (pointwise/symbol.hpp).
 ///
 /// Every kernel is called `cr_main`; one that works in groups begins with KERNEL_OF(width, height),
-/// so that the compiler limits its registers to what a group of that size can have.
+/// so that the compiler limits its registers to what a group of that size can have, or with
+/// KERNEL_OF_TWO, to half of that, so that a multiprocessor can hold two groups of 256 items.
 /// Extents and strides are `long`; a buffer comes with the offset of its first element.
 #ifndef CHAINRULE_BACKEND_DEVICE_KERNELS_COMMON_HPP
 #define CHAINRULE_BACKEND_DEVICE_KERNELS_COMMON_HPP

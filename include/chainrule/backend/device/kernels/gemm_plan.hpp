@@ -22,6 +22,10 @@
 
 namespace chainrule::device {
 
+/// How a product for GPUs accesses its matrices: by scalars at offsets of 64 or of 32 bits, or by
+/// vectors of up to 16 bytes at offsets of 32 bits.
+enum class gemm_access { anywhere, near, vectors };
+
 /// c (m x n) = op(a) (m x k) op(b) (k x n), once or in a batch of `count` products.
 struct gemm_shape {
   index_t m = 0;
@@ -30,6 +34,7 @@ struct gemm_shape {
   bool a_transposed = false;
   bool b_transposed = false;
   index_t count = 1;
+  gemm_access access = gemm_access::anywhere;
 };
 
 /// The properties of a device that the plan depends on.
@@ -59,6 +64,7 @@ struct gemm_variant {
   bool a_transposed = false;
   bool b_transposed = false;
   bool is_batch = false;
+  gemm_access access = gemm_access::anywhere;
 
   friend bool operator==(const gemm_variant&, const gemm_variant&) = default;
 
@@ -67,15 +73,17 @@ struct gemm_variant {
     std::uint64_t all = static_cast<std::uint64_t>(lanes);
     for (const int field : {rows, cols, width, depth, tiles})
       all = all << 10 | static_cast<std::uint64_t>(field);  // each is below 1024
-    return all << 3 | std::uint64_t{is_batch} << 2 | std::uint64_t{a_transposed} << 1 |
-           std::uint64_t{b_transposed};
+    return all << 5 | static_cast<std::uint64_t>(access) << 3 | std::uint64_t{is_batch} << 2 |
+           std::uint64_t{a_transposed} << 1 | std::uint64_t{b_transposed};
   }
   /// A readable name of the variant, the same in every run.
   [[nodiscard]] std::string key() const {
     const char* const names[] = {"columns", "rows", "group", "channels"};
+    const char* const accesses[] = {"", " near", " vectors"};
     return detail::concat(names[static_cast<int>(lanes)], ' ', rows, 'x', cols, " by ", width,
                           " depth ", depth, " tiles ", tiles, a_transposed ? " a'" : " a",
-                          b_transposed ? " b'" : " b", is_batch ? " batch" : "");
+                          b_transposed ? " b'" : " b", accesses[static_cast<int>(access)],
+                          is_batch ? " batch" : "");
   }
 };
 
@@ -161,21 +169,33 @@ namespace gemm_detail {
   return v;
 }
 
+/// The elements of a GPU's vectors, of 16 bytes.
+[[nodiscard]] constexpr int gpu_vector(std::size_t scalar_size) {
+  return static_cast<int>(16 / scalar_size);
+}
+
+/// The fewest steps of k of a part of a product that is cut along k: the launch that adds the parts
+/// takes longer than a cut into shorter ones saves (estimated, not measured).
+inline constexpr index_t least_part = 256;
+
+/// The variant for a product that may be cut into `parts` along k.
 [[nodiscard]] constexpr gemm_variant gpu_variant(const gemm_shape& s, const gemm_device& device,
-                                                 std::size_t scalar_size) {
+                                                 std::size_t scalar_size, index_t parts = 1) {
   struct tile {
     index_t rows, cols;
     int depth;
   };
   // The largest tile with which half of the units have work, from 8 x 8 elements per work item down
   // to one: a tile twice as large in each dimension does twice as much arithmetic per load from
-  // local memory. Small tiles are deeper, so that a work item loads at least two elements between
-  // two barriers. Sums of 8 x 8 doubles do not fit into registers.
-  constexpr tile tiles[] = {{8, 8, 16}, {4, 4, 16}, {2, 2, 32}, {4, 1, 32}, {1, 4, 32}, {1, 1, 32}};
+  // local memory. With 256 work items and the depths of the first three tiles, each item loads one
+  // vector of 16 bytes of each factor between two barriers; doubles have half of the depth. Sums of
+  // 8 x 8 doubles do not fit into registers.
+  constexpr tile tiles[] = {{8, 8, 8}, {4, 4, 16}, {2, 2, 32}, {4, 1, 32}, {1, 4, 32}, {1, 1, 32}};
   gemm_variant v;
   v.lanes = gemm_lanes::group;
   v.a_transposed = s.a_transposed;
   v.b_transposed = s.b_transposed;
+  v.access = s.access;
   v.width = device.group_items >= 256 ? 16 : (device.group_items >= 64 ? 8 : 4);
   for (const tile& t : tiles) {
     if (t.rows == 8 && scalar_size > 4) continue;
@@ -183,9 +203,10 @@ namespace gemm_detail {
     const index_t cols = t.cols * v.width;
     v.rows = static_cast<int>(rows);
     v.cols = static_cast<int>(cols);
-    v.depth = t.depth;
+    v.depth = scalar_size > 4 ? t.depth / 2 : t.depth;
     const bool is_filled = rows < 2 * s.m && cols < 2 * s.n;  // at least half of a tile, each way
-    if (is_filled && s.count * pieces(s.m, rows) * pieces(s.n, cols) * 2 >= device.units) break;
+    const index_t groups = s.count * parts * pieces(s.m, rows) * pieces(s.n, cols);
+    if (is_filled && groups * 2 >= device.units) break;
   }
   return v;
 }
@@ -196,7 +217,9 @@ namespace gemm_detail {
 [[nodiscard]] constexpr gemm_variant gemm_variant_for(const gemm_shape& s,
                                                       const gemm_device& device,
                                                       std::size_t scalar_size) {
-  if (!device.on_cpu) return gemm_detail::gpu_variant(s, device, scalar_size);
+  if (!device.on_cpu)
+    return gemm_detail::gpu_variant(
+        s, device, scalar_size, s.k < gemm_detail::least_part ? 1 : s.k / gemm_detail::least_part);
   const auto size = static_cast<index_t>(scalar_size);
   return gemm_detail::cpu_variant(s, device, gemm_detail::lanes_of(device, size), size);
 }
@@ -204,9 +227,22 @@ namespace gemm_detail {
 [[nodiscard]] constexpr gemm_variant gemm_batch_variant_for(const gemm_shape& s,
                                                             const gemm_device& device,
                                                             std::size_t scalar_size) {
-  gemm_variant v = gemm_variant_for(s, device, scalar_size);
+  gemm_variant v = device.on_cpu ? gemm_variant_for(s, device, scalar_size)
+                                 : gemm_detail::gpu_variant(s, device, scalar_size);
   v.is_batch = true;
   return v;
+}
+/// The steps of k of each part of a product: s.k if it is not cut. A GPU cuts those that have fewer
+/// tiles than it has units; the parts are whole tiles deep.
+[[nodiscard]] constexpr index_t gemm_part_for(const gemm_variant& v, const gemm_shape& s,
+                                              const gemm_device& device) {
+  if (v.lanes != gemm_lanes::group) return s.k;
+  const index_t tiles = gemm_detail::pieces(s.m, v.rows) * gemm_detail::pieces(s.n, v.cols);
+  const index_t idle = device.units / tiles;
+  const index_t most = s.k / gemm_detail::least_part;
+  const index_t parts = idle < most ? idle : most;
+  if (parts < 2) return s.k;
+  return gemm_detail::pieces(gemm_detail::pieces(s.k, parts), v.depth) * v.depth;
 }
 
 /// The launch of a variant's kernel for c of m x n; a batch has its height times the number of

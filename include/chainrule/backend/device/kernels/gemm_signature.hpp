@@ -15,14 +15,16 @@ namespace chainrule::device::gemm_detail {
 }
 
 /// The parameters that every gemm kernel has. In a batch, `count` products of `blocks` blocks each
-/// along the second dimension of the launch follow each other.
+/// along the second dimension of the launch follow each other; they have `inner` steps of k each,
+/// of `whole` in all, so that the last one may have fewer.
 [[nodiscard]] inline std::string parameters(std::size_t operands, bool is_batch) {
   return R"(long rows, long cols, long inner, real alpha, real beta,
             GLOBAL real* c, long c_at, long c_row,
             GLOBAL const real* a, long a_at, long a_row, long a_col,
             GLOBAL const real* b, long b_at, long b_row, long b_col)" +
          operand_parameters(operands) +
-         (is_batch ? ",\n            long count, long blocks, long c_step, long a_step, long b_step"
+         (is_batch ? ",\n            long count, long blocks, long c_step, long a_step, long "
+                     "b_step,\n            long whole"
                    : "");
 }
 
@@ -35,6 +37,7 @@ namespace chainrule::device::gemm_detail {
   c_at += product * c_step;
   a_at += product * a_step;
   b_at += product * b_step;
+  if (whole - product * inner < inner) inner = whole - product * inner;
   const long block = )" +
          place + " - product * blocks;\n";
 }
