@@ -67,7 +67,6 @@ CHAINRULE_INSTANTIATE class optimizer<cpu, chained<adam>>;
 CHAINRULE_INSTANTIATE class optimizer<cpu, chained<adamw>>;
 
 CHAINRULE_INSTANTIATE class dataset<cpu>;
-CHAINRULE_INSTANTIATE class data_loader<cpu>;
 CHAINRULE_INSTANTIATE class step_executor<cpu>;
 CHAINRULE_INSTANTIATE class trainer<cpu>;
 
