@@ -13,7 +13,7 @@
 #define CHAINRULE_CHAINRULE_HPP
 
 #include "chainrule/backend/cpu.hpp"
-#include "chainrule/core/compiled.hpp"
+#include "chainrule/compiled.hpp"
 #include "chainrule/data/mnist.hpp"
 #include "chainrule/layers/activation.hpp"
 #include "chainrule/layers/batch_norm.hpp"
@@ -44,8 +44,5 @@
 #include "chainrule/optim/optimizer.hpp"
 #include "chainrule/train/trainer.hpp"
 #include "chainrule/version.hpp"
-#if !CHAINRULE_DEFINITIONS
-#include "chainrule/compiled.hpp"
-#endif
 
 #endif  // CHAINRULE_CHAINRULE_HPP

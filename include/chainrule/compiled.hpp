@@ -1,6 +1,6 @@
 /// \file
-/// The instantiations that the CMake target chainrule::compiled has: chainrule.hpp includes this
-/// file in the programs that link it, which then do not compile them.
+/// The instantiations that the CMake target chainrule::compiled has. Programs that link it do not
+/// compile them; to other programs this file, which chainrule.hpp includes, adds nothing.
 ///
 ///     target_link_libraries(program PRIVATE chainrule::compiled)
 ///
@@ -23,11 +23,13 @@
 #include "chainrule/optim/optimizer.hpp"
 #include "chainrule/train/trainer.hpp"
 
-#ifdef CHAINRULE_COMPILED_SOURCE  // cmake/compiled.cpp, the source of the library
+#if defined(CHAINRULE_COMPILED_SOURCE)  // cmake/compiled.cpp, the source of the library
 #define CHAINRULE_INSTANTIATE template
-#else
+#elif !CHAINRULE_DEFINITIONS
 #define CHAINRULE_INSTANTIATE extern template
 #endif
+
+#ifdef CHAINRULE_INSTANTIATE
 
 namespace chainrule {
 
@@ -73,5 +75,6 @@ CHAINRULE_INSTANTIATE class trainer<cpu>;
 }  // namespace chainrule
 
 #undef CHAINRULE_INSTANTIATE
+#endif
 
 #endif  // CHAINRULE_COMPILED_HPP
