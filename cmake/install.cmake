@@ -20,7 +20,8 @@ configure_package_config_file(
   NO_SET_AND_CHECK_MACRO)
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/chainruleConfigVersion.cmake"
   COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)  # below 1.0 a minor version may break
-install(FILES "${PROJECT_BINARY_DIR}/chainruleConfig.cmake"
+install(FILES "${CMAKE_CURRENT_LIST_DIR}/compiled.cmake" "${CMAKE_CURRENT_LIST_DIR}/compiled.cpp"
+              "${PROJECT_BINARY_DIR}/chainruleConfig.cmake"
               "${PROJECT_BINARY_DIR}/chainruleConfigVersion.cmake"
         DESTINATION "${chainrule_cmake_dir}")
 

@@ -20,6 +20,7 @@ add_library(chainrule::chainrule ALIAS chainrule)
 target_compile_features(chainrule INTERFACE cxx_std_20)
 target_include_directories(chainrule INTERFACE "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>")
 target_link_libraries(chainrule INTERFACE Eigen3::Eigen Threads::Threads)
+include("${CMAKE_CURRENT_LIST_DIR}/compiled.cmake")
 
 # zlib: reading gzip files.
 find_package(ZLIB QUIET)

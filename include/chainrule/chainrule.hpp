@@ -13,6 +13,7 @@
 #define CHAINRULE_CHAINRULE_HPP
 
 #include "chainrule/backend/cpu.hpp"
+#include "chainrule/compiled.hpp"
 #include "chainrule/data/mnist.hpp"
 #include "chainrule/layers/activation.hpp"
 #include "chainrule/layers/batch_norm.hpp"

@@ -58,6 +58,7 @@ function(consumer name)
 endfunction()
 
 consumer(find_package "-DCMAKE_PREFIX_PATH=${prefix}")
+run("compiled: run" "${WORK}/find_package/compiled/compiled_check")
 consumer(subdirectory "-DCHAINRULE_SOURCE=${SOURCE}")
 run("subdirectory: install" "${CMAKE_COMMAND}" --install "${WORK}/subdirectory"
     --prefix "${WORK}/subdirectory_prefix")

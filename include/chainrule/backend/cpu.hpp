@@ -30,6 +30,7 @@
 #include "chainrule/backend/cpu/parallel.hpp"
 #include "chainrule/backend/cpu/pooling.hpp"
 #include "chainrule/backend/cpu/storage.hpp"
+#include "chainrule/core/compiled.hpp"
 #include "chainrule/core/philox.hpp"
 
 namespace chainrule {
@@ -78,11 +79,7 @@ class basic_cpu {
   /// The instruction set whose kernels are used.
   [[nodiscard]] chainrule::isa isa() const { return isa_; }
   /// Its name for summaries.
-  [[nodiscard]] std::string instruction_set() const {
-    if (isa_ == chainrule::isa::avx512) return "AVX-512";
-    if (isa_ == chainrule::isa::avx2) return "AVX2 and FMA";
-    return detail::concat("portable: ", Eigen::SimdInstructionSetsInUse());
-  }
+  [[nodiscard]] std::string instruction_set() const;
 
   /// `size` elements, not initialised. Throws value_error, out_of_memory.
   template <class U = T>
@@ -374,10 +371,7 @@ class basic_cpu {
   /// Rows from which on few columns are reduced block by block.
   static constexpr index_t tall = 256;
 
-  static std::shared_ptr<thread_pool> shared_pool() {
-    static const auto pool = std::make_shared<thread_pool>(default_threads());
-    return pool;
-  }
+  static std::shared_ptr<thread_pool> shared_pool();
 
   /// Whether there is index -1, padding. Throws value_error unless all others are rows of a matrix
   /// of `count` rows.
@@ -576,33 +570,7 @@ class basic_cpu {
   /// c = alpha a b + beta c, and the epilogue (if any) on each block while it is in cache.
   [[gnu::noinline]] void multiply(matrix c, const gemm_operand<const_matrix>& a,
                                   const gemm_operand<const_matrix>& b, gemm_scalars scalars,
-                                  const detail::pointwise_call<T>* epilogue) const {
-    if (c.empty()) return;
-    const auto beta = static_cast<T>(scalars.beta);
-    const auto begin = [&](index_t first, index_t last, index_t left, index_t right) {
-      scale(c.block(first, left, last - first, right - left), beta);
-    };
-    const auto end = [&](index_t first, index_t last, index_t left, index_t right) {
-      if (epilogue != nullptr) epilogue->run_block(first, last, left, right);
-    };
-    if (a.cols() == 0) {
-      begin(0, c.rows(), 0, c.cols());
-      end(0, c.rows(), 0, c.cols());
-      return;
-    }
-    const detail::gemm_factor<T> left{a.view.data(), a.view.stride(), a.is_transposed};
-    const detail::gemm_factor<T> right{b.view.data(), b.view.stride(), b.is_transposed};
-    const auto alpha = static_cast<T>(scalars.alpha);
-#if CHAINRULE_HAS_X86_TARGETS
-    if (isa_ != chainrule::isa::portable) {
-      const detail::gemm_problem<T> g{c.rows(), c.cols(), a.cols(), alpha,     left,
-                                      right,    beta,     c.data(), c.stride()};
-      return detail::multiply_by_tiles(isa_, *pool_, g, end);
-    }
-#endif
-    detail::gemm_add(*pool_, c.rows(), c.cols(), a.cols(), alpha, left, right, c.data(), c.stride(),
-                     begin, end);
-  }
+                                  const detail::pointwise_call<T>* epilogue) const;
 
   /// c *= beta; with beta = 0, c = 0 even if it held NaN.
   static void scale(matrix c, T beta) {
@@ -620,6 +588,52 @@ class basic_cpu {
   std::shared_ptr<thread_pool> pool_;
   chainrule::isa isa_;
 };
+
+template <class T>
+std::shared_ptr<thread_pool> basic_cpu<T>::shared_pool() {
+  static const auto pool = std::make_shared<thread_pool>(default_threads());
+  return pool;
+}
+
+#if CHAINRULE_DEFINITIONS
+template <class T>
+void basic_cpu<T>::multiply(matrix c, const gemm_operand<const_matrix>& a,
+                            const gemm_operand<const_matrix>& b, gemm_scalars scalars,
+                            const detail::pointwise_call<T>* epilogue) const {
+  if (c.empty()) return;
+  const auto beta = static_cast<T>(scalars.beta);
+  const auto begin = [&](index_t first, index_t last, index_t left, index_t right) {
+    scale(c.block(first, left, last - first, right - left), beta);
+  };
+  const auto end = [&](index_t first, index_t last, index_t left, index_t right) {
+    if (epilogue != nullptr) epilogue->run_block(first, last, left, right);
+  };
+  if (a.cols() == 0) {
+    begin(0, c.rows(), 0, c.cols());
+    end(0, c.rows(), 0, c.cols());
+    return;
+  }
+  const detail::gemm_factor<T> left{a.view.data(), a.view.stride(), a.is_transposed};
+  const detail::gemm_factor<T> right{b.view.data(), b.view.stride(), b.is_transposed};
+  const auto alpha = static_cast<T>(scalars.alpha);
+#if CHAINRULE_HAS_X86_TARGETS
+  if (isa_ != chainrule::isa::portable) {
+    const detail::gemm_problem<T> g{c.rows(), c.cols(), a.cols(), alpha,     left,
+                                    right,    beta,     c.data(), c.stride()};
+    return detail::multiply_by_tiles(isa_, *pool_, g, end);
+  }
+#endif
+  detail::gemm_add(*pool_, c.rows(), c.cols(), a.cols(), alpha, left, right, c.data(), c.stride(),
+                   begin, end);
+}
+
+template <class T>
+std::string basic_cpu<T>::instruction_set() const {
+  if (isa_ == chainrule::isa::avx512) return "AVX-512";
+  if (isa_ == chainrule::isa::avx2) return "AVX2 and FMA";
+  return detail::concat("portable: ", Eigen::SimdInstructionSetsInUse());
+}
+#endif
 
 /// The CPU in single precision.
 using cpu = basic_cpu<float>;

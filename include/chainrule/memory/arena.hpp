@@ -105,9 +105,7 @@ class arena {
  public:
   arena() = default;
   /// All elements are 0.
-  arena(const B& be, const arena_plan& plan) : plan_(plan), elements_(be, 1, plan.size()) {
-    be.map(fn::fill{0}, elements_.view());
-  }
+  arena(const B& be, const arena_plan& plan);
 
   /// The matrix of a slice. Throws shape_error if the slice is not within the arena.
   [[nodiscard]] matrix<B> operator[](const slice& s) { return {at(all(), s), s.rows, s.cols}; }
@@ -144,6 +142,11 @@ class arena {
   arena_plan plan_;
   tensor<B> elements_;
 };
+
+template <backend B>
+arena<B>::arena(const B& be, const arena_plan& plan) : plan_(plan), elements_(be, 1, plan.size()) {
+  be.map(fn::fill{0}, elements_.view());
+}
 
 /// All elements on the host, converted for an arena of equal region sizes that may have another
 /// backend and scalar. Throws shape_error if the sizes differ, out_of_memory.

@@ -52,23 +52,7 @@ class network<B> {
 
   /// Binds copies of the layers one after another and initializes the parameters from seed 0.
   /// Throws shape_error if neighbours do not fit, value_error if there are none.
-  network(const B& be, std::vector<any_layer<B>> layers)
-      : be_(be), unbound_(std::move(layers)), layers_(unbound_) {
-    auto declared = std::make_shared<plan>();
-    shape in;
-    if (!layers_.empty() && layers_.front().is_input()) {
-      in = layers_.front().bind(*declared, in);
-      layers_.erase(layers_.begin());
-    }
-    if (layers_.empty()) detail::fail<value_error>("a network needs at least one layer");
-    for (any_layer<B>& l : layers_)
-      chain_.bind_next(*declared, std::to_string(chain_.size()), l, in);
-    chain_.finish(*declared, true);
-    plan_ = std::move(declared);
-    parameters_ = arena<B>(be_, plan_->parameter_arena());
-    states_ = arena<B>(be_, plan_->state_arena());
-    initialize(0);
-  }
+  network(const B& be, std::vector<any_layer<B>> layers);
   /// Refuses, at compile time, a network without layers.
   template <class None = void>
   explicit network(const B& be) : be_(be) {
@@ -505,6 +489,24 @@ class network<B> {
   arena<B> parameters_;
   arena<B> states_;
 };
+
+template <backend B>
+network<B>::network(const B& be, std::vector<any_layer<B>> layers)
+    : be_(be), unbound_(std::move(layers)), layers_(unbound_) {
+  auto declared = std::make_shared<plan>();
+  shape in;
+  if (!layers_.empty() && layers_.front().is_input()) {
+    in = layers_.front().bind(*declared, in);
+    layers_.erase(layers_.begin());
+  }
+  if (layers_.empty()) detail::fail<value_error>("a network needs at least one layer");
+  for (any_layer<B>& l : layers_) chain_.bind_next(*declared, std::to_string(chain_.size()), l, in);
+  chain_.finish(*declared, true);
+  plan_ = std::move(declared);
+  parameters_ = arena<B>(be_, plan_->parameter_arena());
+  states_ = arena<B>(be_, plan_->state_arena());
+  initialize(0);
+}
 
 /// A network whose layers are listed in the program.
 template <backend B, class... Layers>

@@ -229,17 +229,7 @@ class any_optimizer {
   // The scalars of a step lie in the backend's memory, so that a schedule never changes a kernel:
   // for each region (a rule may depend on its tags) the rate and then the scalars of the rules.
   any_optimizer(const B& be, const arena_plan& plan, std::size_t slots, std::size_t scalars,
-                std::string name, bool measures, bool tags_alike)
-      : be_(be),
-        plan_(plan),
-        name_(std::move(name)),
-        measures_(measures),
-        tags_alike_(tags_alike),
-        per_region_(static_cast<index_t>(scalars) + 1),
-        host_scalars_(static_cast<std::size_t>(per_step())),
-        scalars_(be, 1, per_step()) {
-    for (std::size_t i = 0; i < slots; ++i) state_.emplace_back(be, plan);
-  }
+                std::string name, bool measures, bool tags_alike);
 
   /// Makes update() one of these parameters.
   void bind(arena<B>& parameters, arena<B> gradients) {
@@ -312,6 +302,21 @@ class any_optimizer {
   double rate_factor_ = 1;
   bool is_divided_ = false;
 };
+
+template <backend B>
+any_optimizer<B>::any_optimizer(const B& be, const arena_plan& plan, std::size_t slots,
+                                std::size_t scalars, std::string name, bool measures,
+                                bool tags_alike)
+    : be_(be),
+      plan_(plan),
+      name_(std::move(name)),
+      measures_(measures),
+      tags_alike_(tags_alike),
+      per_region_(static_cast<index_t>(scalars) + 1),
+      host_scalars_(static_cast<std::size_t>(per_step())),
+      scalars_(be, 1, per_step()) {
+  for (std::size_t i = 0; i < slots; ++i) state_.emplace_back(be, plan);
+}
 
 template <backend B, class Chain>
 class optimizer final : public any_optimizer<B> {

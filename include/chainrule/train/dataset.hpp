@@ -484,26 +484,7 @@ class dataset {
   }
   /// One functor is enough for all elements, unless channels differ: then a factor and a shift for
   /// each feature follow it.
-  void set_scaling(const normalization& n) {
-    n.check();
-    const std::size_t count = n.mean.size();
-    if (count == 0) scaling_ = {n.scale, 0};
-    if (count == 1) scaling_ = {n.scale / n.deviation[0], -n.mean[0] / n.deviation[0]};
-    if (count <= 1) return;
-    if (sample_.last() != static_cast<index_t>(count))
-      detail::fail<shape_error>("a normalization of ", count,
-                                " channels does not suit samples of shape ", to_string(sample_),
-                                ", whose last extent is the channels");
-    std::vector<scalar> factors, shifts;
-    for (index_t i = 0; i < features_; ++i) {
-      const auto k = static_cast<std::size_t>(i) % count;
-      factors.push_back(static_cast<scalar>(n.scale / n.deviation[k]));
-      shifts.push_back(static_cast<scalar>(-n.mean[k] / n.deviation[k]));
-    }
-    factors.insert(factors.end(), shifts.begin(), shifts.end());
-    channels_ = std::make_shared<tensor<B>>(
-        from_host(be_, matrix_view<const scalar>(factors.data(), 2, features_)));
-  }
+  void set_scaling(const normalization& n);
   void require_indices(matrix_view<const std::int32_t> inputs, const normalization& n) {
     has_indices_ = true;
     if (n.scale != 1 || !n.mean.empty())
@@ -595,6 +576,28 @@ class dataset {
   std::shared_ptr<const std::vector<scalar>> own_;  // what `host` views look at, if it is ours
   std::shared_ptr<const std::vector<std::int32_t>> rows_;  // of a subset
 };
+
+template <backend B>
+void dataset<B>::set_scaling(const normalization& n) {
+  n.check();
+  const std::size_t count = n.mean.size();
+  if (count == 0) scaling_ = {n.scale, 0};
+  if (count == 1) scaling_ = {n.scale / n.deviation[0], -n.mean[0] / n.deviation[0]};
+  if (count <= 1) return;
+  if (sample_.last() != static_cast<index_t>(count))
+    detail::fail<shape_error>("a normalization of ", count,
+                              " channels does not suit samples of shape ", to_string(sample_),
+                              ", whose last extent is the channels");
+  std::vector<scalar> factors, shifts;
+  for (index_t i = 0; i < features_; ++i) {
+    const auto k = static_cast<std::size_t>(i) % count;
+    factors.push_back(static_cast<scalar>(n.scale / n.deviation[k]));
+    shifts.push_back(static_cast<scalar>(-n.mean[k] / n.deviation[k]));
+  }
+  factors.insert(factors.end(), shifts.begin(), shifts.end());
+  channels_ = std::make_shared<tensor<B>>(
+      from_host(be_, matrix_view<const scalar>(factors.data(), 2, features_)));
+}
 
 /// For each class, count / (classes · samples of the class), so that all classes count alike and
 /// the mean weight is 1: scikit-learn's "balanced". Classes without samples do not count and get 1.

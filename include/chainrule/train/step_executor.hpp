@@ -80,15 +80,7 @@ template <backend B>
 class step_executor {
  public:
   /// Takes steps of this network and this optimizer, which must outlive the executor.
-  step_executor(network<B>& net, any_loss<B> loss, any_optimizer<B>& optimizer)
-      : net_(&net),
-        be_(net.backend()),
-        loss_(std::move(loss)),
-        optimizer_(&optimizer),
-        parts_(net),
-        scale_(be_, 1, 1) {
-    if constexpr (has_device_counter<B>) count_ = std::make_unique<counter_t<B>>(be_);
-  }
+  step_executor(network<B>& net, any_loss<B> loss, any_optimizer<B>& optimizer);
 
   /// Makes room for the batches of a loader over `samples`. `micro_batches` is the number that a
   /// batch is cut into, 0 for that which suits its shape; `ranks` share them. Throws value_error if
@@ -366,6 +358,17 @@ class step_executor {
   std::array<detail::captured_work<B>, 2> rest_;
   rank_group<B>* ranks_ = nullptr;  // the processes that share each batch
 };
+
+template <backend B>
+step_executor<B>::step_executor(network<B>& net, any_loss<B> loss, any_optimizer<B>& optimizer)
+    : net_(&net),
+      be_(net.backend()),
+      loss_(std::move(loss)),
+      optimizer_(&optimizer),
+      parts_(net),
+      scale_(be_, 1, 1) {
+  if constexpr (has_device_counter<B>) count_ = std::make_unique<counter_t<B>>(be_);
+}
 
 }  // namespace chainrule
 

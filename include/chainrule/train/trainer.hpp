@@ -112,9 +112,7 @@ class trainer {
   }
 
   /// The mean loss over the samples, and the metrics. The network is not changed.
-  [[nodiscard]] metrics evaluate(const dataset<B>& data) const {
-    return chainrule::evaluate(*net_, loss_, data, metrics_for(data));
-  }
+  [[nodiscard]] metrics evaluate(const dataset<B>& data) const;
   /// The class of each sample of a data set or a matrix (n × inputs): that of the first largest
   /// output, or whether a single output is above 0.5 (logits of a sigmoid: 0); -1 where an output
   /// is NaN.
@@ -218,17 +216,7 @@ class trainer {
   };
 
   /// fit with the callbacks of this rank.
-  [[nodiscard]] history fit_here(const dataset<B>& data, const fit_options<B>& options) {
-    std::size_t begun = 0;  // callbacks
-    is_fitting_ = true;
-    const fit_scope scope{is_fitting_};
-    try {
-      return run_fit(data, options, begun);
-    } catch (...) {
-      for (std::size_t i = 0; i < begun; ++i) options.callbacks[i]->on_fit_failed();
-      throw;
-    }
-  }
+  [[nodiscard]] history fit_here(const dataset<B>& data, const fit_options<B>& options);
   /// fit_here, where `begun` counts the callbacks whose on_fit_begin was called.
   [[nodiscard]] history run_fit(const dataset<B>& data, const fit_options<B>& options,
                                 std::size_t& begun) {
@@ -464,6 +452,24 @@ class trainer {
   bool is_fitting_ = false;
   bool stops_are_shared_ = false;  // a callback of any rank may stop all
 };
+
+// What fit and evaluate reach is compiled once with chainrule::compiled: these are not inline.
+template <backend B>
+metrics trainer<B>::evaluate(const dataset<B>& data) const {
+  return chainrule::evaluate(*net_, loss_, data, metrics_for(data));
+}
+template <backend B>
+history trainer<B>::fit_here(const dataset<B>& data, const fit_options<B>& options) {
+  std::size_t begun = 0;  // callbacks
+  is_fitting_ = true;
+  const fit_scope scope{is_fitting_};
+  try {
+    return run_fit(data, options, begun);
+  } catch (...) {
+    for (std::size_t i = 0; i < begun; ++i) options.callbacks[i]->on_fit_failed();
+    throw;
+  }
+}
 
 template <backend B>
 using basic_trainer [[deprecated("chainrule: now trainer<B>")]] = trainer<B>;

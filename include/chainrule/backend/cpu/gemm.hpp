@@ -11,7 +11,10 @@
 #ifndef CHAINRULE_BACKEND_CPU_GEMM_HPP
 #define CHAINRULE_BACKEND_CPU_GEMM_HPP
 
+#include "chainrule/core/compiled.hpp"
+#if CHAINRULE_DEFINITIONS
 #include <Eigen/Core>
+#endif
 #include <type_traits>
 
 #include "chainrule/backend/cpu/gemm/plan.hpp"
@@ -22,6 +25,7 @@
 namespace chainrule::detail {
 CHAINRULE_CPU_BEGIN
 
+#if CHAINRULE_DEFINITIONS
 /// The number of rows in a block of c: enough work for a fork (a quarter of a million
 /// multiplications) and for a pass over the packed b, but few enough for many threads and the
 /// cache.
@@ -133,6 +137,7 @@ void gemm_add(thread_pool& pool, index_t m, index_t n, index_t k, T alpha, const
     }
   }
 }
+#endif
 
 CHAINRULE_CPU_END
 }  // namespace chainrule::detail
