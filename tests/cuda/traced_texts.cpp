@@ -109,6 +109,11 @@ std::vector<std::string> traced_texts() {
       for (const bool b : {false, true})
         be.gemm(m(s.rows, s.cols), {a ? m(20, s.rows) : m(s.rows, 20), a},
                 {b ? m(s.cols, 20) : m(20, s.cols), b}, {1, 0.5});
+  if constexpr (requires { be.gemm_and_sum(x, x, x, {1, 0}, x, 0); })
+    for (const matrix_shape s :
+         {matrix_shape{1, 1}, {300, 1}, {16, 16}, {3, 100}, {64, 64}, {512, 1024}})
+      be.gemm_and_sum(m(s.rows, s.cols), transposed(m(20, s.rows)), m(20, s.cols), {1, 0.5},
+                      m(1, s.cols), 1);
   for (const matrix_shape s : {matrix_shape{1, 1}, {16, 16}, {100, 3}, {64, 64}, {512, 1024}})
     for (const bool a : {false, true})
       for (const bool b : {false, true})

@@ -232,6 +232,9 @@ concept backend = std::copyable<B> &&
 //
 //     be.gemm_batch(count, c, a, b, {alpha, beta})
 //                                         several products at once: see backend/gemm_batch.hpp
+//     be.gemm_and_sum(c, a, b, {alpha, beta}, sums, beta_of_sums)
+//                                         gemm(c, a, b, {alpha, beta}) and sums (1 x n) = the sum
+//                                         of b's rows + beta_of_sums sums; b is not transposed
 //     be.softmax_rows(x, y)               y = e^x / Σ e^x in each row; y may be x
 //     be.log_sum_exp_rows(x, out)         out (n x 1) = log Σ e^x of each row
 //     be.argmax_matches_rows(x, classes, out)

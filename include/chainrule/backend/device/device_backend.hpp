@@ -297,6 +297,32 @@ class device_backend {
            {g.width, g.height, g.local_width, g.local_height}, list);
   }
 
+  /// c = alpha a b + beta c and, in the same launch unless a vendor's library computes the product,
+  /// sums (1 x n) = the sum of b's rows + beta_of_sums sums. No two of the matrices overlap.
+  void gemm_and_sum(matrix c, gemm_operand<const_matrix> a, const_matrix b, gemm_scalars scalars,
+                    matrix sums, double beta_of_sums) const {
+    contract::same_shape("gemm_and_sum", {1, b.cols()}, sums.shape());
+    contract::product(c.shape(), {a.rows(), a.cols()}, b.shape());
+    const auto alone = [&] {
+      reduce(reduction::sum{}, sums, reduce_scalars{beta_of_sums}, fn::identity{}, b);
+    };
+    if (c.empty()) return alone();
+    const device::gemm_shape s{c.rows(), c.cols(), a.cols(), a.is_transposed, false};
+    if constexpr (device::multiplies<Runtime, T>)
+      if (runtime_->multiply(vendor_gemm_of(c, a, b, scalars))) return alone();
+    const device::gemm_variant v = device::gemm_and_sum_variant_for(s, gemm_device(), sizeof(T));
+    const device::gemm_geometry g = device::gemm_geometry_for(v, s.m, s.n);
+    arguments list = product_arguments(c, a, b, scalars);
+    list.buffer(sums.data());
+    list.number(static_cast<T>(beta_of_sums));
+    launch(
+        "gemm_and_sum",
+        kernel_for<task::gemm, fn::identity>(
+            fn::identity{},
+            [&] { return device::gemm_kernel<T>(v, trace_of<1>(fn::identity{}), 0); }, v.number()),
+        {g.width, g.height, g.local_width, g.local_height}, list);
+  }
+
   /// See backend/gemm_batch.hpp. One launch; the products follow each other along its height.
   void gemm_batch(index_t count, strided_batch<matrix> c,
                   strided_batch<gemm_operand<const_matrix>> a,

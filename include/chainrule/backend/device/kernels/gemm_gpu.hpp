@@ -29,6 +29,28 @@ struct gpu_pieces {
   std::string row_of_c;
 };
 
+/// The text that adds the rows of the right factor in the groups of the first row of tiles: where
+/// the sums are declared, where a tile lies in local memory, and at the end. Each work item adds
+/// whole columns of the tile, in the order of k. `element` is that of line l and column s.
+struct gpu_column_sums {
+  std::string declare, add, store;
+};
+[[nodiscard]] inline gpu_column_sums column_sums_of(const std::string& element) {
+  const std::string each =
+      "    for (int n = 0; n < SUMS; ++n) {\n"
+      "      const int s = (int)item + n * ITEMS;\n";
+  return {
+      "#define SUMS ((COLS + ITEMS - 1) / ITEMS)\n"
+      "  real sums[SUMS];\n  UNROLL\n  for (int n = 0; n < SUMS; ++n) sums[n] = 0;\n",
+      "    if (block == 0) {\n    UNROLL\n" + each +
+          "      if (s < COLS)\n        for (int l = 0; l < DEPTH; ++l) sums[n] += " + element +
+          ";\n    }\n    }\n",
+      "  if (block == 0) {\n    UNROLL\n" + each +
+          "      const long j = first_col + s;\n"
+          "      if (s < COLS && j < cols)\n        total[total_at + j] = sums[n] + "
+          "(total_beta != 0 ? total_beta * total[total_at + j] : (real)0);\n    }\n  }\n"};
+}
+
 /// The kernel of a variant with gemm_lanes::group. The elements of a work item are SIDE apart, so
 /// that accesses of neighbouring items are contiguous; rows of local memory are padded by one
 /// element, so that the elements of a column lie in different banks. Elements beyond a factor are
@@ -46,6 +68,7 @@ template <std::floating_point T>
       v.b_transposed
           ? "      const int s = (int)(e / DEPTH);\n      const int l = (int)(e % DEPTH);\n"
           : "      const int s = (int)(e % COLS);\n      const int l = (int)(e / COLS);\n";
+  const gpu_column_sums sums = v.sums ? column_sums_of("right[l][s]") : gpu_column_sums{};
   return function_of<T>("cr_epilogue", epilogue, operands + 1) + define("ROWS", v.rows) +
          define("COLS", v.cols) + define("DEPTH", v.depth) + define("SIDE", v.width) +
          R"(#define ITEMS (SIDE * SIDE)
@@ -66,7 +89,8 @@ KERNEL_OF(SIDE, SIDE) cr_main()" +
     UNROLL
     for (int s = 0; s < TILE_COLS; ++s) sum[r][s] = 0;
   }
-  for (long first_k = from; first_k < end; first_k += DEPTH) {
+)" + sums.declare +
+         R"(  for (long first_k = from; first_k < end; first_k += DEPTH) {
     UNROLL
     for (int n = 0; n < ROWS * DEPTH / ITEMS; ++n) {
       const unsigned e = item + n * ITEMS;
@@ -92,7 +116,8 @@ KERNEL_OF(SIDE, SIDE) cr_main()" +
       right[l][s] = value;
     }
     BARRIER;
-    UNROLL
+)" + sums.add +
+         R"(    UNROLL
     for (int l = 0; l < DEPTH; ++l) {
       real y[TILE_COLS];
       UNROLL
@@ -106,7 +131,8 @@ KERNEL_OF(SIDE, SIDE) cr_main()" +
     }
     BARRIER;
   }
-  UNROLL
+)" + sums.store +
+         R"(  UNROLL
   for (int r = 0; r < TILE_ROWS; ++r) {
     UNROLL
     for (int s = 0; s < TILE_COLS; ++s) {
@@ -128,7 +154,7 @@ template <std::floating_point T>
                                      std::size_t operands) {
   return gpu_kernel<T>(
       v, epilogue, operands,
-      {parameters(operands, v.is_batch),
+      {parameters(operands, v),
        block_at("GROUP(1)", v.is_batch) + "  const long from = 0;\n  const long end = inner;\n",
        "        value = a[a_at + i * a_row + k * a_col];\n",
        "        value = b[b_at + k * b_row + j * b_col];\n", "", "i * c_row"});

@@ -59,6 +59,7 @@ struct gemm_variant {
   bool a_transposed = false;
   bool b_transposed = false;
   bool is_batch = false;
+  bool sums = false;  ///< also adds the rows of b
 
   friend bool operator==(const gemm_variant&, const gemm_variant&) = default;
 
@@ -67,15 +68,16 @@ struct gemm_variant {
     std::uint64_t all = static_cast<std::uint64_t>(lanes);
     for (const int field : {rows, cols, width, depth, tiles})
       all = all << 10 | static_cast<std::uint64_t>(field);  // each is below 1024
-    return all << 3 | std::uint64_t{is_batch} << 2 | std::uint64_t{a_transposed} << 1 |
-           std::uint64_t{b_transposed};
+    return all << 4 | std::uint64_t{sums} << 3 | std::uint64_t{is_batch} << 2 |
+           std::uint64_t{a_transposed} << 1 | std::uint64_t{b_transposed};
   }
   /// A readable name of the variant, the same in every run.
   [[nodiscard]] std::string key() const {
     const char* const names[] = {"columns", "rows", "group", "channels"};
     return detail::concat(names[static_cast<int>(lanes)], ' ', rows, 'x', cols, " by ", width,
                           " depth ", depth, " tiles ", tiles, a_transposed ? " a'" : " a",
-                          b_transposed ? " b'" : " b", is_batch ? " batch" : "");
+                          b_transposed ? " b'" : " b", is_batch ? " batch" : "",
+                          sums ? " sums" : "");
   }
 };
 
@@ -206,6 +208,15 @@ namespace gemm_detail {
                                                             std::size_t scalar_size) {
   gemm_variant v = gemm_variant_for(s, device, scalar_size);
   v.is_batch = true;
+  return v;
+}
+
+/// The kernel for such a product that also adds the rows of b, which is not transposed.
+[[nodiscard]] constexpr gemm_variant gemm_and_sum_variant_for(const gemm_shape& s,
+                                                              const gemm_device& device,
+                                                              std::size_t scalar_size) {
+  gemm_variant v = gemm_variant_for(s, device, scalar_size);
+  v.sums = true;
   return v;
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "chainrule/backend/device/kernels/common.hpp"
+#include "chainrule/backend/device/kernels/gemm_plan.hpp"
 
 namespace chainrule::device::gemm_detail {
 
@@ -15,15 +16,18 @@ namespace chainrule::device::gemm_detail {
 }
 
 /// The parameters that every gemm kernel has. In a batch, `count` products of `blocks` blocks each
-/// along the second dimension of the launch follow each other.
-[[nodiscard]] inline std::string parameters(std::size_t operands, bool is_batch) {
+/// along the second dimension of the launch follow each other. With sums, the sums of b's columns
+/// are added to total_beta times what `total` holds.
+[[nodiscard]] inline std::string parameters(std::size_t operands, const gemm_variant& v) {
   return R"(long rows, long cols, long inner, real alpha, real beta,
             GLOBAL real* c, long c_at, long c_row,
             GLOBAL const real* a, long a_at, long a_row, long a_col,
             GLOBAL const real* b, long b_at, long b_row, long b_col)" +
          operand_parameters(operands) +
-         (is_batch ? ",\n            long count, long blocks, long c_step, long a_step, long b_step"
-                   : "");
+         (v.is_batch
+              ? ",\n            long count, long blocks, long c_step, long a_step, long b_step"
+              : "") +
+         (v.sums ? ",\n            GLOBAL real* total, long total_at, real total_beta" : "");
 }
 
 /// Declares `block`, the index along the second dimension of the block that the work item or group
