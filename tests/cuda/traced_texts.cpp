@@ -168,6 +168,9 @@ std::vector<std::string> traced_texts() {
   if constexpr (requires { typename B::counter; }) {
     const typename B::counter at(be);
     be.advance(at);
+    be.hold(at);
+    be.template map_planned<1>(fn::multiplies{}, std::array<matrix<B>, 1>{x},
+                               {const_matrix<B>(x), at, 1}, x);
     be.random(x, 1, 2, 3, at);
     be.take(m(1, 8), const_matrix<B>(x), at);
     be.gather_pair(x, const_matrix<B>(x), m(8, 1), m(8, 1), {rows.view(), at, 8}, fn::affine{});

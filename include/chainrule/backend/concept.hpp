@@ -294,6 +294,9 @@ concept staging_backend = requires {
 ///     be.gather(out, source, counted_rows{all, counter, step}, f)
 ///     be.copy_at(target, source, counter, step)                // columns from number * step on
 ///     be.take(out, source, counter)               // the row of that number; advances the counter
+///     be.hold(counter)                                       // as gather does: for map_planned
+///     be.map_planned<k>(f, outs, planned_row{table, counter, first}, in...)
+///         // k more operands are scalars in the table's row of the number held; advances the counter
 ///     counter.view()                                         // the number, 1 x 1
 template <class B>
 concept has_device_counter = requires {

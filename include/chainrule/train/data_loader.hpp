@@ -330,12 +330,13 @@ class data_loader {
   /// Gathers these rows of the batch. See can_load_parts.
   void load(row_range r) { gather(order_.view().block(0, first_ + r.first, 1, r.count), r); }
   /// Gathers the batch whose number the backend's counter holds, if it is one of a full size or the
-  /// last. If is_resident(), nothing comes from the host, so that it can be captured.
+  /// last, and holds the counter. If is_resident(), nothing comes from the host, so that it can be
+  /// captured.
   void load(const counter_t<B>& count) requires has_device_counter<B> {
     if (is_resident())
       gather(typename B::counted_rows{order_.view(), count, options_.batch}, {0, size_});
     else
-      load();
+      be_.hold(count), load();
   }
 
   /// The batch, or rows of it: inputs of scalars, or of indices, and targets.

@@ -260,7 +260,7 @@ class step_executor {
     arena<B>& parameters = net_->parameters();
     const arena<B>& gradients = parts_.total();
     if constexpr (has_device_counter<B>)
-      optimizer_->begin_planned_step(*count_);  // advances the counter
+      optimizer_->begin_planned_step(*count_);
     else
       optimizer_->begin_step();
     // Without a callback, sum and update of a range follow each other while it is in cache.
@@ -276,6 +276,7 @@ class step_executor {
         optimizer_->update_range(parameters, gradients, first, size);
       });
     }
+    if constexpr (has_device_counter<B>) optimizer_->end_planned_step(*count_);
   }
   /// Whether each rank updates a piece of the parameters: where nothing needs the whole gradient.
   [[nodiscard]] bool is_update_divided() const {

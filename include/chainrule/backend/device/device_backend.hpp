@@ -185,9 +185,11 @@ class device_backend {
 
   /// A number in the device's memory that verbs read on the device, for values that change from
   /// step to step in a captured graph. A second number goes on counting when the first is set.
+  /// Gathers of counted_rows hold both: they copy them to where map_planned reads them, which then
+  /// advances the counter, although not all of its work items have begun.
   class counter {
    public:
-    explicit counter(const device_backend& be) : value_(be.template allocate<std::int32_t>(2)) {
+    explicit counter(const device_backend& be) : value_(be.template allocate<std::int32_t>(4)) {
       be.restart(*this);
     }
     /// The number, as one element.
@@ -210,6 +212,13 @@ class device_backend {
     const std::int32_t zero = 0;
     set(c, 0);
     upload<std::int32_t>(c.total(), matrix_view<const std::int32_t>(&zero, 1, 1));
+  }
+  /// Holds both numbers, where no rows are gathered by them.
+  void hold(const counter& c) const {
+    arguments a;
+    a.buffer(c.view().data());
+    launch("hold", kernel_for<task::hold, void>([] { return device::hold_kernel(); }), {1, 1, 1, 1},
+           a);
   }
   /// Adds 1 to both numbers, after all work queued before.
   void advance(const counter& c) const {
@@ -250,6 +259,41 @@ class device_backend {
     launch("map",
            kernel_for<task::map, F, operand_count<In...>>(
                f, [&] { return device::map_kernel<T>(trace_of<sizeof...(In)>(f), sizeof...(In)); }),
+           items(whole.cols, whole.rows), a);
+  }
+
+  /// The row of a table (any x n) whose number a counter held, from column `first` on.
+  struct planned_row {
+    const_matrix table;
+    const counter& at;
+    index_t first = 0;
+  };
+  /// A map of the operands and of `Scalars` elements of the planned row, which then advances the
+  /// counter. Several of these that follow each other advance it once.
+  template <std::size_t Scalars, class F, std::size_t Outs, class... In>
+  void map_planned(const F& f, const std::array<matrix, Outs>& out, const planned_row& row,
+                   const In&... in) const {
+    const matrix_shape whole = out[0].shape();
+    arguments a;
+    a.integers(whole.rows, whole.cols);
+    for (const matrix& o : out) {
+      contract::same_shape("map_planned", whole, o.shape());
+      a.target(o);
+    }
+    (a.operand("map_planned", const_matrix(in), whole), ...);
+    for (const matrix& o : out) (require_apart("map_planned", o, in), ...);
+    const const_matrix& table = row.table;
+    a.elements(const_matrix(table.data() + row.first, table.rows(), 1, table.stride()));
+    a.buffer(row.at.view().data());
+    if (whole.size() == 0) return advance(row.at);
+    constexpr std::size_t operands = sizeof...(In);
+    launch("map_planned",
+           kernel_for<task::map_planned, F, operand_count<In...>>(
+               f,
+               [&] {
+                 return device::map_kernel<T>(trace_of<operands + Scalars>(f), operands, Scalars);
+               },
+               Scalars),
            items(whole.cols, whole.rows), a);
   }
 
@@ -657,11 +701,13 @@ class device_backend {
   /// The verb of a kernel, a part of its key.
   enum class task : char {
     map,
+    map_planned,
     copy,
     reduce,
     gemm,
     random,
     gather,
+    hold,
     advance,
     copy_at,
     take,
@@ -683,11 +729,13 @@ class device_backend {
   };
   /// The same in words.
   static constexpr const char* verbs_[] = {"map",
+                                           "map_planned",
                                            "copy",
                                            "reduce",
                                            "gemm",
                                            "random",
                                            "gather",
+                                           "hold",
                                            "advance",
                                            "copy_at",
                                            "take",

@@ -4,6 +4,7 @@
 #define CHAINRULE_BACKEND_DEVICE_KERNELS_GATHER_HPP
 
 #include "chainrule/backend/device/kernels/common.hpp"
+#include "chainrule/backend/device/kernels/counter.hpp"
 
 namespace chainrule::device {
 
@@ -25,7 +26,7 @@ template <std::floating_point T>
 }
 
 /// out(i, j) = f(source(numbers[i], j)), zeros where the number is -1. With `counted`, a counter in
-/// memory determines the first number.
+/// memory determines the first number, and is held.
 template <class Element>
 [[nodiscard]] std::string gather_kernel(const gathered& what, bool counted) {
   return what.function + "typedef " + what.type +
@@ -35,8 +36,9 @@ template <class Element>
          std::string(type_name<Element>()) +
          R"(* source, long source_at, long source_row, long source_rows,
             GLOBAL const int* numbers, long numbers_at)" +
-         (counted ? ", GLOBAL const int* count, long count_at, long step) {\n"
-                    "  numbers_at += count[count_at] * step;\n"
+         (counted ? ", GLOBAL int* count, long count_at, long step) {\n"
+                    "  numbers_at += count[count_at] * step;\n" +
+                        hold("  ")
                   : ") {\n") +
          R"(  const long j = INDEX(0);
   const long i = INDEX(1);
@@ -60,10 +62,11 @@ template <class Element>
          std::string(type_name<Element>()) +
          R"(* source, long source_at, long source_row, long source_rows,
             GLOBAL const int* numbers, long numbers_at,
-            GLOBAL const int* count, long count_at, long step,
+            GLOBAL int* count, long count_at, long step,
             long more, GLOBAL real* second, long second_at, long second_row,
             GLOBAL const real* from, long from_at, long from_row) {
-  const long j = INDEX(0);
+)" + hold("  ") +
+         R"(  const long j = INDEX(0);
   const long i = INDEX(1);
   if (i < rows && j < cols + more) {
     const long n = numbers[numbers_at + count[count_at] * step + i];
