@@ -296,7 +296,8 @@ concept staging_backend = requires {
 ///     be.take(out, source, counter)               // the row of that number; advances the counter
 ///     be.hold(counter)                                       // as gather does: for map_planned
 ///     be.map_planned<k>(f, outs, planned_row{table, counter, first}, in...)
-///         // k more operands are scalars in the table's row of the number held; advances the counter
+///         // k more operands are scalars in the table's row of the number held; advances the
+///         counter
 ///     counter.view()                                         // the number, 1 x 1
 template <class B>
 concept has_device_counter = requires {
@@ -318,6 +319,13 @@ struct counter_of<B> {
 /// The counter of B for numbers that are read from device memory.
 template <class B>
 using counter_t = typename detail::counter_of<B>::type;
+
+/// A backend whose verbs take functors of erased type: `B::traced_functor`, a functor of two
+/// numbers that is made from another one.
+template <class B>
+concept tracing_backend = requires {
+  typename B::traced_functor;
+};
 
 /// A backend that captures the work that a function queues, as a graph that is replayed with one
 /// call: `auto graph = be.capture(f); be.replay(graph);`. Capturing does not run the work.

@@ -114,6 +114,9 @@ class device_backend {
   template <class U>
   using rebind = device_backend<Runtime, U>;
 
+  /// What the kernels of functors of erased type are traced from.
+  using traced_functor = chainrule::traced_functor;
+
   /// Uses a device that all handles share which are constructed this way; the first one opens it.
   /// Throws backend_error if there is none, or if it does not support the scalar.
   device_backend() : device_backend(device_choice{}) {}
@@ -341,8 +344,9 @@ class device_backend {
            {g.width, g.height, g.local_width, g.local_height}, list);
   }
 
-  /// c = alpha a b + beta c and, in the same launch unless a vendor's library computes the product,
-  /// sums (1 x n) = the sum of b's rows + beta_of_sums sums. No two of the matrices overlap.
+  /// c = alpha a b + beta c and, in the same launch unless a vendor's library computes a product
+  /// that is not small, sums (1 x n) = the sum of b's rows + beta_of_sums sums. No two of the
+  /// matrices overlap.
   void gemm_and_sum(matrix c, gemm_operand<const_matrix> a, const_matrix b, gemm_scalars scalars,
                     matrix sums, double beta_of_sums) const {
     contract::same_shape("gemm_and_sum", {1, b.cols()}, sums.shape());
@@ -353,7 +357,8 @@ class device_backend {
     if (c.empty()) return alone();
     const device::gemm_shape s{c.rows(), c.cols(), a.cols(), a.is_transposed, false};
     if constexpr (device::multiplies<Runtime, T>)
-      if (runtime_->multiply(vendor_gemm_of(c, a, b, scalars))) return alone();
+      if (!device::is_small(s) && runtime_->multiply(vendor_gemm_of(c, a, b, scalars)))
+        return alone();
     const device::gemm_variant v = device::gemm_and_sum_variant_for(s, gemm_device(), sizeof(T));
     const device::gemm_geometry g = device::gemm_geometry_for(v, s.m, s.n);
     arguments list = product_arguments(c, a, b, scalars);
@@ -1069,7 +1074,7 @@ class device_backend {
   }
 
   /// Queues a product by the vendor's library, with its epilogue if it has that, else followed by a
-  /// map. Returns false if nothing was queued.
+  /// map unless the product is small. Returns false if nothing was queued.
   template <class Epilogue, class... In>
   [[nodiscard]] bool by_vendor_gemm(matrix c, const gemm_operand<const_matrix>& a,
                                     const gemm_operand<const_matrix>& b, gemm_scalars scalars,
@@ -1086,6 +1091,7 @@ class device_backend {
       p.epilogue = device::vendor_epilogue::none;
       p.bias = {};
     }
+    if (device::is_small({c.rows(), c.cols(), a.cols()})) return false;
     if (!runtime_->multiply(p)) return false;
     map(epilogue, c, c, in...);
     return true;

@@ -194,6 +194,13 @@ namespace gemm_detail {
 
 }  // namespace gemm_detail
 
+/// Whether a product takes about as long as a launch, so that the kernel of this library, which
+/// needs no second one for an epilogue, is preferred to a vendor's. The steps of k are sequential,
+/// about 16 a microsecond; 2^23 multiplications are some microseconds of a GPU. An estimate.
+[[nodiscard]] constexpr bool is_small(const gemm_shape& s) {
+  return s.k <= 256 && s.m * s.n <= (index_t{1} << 23) / (s.k < 1 ? 1 : s.k);
+}
+
 /// The kernel for a product that is not empty (m, n > 0).
 [[nodiscard]] constexpr gemm_variant gemm_variant_for(const gemm_shape& s,
                                                       const gemm_device& device,
