@@ -185,6 +185,10 @@ std::vector<std::string> traced_texts() {
   ops::softmax(be, const_matrix<B>(x), m(8, 1), m(8, 1), x);
   ops::argmax(be, const_matrix<B>(x), const_matrix<B>(m(1, 8)), m(8, 1), m(8, 1));
 
+  // A functor of erased type at the end of a product.
+  if constexpr (requires { typename B::traced_functor; })
+    be.gemm(m(8, 8), m(8, 8), m(8, 8), {}, typename B::traced_functor(backward_of<fn::tanh>{}), x);
+
   const detail::weighted_term<terms::huber> weighted{{0.5}, 1, {}};
   const detail::weighted_derivative<terms::huber> derivative{{0.5}, 1, {}};
   // Verbs on rows, in widths that are shared differently.
@@ -198,6 +202,17 @@ std::vector<std::string> traced_texts() {
         for (const index_t gradients : {index_t{0}, cols})
           be.term_rows(weighted, derivative, m(64, cols), m(64, targets), m(1, 1), m(64, 1),
                        m(gradients == 0 ? 0 : 64, gradients));
+      if constexpr (requires { typename B::row_extras; }) {
+        const typename B::counter at(be);
+        const typename B::row_extras all{m(64, 1), m(64, 1), &at, 64,
+                                         typename B::traced_functor(backward_of<fn::tanh>{})};
+        auto extras = all;
+        be.term_rows(weighted, derivative, m(64, cols), m(64, 1), m(1, 1), m(64, 1), m(64, cols),
+                     extras);
+        extras = all;
+        be.softmax_cross_entropy_rows(m(64, cols), m(64, 1), m(1, 1), m(64, 1), m(64, cols),
+                                      extras);
+      }
       be.softmax_cross_entropy_rows(m(64, cols), m(64, 1), m(1, 1), m(64, 1), m(64, cols));
       be.softmax_cross_entropy_rows(m(64, cols), m(64, cols), m(1, 1), m(64, 1), m(0, 0));
     }

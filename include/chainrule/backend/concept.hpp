@@ -245,7 +245,9 @@ concept backend = std::copyable<B> &&
 //                                         two gathers of the same rows, the second without f
 //     be.argmax_rows(x, argmax)           argmax (n x 1) = the first largest: see ops/softmax.hpp
 //     be.softmax_cross_entropy_rows(y, targets, scale, losses, gradient)
-//                                         see losses/softmax_cross_entropy.hpp
+//                                         see losses/softmax_cross_entropy.hpp; both with
+//                                         B::row_extras as a further argument: see
+//                                         losses/loss.hpp
 //     be.transpose(target, source)            target(i, j) = source(j, i)
 //     be.scatter(target, rows, source)        target(rows(i), :) = source(i, :); the rows differ,
 //                                             -1 and others that do not exist as in scatter_add

@@ -365,6 +365,9 @@ class data_loader {
       data_->weigh(weights_.view().middle_rows(r.first, r.count), losses, gradients);
   }
 
+  /// Whether the data set's samples have weights.
+  [[nodiscard]] bool is_weighted() const { return data_->is_weighted(); }
+
   /// f(inputs(r)), or f(indices(r)) of a data set of indices.
   template <class F>
   decltype(auto) visit_inputs(row_range r, const F& f) {

@@ -12,6 +12,7 @@
 #include <cstring>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -528,11 +529,29 @@ class device_backend {
     contract::same_shape(verb, {x.rows(), 1}, classes.shape());
     per_row<task::argmax_matches_rows>(verb, x, out, device::argmax_matches_rows_kernel, classes);
   }
+  /// What a verb of losses computes beside them, where it is wanted.
+  struct row_extras {
+    matrix hits{};           ///< n x 1, assigned as by argmax_matches_rows from class numbers
+    matrix placed_losses{};  ///< n x 1, in the place of losses where there is a counter:
+    const counter* place = nullptr;       ///< both are moved by its number times
+    index_t step = 0;                     ///< so many rows
+    std::optional<traced_functor> end{};  ///< applied to (gradient, y)
+    bool is_done = false;                 ///< the verb did all but end
+    bool has_ended = false;               ///< and that
+  };
+
   /// losses (n x 1) = Σ_j term(y_j, t_j, j) of each row and, unless it is empty, gradient (as y) =
   /// derivative(y_j, t_j, j, scale), both assigned: t is as y, or n x 1.
   template <class Term, class Derivative>
   void term_rows(const Term& term, const Derivative& derivative, const_matrix y, const_matrix t,
                  const_matrix scale, matrix losses, matrix gradient) const {
+    row_extras none;
+    term_rows(term, derivative, y, t, scale, losses, gradient, none);
+  }
+  /// With the extras, which say what was done.
+  template <class Term, class Derivative>
+  void term_rows(const Term& term, const Derivative& derivative, const_matrix y, const_matrix t,
+                 const_matrix scale, matrix losses, matrix gradient, row_extras& extras) const {
     constexpr const char* verb = "term_rows";
     const bool by_class = t.shape() != y.shape();
     const bool wanted = !gradient.empty();
@@ -541,10 +560,13 @@ class device_backend {
     contract::same_shape(verb, {y.rows(), 1}, losses.shape());
     if (wanted) contract::same_shape(verb, y.shape(), gradient.shape());
     if (wanted) require_apart(verb, gradient, y);
+    const device::beside_loss more =
+        begin_extras(verb, extras, y, by_class, losses, wanted && extras.end.has_value());
     if (y.rows() == 0) return;
     struct functors {
       Term term;
       Derivative derivative;
+      traced_functor end;
     };
     const device::row_task work = device::row_task_for(y.shape(), on_cpu(), sizeof(T));
     arguments a;
@@ -553,28 +575,38 @@ class device_backend {
     a.target(losses);
     a.target(t);
     if (wanted) a.buffer(scale.data()), a.target(gradient);
+    add_extras(a, extras, more);
+    const traced_functor end = more.ended ? *extras.end : traced_functor(fn::plus{});
     const auto text = [&] {
       std::string functions = device::function_of<T>("cr_term", trace_of<3>(term), 3);
       if (wanted) functions += device::function_of<T>("cr_derivative", trace_of<4>(derivative), 4);
-      return device::term_rows_kernel(work.team, functions, by_class, wanted);
+      if (more.ended) functions += device::function_of<T>("cr_end", trace_of<2>(end), 2);
+      return device::term_rows_kernel(work.team, functions, by_class, wanted, more);
     };
-    launch(
-        verb,
-        kernel_for<task::term_rows>(functors{term, derivative}, text,
-                                    work.team.code() * 4 + (by_class ? 2 : 0) + (wanted ? 1 : 0)),
-        work.items(), a);
+    launch(verb,
+           kernel_for<task::term_rows>(
+               functors{term, derivative, end}, text,
+               work.team.code() * 32 + more.code() * 4 + (by_class ? 2 : 0) + (wanted ? 1 : 0)),
+           work.items(), a);
   }
 
   /// The loss of every row (n x 1) and, unless `gradient` is empty, `scale` (1 x 1) times its
   /// gradient, both assigned: see losses/softmax_cross_entropy.hpp. The gradient may be y.
   void softmax_cross_entropy_rows(const_matrix y, const_matrix targets, const_matrix scale,
                                   matrix losses, matrix gradient) const {
+    row_extras none;
+    softmax_cross_entropy_rows(y, targets, scale, losses, gradient, none);
+  }
+  /// With the extras but for the end, which say what was done.
+  void softmax_cross_entropy_rows(const_matrix y, const_matrix targets, const_matrix scale,
+                                  matrix losses, matrix gradient, row_extras& extras) const {
     constexpr const char* verb = "softmax_cross_entropy_rows";
     const bool by_class = targets.shape() != y.shape();
     if (by_class) contract::same_shape(verb, {y.rows(), 1}, targets.shape());
     contract::same_shape(verb, {1, 1}, scale.shape());
     contract::same_shape(verb, {y.rows(), 1}, losses.shape());
     if (!gradient.empty()) contract::same_shape(verb, y.shape(), gradient.shape());
+    const device::beside_loss more = begin_extras(verb, extras, y, by_class, losses, false);
     if (y.rows() == 0) return;
     const device::row_task t = device::row_task_for(y.shape(), on_cpu(), sizeof(T));
     arguments a;
@@ -584,13 +616,16 @@ class device_backend {
     a.target(targets);
     a.buffer(scale.data());
     if (!gradient.empty()) a.target(gradient);
+    add_extras(a, extras, more);
     const bool wanted = !gradient.empty();
-    launch(
-        verb,
-        kernel_by<task::softmax_cross_entropy_rows>(
-            {}, [&] { return device::softmax_cross_entropy_rows_kernel(t.team, by_class, wanted); },
-            t.team.code() * 4 + (by_class ? 2 : 0) + (wanted ? 1 : 0)),
-        t.items(), a);
+    launch(verb,
+           kernel_by<task::softmax_cross_entropy_rows>(
+               {},
+               [&] {
+                 return device::softmax_cross_entropy_rows_kernel(t.team, by_class, wanted, more);
+               },
+               t.team.code() * 32 + more.code() * 4 + (by_class ? 2 : 0) + (wanted ? 1 : 0)),
+           t.items(), a);
   }
 
   /// As concept.hpp says; rows that do not exist are left out.
@@ -886,6 +921,26 @@ class device_backend {
         "FUNCTION real cr_tanh(real x) {\n  const real limit = ",
         sizeof(T) == sizeof(float) ? "9.1f" : "19.1",
         ";\n  return x > limit ? (real)1 : (x < -limit ? (real)-1 : tanh(x));\n}\n");
+  }
+
+  /// Checks and marks as done what is computed beside a loss; puts the losses where they belong.
+  [[nodiscard]] static device::beside_loss begin_extras(const char* verb, row_extras& e,
+                                                        const_matrix y, bool by_class,
+                                                        matrix& losses, bool ended) {
+    e.has_ended = ended;
+    if (!e.hits.empty() && !by_class) return {false, false, ended};
+    const matrix_shape column{y.rows(), 1};
+    if (!e.hits.empty()) contract::same_shape(verb, column, e.hits.shape());
+    if (e.place != nullptr) {
+      contract::same_shape(verb, column, e.placed_losses.shape());
+      losses = e.placed_losses;
+    }
+    e.is_done = true;
+    return {!e.hits.empty(), e.place != nullptr, ended};
+  }
+  static void add_extras(arguments& a, const row_extras& e, const device::beside_loss& more) {
+    if (more.matches) a.target(e.hits);
+    if (more.placed) a.buffer(e.place->view().data()), a.integers(e.step);
   }
 
   [[nodiscard]] int pooling_lanes() const { return device::pooling_lanes(on_cpu(), sizeof(T)); }
