@@ -272,33 +272,38 @@ class device_backend {
     const counter& at;
     index_t first = 0;
   };
-  /// A map of the operands and of `Scalars` elements of the planned row, which then advances the
-  /// counter. Several of these that follow each other advance it once.
+  /// A map of operands, all of the results' shape, and of `Scalars` elements of the planned row,
+  /// which then advances the counter. Several of these that follow each other advance it once.
   template <std::size_t Scalars, class F, std::size_t Outs, class... In>
   void map_planned(const F& f, const std::array<matrix, Outs>& out, const planned_row& row,
                    const In&... in) const {
     const matrix_shape whole = out[0].shape();
+    const index_t each = on_cpu() ? 2048 : 1;
     arguments a;
-    a.integers(whole.rows, whole.cols);
+    a.integers(whole.rows, whole.cols, each);
     for (const matrix& o : out) {
       contract::same_shape("map_planned", whole, o.shape());
       a.target(o);
+      (require_apart("map_planned", o, in), ...);
     }
-    (a.operand("map_planned", const_matrix(in), whole), ...);
-    for (const matrix& o : out) (require_apart("map_planned", o, in), ...);
+    (contract::same_shape("map_planned", whole, in.shape()), ...);
+    (a.target(in), ...);
     const const_matrix& table = row.table;
     a.elements(const_matrix(table.data() + row.first, table.rows(), 1, table.stride()));
     a.buffer(row.at.view().data());
     if (whole.size() == 0) return advance(row.at);
     constexpr std::size_t operands = sizeof...(In);
+    device::work w = items((whole.cols + each - 1) / each, whole.rows);
+    if (on_cpu()) w.local_width = w.local_height = 1;
     launch("map_planned",
            kernel_for<task::map_planned, F, operand_count<In...>>(
                f,
                [&] {
-                 return device::map_kernel<T>(trace_of<operands + Scalars>(f), operands, Scalars);
+                 return device::planned_map_kernel<T>(trace_of<operands + Scalars>(f), operands,
+                                                      Scalars);
                },
                Scalars),
-           items(whole.cols, whole.rows), a);
+           w, a);
   }
 
   template <class Op, class F, class... In>
@@ -465,7 +470,7 @@ class device_backend {
     if (out.rows() == 0) return;
     using Element = std::remove_const_t<U>;
     arguments a;
-    a.integers(out.rows(), out.cols());
+    a.integers(out.rows(), out.cols(), gathered_at_once(out.cols() + second.cols()));
     a.elements(out);
     a.elements(source);
     a.integers(source.rows());
@@ -481,7 +486,7 @@ class device_backend {
                  return device::gather_pair_kernel<Element>(
                      device::gathered_scalars<T>(trace_of<1>(f)).function);
                }),
-           items(out.cols() + second.cols(), out.rows()), a);
+           gathering(out.cols() + second.cols(), out.rows()), a);
   }
   void gather(view<std::int32_t> out, view<const std::int32_t> source,
               const counted_rows& rows) const {
@@ -1268,17 +1273,22 @@ class device_backend {
                             : kernel_for<task::gather, counter>(text),
               out, source, rows, at, step);
   }
+  /// The elements of a row that a work item gathers.
+  [[nodiscard]] index_t gathered_at_once(index_t cols) const { return on_cpu() ? cols : 1; }
+  [[nodiscard]] device::work gathering(index_t cols, index_t rows) const {
+    return on_cpu() ? device::work{1, static_cast<std::size_t>(rows), 1, 1} : items(cols, rows);
+  }
   template <class V, class U>
   void gather_by(kernel_handle kernel, view<V> out, view<U> source, view<const std::int32_t> rows,
                  const counter* at, index_t step) const {
     arguments a;
-    a.integers(out.rows(), out.cols());
+    a.integers(out.rows(), out.cols(), gathered_at_once(out.cols()));
     a.elements(out);
     a.elements(source);
     a.integers(source.rows());
     a.buffer(rows.data());
     if (at != nullptr) a.buffer(at->view().data()), a.integers(step);
-    launch("gather", kernel, items(out.cols(), out.rows()), a);
+    launch("gather", kernel, gathering(out.cols(), out.rows()), a);
   }
 
   std::shared_ptr<Runtime> runtime_;
