@@ -1,7 +1,11 @@
 // What neighbouring layers compute for each other in a backward pass, against passes of each layer
 // by itself.
 
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <limits>
+#include <utility>
 #include <vector>
 
 #include "chainrule/layers/activation.hpp"

@@ -265,10 +265,10 @@ TEMPLATE_LIST_TEST_CASE("a loss computes beside it what other verbs compute", "[
     y[static_cast<std::size_t>(cols + 1)] = 3;
     y[static_cast<std::size_t>(3 * cols + 2)] = nan;
     const std::vector<T> classes{2, 1, 0, 1};
-    const T half = static_cast<T>(0.5);
+    const T factor = static_cast<T>(0.5);
     const tensor<B> outputs = from_host(be, matrix_view<const T>(y.data(), rows, cols));
     const tensor<B> labels = from_host(be, matrix_view<const T>(classes.data(), rows, 1));
-    const tensor<B> scale = from_host(be, matrix_view<const T>(&half, 1, 1));
+    const tensor<B> scale = from_host(be, matrix_view<const T>(&factor, 1, 1));
     const auto check = [&](const auto& loss, bool takes_end) {
       loss_scratch<B> scratch(be, rows, cols);
       tensor<B> losses(be, rows, 1), hits(be, rows, 1), gradient(be, rows, cols);

@@ -118,13 +118,13 @@ struct linear_op {
   static bool give_both([[maybe_unused]] auto& step) {
     if constexpr (requires { step.target(1); }) {
       const auto& be = step.backend();
-      const auto [dw, beta_w] = step.target(1);
-      const auto [db, beta_b] = step.target(2);
+      const auto w = step.target(1);
+      const auto b = step.target(2);
       const auto x = transposed(step.input(0));
       const auto dy = step.dy();
-      if constexpr (requires { be.gemm_and_sum(dw, x, dy, {1, beta_w}, db, beta_b); }) {
-        if (dw.empty() || db.empty()) return false;
-        be.gemm_and_sum(dw, x, dy, {1, beta_w}, db, beta_b);
+      if constexpr (requires { be.gemm_and_sum(w.to, x, dy, {1, w.beta}, b.to, b.beta); }) {
+        if (w.to.empty() || b.to.empty()) return false;
+        be.gemm_and_sum(w.to, x, dy, {1, w.beta}, b.to, b.beta);
         return true;
       }
     }
