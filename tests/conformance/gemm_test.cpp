@@ -167,4 +167,39 @@ TEMPLATE_LIST_TEST_CASE("gemm names the shapes that do not fit", "[conformance][
              "gemm", "2x3", "2x5"));
 }
 
+TEMPLATE_LIST_TEST_CASE("a product and the sum of its right factor's rows", "[conformance][gemm]",
+                        backends) {
+  using T = scalar_t<TestType>;
+  const TestType be{};
+  // Not every backend has the verb.
+  const auto check = [](const auto& b, extents e, bool flip, double beta, double beta_of_sums,
+                        layout l) {
+    if constexpr (requires(chainrule::matrix<TestType> m) {
+                    b.gemm_and_sum(m, m, m, {1, 0}, m, 0);
+                  }) {
+      const auto left = integers<T>({e.m, e.k}, 1), right = integers<T>({e.k, e.n}, 2);
+      const auto old = beta == 0 ? unset<T>({e.m, e.n}) : integers<T>({e.m, e.n}, 3);
+      const auto old_sums = beta_of_sums == 0 ? unset<T>({1, e.n}) : integers<T>({1, e.n}, 4);
+      const framed<TestType> x(b, flip ? flipped(left) : left, l), y(b, right, l);
+      const framed<TestType> c(b, old, l), sums(b, old_sums, l);
+      b.gemm_and_sum(c.view(), {x.view(), flip}, y.view(), {1, beta}, sums.view(), beta_of_sums);
+      const oracle<T> expected(left, right, old, {1, beta});
+      const oracle<T> total(host_matrix<T>({1, e.k}, 1), right, old_sums, {1, beta_of_sums});
+      const std::string found = c.differs(expected.value);
+      return found.empty() ? sums.differs(total.value) : found;
+    } else {
+      return std::string();
+    }
+  };
+  for (const extents e : all_extents)
+    for (const bool flip : {false, true})
+      for (const double beta : {0, 1})
+        for (const layout l : {packed, strided}) {
+          INFO(e.m << " x " << e.n << ", " << e.k << " steps, flipped " << flip << ", beta "
+                   << beta);
+          CHECK(check(be, e, flip, beta, 1 - beta, l) == "");
+          CHECK(check(be, e, flip, beta, beta, l) == "");
+        }
+}
+
 }  // namespace gemm_test

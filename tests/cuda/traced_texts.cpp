@@ -120,6 +120,11 @@ std::vector<std::string> traced_texts() {
         for (const bool b : {false, true})
           be.gemm(aligned(s.rows, s.cols), {a ? aligned(k, s.rows) : aligned(s.rows, k), a},
                   {b ? aligned(s.cols, k) : aligned(k, s.cols), b}, {1, 0.5});
+  if constexpr (requires { be.gemm_and_sum(x, x, x, {1, 0}, x, 0); })
+    for (const matrix_shape s :
+         {matrix_shape{1, 1}, {300, 1}, {16, 16}, {3, 100}, {64, 64}, {512, 1024}})
+      be.gemm_and_sum(m(s.rows, s.cols), transposed(m(20, s.rows)), m(20, s.cols), {1, 0.5},
+                      m(1, s.cols), 1);
   for (const matrix_shape s : {matrix_shape{1, 1}, {16, 16}, {100, 3}, {64, 64}, {512, 1024}})
     for (const bool a : {false, true})
       for (const bool b : {false, true})
@@ -174,6 +179,9 @@ std::vector<std::string> traced_texts() {
   if constexpr (requires { typename B::counter; }) {
     const typename B::counter at(be);
     be.advance(at);
+    be.hold(at);
+    be.template map_planned<1>(fn::multiplies{}, std::array<matrix<B>, 1>{x},
+                               {const_matrix<B>(x), at, 1}, x);
     be.random(x, 1, 2, 3, at);
     be.take(m(1, 8), const_matrix<B>(x), at);
     be.gather_pair(x, const_matrix<B>(x), m(8, 1), m(8, 1), {rows.view(), at, 8}, fn::affine{});
@@ -188,6 +196,10 @@ std::vector<std::string> traced_texts() {
   ops::softmax(be, const_matrix<B>(x), m(8, 1), m(8, 1), x);
   ops::argmax(be, const_matrix<B>(x), const_matrix<B>(m(1, 8)), m(8, 1), m(8, 1));
 
+  // A functor of erased type at the end of a product.
+  if constexpr (requires { typename B::traced_functor; })
+    be.gemm(m(8, 8), m(8, 8), m(8, 8), {}, typename B::traced_functor(backward_of<fn::tanh>{}), x);
+
   const detail::weighted_term<terms::huber> weighted{{0.5}, 1, {}};
   const detail::weighted_derivative<terms::huber> derivative{{0.5}, 1, {}};
   // Verbs on rows, in widths that are shared differently.
@@ -201,6 +213,17 @@ std::vector<std::string> traced_texts() {
         for (const index_t gradients : {index_t{0}, cols})
           be.term_rows(weighted, derivative, m(64, cols), m(64, targets), m(1, 1), m(64, 1),
                        m(gradients == 0 ? 0 : 64, gradients));
+      if constexpr (requires { typename B::row_extras; }) {
+        const typename B::counter at(be);
+        const typename B::row_extras all{m(64, 1), m(64, 1), &at, 64,
+                                         typename B::traced_functor(backward_of<fn::tanh>{})};
+        auto extras = all;
+        be.term_rows(weighted, derivative, m(64, cols), m(64, 1), m(1, 1), m(64, 1), m(64, cols),
+                     extras);
+        extras = all;
+        be.softmax_cross_entropy_rows(m(64, cols), m(64, 1), m(1, 1), m(64, 1), m(64, cols),
+                                      extras);
+      }
       be.softmax_cross_entropy_rows(m(64, cols), m(64, 1), m(1, 1), m(64, 1), m(64, cols));
       be.softmax_cross_entropy_rows(m(64, cols), m(64, cols), m(1, 1), m(64, 1), m(0, 0));
     }

@@ -232,6 +232,9 @@ concept backend = std::copyable<B> &&
 //
 //     be.gemm_batch(count, c, a, b, {alpha, beta})
 //                                         several products at once: see backend/gemm_batch.hpp
+//     be.gemm_and_sum(c, a, b, {alpha, beta}, sums, beta_of_sums)
+//                                         gemm(c, a, b, {alpha, beta}) and sums (1 x n) = the sum
+//                                         of b's rows + beta_of_sums sums; b is not transposed
 //     be.softmax_rows(x, y)               y = e^x / Σ e^x in each row; y may be x
 //     be.log_sum_exp_rows(x, out)         out (n x 1) = log Σ e^x of each row
 //     be.argmax_matches_rows(x, classes, out)
@@ -242,7 +245,9 @@ concept backend = std::copyable<B> &&
 //                                         two gathers of the same rows, the second without f
 //     be.argmax_rows(x, argmax)           argmax (n x 1) = the first largest: see ops/softmax.hpp
 //     be.softmax_cross_entropy_rows(y, targets, scale, losses, gradient)
-//                                         see losses/softmax_cross_entropy.hpp
+//                                         see losses/softmax_cross_entropy.hpp; both with
+//                                         B::row_extras as a further argument: see
+//                                         losses/loss.hpp
 //     be.transpose(target, source)            target(i, j) = source(j, i)
 //     be.scatter(target, rows, source)        target(rows(i), :) = source(i, :); the rows differ,
 //                                             -1 and others that do not exist as in scatter_add
@@ -291,6 +296,10 @@ concept staging_backend = requires {
 ///     be.gather(out, source, counted_rows{all, counter, step}, f)
 ///     be.copy_at(target, source, counter, step)                // columns from number * step on
 ///     be.take(out, source, counter)               // the row of that number; advances the counter
+///     be.hold(counter)                                       // as gather does: for map_planned
+///     be.map_planned<k>(f, outs, planned_row{table, counter, first}, in...)
+///         // k more operands are scalars in the table's row of the number held; advances the
+///         counter
 ///     counter.view()                                         // the number, 1 x 1
 template <class B>
 concept has_device_counter = requires {
@@ -312,6 +321,13 @@ struct counter_of<B> {
 /// The counter of B for numbers that are read from device memory.
 template <class B>
 using counter_t = typename detail::counter_of<B>::type;
+
+/// A backend whose verbs take functors of erased type: `B::traced_functor`, a functor of two
+/// numbers that is made from another one.
+template <class B>
+concept tracing_backend = requires {
+  typename B::traced_functor;
+};
 
 /// A backend that captures the work that a function queues, as a graph that is replayed with one
 /// call: `auto graph = be.capture(f); be.replay(graph);`. Capturing does not run the work.

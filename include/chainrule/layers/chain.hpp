@@ -68,12 +68,18 @@ class layer_chain {
     }
   }
   /// From dy, accumulates gradients and assigns dx, unless that is empty, by the backward pass of
-  /// each layer, last to first.
+  /// each layer, last to first. With `is_linked`, layers may end by what the one before begins
+  /// with, so that gradient(p, i) is not always the gradient with respect to an output; with
+  /// `is_begun`, dy is the dz of the last layer.
   template <backend B, class Visit>
   void backward(pass<B>& p, const const_matrix<B>& x, const const_matrix<B>& y,
-                const const_matrix<B>& dy, const matrix<B>& dx, const Visit& visit) const {
+                const const_matrix<B>& dy, const matrix<B>& dx, const Visit& visit,
+                [[maybe_unused]] bool is_linked = true,
+                [[maybe_unused]] bool is_begun = false) const {
     // Where dx is not wanted, neither are the gradients before the first parameter to be trained.
     const index_t first = dx.empty() ? first_trained_ : 0;
+    backward_link<B> between;
+    if constexpr (tracing_backend<B>) between.is_begun = is_begun;
     for (index_t i = size(); i-- > first;) {
       const bool last = i + 1 == size();
       const const_matrix<B> in = i == 0 ? x : const_matrix<B>(output(p, i - 1));
@@ -82,7 +88,15 @@ class layer_chain {
       const const_matrix<B> dout = last ? dy : const_matrix<B>(gradient(p, i));
       // The chain's own dy is the caller's, who may have placed the last layer's scratch in it.
       if (!last) p.place_in_dy(at(i).in_dy, gradient(p, i));
-      visit(i, [&](const auto& layer) { layer.backward(p, in, out, dout, din); });
+      if constexpr (tracing_backend<B>) {
+        between.of_layer_before.reset();
+        between.has_ended = false;
+        if (is_linked && i > first)
+          visit(i - 1, [&](const auto& l) { between.of_layer_before = begin_of_backward<B>(l); });
+      }
+      visit(i,
+            [&](const auto& layer) { backward_in_chain(layer, p, in, out, dout, din, between); });
+      if constexpr (tracing_backend<B>) between.is_begun = between.has_ended;
     }
   }
   /// Allows the last layer to overwrite the chain's dy.

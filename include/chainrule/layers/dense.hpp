@@ -100,13 +100,22 @@ class dense {
   template <backend B>
   void backward(pass<B>& p, const_matrix<B> x, const_matrix<B> y, const_matrix<B> dy,
                 matrix<B> dx) const {
+    backward_link<B> alone;
+    backward(p, x, y, dy, dx, alone);
+  }
+  /// The backward pass in a chain, whose links spare a map.
+  template <backend B>
+  void backward(pass<B>& p, const_matrix<B> x, const_matrix<B> y, const_matrix<B> dy, matrix<B> dx,
+                backward_link<B>& link) const {
     const_matrix<B> dz = dy;
     if constexpr (!is_linear) {
-      const matrix<B> to = p.scratch(dz_);
-      const const_matrix<B> z = from_output ? const_matrix<B>{} : const_matrix<B>(p.saved(z_));
-      ops::matrix_step<B, 1> step(p.backend(), dy, y, {z}, {to});
-      ops::pointwise_op<F, 1>{f_}.vjp(step);
-      dz = to;
+      if (!link.is_begun) {
+        const matrix<B> to = p.scratch(dz_);
+        const const_matrix<B> z = from_output ? const_matrix<B>{} : const_matrix<B>(p.saved(z_));
+        ops::matrix_step<B, 1> step(p.backend(), dy, y, {z}, {to});
+        ops::pointwise_op<F, 1>{f_}.vjp(step);
+        dz = to;
+      }
     }
     const const_matrix<B> w = p.value(w_);
     // A frozen layer has no targets for the gradients of its parameters.
@@ -114,10 +123,22 @@ class dense {
     const auto [dw, beta_w] = trained ? p.gradient_to_add(w_) : gradient_sum<B>{};
     const auto [db, beta_b] = trained ? p.gradient_to_add(b_) : gradient_sum<B>{};
     if (!dx.empty()) dx = with_columns(dx, w.rows());
+    bool end_by_link = false;
+    if constexpr (tracing_backend<B>) end_by_link = !dx.empty() && link.of_layer_before;
     ops::matrix_step<B, 3> step(p.backend(), with_columns(dz, outputs_), {},
                                 {with_columns(x, w.rows()), w, {}},
-                                {dx, {dw, beta_w}, {db, beta_b}});
+                                {end_by_link ? matrix<B>{} : dx, {dw, beta_w}, {db, beta_b}});
     ops::linear_op{}.vjp(step);
+    if constexpr (tracing_backend<B>)
+      if (end_by_link) {
+        link.has_ended = true;
+        p.backend().gemm(dx, with_columns(dz, outputs_), transposed(w), {}, *link.of_layer_before,
+                         with_columns(x, w.rows()));
+      }
+  }
+  /// (dy, y) -> dz, where that is what the backward pass begins with.
+  [[nodiscard]] auto begin_of_backward() const requires(from_output && !is_linear) {
+    return backward_of<F>{f_};
   }
 
   void describe(archive& a) const {

@@ -67,6 +67,29 @@ template <class T, class P>
   return {m.data(), m.size() / cols, cols};
 }
 
+/// The functor by which the layer's backward pass begins, if it is only that: see dense.
+template <backend B, class Layer>
+[[nodiscard]] typename backward_link<B>::functor begin_of_backward(const Layer& l) {
+  if constexpr (tracing_backend<B>) {
+    if constexpr (requires { l.template begin_of_backward<B>(); })
+      return l.template begin_of_backward<B>();
+    else if constexpr (requires { l.begin_of_backward(); })
+      if constexpr (B::traced_functor::template holds<decltype(l.begin_of_backward())>)
+        return typename B::traced_functor(l.begin_of_backward());
+  }
+  return {};
+}
+/// The backward pass of a layer in a chain, by what it has for that or else by itself.
+template <backend B, class Layer>
+void backward_in_chain(const Layer& l, pass<B>& p, const const_matrix<B>& x,
+                       const const_matrix<B>& y, const const_matrix<B>& dy, const matrix<B>& dx,
+                       backward_link<B>& link) {
+  if constexpr (requires { l.backward(p, x, y, dy, dx, link); })
+    l.backward(p, x, y, dy, dx, link);
+  else
+    l.backward(p, x, y, dy, dx);
+}
+
 class input;
 
 /// Any layer over backend B; itself a layer. A copy holds a copy of the layer.
@@ -98,7 +121,17 @@ class any_layer {
   }
   void backward(pass<B>& p, const const_matrix<B>& x, const const_matrix<B>& y,
                 const const_matrix<B>& dy, const matrix<B>& dx) const {
-    held_->backward(p, x, y, dy, dx);
+    backward_link<B> alone;
+    held_->backward(p, x, y, dy, dx, alone);
+  }
+  void backward(pass<B>& p, const const_matrix<B>& x, const const_matrix<B>& y,
+                const const_matrix<B>& dy, const matrix<B>& dx, backward_link<B>& link) const {
+    held_->backward(p, x, y, dy, dx, link);
+  }
+  /// The functor by which the layer's backward pass begins, if it is only that.
+  template <std::same_as<B>>
+  [[nodiscard]] typename backward_link<B>::functor begin_of_backward() const {
+    return held_->begin_of_backward();
   }
   void describe(archive& a) const { held().describe(a); }
 
@@ -122,7 +155,8 @@ class any_layer {
     [[nodiscard]] virtual shape bind(plan&, const shape&) = 0;
     virtual void forward(pass<B>&, const const_matrix<B>&, const matrix<B>&) const = 0;
     virtual void backward(pass<B>&, const const_matrix<B>&, const const_matrix<B>&,
-                          const const_matrix<B>&, const matrix<B>&) const = 0;
+                          const const_matrix<B>&, const matrix<B>&, backward_link<B>&) const = 0;
+    [[nodiscard]] virtual typename backward_link<B>::functor begin_of_backward() const = 0;
     virtual void describe(archive&) const = 0;
   };
   template <class L>
@@ -139,8 +173,12 @@ class any_layer {
       held.forward(p, x, y);
     }
     void backward(pass<B>& p, const const_matrix<B>& x, const const_matrix<B>& y,
-                  const const_matrix<B>& dy, const matrix<B>& dx) const override {
-      held.backward(p, x, y, dy, dx);
+                  const const_matrix<B>& dy, const matrix<B>& dx,
+                  backward_link<B>& link) const override {
+      backward_in_chain(held, p, x, y, dy, dx, link);
+    }
+    [[nodiscard]] typename backward_link<B>::functor begin_of_backward() const override {
+      return chainrule::begin_of_backward<B>(held);
     }
     void describe(archive& a) const override { held.describe(a); }
     L held;

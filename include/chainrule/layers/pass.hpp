@@ -67,6 +67,22 @@ struct gradient_sum {
   double beta;
 };
 
+/// What neighbours in a chain of layers compute for each other in a backward pass: nothing on a
+/// backend that cannot take functors of erased type.
+template <class B>
+struct backward_link {
+  /// The functor (dy, y) -> dz by which a layer begins its backward pass.
+  struct functor {};
+  static constexpr bool is_begun = false;
+};
+template <tracing_backend B>
+struct backward_link<B> {
+  using functor = std::optional<typename B::traced_functor>;
+  bool is_begun = false;    // the layer's dy is its dz already
+  functor of_layer_before;  // if any, the layer may apply it to (dx, x),
+  bool has_ended = false;   // and says so here
+};
+
 /// The memory behind the handles of a plan, for up to `capacity` samples. Move-only.
 template <backend B>
 class pass {
@@ -170,6 +186,14 @@ class pass {
     dy_ = dy;
   }
 
+  /// Says that what the network's output gradient holds is the dz of the last layer; for the next
+  /// backward pass.
+  void set_output_gradient_begun(bool is_begun) { is_output_gradient_begun_ = is_begun; }
+  /// Whether that was said; no longer after this call.
+  [[nodiscard]] bool take_output_gradient_begun() {
+    return std::exchange(is_output_gradient_begun_, false);
+  }
+
   // What networks and their users ask for.
 
   /// Greatest number of samples of the pass.
@@ -262,6 +286,7 @@ class pass {
   index_t capacity_ = 0;
   index_t rows_ = 0;
   bool has_training_ = false;
+  bool is_output_gradient_begun_ = false;
   bool is_complete_ = false;  // the last forward pass ran to its end
   const_indices<B> indices_{};
   pass_phase<B> phase_{phase{}};

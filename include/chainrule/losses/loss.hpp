@@ -36,6 +36,26 @@
 
 namespace chainrule {
 
+namespace detail {
+struct no_row_extras {};
+template <class B>
+struct row_extras_of {
+  using type = no_row_extras;
+};
+template <class B>
+requires requires { typename B::row_extras; }
+struct row_extras_of<B> {
+  using type = typename B::row_extras;
+};
+}  // namespace detail
+
+/// What a training step wants from the launch of a loss beside it, on a backend whose verbs for
+/// losses take that: whether answers are right, losses at their place in the epoch, the gradient
+/// multiplied by the derivative of the last activation. A loss that does not look at it changes
+/// nothing; the step then does the rest.
+template <class B>
+using row_extras_t = typename detail::row_extras_of<B>::type;
+
 /// What losses and metrics need beside their arguments, for up to `rows` samples.
 template <backend B>
 struct loss_scratch {
@@ -53,6 +73,7 @@ struct loss_scratch {
   tensor<B> first, second, third;  // one number per sample each
   tensor<B> columns;               // 0, 1, ..., outputs - 1
   tensor<B> one;                   // 1, a scale
+  row_extras_t<B> extras{};        // of the next loss
 };
 
 /// How the targets of a loss are given.

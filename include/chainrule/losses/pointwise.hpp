@@ -87,7 +87,14 @@ struct pointwise_loss {
       target.hit = Derived::hit, target.miss = Derived::miss;
     const detail::weighted_term<Term> weighted{term, factor, target};
     const detail::weighted_derivative<Term> derivative{term, factor, target};
-    if constexpr (requires { be.term_rows(weighted, derivative, y, t, scale, losses, gradient); })
+    if constexpr (requires {
+                    be.term_rows(weighted, derivative, y, t, scale, losses, gradient,
+                                 scratch.extras);
+                  })
+      return be.term_rows(weighted, derivative, y, t, scale, losses, gradient, scratch.extras);
+    else if constexpr (requires {
+                         be.term_rows(weighted, derivative, y, t, scale, losses, gradient);
+                       })
       return be.term_rows(weighted, derivative, y, t, scale, losses, gradient);
     const const_matrix<B> columns = scratch.columns.view();
     be.reduce(reduction::sum{}, losses, weighted, y, t, columns);

@@ -84,7 +84,12 @@ struct softmax_cross_entropy {
     if (!(smoothing >= 0 && smoothing <= 1) || detail::is_nan(smoothing))
       detail::fail<value_error>(name, ": the smoothing must be from 0 to 1, got ", smoothing);
     const terms::target_of_column given{kind == target_kind::classes};
-    if constexpr (requires { be.softmax_cross_entropy_rows(y, t, scale, losses, gradient); })
+    if constexpr (requires {
+                    be.softmax_cross_entropy_rows(y, t, scale, losses, gradient, scratch.extras);
+                  }) {
+      if (smoothing == 0)
+        return be.softmax_cross_entropy_rows(y, t, scale, losses, gradient, scratch.extras);
+    } else if constexpr (requires { be.softmax_cross_entropy_rows(y, t, scale, losses, gradient); })
       if (smoothing == 0) return be.softmax_cross_entropy_rows(y, t, scale, losses, gradient);
     with_verbs(be, {given, smoothing, static_cast<double>(y.cols())}, y, t, scale, losses, gradient,
                scratch);

@@ -104,6 +104,7 @@ class any_metric {
       name_ = m.name();
     else
       name_ = Metric::name;
+    is_accuracy_ = std::same_as<Metric, accuracy>;
     if constexpr (requires { Metric::columns; }) columns_ = Metric::columns;
     if constexpr (requires { Metric::lower_is_better; })
       lower_is_better_ = Metric::lower_is_better;
@@ -112,6 +113,8 @@ class any_metric {
   }
 
   [[nodiscard]] const std::string& name() const { return name_; }
+  /// Whether it is `accuracy`, which a loss may assign in its own launch.
+  [[nodiscard]] bool is_accuracy() const { return is_accuracy_; }
   /// The numbers for each sample.
   [[nodiscard]] index_t columns() const { return columns_; }
   /// Whether smaller values are better ones, as those of a loss.
@@ -158,6 +161,7 @@ class any_metric {
   std::string name_;
   index_t columns_ = 1;
   bool lower_is_better_ = false;
+  bool is_accuracy_ = false;
 };
 
 /// The value of one metric.

@@ -219,6 +219,13 @@ class network<B> {
     return chain_.gradient(p, depth() - 1);
   }
 
+  /// The functor (dy, y) -> dz by which the last layer's backward pass begins, if it is only that.
+  /// A loss may apply it to the output gradient, which is to be said by
+  /// p.set_output_gradient_begun(true).
+  [[nodiscard]] typename backward_link<B>::functor output_functor() const {
+    return begin_of_backward<B>(at(depth() - 1));
+  }
+
   /// From output_gradient(p), which it overwrites, assigns dL/dparameters to `gradients` and, if
   /// wanted, dL/dx to `input_gradient` (n × inputs). `x` and `p` are those of the forward pass,
   /// which was one in training. Throws shape_error.
@@ -273,9 +280,9 @@ class network<B> {
       around(i, const_matrix<B>(chain_.gradient(p, i)), [&] { f(at(i)); });
     };
     if constexpr (are_indices)
-      run_backward({}, x, x.rows(), p, gradients, input_gradient, false, visit);
+      run_backward({}, x, x.rows(), p, gradients, input_gradient, false, visit, false);
     else
-      run_backward(x, {}, x.rows(), p, gradients, input_gradient, false, visit);
+      run_backward(x, {}, x.rows(), p, gradients, input_gradient, false, visit, false);
   }
   /// Throws value_error unless all indices up to `largest` have a row in the layer that takes them,
   /// or the network takes scalars.
@@ -403,18 +410,18 @@ class network<B> {
   }
   void run_backward(const_matrix<B> x, const_indices<B> indices, index_t rows, pass<B>& p,
                     arena<B>& gradients, matrix<B> input_gradient, bool add) const {
-    run_backward(x, indices, rows, p, gradients, input_gradient, add, visitor());
+    run_backward(x, indices, rows, p, gradients, input_gradient, add, visitor(), true);
   }
   template <class Visit>
   void run_backward(const_matrix<B> x, const_indices<B> indices, index_t rows, pass<B>& p,
-                    arena<B>& gradients, matrix<B> input_gradient, bool add,
-                    const Visit& visit) const {
+                    arena<B>& gradients, matrix<B> input_gradient, bool add, const Visit& visit,
+                    bool is_linked) const {
     require_gradients(gradients);
     p.begin_backward(declared(), parameters_, states_, gradients, rows, indices, add);
     const matrix<B> dy = output_gradient(p);
     chain_.place_in_dy(p, dy);
     chain_.backward(p, x, const_matrix<B>(chain_.output(p, depth() - 1)), const_matrix<B>(dy),
-                    input_gradient, visit);
+                    input_gradient, visit, is_linked, p.take_output_gradient_begun());
     p.end_backward();
   }
   template <class Samples>

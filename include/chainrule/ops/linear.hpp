@@ -105,9 +105,30 @@ struct linear_op {
   /// From dy, the gradient with respect to x W + b.
   void vjp(auto& step) const {
     const auto dy = step.dy();
-    if (step.wants(1)) step.give(1, product_op{true, false}, step.input(0), dy);
-    if (step.wants(2)) step.give(2, sum_op{step.shape_of(2)}, dy);
+    if (!give_both(step)) {
+      if (step.wants(1)) step.give(1, product_op{true, false}, step.input(0), dy);
+      if (step.wants(2)) step.give(2, sum_op{step.shape_of(2)}, dy);
+    }
     if (step.wants(0)) step.give(0, product_op{false, true}, dy, step.input(1));
+  }
+
+ private:
+  /// Gives the gradients of W and b by one verb; false if the backend has none or one is not
+  /// wanted.
+  static bool give_both([[maybe_unused]] auto& step) {
+    if constexpr (requires { step.target(1); }) {
+      const auto& be = step.backend();
+      const auto w = step.target(1);
+      const auto b = step.target(2);
+      const auto x = transposed(step.input(0));
+      const auto dy = step.dy();
+      if constexpr (requires { be.gemm_and_sum(w.to, x, dy, {1, w.beta}, b.to, b.beta); }) {
+        if (w.to.empty() || b.to.empty()) return false;
+        be.gemm_and_sum(w.to, x, dy, {1, w.beta}, b.to, b.beta);
+        return true;
+      }
+    }
+    return false;
   }
 };
 

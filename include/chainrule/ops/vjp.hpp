@@ -70,6 +70,9 @@ class matrix_step {
         targets_(std::to_array(targets)),
         scratch_(scratch) {}
 
+  [[nodiscard]] const B& backend() const { return be_; }
+  /// Where the gradient of operand i goes, for ops that write several at once.
+  [[nodiscard]] gradient_target<B> target(std::size_t i) const { return targets_[i]; }
   /// Gradient of the output.
   [[nodiscard]] const_matrix<B> dy() const { return dy_; }
   /// Output of the forward pass.

@@ -115,7 +115,7 @@ class any_optimizer {
     end_step();
   }
 
-  // The parts of a step, in their order.
+  // The parts of a step, in their order. A planned step ends by end_planned_step and end_step.
 
   /// Writes the scalars of the step (rate, bias corrections, ...) to the backend's memory.
   void begin_step() {
@@ -124,11 +124,18 @@ class any_optimizer {
                matrix_view<const scalar_t<B>>(host_scalars_.data(), 1, per_step()));
   }
   /// Takes the scalars of the step from those that plan_steps stored; `at` is the number of the
-  /// step among them, in the backend's memory, and is advanced. Nothing comes from the host, so
-  /// that the step can be captured.
-  template <class Counter>
-  void begin_planned_step(const Counter& at) {
-    be_.take(scalars_.view(), const_matrix<B>(planned_.view()), at);
+  /// step among them, in the backend's memory, held when the batch was loaded, and is advanced by
+  /// the end of the step. Nothing comes from the host, so that the step can be captured.
+  void begin_planned_step(const counter_t<B>& at) requires has_device_counter<B> {
+    // What is measured is written among the scalars of the step; else they are read in their row.
+    planned_at_ = measures_ ? nullptr : &at;
+    is_counted_ = measures_;
+    if (measures_) be_.take(scalars_.view(), const_matrix<B>(planned_.view()), at);
+  }
+  /// Ends it: advances the counter unless updates of ranges did.
+  void end_planned_step(const counter_t<B>& at) requires has_device_counter<B> {
+    if (!is_counted_) be_.advance(at);
+    planned_at_ = nullptr;
   }
   /// Whether a rule needs the whole gradient before any parameter is updated.
   [[nodiscard]] bool measures() const { return measures_; }
@@ -247,6 +254,21 @@ class any_optimizer {
   [[nodiscard]] matrix<B> scalar(index_t region, std::size_t i) {
     return scalars_.view().block(0, region * per_region_ + static_cast<index_t>(i), 1, 1);
   }
+  /// Maps the update of a range of a region, whose `Scalars` scalars follow the operands `in`.
+  template <std::size_t Scalars, class F, std::size_t Outs, class... In>
+  void map_update(const F& f, index_t region, const std::array<matrix<B>, Outs>& out,
+                  const In&... in) {
+    if constexpr (has_device_counter<B>)
+      if (planned_at_ != nullptr) {
+        is_counted_ = true;
+        return be_.template map_planned<Scalars>(
+            f, out, {planned_.view(), *planned_at_, region * per_region_}, in...);
+      }
+    [&]<std::size_t... K>(std::index_sequence<K...>) {
+      be_.map(f, out, in..., scalar(region, K)...);
+    }
+    (std::make_index_sequence<Scalars>{});
+  }
   [[nodiscard]] const B& backend() const { return be_; }
   [[nodiscard]] index_t regions() const { return plan_.regions(); }
 
@@ -300,6 +322,8 @@ class any_optimizer {
   index_t rows_planned_ = 0;
   index_t rows_per_step_ = 1;
   double rate_factor_ = 1;
+  const counter_t<B>* planned_at_ = nullptr;  // of a planned step, while it is under way
+  bool is_counted_ = true;                    // the counter of a planned step was advanced
   bool is_divided_ = false;
 };
 
@@ -421,12 +445,12 @@ class optimizer final : public any_optimizer<B> {
     const matrix<B> w = range(parameters);
     const const_matrix<B> g = range(gradients);
     const detail::update_kernel<Chain> kernel{rules_.rules(), identity_};
-    [&]<std::size_t... S, std::size_t... K>(std::index_sequence<S...>, std::index_sequence<K...>) {
+    [&]<std::size_t... S>(std::index_sequence<S...>) {
       const std::array<matrix<B>, slots> state{range(this->all_state()[S])...};
-      this->backend().map(kernel, std::array<matrix<B>, slots + 1>{w, state[S]...}, w, g,
-                          state[S]..., this->scalar(region, K)...);
+      this->template map_update<Chain::scalars + 1>(
+          kernel, region, std::array<matrix<B>, slots + 1>{w, state[S]...}, w, g, state[S]...);
     }
-    (std::make_index_sequence<slots>{}, std::make_index_sequence<Chain::scalars + 1>{});
+    (std::make_index_sequence<slots>{});
   }
 
   Chain rules_;

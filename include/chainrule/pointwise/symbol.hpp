@@ -13,13 +13,18 @@
 #ifndef CHAINRULE_POINTWISE_SYMBOL_HPP
 #define CHAINRULE_POINTWISE_SYMBOL_HPP
 
+#include <array>
 #include <bit>
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <cstring>
 #include <map>
+#include <new>
 #include <string>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -290,6 +295,42 @@ template <std::size_t Operands, class F>
     std::apply([&](const auto&... r) { (add(r), ...); }, result);
   return t;
 }
+
+/// A functor of two numbers whose type is erased: its kernel is traced where only the values are
+/// known. Equal functors have equal bytes.
+class traced_functor {
+ public:
+  /// Whether a functor can be held: one that is a few numbers.
+  template <class F>
+  static constexpr bool holds = std::is_empty_v<F> ||
+                                (std::is_trivially_copyable_v<F> && std::is_copy_assignable_v<F> &&
+                                 sizeof(F) <= 32 && alignof(F) <= alignof(double));
+
+  /// Holds a copy of f.
+  template <class F>
+  requires holds<F>
+  explicit traced_functor(const F& f)
+      : call_([](const std::byte* bytes, math::symbol a, math::symbol b) {
+          const F& held = *std::launder(reinterpret_cast<const F*>(bytes));
+          return math::convert<math::symbol>(held(a, b));
+        }) {
+    if constexpr (!std::is_empty_v<F>) {
+      F values = f;
+#if __has_builtin(__builtin_clear_padding)
+      __builtin_clear_padding(&values);
+#endif
+      std::memcpy(bytes_.data(), &values, sizeof values);
+    }
+  }
+
+  math::symbol operator()(math::symbol a, math::symbol b) const {
+    return call_(bytes_.data(), a, b);
+  }
+
+ private:
+  math::symbol (*call_)(const std::byte*, math::symbol, math::symbol);
+  alignas(double) std::array<std::byte, 32> bytes_{};
+};
 
 }  // namespace chainrule
 

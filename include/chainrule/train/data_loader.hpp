@@ -334,12 +334,13 @@ class data_loader {
     gather(order_.view().block(0, first_ + r.first, 1, r.count), r, at);
   }
   /// Gathers the batch whose number the backend's counter holds, if it is one of a full size or the
-  /// last. If is_resident(), nothing comes from the host, so that it can be captured.
+  /// last, and holds the counter. If is_resident(), nothing comes from the host, so that it can be
+  /// captured.
   void load(const counter_t<B>& count) requires has_device_counter<B> {
     if (is_resident())
       gather(typename B::counted_rows{order_.view(), count, options_.batch}, {0, size_}, 0);
     else
-      load();
+      be_.hold(count), load();
   }
 
   /// The batch, or rows of it: inputs of scalars, or of indices, and targets.
@@ -367,6 +368,9 @@ class data_loader {
     if (data_->is_weighted())
       data_->weigh(weights_.view().middle_rows(r.first, r.count), losses, gradients);
   }
+
+  /// Whether the data set's samples have weights.
+  [[nodiscard]] bool is_weighted() const { return data_->is_weighted(); }
 
   /// f(inputs(r)), or f(indices(r)) of a data set of indices.
   template <class F>

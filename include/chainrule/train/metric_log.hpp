@@ -34,10 +34,33 @@ class metric_log {
 
   /// Where the losses of rows r of the batch that begins at sample `first` are assigned: n × 1.
   [[nodiscard]] matrix<B> losses(index_t first, row_range r) { return section(0, first, r); }
-  /// Assigns the metrics of these rows.
-  void measure(index_t first, row_range r, const metric_input<B>& in) {
+  /// Where the accuracy of these rows is assigned, n × 1; empty if it is not measured.
+  [[nodiscard]] matrix<B> hits(index_t first, row_range r) {
     for (std::size_t i = 0; i < metrics_.size(); ++i)
-      metrics_[i](*be_, in, section(i + 1, first, r));
+      if (metrics_[i].is_accuracy()) return section(i + 1, first, r);
+    return {};
+  }
+  /// Whether the accuracy is measured.
+  [[nodiscard]] bool has_accuracy() const {
+    for (const any_metric<B>& m : metrics_)
+      if (m.is_accuracy()) return true;
+    return false;
+  }
+  /// Whether there is nothing but the loss and, if it is measured, the accuracy.
+  [[nodiscard]] bool is_basic() const {
+    return metrics_.empty() || (metrics_.size() == 1 && metrics_[0].is_accuracy());
+  }
+  /// Where losses, or the numbers of metric `i` - 1, of these rows of the epoch's first batch
+  /// belong.
+  [[nodiscard]] matrix<B> placed(std::size_t i, row_range r) {
+    return {all_.view().data() + (first_column_[i] * samples_ + r.first * columns(i)), r.count,
+            columns(i)};
+  }
+  /// Assigns the metrics of these rows, but for the accuracy if that was done.
+  void measure(index_t first, row_range r, const metric_input<B>& in, bool has_accuracy = false) {
+    for (std::size_t i = 0; i < metrics_.size(); ++i)
+      if (!has_accuracy || !metrics_[i].is_accuracy())
+        metrics_[i](*be_, in, section(i + 1, first, r));
   }
   /// Copies the numbers of a batch of n samples to their place among those of all samples: the
   /// backend's counter times the samples of a full batch. The host takes no part in it.

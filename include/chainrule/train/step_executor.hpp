@@ -209,6 +209,7 @@ class step_executor {
   /// Forward, loss and backward of the batch, micro-batch by micro-batch.
   void forward_backward(data_loader<B>& loader) {
     const pass_phase<B> p = phase_of_step();
+    are_placed_ = has_extras;
     const index_t count = parts_.count(loader.size());
     const row_range mine = parts_.own(count);
     if (ranks_ != nullptr) be_.map(fn::fill{0}, log_.row());  // other ranks assign to the rest
@@ -246,10 +247,14 @@ class step_executor {
     pass<B>& memory = parts_.memory(i);
     const const_matrix<B> y =
         loader.visit_inputs(place, [&](auto x) { return net_->forward(x, memory, p); });
-    loss_(be_, y, t, scale_.view(), log_.losses(loader.first(), rows),
-          net_->output_gradient(memory), parts_.scratch(i));
-    loader.weigh(rows, log_.losses(loader.first(), rows), net_->output_gradient(memory));
-    log_.measure(loader.first(), rows, {y, t, loss_.traits(), parts_.scratch(i)});
+    const index_t first = loader.first();
+    loss_scratch<B>& scratch = parts_.scratch(i);
+    const bool has_hits = begin_extras(loader, rows, y, t, scratch.extras);
+    loss_(be_, y, t, scale_.view(), log_.losses(first, rows), net_->output_gradient(memory),
+          scratch);
+    const bool are_done = end_extras(memory, scratch.extras);
+    loader.weigh(rows, log_.losses(first, rows), net_->output_gradient(memory));
+    log_.measure(first, rows, {y, t, loss_.traits(), scratch}, has_hits && are_done);
     loader.visit_inputs(place, [&](auto x) {
       if (i < parts_in_use_)
         net_->add_backward(x, memory, parts_.gradients(i));
@@ -258,12 +263,46 @@ class step_executor {
     });
   }
 
+  /// Says what the loss of these rows may compute beside it. Returns whether that is the accuracy.
+  bool begin_extras([[maybe_unused]] const data_loader<B>& loader, [[maybe_unused]] row_range rows,
+                    [[maybe_unused]] const const_matrix<B>& y,
+                    [[maybe_unused]] const const_matrix<B>& t,
+                    [[maybe_unused]] row_extras_t<B>& extras) {
+    if constexpr (has_extras) {
+      extras = {};
+      extras.end = net_->output_functor();
+      if (y.cols() > 1 && t.cols() == 1) extras.hits = log_.hits(loader.first(), rows);
+      const bool has_hits = !extras.hits.empty();
+      // Weights and other ranks change the losses of a batch before they are put at their place.
+      if (log_.is_basic() && has_hits == log_.has_accuracy() && !loader.is_weighted() &&
+          ranks_ == nullptr) {
+        if (has_hits) extras.hits = log_.placed(1, rows);
+        extras.placed_losses = log_.placed(0, rows);
+        extras.place = count_.get();
+        extras.step = loader.batch();
+      }
+      return has_hits;
+    }
+    return false;
+  }
+  /// Takes note of what the loss has computed beside it; whether that is all but the derivative.
+  bool end_extras([[maybe_unused]] pass<B>& memory, [[maybe_unused]] row_extras_t<B>& extras) {
+    if constexpr (has_extras) {
+      memory.set_output_gradient_begun(extras.has_ended);
+      const bool are_done = extras.is_done;
+      are_placed_ = are_placed_ && are_done && extras.place != nullptr;
+      extras = {};
+      return are_done;
+    }
+    return false;
+  }
+
   /// Updates the parameters by the sum of `count` gradients.
   void update(index_t count) {
     arena<B>& parameters = net_->parameters();
     const arena<B>& gradients = parts_.total();
     if constexpr (has_device_counter<B>)
-      optimizer_->begin_planned_step(*count_);  // advances the counter
+      optimizer_->begin_planned_step(*count_);
     else
       optimizer_->begin_step();
     // Without a callback, sum and update of a range follow each other while it is in cache.
@@ -279,6 +318,7 @@ class step_executor {
         optimizer_->update_range(parameters, gradients, first, size);
       });
     }
+    if constexpr (has_device_counter<B>) optimizer_->end_planned_step(*count_);
   }
   /// Whether each rank updates a piece of the parameters: where nothing needs the whole gradient.
   [[nodiscard]] bool is_update_divided() const {
@@ -301,7 +341,7 @@ class step_executor {
     const row_range mine = parts_.own(parts_.count(loader.size()));
     for (index_t i = 0; i < mine.count; ++i) net_->commit(parts_.memory(mine.first + i));
     if constexpr (has_device_counter<B>) {
-      log_.place(*count_, loader.size(), loader.batch());
+      if (!are_placed_) log_.place(*count_, loader.size(), loader.batch());
       if (!is_last) be_.advance(*count_);
     } else if (ranks_ != nullptr) {
       log_.place_at(loader.first(), loader.size());
@@ -337,6 +377,9 @@ class step_executor {
     divisor_ = divisor;
   }
 
+  static constexpr bool has_extras =
+      has_device_counter<B> && !std::same_as<row_extras_t<B>, detail::no_row_extras>;
+
   network<B>* net_;
   B be_;
   any_loss<B> loss_;
@@ -350,6 +393,7 @@ class step_executor {
   index_t divisor_ = 0;       // what scale_ holds
   index_t accumulate_ = 1;    // batches of a step, at most
   std::uint64_t passes_ = 0;  // batches of this fit
+  bool are_placed_ = false;   // losses and metrics of the batch are among those of the epoch
   index_t parts_in_use_ = 0;  // micro-batches whose gradients hold those of earlier batches
   // Captured: a batch that is the first of its step, whose gradients are assigned, or another,
   // whose gradients are added; one that is the last, with the update, or another, without. Where

@@ -12,6 +12,7 @@
 #include <cstring>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -114,6 +115,9 @@ class device_backend {
   template <class U>
   using rebind = device_backend<Runtime, U>;
 
+  /// What the kernels of functors of erased type are traced from.
+  using traced_functor = chainrule::traced_functor;
+
   /// Uses a device that all handles share which are constructed this way; the first one opens it.
   /// Throws backend_error if there is none, or if it does not support the scalar.
   device_backend() : device_backend(device_choice{}) {}
@@ -185,9 +189,11 @@ class device_backend {
 
   /// A number in the device's memory that verbs read on the device, for values that change from
   /// step to step in a captured graph. A second number goes on counting when the first is set.
+  /// Gathers of counted_rows hold both: they copy them to where map_planned reads them, which then
+  /// advances the counter, although not all of its work items have begun.
   class counter {
    public:
-    explicit counter(const device_backend& be) : value_(be.template allocate<std::int32_t>(2)) {
+    explicit counter(const device_backend& be) : value_(be.template allocate<std::int32_t>(4)) {
       be.restart(*this);
     }
     /// The number, as one element.
@@ -210,6 +216,13 @@ class device_backend {
     const std::int32_t zero = 0;
     set(c, 0);
     upload<std::int32_t>(c.total(), matrix_view<const std::int32_t>(&zero, 1, 1));
+  }
+  /// Holds both numbers, where no rows are gathered by them.
+  void hold(const counter& c) const {
+    arguments a;
+    a.buffer(c.view().data());
+    launch("hold", kernel_for<task::hold, void>([] { return device::hold_kernel(); }), {1, 1, 1, 1},
+           a);
   }
   /// Adds 1 to both numbers, after all work queued before.
   void advance(const counter& c) const {
@@ -251,6 +264,46 @@ class device_backend {
            kernel_for<task::map, F, operand_count<In...>>(
                f, [&] { return device::map_kernel<T>(trace_of<sizeof...(In)>(f), sizeof...(In)); }),
            items(whole.cols, whole.rows), a);
+  }
+
+  /// The row of a table (any x n) whose number a counter held, from column `first` on.
+  struct planned_row {
+    const_matrix table;
+    const counter& at;
+    index_t first = 0;
+  };
+  /// A map of operands, all of the results' shape, and of `Scalars` elements of the planned row,
+  /// which then advances the counter. Several of these that follow each other advance it once.
+  template <std::size_t Scalars, class F, std::size_t Outs, class... In>
+  void map_planned(const F& f, const std::array<matrix, Outs>& out, const planned_row& row,
+                   const In&... in) const {
+    const matrix_shape whole = out[0].shape();
+    const index_t each = on_cpu() ? 2048 : 1;
+    arguments a;
+    a.integers(whole.rows, whole.cols, each);
+    for (const matrix& o : out) {
+      contract::same_shape("map_planned", whole, o.shape());
+      a.target(o);
+      (require_apart("map_planned", o, in), ...);
+    }
+    (contract::same_shape("map_planned", whole, in.shape()), ...);
+    (a.target(in), ...);
+    const const_matrix& table = row.table;
+    a.elements(const_matrix(table.data() + row.first, table.rows(), 1, table.stride()));
+    a.buffer(row.at.view().data());
+    if (whole.size() == 0) return advance(row.at);
+    constexpr std::size_t operands = sizeof...(In);
+    device::work w = items((whole.cols + each - 1) / each, whole.rows);
+    if (on_cpu()) w.local_width = w.local_height = 1;
+    launch("map_planned",
+           kernel_for<task::map_planned, F, operand_count<In...>>(
+               f,
+               [&] {
+                 return device::planned_map_kernel<T>(trace_of<operands + Scalars>(f), operands,
+                                                      Scalars);
+               },
+               Scalars),
+           w, a);
   }
 
   template <class Op, class F, class... In>
@@ -299,6 +352,35 @@ class device_backend {
                },
                v.number()),
            {g.width, g.height, g.local_width, g.local_height}, list);
+  }
+
+  /// c = alpha a b + beta c and, in the same launch unless a vendor's library computes a product
+  /// that is not small, sums (1 x n) = the sum of b's rows + beta_of_sums sums. No two of the
+  /// matrices overlap.
+  void gemm_and_sum(matrix c, gemm_operand<const_matrix> a, const_matrix b, gemm_scalars scalars,
+                    matrix sums, double beta_of_sums) const {
+    contract::same_shape("gemm_and_sum", {1, b.cols()}, sums.shape());
+    contract::product(c.shape(), {a.rows(), a.cols()}, b.shape());
+    const auto alone = [&] {
+      reduce(reduction::sum{}, sums, reduce_scalars{beta_of_sums}, fn::identity{}, b);
+    };
+    if (c.empty()) return alone();
+    const device::gemm_shape s{c.rows(), c.cols(), a.cols(),          a.is_transposed,
+                               false,    1,        access_of(c, a, b)};
+    if constexpr (device::multiplies<Runtime, T>)
+      if (!device::is_small(s) && runtime_->multiply(vendor_gemm_of(c, a, b, scalars)))
+        return alone();
+    const device::gemm_variant v = device::gemm_and_sum_variant_for(s, gemm_device(), sizeof(T));
+    const device::gemm_geometry g = device::gemm_geometry_for(v, s.m, s.n);
+    arguments list = product_arguments(c, a, b, scalars);
+    list.buffer(sums.data());
+    list.number(static_cast<T>(beta_of_sums));
+    launch(
+        "gemm_and_sum",
+        kernel_for<task::gemm, fn::identity>(
+            fn::identity{},
+            [&] { return device::gemm_kernel<T>(v, trace_of<1>(fn::identity{}), 0); }, v.number()),
+        {g.width, g.height, g.local_width, g.local_height}, list);
   }
 
   /// See backend/gemm_batch.hpp. One launch; the products follow each other along its height.
@@ -391,7 +473,7 @@ class device_backend {
     if (out.rows() == 0) return;
     using Element = std::remove_const_t<U>;
     arguments a;
-    a.integers(out.rows(), out.cols());
+    a.integers(out.rows(), out.cols(), gathered_at_once(out.cols() + second.cols()));
     a.elements(out);
     a.elements(source);
     a.integers(source.rows());
@@ -407,7 +489,7 @@ class device_backend {
                  return device::gather_pair_kernel<Element>(
                      device::gathered_scalars<T>(trace_of<1>(f)).function);
                }),
-           items(out.cols() + second.cols(), out.rows()), a);
+           gathering(out.cols() + second.cols(), out.rows()), a);
   }
   void gather(view<std::int32_t> out, view<const std::int32_t> source,
               const counted_rows& rows) const {
@@ -455,11 +537,29 @@ class device_backend {
     contract::same_shape(verb, {x.rows(), 1}, classes.shape());
     per_row<task::argmax_matches_rows>(verb, x, out, device::argmax_matches_rows_kernel, classes);
   }
+  /// What a verb of losses computes beside them, where it is wanted.
+  struct row_extras {
+    matrix hits{};           ///< n x 1, assigned as by argmax_matches_rows from class numbers
+    matrix placed_losses{};  ///< n x 1, in the place of losses where there is a counter:
+    const counter* place = nullptr;       ///< both are moved by its number times
+    index_t step = 0;                     ///< so many rows
+    std::optional<traced_functor> end{};  ///< applied to (gradient, y)
+    bool is_done = false;                 ///< the verb did all but end
+    bool has_ended = false;               ///< and that
+  };
+
   /// losses (n x 1) = Σ_j term(y_j, t_j, j) of each row and, unless it is empty, gradient (as y) =
   /// derivative(y_j, t_j, j, scale), both assigned: t is as y, or n x 1.
   template <class Term, class Derivative>
   void term_rows(const Term& term, const Derivative& derivative, const_matrix y, const_matrix t,
                  const_matrix scale, matrix losses, matrix gradient) const {
+    row_extras none;
+    term_rows(term, derivative, y, t, scale, losses, gradient, none);
+  }
+  /// With the extras, which say what was done.
+  template <class Term, class Derivative>
+  void term_rows(const Term& term, const Derivative& derivative, const_matrix y, const_matrix t,
+                 const_matrix scale, matrix losses, matrix gradient, row_extras& extras) const {
     constexpr const char* verb = "term_rows";
     const bool by_class = t.shape() != y.shape();
     const bool wanted = !gradient.empty();
@@ -468,10 +568,13 @@ class device_backend {
     contract::same_shape(verb, {y.rows(), 1}, losses.shape());
     if (wanted) contract::same_shape(verb, y.shape(), gradient.shape());
     if (wanted) require_apart(verb, gradient, y);
+    const device::beside_loss more =
+        begin_extras(verb, extras, y, by_class, losses, wanted && extras.end.has_value());
     if (y.rows() == 0) return;
     struct functors {
       Term term;
       Derivative derivative;
+      traced_functor end;
     };
     const device::row_task work = device::row_task_for(y.shape(), on_cpu(), sizeof(T));
     arguments a;
@@ -480,28 +583,38 @@ class device_backend {
     a.target(losses);
     a.target(t);
     if (wanted) a.buffer(scale.data()), a.target(gradient);
+    add_extras(a, extras, more);
+    const traced_functor end = more.ended ? *extras.end : traced_functor(fn::plus{});
     const auto text = [&] {
       std::string functions = device::function_of<T>("cr_term", trace_of<3>(term), 3);
       if (wanted) functions += device::function_of<T>("cr_derivative", trace_of<4>(derivative), 4);
-      return device::term_rows_kernel(work.team, functions, by_class, wanted);
+      if (more.ended) functions += device::function_of<T>("cr_end", trace_of<2>(end), 2);
+      return device::term_rows_kernel(work.team, functions, by_class, wanted, more);
     };
-    launch(
-        verb,
-        kernel_for<task::term_rows>(functors{term, derivative}, text,
-                                    work.team.code() * 4 + (by_class ? 2 : 0) + (wanted ? 1 : 0)),
-        work.items(), a);
+    launch(verb,
+           kernel_for<task::term_rows>(
+               functors{term, derivative, end}, text,
+               work.team.code() * 32 + more.code() * 4 + (by_class ? 2 : 0) + (wanted ? 1 : 0)),
+           work.items(), a);
   }
 
   /// The loss of every row (n x 1) and, unless `gradient` is empty, `scale` (1 x 1) times its
   /// gradient, both assigned: see losses/softmax_cross_entropy.hpp. The gradient may be y.
   void softmax_cross_entropy_rows(const_matrix y, const_matrix targets, const_matrix scale,
                                   matrix losses, matrix gradient) const {
+    row_extras none;
+    softmax_cross_entropy_rows(y, targets, scale, losses, gradient, none);
+  }
+  /// With the extras but for the end, which say what was done.
+  void softmax_cross_entropy_rows(const_matrix y, const_matrix targets, const_matrix scale,
+                                  matrix losses, matrix gradient, row_extras& extras) const {
     constexpr const char* verb = "softmax_cross_entropy_rows";
     const bool by_class = targets.shape() != y.shape();
     if (by_class) contract::same_shape(verb, {y.rows(), 1}, targets.shape());
     contract::same_shape(verb, {1, 1}, scale.shape());
     contract::same_shape(verb, {y.rows(), 1}, losses.shape());
     if (!gradient.empty()) contract::same_shape(verb, y.shape(), gradient.shape());
+    const device::beside_loss more = begin_extras(verb, extras, y, by_class, losses, false);
     if (y.rows() == 0) return;
     const device::row_task t = device::row_task_for(y.shape(), on_cpu(), sizeof(T));
     arguments a;
@@ -511,13 +624,16 @@ class device_backend {
     a.target(targets);
     a.buffer(scale.data());
     if (!gradient.empty()) a.target(gradient);
+    add_extras(a, extras, more);
     const bool wanted = !gradient.empty();
-    launch(
-        verb,
-        kernel_by<task::softmax_cross_entropy_rows>(
-            {}, [&] { return device::softmax_cross_entropy_rows_kernel(t.team, by_class, wanted); },
-            t.team.code() * 4 + (by_class ? 2 : 0) + (wanted ? 1 : 0)),
-        t.items(), a);
+    launch(verb,
+           kernel_by<task::softmax_cross_entropy_rows>(
+               {},
+               [&] {
+                 return device::softmax_cross_entropy_rows_kernel(t.team, by_class, wanted, more);
+               },
+               t.team.code() * 32 + more.code() * 4 + (by_class ? 2 : 0) + (wanted ? 1 : 0)),
+           t.items(), a);
   }
 
   /// As concept.hpp says; rows that do not exist are left out.
@@ -633,12 +749,14 @@ class device_backend {
   /// The verb of a kernel, a part of its key.
   enum class task : char {
     map,
+    map_planned,
     copy,
     reduce,
     gemm,
     added_parts,
     random,
     gather,
+    hold,
     advance,
     copy_at,
     take,
@@ -660,12 +778,14 @@ class device_backend {
   };
   /// The same in words.
   static constexpr const char* verbs_[] = {"map",
+                                           "map_planned",
                                            "copy",
                                            "reduce",
                                            "gemm",
                                            "added_parts",
                                            "random",
                                            "gather",
+                                           "hold",
                                            "advance",
                                            "copy_at",
                                            "take",
@@ -812,6 +932,26 @@ class device_backend {
         "FUNCTION real cr_tanh(real x) {\n  const real limit = ",
         sizeof(T) == sizeof(float) ? "9.1f" : "19.1",
         ";\n  return x > limit ? (real)1 : (x < -limit ? (real)-1 : tanh(x));\n}\n");
+  }
+
+  /// Checks and marks as done what is computed beside a loss; puts the losses where they belong.
+  [[nodiscard]] static device::beside_loss begin_extras(const char* verb, row_extras& e,
+                                                        const_matrix y, bool by_class,
+                                                        matrix& losses, bool ended) {
+    e.has_ended = ended;
+    if (!e.hits.empty() && !by_class) return {false, false, ended};
+    const matrix_shape column{y.rows(), 1};
+    if (!e.hits.empty()) contract::same_shape(verb, column, e.hits.shape());
+    if (e.place != nullptr) {
+      contract::same_shape(verb, column, e.placed_losses.shape());
+      losses = e.placed_losses;
+    }
+    e.is_done = true;
+    return {!e.hits.empty(), e.place != nullptr, ended};
+  }
+  static void add_extras(arguments& a, const row_extras& e, const device::beside_loss& more) {
+    if (more.matches) a.target(e.hits);
+    if (more.placed) a.buffer(e.place->view().data()), a.integers(e.step);
   }
 
   [[nodiscard]] int pooling_lanes() const { return device::pooling_lanes(on_cpu(), sizeof(T)); }
@@ -1066,7 +1206,7 @@ class device_backend {
   }
 
   /// Queues a product by the vendor's library, with its epilogue if it has that, else followed by a
-  /// map. Returns false if nothing was queued.
+  /// map unless the product is small. Returns false if nothing was queued.
   template <class Epilogue, class... In>
   [[nodiscard]] bool by_vendor_gemm(matrix c, const gemm_operand<const_matrix>& a,
                                     const gemm_operand<const_matrix>& b, gemm_scalars scalars,
@@ -1083,6 +1223,7 @@ class device_backend {
       p.epilogue = device::vendor_epilogue::none;
       p.bias = {};
     }
+    if (device::is_small({c.rows(), c.cols(), a.cols()})) return false;
     if (!runtime_->multiply(p)) return false;
     map(epilogue, c, c, in...);
     return true;
@@ -1204,17 +1345,22 @@ class device_backend {
                             : kernel_for<task::gather, counter>(text),
               out, source, rows, at, step);
   }
+  /// The elements of a row that a work item gathers.
+  [[nodiscard]] index_t gathered_at_once(index_t cols) const { return on_cpu() ? cols : 1; }
+  [[nodiscard]] device::work gathering(index_t cols, index_t rows) const {
+    return on_cpu() ? device::work{1, static_cast<std::size_t>(rows), 1, 1} : items(cols, rows);
+  }
   template <class V, class U>
   void gather_by(kernel_handle kernel, view<V> out, view<U> source, view<const std::int32_t> rows,
                  const counter* at, index_t step) const {
     arguments a;
-    a.integers(out.rows(), out.cols());
+    a.integers(out.rows(), out.cols(), gathered_at_once(out.cols()));
     a.elements(out);
     a.elements(source);
     a.integers(source.rows());
     a.buffer(rows.data());
     if (at != nullptr) a.buffer(at->view().data()), a.integers(step);
-    launch("gather", kernel, items(out.cols(), out.rows()), a);
+    launch("gather", kernel, gathering(out.cols(), out.rows()), a);
   }
 
   std::shared_ptr<Runtime> runtime_;

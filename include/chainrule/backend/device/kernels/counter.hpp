@@ -10,6 +10,27 @@
 
 namespace chainrule::device {
 
+// A counter is four numbers: the count, the total, and what they were when they were last held.
+
+/// Holds the count and the total, by one work item. No kernel that does so reads what is held.
+[[nodiscard]] inline std::string hold(const std::string& indent) {
+  return indent + "if (INDEX(0) == 0 && INDEX(1) == 0) {\n" + indent +
+         "  count[count_at + 2] = count[count_at];\n" + indent +
+         "  count[count_at + 3] = count[count_at + 1];\n" + indent + "}\n";
+}
+/// Makes the count and the total 1 more than those held, by one work item. No kernel that does so
+/// reads the count or the total: its work items run in any order.
+[[nodiscard]] inline std::string advance_held(const std::string& indent) {
+  return indent + "if (INDEX(0) == 0 && INDEX(1) == 0) {\n" + indent +
+         "  count[count_at] = count[count_at + 2] + 1;\n" + indent +
+         "  count[count_at + 1] = count[count_at + 3] + 1;\n" + indent + "}\n";
+}
+
+/// Holds the count and the total.
+[[nodiscard]] inline std::string hold_kernel() {
+  return "KERNEL cr_main(GLOBAL int* count, long count_at) {\n" + hold("  ") + "}\n";
+}
+
 /// Adds 1 to the count and to the total behind it.
 [[nodiscard]] inline std::string advance_kernel() {
   return R"(KERNEL cr_main(GLOBAL int* count, long count_at) {

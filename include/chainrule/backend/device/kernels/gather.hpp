@@ -4,6 +4,7 @@
 #define CHAINRULE_BACKEND_DEVICE_KERNELS_GATHER_HPP
 
 #include "chainrule/backend/device/kernels/common.hpp"
+#include "chainrule/backend/device/kernels/counter.hpp"
 
 namespace chainrule::device {
 
@@ -24,58 +25,73 @@ template <std::floating_point T>
   return {"int", "FUNCTION int cr_f(int x) { return x; }\n", "(-2147483647 - 1)"};
 }
 
+/// The beginning of the body of a gather: a work item computes up to `each` elements of row i, from
+/// `first` on, of `all` columns. On a CPU device it is a whole row, in a loop of vector
+/// instructions.
+[[nodiscard]] inline std::string gathered_row(const std::string& all) {
+  return R"(  const long i = INDEX(1);
+  const long first = INDEX(0) * each;
+  if (i >= rows) return;
+  const long last = first + each < )" +
+         all + " ? first + each : " + all + R"(;
+  const long n = numbers[numbers_at + i];
+  const int is_there = n >= 0 && n < source_rows;
+)";
+}
+/// Statements that assign elements from ... to - 1 of a row of `target`; `value` is one of row n.
+[[nodiscard]] inline std::string gathered_elements(const std::string& target,
+                                                   const std::string& value,
+                                                   const std::string& from, const std::string& to,
+                                                   const std::string& missing) {
+  const std::string each = "for (long j = " + from + "; j < " + to + "; ++j) " + target + " = ";
+  return "  if (is_there)\n    " + each + value + ";\n  else\n    " + each +
+         "n == -1 ? 0 : " + missing + ";\n";
+}
+
 /// out(i, j) = f(source(numbers[i], j)), zeros where the number is -1. With `counted`, a counter in
-/// memory determines the first number.
+/// memory determines the first number, and is held.
 template <class Element>
 [[nodiscard]] std::string gather_kernel(const gathered& what, bool counted) {
   return what.function + "typedef " + what.type +
          " result;\n"
-         "KERNEL cr_main(long rows, long cols, GLOBAL result* out, long out_at, long out_row,\n"
-         "            GLOBAL const " +
+         "KERNEL cr_main(long rows, long cols, long each, GLOBAL result* out, long out_at,\n"
+         "            long out_row, GLOBAL const " +
          std::string(type_name<Element>()) +
          R"(* source, long source_at, long source_row, long source_rows,
             GLOBAL const int* numbers, long numbers_at)" +
-         (counted ? ", GLOBAL const int* count, long count_at, long step) {\n"
-                    "  numbers_at += count[count_at] * step;\n"
+         (counted ? ", GLOBAL int* count, long count_at, long step) {\n"
+                    "  numbers_at += count[count_at] * step;\n" +
+                        hold("  ")
                   : ") {\n") +
-         R"(  const long j = INDEX(0);
-  const long i = INDEX(1);
-  if (i < rows && j < cols) {
-    const long n = numbers[numbers_at + i];
-    result y = n == -1 ? 0 : )" +
-         what.missing + R"(;
-    if (n >= 0 && n < source_rows) y = cr_f((result)source[source_at + n * source_row + j]);
-    out[out_at + i * out_row + j] = y;
-  }
-}
-)";
+         gathered_row("cols") +
+         gathered_elements("out[out_at + i * out_row + j]",
+                           "cr_f((result)source[source_at + n * source_row + j])", "first", "last",
+                           what.missing) +
+         "}\n";
 }
 
 /// As gather_kernel of scalars with a counter, and the same rows of a second source, without f.
 template <class Element>
 [[nodiscard]] std::string gather_pair_kernel(const std::string& function) {
   return function +
-         "KERNEL cr_main(long rows, long cols, GLOBAL real* out, long out_at, long out_row,\n"
-         "            GLOBAL const " +
+         "KERNEL cr_main(long rows, long cols, long each, GLOBAL real* out, long out_at,\n"
+         "            long out_row, GLOBAL const " +
          std::string(type_name<Element>()) +
          R"(* source, long source_at, long source_row, long source_rows,
             GLOBAL const int* numbers, long numbers_at,
-            GLOBAL const int* count, long count_at, long step,
+            GLOBAL int* count, long count_at, long step,
             long more, GLOBAL real* second, long second_at, long second_row,
             GLOBAL const real* from, long from_at, long from_row) {
-  const long j = INDEX(0);
-  const long i = INDEX(1);
-  if (i < rows && j < cols + more) {
-    const long n = numbers[numbers_at + count[count_at] * step + i];
-    real y = n == -1 ? 0 : cr_nan;
-    if (n >= 0 && n < source_rows)
-      y = j < cols ? cr_f((real)source[source_at + n * source_row + j])
-                   : from[from_at + n * from_row + j - cols];
-    if (j < cols) out[out_at + i * out_row + j] = y;
-    else second[second_at + i * second_row + j - cols] = y;
-  }
-}
-)";
+  numbers_at += count[count_at] * step;
+)" + hold("  ") +
+         gathered_row("cols + more") + "  const long middle = last < cols ? last : cols;\n" +
+         gathered_elements("out[out_at + i * out_row + j]",
+                           "cr_f((real)source[source_at + n * source_row + j])", "first", "middle",
+                           "cr_nan") +
+         gathered_elements("second[second_at + i * second_row + j - cols]",
+                           "from[from_at + n * from_row + j - cols]",
+                           "(first < cols ? cols : first)", "last", "cr_nan") +
+         "}\n";
 }
 
 }  // namespace chainrule::device

@@ -13,7 +13,8 @@ namespace chainrule::device {
 /// The kernel of a variant: c = epilogue(alpha a b + beta c, operands...). Its parameters are the
 /// same for all: (rows, cols, inner, alpha, beta, c, c_at, c_row, a, a_at, a_row, a_col, b, b_at,
 /// b_row, b_col), then buffer, offset, step along rows and step along columns of each operand; of a
-/// batch then (count, blocks, c_step, a_step, b_step, whole), see gemm_signature.hpp. With beta = 0
+/// batch then (count, blocks, c_step, a_step, b_step, whole), with sums (total, total_at,
+/// total_beta), see gemm_signature.hpp. With beta = 0
 /// nothing of c is read. A factor that is not transposed has a step of 1 along its columns, a
 /// transposed one along its rows.
 template <std::floating_point T>

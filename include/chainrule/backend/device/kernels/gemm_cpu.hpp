@@ -221,6 +221,21 @@ struct outer_product {
          at + ";\n    }\n  }\n";
 }
 
+/// Adds the rows of b, of which the work items of the first rows of c have their columns each.
+[[nodiscard]] inline std::string column_sums() {
+  return R"(  if (first_tile == 0) {
+    real sums[COLS];
+    for (int s = 0; s < COLS; ++s) sums[s] = 0;
+    GLOBAL const real* row = b + b_at + first_col;
+    for (long k = 0; k < inner; ++k, row += b_row)
+      for (int s = 0; s < COLS; ++s) sums[s] += row[s];
+    GLOBAL real* to = total + total_at + first_col;
+    for (int s = skip; s < COLS; ++s)
+      to[s] = total_beta != 0 ? sums[s] + total_beta * to[s] : sums[s];
+  }
+)";
+}
+
 /// The kernel of a variant whose lanes are columns or rows. INDEX(0) counts blocks of rows and
 /// INDEX(1) strips of columns, so that consecutive work items read the same part of b.
 template <std::floating_point T>
@@ -237,8 +252,7 @@ template <std::floating_point T>
                      define("PITCH", outer.pitch()) + define("TILE", outer.numbers * outer.pitch());
   if (panel) text += define("DEPTH", v.depth);
   if (panel && v.b_transposed && v.cols >= v.width) text += vector.parting<T>();
-  text += "KERNEL cr_main(" + parameters(operands, v.is_batch) + ") {\n" +
-          block_at("INDEX(1)", v.is_batch) +
+  text += "KERNEL cr_main(" + parameters(operands, v) + ") {\n" + block_at("INDEX(1)", v.is_batch) +
           R"(  const long first_tile = INDEX(0) * (TILES * ROWS);
   const long strip = block * COLS;
   const long first_col = strip + COLS > cols ? cols - COLS : strip;
@@ -278,7 +292,7 @@ template <std::floating_point T>
   text += outer.loop("      ") + outer.for_sums([&](const std::string& sum, int at) {
     return "      " + vector.store(sum, "sums + " + std::to_string(at));
   });
-  return text + "    }\n  }\n" + finish(v, operands) + "}\n";
+  return text + "    }\n  }\n" + finish(v, operands) + (v.sums ? column_sums() : "") + "}\n";
 }
 
 }  // namespace chainrule::device::gemm_detail

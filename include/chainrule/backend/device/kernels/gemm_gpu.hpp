@@ -130,6 +130,29 @@ struct gpu_side {
   return text + "        *(GLOBAL RIGHT*)(c + c_at + (" + row_of_c + " + first_j)) = whole;\n";
 }
 
+/// The text that adds the rows of the right factor in the groups of the first row of tiles: where
+/// the sums are declared, where a tile lies in local memory, and at the end. Each work item adds
+/// whole columns of the tile, in the order of k.
+struct gpu_column_sums {
+  std::string declare, add, store;
+};
+[[nodiscard]] inline gpu_column_sums column_sums() {
+  const std::string each =
+      "    for (int n = 0; n < SUMS; ++n) {\n"
+      "      const int s = (int)item + n * ITEMS;\n";
+  return {
+      "#define SUMS ((COLS + ITEMS - 1) / ITEMS)\n"
+      "  real sums[SUMS];\n  UNROLL\n  for (int n = 0; n < SUMS; ++n) sums[n] = 0;\n",
+      "    if (block == 0) {\n    UNROLL\n" + each +
+          "      if (s < COLS)\n"
+          "        for (int l = 0; l < DEPTH; ++l) sums[n] += right[held][l].elements[s];\n"
+          "    }\n    }\n",
+      "  if (block == 0) {\n    UNROLL\n" + each +
+          "      const PLACE j = first_col + s;\n"
+          "      if (s < COLS && j < col_end)\n        total[total_at + j] = sums[n] + "
+          "(total_beta != 0 ? total_beta * total[total_at + j] : (real)0);\n    }\n  }\n"};
+}
+
 /// The kernel of a variant with gemm_lanes::group. Lines of local memory are padded by 16 bytes, so
 /// that elements stored below each other lie in different banks. Elements beyond a factor are
 /// loaded as zero. Extents of tiles are powers of two and indices unsigned, so that divisions are
@@ -156,6 +179,7 @@ template <std::floating_point T>
            std::to_string(s.part) + "];\n    real elements[" + length + "];\n  } " + s.name +
            "[2][DEPTH];\n  VECTOR next_" + s.name + "[" + std::to_string(s.loads()) + "];\n";
   };
+  const gpu_column_sums sums = v.sums ? column_sums() : gpu_column_sums{};
   return function_of<T>("cr_epilogue", epilogue, operands + 1) + define("ROWS", v.rows) +
          define("COLS", v.cols) + define("DEPTH", v.depth) + define("SIDE", v.width) +
          R"(#define ITEMS (SIDE * SIDE)
@@ -184,16 +208,16 @@ template <std::floating_point T>
     for (int s = 0; s < TILE_COLS; ++s) sum[r][s] = 0;
   }
   int held = 0;
-)" + left.load("from", pieces.left, "  ") +
-         right.load("from", pieces.right, "  ") +
+)" + sums.declare +
+         left.load("from", pieces.left, "  ") + right.load("from", pieces.right, "  ") +
          R"(  for (PLACE first_k = from; first_k < end; first_k += DEPTH) {
 )" + left.store("    ") +
          right.store("    ") + R"(    BARRIER;
     const PLACE next_k = first_k + DEPTH;
     if (next_k < end) {
 )" + left.load("next_k", pieces.left, "      ") +
-         right.load("next_k", pieces.right, "      ") + R"(    }
-    UNROLL
+         right.load("next_k", pieces.right, "      ") + "    }\n" + sums.add +
+         R"(    UNROLL
     for (int l = 0; l < DEPTH; ++l) {
 )" + left.read("x", "      ") +
          right.read("y", "      ") + R"(      UNROLL
@@ -204,7 +228,8 @@ template <std::floating_point T>
     }
     held ^= 1;
   }
-  UNROLL
+)" + sums.store +
+         R"(  UNROLL
   for (int r = 0; r < TILE_ROWS; ++r) {
     const PLACE i = )" +
          left.place("r") + R"(;
@@ -233,7 +258,7 @@ template <std::floating_point T>
 [[nodiscard]] std::string gpu_kernel(const gemm_variant& v, const trace& epilogue,
                                      std::size_t operands) {
   gpu_pieces p;
-  p.parameters = parameters(operands, v.is_batch);
+  p.parameters = parameters(operands, v);
   p.begin = block_at("GROUP(1)", v.is_batch) +
             "  const PLACE from = 0;\n  const PLACE end = (PLACE)inner;\n";
   // One of a factor's steps is 1, see gemm_kernel: that of the index along which vectors lie.

@@ -65,6 +65,7 @@ struct gemm_variant {
   bool b_transposed = false;
   bool is_batch = false;
   gemm_access access = gemm_access::anywhere;
+  bool sums = false;  ///< also adds the rows of b
 
   friend bool operator==(const gemm_variant&, const gemm_variant&) = default;
 
@@ -73,8 +74,9 @@ struct gemm_variant {
     std::uint64_t all = static_cast<std::uint64_t>(lanes);
     for (const int field : {rows, cols, width, depth, tiles})
       all = all << 10 | static_cast<std::uint64_t>(field);  // each is below 1024
-    return all << 5 | static_cast<std::uint64_t>(access) << 3 | std::uint64_t{is_batch} << 2 |
-           std::uint64_t{a_transposed} << 1 | std::uint64_t{b_transposed};
+    return all << 6 | static_cast<std::uint64_t>(access) << 4 | std::uint64_t{sums} << 3 |
+           std::uint64_t{is_batch} << 2 | std::uint64_t{a_transposed} << 1 |
+           std::uint64_t{b_transposed};
   }
   /// A readable name of the variant, the same in every run.
   [[nodiscard]] std::string key() const {
@@ -83,7 +85,7 @@ struct gemm_variant {
     return detail::concat(names[static_cast<int>(lanes)], ' ', rows, 'x', cols, " by ", width,
                           " depth ", depth, " tiles ", tiles, a_transposed ? " a'" : " a",
                           b_transposed ? " b'" : " b", accesses[static_cast<int>(access)],
-                          is_batch ? " batch" : "");
+                          is_batch ? " batch" : "", sums ? " sums" : "");
   }
 };
 
@@ -213,6 +215,13 @@ inline constexpr index_t least_part = 256;
 
 }  // namespace gemm_detail
 
+/// Whether a product takes about as long as a launch, so that the kernel of this library, which
+/// needs no second one for an epilogue, is preferred to a vendor's. The steps of k are sequential,
+/// about 16 a microsecond; 2^23 multiplications are some microseconds of a GPU. An estimate.
+[[nodiscard]] constexpr bool is_small(const gemm_shape& s) {
+  return s.k <= 256 && s.m * s.n <= (index_t{1} << 23) / (s.k < 1 ? 1 : s.k);
+}
+
 /// The kernel for a product that is not empty (m, n > 0).
 [[nodiscard]] constexpr gemm_variant gemm_variant_for(const gemm_shape& s,
                                                       const gemm_device& device,
@@ -223,13 +232,28 @@ inline constexpr index_t least_part = 256;
   const auto size = static_cast<index_t>(scalar_size);
   return gemm_detail::cpu_variant(s, device, gemm_detail::lanes_of(device, size), size);
 }
+namespace gemm_detail {
+/// The kernel for products that are not cut along k.
+[[nodiscard]] constexpr gemm_variant uncut_variant(const gemm_shape& s, const gemm_device& device,
+                                                   std::size_t scalar_size) {
+  return device.on_cpu ? gemm_variant_for(s, device, scalar_size)
+                       : gpu_variant(s, device, scalar_size);
+}
+}  // namespace gemm_detail
 /// The kernel for `s.count` such products in one launch.
 [[nodiscard]] constexpr gemm_variant gemm_batch_variant_for(const gemm_shape& s,
                                                             const gemm_device& device,
                                                             std::size_t scalar_size) {
-  gemm_variant v = device.on_cpu ? gemm_variant_for(s, device, scalar_size)
-                                 : gemm_detail::gpu_variant(s, device, scalar_size);
+  gemm_variant v = gemm_detail::uncut_variant(s, device, scalar_size);
   v.is_batch = true;
+  return v;
+}
+/// The kernel for one that also adds the rows of b, which is not transposed.
+[[nodiscard]] constexpr gemm_variant gemm_and_sum_variant_for(const gemm_shape& s,
+                                                              const gemm_device& device,
+                                                              std::size_t scalar_size) {
+  gemm_variant v = gemm_detail::uncut_variant(s, device, scalar_size);
+  v.sums = true;
   return v;
 }
 /// The steps of k of each part of a product: s.k if it is not cut. A GPU cuts those that have fewer

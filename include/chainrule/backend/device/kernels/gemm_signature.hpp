@@ -6,6 +6,7 @@
 #include <string>
 
 #include "chainrule/backend/device/kernels/common.hpp"
+#include "chainrule/backend/device/kernels/gemm_plan.hpp"
 
 namespace chainrule::device::gemm_detail {
 
@@ -16,16 +17,18 @@ namespace chainrule::device::gemm_detail {
 
 /// The parameters that every gemm kernel has. In a batch, `count` products of `blocks` blocks each
 /// along the second dimension of the launch follow each other; they have `inner` steps of k each,
-/// of `whole` in all, so that the last one may have fewer.
-[[nodiscard]] inline std::string parameters(std::size_t operands, bool is_batch) {
+/// of `whole` in all, so that the last one may have fewer. With sums, the sums of b's columns are
+/// added to total_beta times what `total` holds.
+[[nodiscard]] inline std::string parameters(std::size_t operands, const gemm_variant& v) {
   return R"(long rows, long cols, long inner, real alpha, real beta,
             GLOBAL real* c, long c_at, long c_row,
             GLOBAL const real* a, long a_at, long a_row, long a_col,
             GLOBAL const real* b, long b_at, long b_row, long b_col)" +
          operand_parameters(operands) +
-         (is_batch ? ",\n            long count, long blocks, long c_step, long a_step, long "
-                     "b_step,\n            long whole"
-                   : "");
+         (v.is_batch ? ",\n            long count, long blocks, long c_step, long a_step, long "
+                       "b_step,\n            long whole"
+                     : "") +
+         (v.sums ? ",\n            GLOBAL real* total, long total_at, real total_beta" : "");
 }
 
 /// Declares `block`, the index along the second dimension of the block that the work item or group

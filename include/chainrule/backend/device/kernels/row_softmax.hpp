@@ -38,17 +38,39 @@ struct row_task {
   return t;
 }
 
+/// What the kernel of a loss computes beside it.
+struct beside_loss {
+  bool matches =
+      false;            ///< whether the argmax is the class of the row: further parameters are hits
+  bool placed = false;  ///< results begin at row count * step: further parameters are count, step
+  bool ended = false;   ///< the gradient is cr_end(gradient, x)
+
+  /// Different for different values; 3 bits.
+  [[nodiscard]] std::uint64_t code() const {
+    return (matches ? 4U : 0U) + (placed ? 2U : 0U) + (ended ? 1U : 0U);
+  }
+  [[nodiscard]] std::string parameters() const {
+    return std::string(matches ? ", GLOBAL real* hits, long hits_at, long hits_row" : "") +
+           (placed ? ", GLOBAL const int* count, long count_at, long step" : "");
+  }
+  [[nodiscard]] std::string begin() const {
+    if (!placed) return {};
+    const std::string first = "  out_at += count[count_at] * step * out_row;\n";
+    return first + (matches ? "  hits_at += count[count_at] * step * hits_row;\n" : "");
+  }
+};
+
 /// The kernel that runs the text `row` for every row of x, in terms of r, from, to, x(j) and
-/// out(j).
+/// out(j), after `begin`.
 [[nodiscard]] inline std::string row_kernel(const row_team& team, const std::string& parameters,
-                                            const std::string& row) {
+                                            const std::string& row, const std::string& begin = "") {
   return team.definitions() + R"(#define X(j) x[x_at + r * x_row + (j)]
 #define OUT(j) out[out_at + r * out_row + (j)]
 )" + team.kernel() +
          R"( cr_main(long rows, long cols, long each,
             GLOBAL const real* x, long x_at, long x_row,
             GLOBAL real* out, long out_at, long out_row)" +
-         parameters + ") {\n" +
+         parameters + ") {\n" + begin +
          each_row(team, "rows",
                   "    const long from = 0;\n    const long to = active ? cols : 0;\n" + row) +
          "}\n";
@@ -70,10 +92,20 @@ struct row_task {
                         "    if (leads) OUT(0) = max - max == 0 ? max + log(sum) : max;\n");
 }
 
-/// Computes `argmax`, the number of the first largest element, infinity if there is NaN.
+/// Computes `max` and `argmax`, the number of the first largest element, infinity if there is NaN.
 [[nodiscard]] inline std::string fold_argmax(const row_team& team) {
   return fold(team, "max", fold_maximum, "", "X(j)") +
          fold(team, "argmax", fold_minimum, "", "(X(j) == max ? (real)j : cr_infinity)");
+}
+/// Stores 1 if the argmax is the number in `t`, else 0, and 0 if there is NaN.
+[[nodiscard]] inline std::string store_match(const std::string& to) {
+  return "    if (leads) " + to +
+         " = argmax < cr_infinity && argmax == t[t_at + r * t_row] ? 1 : 0;\n";
+}
+/// Computes `max` and, if wanted, whether its column is the class of the row.
+[[nodiscard]] inline std::string fold_match(const row_team& team, const beside_loss& more) {
+  return more.matches ? fold_argmax(team) + store_match("hits[hits_at + r * hits_row]")
+                      : fold(team, "max", fold_maximum, "", "X(j)");
 }
 
 /// out(i) = the number of the first largest element, infinity if there is NaN.
@@ -84,43 +116,44 @@ struct row_task {
 /// out(i) = 1 if the first largest element is that of the number in `classes` (rows x 1), else 0,
 /// and 0 if there is NaN.
 [[nodiscard]] inline std::string argmax_matches_rows_kernel(const row_team& team) {
-  return row_kernel(
-      team, ",\n            GLOBAL const real* t, long t_at, long t_row",
-      fold_argmax(team) +
-          "    if (leads) OUT(0) = argmax < cr_infinity && argmax == t[t_at + r * t_row] ? 1 : "
-          "0;\n");
+  return row_kernel(team, ",\n            GLOBAL const real* t, long t_at, long t_row",
+                    fold_argmax(team) + store_match("OUT(0)"));
 }
 
 /// out(i) = Σ_j cr_term(x(j), t, j) and, with `gradient`, g(j) = cr_derivative(x(j), t, j, scale),
-/// where t is t(j) or, `by_class`, t(0).
+/// where t is t(j) or, `by_class`, t(0); and what is computed beside.
 [[nodiscard]] inline std::string term_rows_kernel(const row_team& team,
                                                   const std::string& functions, bool by_class,
-                                                  bool gradient) {
+                                                  bool gradient, const beside_loss& more = {}) {
   std::string row = fold(team, "loss", fold_sum, "", "cr_term(X(j), T(j), (real)j)") +
-                    "    if (leads) OUT(0) = loss;\n";
+                    "    if (leads) OUT(0) = loss;\n" +
+                    (more.matches ? fold_match(team, more) : "");
   std::string parameters = ",\n            GLOBAL const real* t, long t_at, long t_row";
   if (gradient) {
     parameters += R"(, GLOBAL const real* scale, long scale_at,
             GLOBAL real* g, long g_at, long g_row)";
     row += "    const real factor = scale[scale_at];\n" +
-           each_column(team,
-                       "      g[g_at + r * g_row + j] = cr_derivative(X(j), T(j), (real)j, "
-                       "factor);\n");
+           each_column(team, std::string("      const real d = cr_derivative(X(j), T(j), (real)j, "
+                                         "factor);\n      g[g_at + r * g_row + j] = ") +
+                                 (more.ended ? "cr_end(d, X(j));\n" : "d;\n"));
   }
+  parameters += more.parameters();
   return functions + "#define T(j) t[t_at + r * t_row" + (by_class ? "" : " + (j)") + "]\n" +
-         row_kernel(team, parameters, row);
+         row_kernel(team, parameters, row, more.begin());
 }
 
 /// out(i) = the loss of row i and, if wanted, g = `scale` times its gradient; g may be x. Further
 /// parameters: the targets (class numbers, rows x 1, or distributions, rows x cols), scale (buffer
-/// and offset) and g if it is wanted. The numerics are those of losses/softmax_cross_entropy.hpp.
+/// and offset), g if it is wanted, and those of what is computed beside. The numerics are those of
+/// losses/softmax_cross_entropy.hpp.
 [[nodiscard]] inline std::string softmax_cross_entropy_rows_kernel(const row_team& team,
-                                                                   bool by_class, bool gradient) {
+                                                                   bool by_class, bool gradient,
+                                                                   const beside_loss& more = {}) {
   const std::string parameters =
       std::string(R"(,
             GLOBAL const real* t, long t_at, long t_row, GLOBAL const real* scale, long scale_at)") +
-      (gradient ? ",\n            GLOBAL real* g, long g_at, long g_row" : "");
-  const std::string maximum = fold(team, "max", fold_maximum, "", "X(j)");
+      (gradient ? ",\n            GLOBAL real* g, long g_at, long g_row" : "") + more.parameters();
+  const std::string maximum = fold_match(team, more);
   std::string row;
   if (by_class) {
     // The score of the class is read before the exponentials, which may overwrite the scores.
@@ -149,7 +182,7 @@ struct row_task {
              each_column(team, "      G(j) = factor * (exp(X(j) - max) / sum * mass - T(j));\n");
   }
   return "#define T(j) t[t_at + r * t_row + (j)]\n#define G(j) g[g_at + r * g_row + (j)]\n" +
-         row_kernel(team, parameters, row);
+         row_kernel(team, parameters, row, more.begin());
 }
 
 }  // namespace chainrule::device
