@@ -16,6 +16,8 @@
 #include "support/backend_list.hpp"
 #include "support/catch.hpp"
 
+namespace links_test {
+
 using namespace chainrule;
 using support::backends;
 
@@ -94,3 +96,5 @@ TEMPLATE_LIST_TEST_CASE("linked layers have the gradients of layers by themselve
   layers.push_back(dense{2});
   CHECK(spared(network{be, std::move(layers)}) == 1);
 }
+
+}  // namespace links_test

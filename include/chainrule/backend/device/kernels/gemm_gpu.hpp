@@ -136,7 +136,7 @@ struct gpu_side {
 struct gpu_column_sums {
   std::string declare, add, store;
 };
-[[nodiscard]] inline gpu_column_sums column_sums() {
+[[nodiscard]] inline gpu_column_sums group_column_sums() {
   const std::string each =
       "    for (int n = 0; n < SUMS; ++n) {\n"
       "      const int s = (int)item + n * ITEMS;\n";
@@ -179,7 +179,7 @@ template <std::floating_point T>
            std::to_string(s.part) + "];\n    real elements[" + length + "];\n  } " + s.name +
            "[2][DEPTH];\n  VECTOR next_" + s.name + "[" + std::to_string(s.loads()) + "];\n";
   };
-  const gpu_column_sums sums = v.sums ? column_sums() : gpu_column_sums{};
+  const gpu_column_sums sums = v.sums ? group_column_sums() : gpu_column_sums{};
   return function_of<T>("cr_epilogue", epilogue, operands + 1) + define("ROWS", v.rows) +
          define("COLS", v.cols) + define("DEPTH", v.depth) + define("SIDE", v.width) +
          R"(#define ITEMS (SIDE * SIDE)
