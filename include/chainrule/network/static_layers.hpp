@@ -18,36 +18,31 @@
 
 namespace chainrule::detail {
 
-/// What a static network knows of a layer behind In features.
-template <class Layer, index_t In>
+/// What a static network knows of a layer.
+template <class Layer>
 struct static_layer {
   static constexpr bool is_supported = false;
-};
-template <index_t Inputs, index_t Outputs, class F, index_t In>
-requires(Inputs != dynamic) struct static_layer<dense<Inputs, Outputs, F>, In> {
-  static constexpr bool is_supported = true;
-  static constexpr index_t outputs = Outputs;
-  static constexpr index_t weights = Inputs * Outputs;
-  static constexpr index_t biases = Outputs;
-};
-template <class F, index_t In>
-struct static_layer<activation<F>, In> {
-  static constexpr bool is_supported = true;
-  static constexpr index_t outputs = In;
   static constexpr index_t weights = 0;
   static constexpr index_t biases = 0;
 };
+template <index_t Inputs, index_t Outputs, class F>
+requires(Inputs != dynamic) struct static_layer<dense<Inputs, Outputs, F>> {
+  static constexpr bool is_supported = true;
+  static constexpr index_t weights = Inputs * Outputs;
+  static constexpr index_t biases = Outputs;
+};
+template <class F>
+struct static_layer<activation<F>> : static_layer<void> {
+  static constexpr bool is_supported = true;
+};
 
-/// The inputs of the first layer that states them, and for other layers 0.
-template <class... Layers>
+/// The inputs of the first layer, and 0 if it does not state them.
+template <class First, class... More>
 [[nodiscard]] consteval index_t first_static_inputs() {
-  index_t inputs = 0;
-  const auto look = [&]<class Layer>(std::type_identity<Layer>) {
-    if constexpr (requires { Layer::static_inputs; })
-      if (inputs == 0 && Layer::static_inputs != dynamic) inputs = Layer::static_inputs;
-  };
-  (look(std::type_identity<Layers>{}), ...);
-  return inputs;
+  if constexpr (requires { First::static_inputs; })
+    return First::static_inputs;
+  else
+    return 0;
 }
 
 /// Where the parameters of a static network lie: the weights of all layers, then all biases. What
@@ -61,6 +56,11 @@ struct static_layout {
   std::array<index_t, depth + 1> features{};  // before and behind each layer
   std::array<index_t, depth> weights{};       // offsets
   std::array<index_t, depth> biases{};
+  // Elements of each layer's parameters.
+  std::array<std::size_t, depth> weight_counts{
+      static_cast<std::size_t>(static_layer<Layers>::weights)...};
+  std::array<std::size_t, depth> bias_counts{
+      static_cast<std::size_t>(static_layer<Layers>::biases)...};
   index_t all_weights = 0;  // elements, a multiple of `widest`
   index_t all = 0;
   index_t parameters = 0;  // without those between them
@@ -85,16 +85,13 @@ struct static_layout {
     features[L + 1] = features[L];
     if constexpr (requires { Layer::static_outputs; }) features[L + 1] = Layer::static_outputs;
     weights[L] = all;
-    if constexpr (static_layer<Layer, 1>::is_supported) {
-      all += rounded(static_layer<Layer, 1>::weights, alignment);
-      parameters += static_layer<Layer, 1>::weights + static_layer<Layer, 1>::biases;
-    }
+    all += rounded(static_layer<Layer>::weights, alignment);
+    parameters += static_layer<Layer>::weights + static_layer<Layer>::biases;
   }
   template <std::size_t L, class Layer>
   constexpr void add_biases() {
     biases[L] = all;
-    if constexpr (static_layer<Layer, 1>::is_supported)
-      all += rounded(static_layer<Layer, 1>::biases, alignment);
+    all += rounded(static_layer<Layer>::biases, alignment);
   }
 };
 
@@ -105,7 +102,8 @@ CHAINRULE_CPU_BEGIN
 template <index_t Count, index_t Tile, class F>
 constexpr void each_tile(const F& f) {
   index_t i = 0;
-  for (; i + Tile <= Count; i += Tile) f(i, std::make_index_sequence<static_cast<std::size_t>(Tile)>{});
+  for (; i + Tile <= Count; i += Tile)
+    f(i, std::make_index_sequence<static_cast<std::size_t>(Tile)>{});
   if constexpr (Count % Tile != 0)
     f(i, std::make_index_sequence<static_cast<std::size_t>(Count % Tile)>{});
 }
@@ -119,7 +117,8 @@ template <class X>
     return a * b + c;
 }
 
-/// y[j] = begin(j) + Σ_k w[k * RowStep + j * ColumnStep] x[k] for Count values of j and Length of k.
+/// y[j] = begin(j) + Σ_k w[k * RowStep + j * ColumnStep] x[k] for Count values of j and Length of
+/// k.
 template <index_t Length, index_t Count, index_t RowStep, index_t ColumnStep, class X, class T,
           class Begin>
 constexpr void static_product(const T* w, const X* x, X* y, const Begin& begin) {
@@ -184,13 +183,14 @@ void add_static_outer_product(T* g, const X* x, const X* dz) {
 
 /// Assigns y, and z where the derivative of f needs it.
 template <index_t In, class T, class X, index_t Inputs, index_t Outputs, class F>
-constexpr void static_forward(const dense<Inputs, Outputs, F>& layer, const T* w, const T* b, const X* x,
-                    X* z, X* y) {
+constexpr void static_forward(const dense<Inputs, Outputs, F>& layer, const T* w, const T* b,
+                              const X* x, X* z, X* y) {
   static_product<In, Outputs, Outputs, 1>(w, x, z, [&](index_t j) { return X(b[j]); });
   for (index_t j = 0; j < Outputs; ++j) y[j] = math::convert<X>(layer.function()(z[j]));
 }
 template <index_t In, class T, class X, class F>
-constexpr void static_forward(const activation<F>& layer, const T*, const T*, const X* x, X*, X* y) {
+constexpr void static_forward(const activation<F>& layer, const T*, const T*, const X* x, X*,
+                              X* y) {
   for (index_t j = 0; j < In; ++j) y[j] = math::convert<X>(layer.function()(x[j]));
 }
 
@@ -283,7 +283,8 @@ void static_row(const dense<Inputs, Outputs, F>& layer, const T* w, const T* b, 
     const auto add = [&](X* sum, index_t i) {
       const X xi(x[i]);
       const T* row = w + i * Outputs + first;
-      ((sum[J] = static_multiply_add(X::load(row + static_cast<index_t>(J) * X::width), xi, sum[J])),
+      ((sum[J] =
+            static_multiply_add(X::load(row + static_cast<index_t>(J) * X::width), xi, sum[J])),
        ...);
     };
     X sum[] = {X::load(b + first + static_cast<index_t>(J) * X::width)...};
@@ -297,7 +298,8 @@ void static_row(const dense<Inputs, Outputs, F>& layer, const T* w, const T* b, 
       });
       for (const auto& m : more) ((sum[J] = sum[J] + m[J]), ...);
     }
-    (math::convert<X>(layer.function()(sum[J])).store(y + first + static_cast<index_t>(J) * X::width),
+    (math::convert<X>(layer.function()(sum[J]))
+         .store(y + first + static_cast<index_t>(J) * X::width),
      ...);
   });
 }

@@ -38,7 +38,7 @@ namespace detail {
 /// Refuses a layer, which the compiler names, that a static network does not take.
 template <class Layer>
 struct layer_of_static_network {
-  static_assert(static_layer<Layer, 1>::is_supported,
+  static_assert(static_layer<Layer>::is_supported,
                 "chainrule: a static_network takes dense layers with extents in their types "
                 "(dense<10, 3, relu>) and activations, not this layer; use network");
   static constexpr bool value = true;
@@ -71,22 +71,22 @@ class static_network {
                 "chainrule: a layer expects another number of features than the layer before it "
                 "produces; compare the extents in the types of neighbouring layers");
   static_assert(detail::first_static_inputs<Layers...>() > 0,
-                "chainrule: a static_network needs a dense layer, which says how many inputs "
+                "chainrule: a static_network begins with a dense layer, which says how many inputs "
                 "there are");
 
  public:
   using scalar = T;
-  /// Where the parameters lie.
   using layout = detail::static_layout<Layers...>;
-
+  /// Where the parameters lie.
+  static constexpr layout places{};
   /// Number of layers.
   static constexpr std::size_t depth = sizeof...(Layers);
   /// Features of a sample.
-  static constexpr index_t inputs = layout{}.features[0];
+  static constexpr index_t inputs = places.features[0];
   /// Features of an output.
-  static constexpr index_t outputs = layout{}.features[depth];
+  static constexpr index_t outputs = places.features[depth];
   /// The number of elements of all parameters.
-  static constexpr index_t parameter_count = layout{}.parameters;
+  static constexpr index_t parameter_count = places.parameters;
 
   /// Copies of these layers with parameters that are all 0: assign others before training.
   constexpr explicit static_network(const Layers&... layers) : layers_(layers...) {}
@@ -97,34 +97,36 @@ class static_network {
   /// W of layer L, inputs × outputs, row by row; empty for layers without weights.
   template <std::size_t L>
   [[nodiscard]] constexpr auto weights() {
-    return std::span<T, count(L).first>(values_.data() + layout{}.weights[L], count(L).first);
+    return std::span<T, places.weight_counts[L]>(values_.data() + places.weights[L],
+                                                 places.weight_counts[L]);
   }
   template <std::size_t L>
   [[nodiscard]] constexpr auto weights() const {
-    return std::span<const T, count(L).first>(values_.data() + layout{}.weights[L],
-                                              count(L).first);
+    return std::span<const T, places.weight_counts[L]>(values_.data() + places.weights[L],
+                                                       places.weight_counts[L]);
   }
   /// b of layer L.
   template <std::size_t L>
   [[nodiscard]] constexpr auto biases() {
-    return std::span<T, count(L).second>(values_.data() + layout{}.biases[L], count(L).second);
+    return std::span<T, places.bias_counts[L]>(values_.data() + places.biases[L],
+                                               places.bias_counts[L]);
   }
   template <std::size_t L>
   [[nodiscard]] constexpr auto biases() const {
-    return std::span<const T, count(L).second>(values_.data() + layout{}.biases[L],
-                                               count(L).second);
+    return std::span<const T, places.bias_counts[L]>(values_.data() + places.biases[L],
+                                                     places.bias_counts[L]);
   }
 
   /// Initializes the parameters, to the values that a network of these layers has for this seed.
   void initialize(std::uint64_t seed) {
     std::uint64_t stream = 0;
     each_layer([&]<std::size_t L>(std::integral_constant<std::size_t, L>) {
-      if constexpr (count(L).first > 0) {
+      if constexpr (places.weight_counts[L] > 0) {
         const auto& layer = std::get<L>(layers_);
-        constexpr index_t in = layout{}.features[L];
-        constexpr index_t out = layout{}.features[L + 1];
-        std::array<double, count(L).first> w{};
-        std::array<double, count(L).second> b{};
+        constexpr index_t in = places.features[L];
+        constexpr index_t out = places.features[L + 1];
+        std::array<double, places.weight_counts[L]> w{};
+        std::array<double, places.bias_counts[L]> b{};
         random_stream for_weights(seed, stream++);
         random_stream for_biases(seed, stream++);
         layer.initial_weights().fill({w.data(), in, out}, in, out, for_weights);
@@ -171,15 +173,17 @@ class static_network {
   /// A network of the same layers with the same parameters.
   template <backend B>
   [[nodiscard]] network<B, Layers...> to(const B& be) const {
-    auto made = std::apply([&](const auto&... l) { return network<B, Layers...>(be, l...); },
-                           layers_);
+    auto made =
+        std::apply([&](const auto&... l) { return network<B, Layers...>(be, l...); }, layers_);
     std::vector<scalar_t<B>> rounded;
-    each_parameter([&](const std::string& name, auto values, const shape& extents) {
-      rounded.assign(values.begin(), values.end());
-      be.upload(made.values(name),
-                matrix_view<const scalar_t<B>>(rounded.data(), extents[0], extents[1]));
-      be.synchronize();  // `rounded` is written again
-    }, *this);
+    each_parameter(
+        [&](const std::string& name, auto values, const shape& extents) {
+          rounded.assign(values.begin(), values.end());
+          be.upload(made.values(name),
+                    matrix_view<const scalar_t<B>>(rounded.data(), extents[0], extents[1]));
+          be.synchronize();  // `rounded` is written again
+        },
+        *this);
     return made;
   }
   /// Copies the parameters of a network with the same layers. Throws shape_error if its parameters
@@ -193,9 +197,8 @@ class static_network {
       const bool is_there = next < theirs.size();
       if (!is_there || theirs[next].name != name || theirs[next].extents != extents)
         detail::fail<shape_error>("parameter ", name, " is ", to_string(extents),
-                                  is_there ? detail::concat(", that to take is ",
-                                                            theirs[next].name, " of ",
-                                                            to_string(theirs[next].extents))
+                                  is_there ? detail::concat(", that to take is ", theirs[next].name,
+                                                            " of ", to_string(theirs[next].extents))
                                            : std::string(", the other network has none"));
       ++next;
     };
@@ -204,10 +207,12 @@ class static_network {
       detail::fail<shape_error>("a network of ", next, " parameters cannot take those of one with ",
                                 theirs.size());
     next = 0;
-    each_parameter([&](const std::string&, auto values, const shape&) {
-      const auto from = to_host(other.backend(), other.parameters()[theirs[next++].place]);
-      round_to(from, values);
-    }, *this);
+    each_parameter(
+        [&](const std::string&, auto values, const shape&) {
+          const auto from = to_host(other.backend(), other.parameters()[theirs[next++].place]);
+          round_to(from, values);
+        },
+        *this);
   }
 
   // For static_trainer.
@@ -219,13 +224,6 @@ class static_network {
   [[nodiscard]] constexpr const std::tuple<Layers...>& layers() const { return layers_; }
 
  private:
-  /// The numbers of weights and biases of a layer.
-  [[nodiscard]] static consteval std::pair<std::size_t, std::size_t> count(std::size_t l) {
-    constexpr std::array<std::pair<index_t, index_t>, depth> counts{
-        std::pair{detail::static_layer<Layers, 1>::weights,
-                  detail::static_layer<Layers, 1>::biases}...};
-    return {static_cast<std::size_t>(counts[l].first), static_cast<std::size_t>(counts[l].second)};
-  }
   template <class F>
   static constexpr void each_layer(const F& f) {
     [&]<std::size_t... L>(std::index_sequence<L...>) {
@@ -237,10 +235,9 @@ class static_network {
   template <class F, class Self>
   static void each_parameter(const F& f, Self& self) {
     each_layer([&]<std::size_t L>(std::integral_constant<std::size_t, L>) {
-      if constexpr (count(L).first > 0) {
-        constexpr index_t out = layout{}.features[L + 1];
-        f(detail::concat(L, ".weight"), self.template weights<L>(),
-          shape{layout{}.features[L], out});
+      if constexpr (places.weight_counts[L] > 0) {
+        constexpr index_t out = places.features[L + 1];
+        f(detail::concat(L, ".weight"), self.template weights<L>(), shape{places.features[L], out});
         f(detail::concat(L, ".bias"), self.template biases<L>(), shape{1, out});
       }
     });
@@ -268,22 +265,23 @@ class static_network {
           rows[static_cast<std::size_t>(s)] =
               x.data() + std::min(first + s, x.rows() - 1) * x.stride();
         detail::load_columns<inputs>(rows.data(), in);
-        detail::static_outputs<layout>(
-            layers_, values_.data(), static_cast<const X*>(in), [&](const X* out) {
-              T column[static_cast<std::size_t>(X::width)];
-              const index_t count = std::min(X::width, x.rows() - first);
-              for (index_t j = 0; j < outputs; ++j) {
-                out[j].store(column);
-                for (index_t s = 0; s < count; ++s) y(first + s, j) = column[s];
-              }
-            });
+        detail::static_outputs<layout>(layers_, values_.data(), static_cast<const X*>(in),
+                                       [&](const X* out) {
+                                         T column[static_cast<std::size_t>(X::width)];
+                                         const index_t count = std::min(X::width, x.rows() - first);
+                                         for (index_t j = 0; j < outputs; ++j) {
+                                           out[j].store(column);
+                                           for (index_t s = 0; s < count; ++s)
+                                             y(first + s, j) = column[s];
+                                         }
+                                       });
       }
     });
   }
 
   std::tuple<Layers...> layers_;
   // A lane may be read from the last parameter on.
-  alignas(64) std::array<T, static_cast<std::size_t>(layout{}.all + layout::widest)> values_{};
+  alignas(64) std::array<T, static_cast<std::size_t>(places.all + layout::widest)> values_{};
 };
 
 template <class... Layers>

@@ -66,8 +66,7 @@ template <index_t Outputs, class Loss, class X>
     }
     const X log_sum = math::log(sum);
     for (index_t j = 0; j < Outputs; ++j) {
-      losses += math::convert<X>(
-          terms::cross_entropy_term{target}(y[j], max, log_sum, t[j], X(0)));
+      losses += math::convert<X>(terms::cross_entropy_term{target}(y[j], max, log_sum, t[j], X(0)));
       dy[j] = math::convert<X>(
           terms::cross_entropy_gradient{target}(y[j], max, sum, t[j], mass, X(0), scale));
     }
@@ -118,9 +117,8 @@ class static_trainer {
   double compute_gradients(matrix_view<const T> x, matrix_view<const T> targets,
                            matrix_view<T> input_gradient = {}) {
     if (!input_gradient.empty() && input_gradient.shape() != x.shape())
-      detail::fail<shape_error>("static_trainer: the gradient of samples of ",
-                                to_string(x.shape()), " is no matrix of ",
-                                to_string(input_gradient.shape()));
+      detail::fail<shape_error>("static_trainer: the gradient of samples of ", to_string(x.shape()),
+                                " is no matrix of ", to_string(input_gradient.shape()));
     return run<false>(x, targets, nullptr, x.rows(), input_gradient);
   }
   /// The gradients of the step or call before, a number per parameter, in a network of the same
@@ -153,14 +151,14 @@ class static_trainer {
       using X = math::lane<T, bytes>;
       clear<X>();
       for (index_t first = 0; first < n; first += X::width)
-        total += add_gradients<X>(x, targets, rows, first, n, classes, dx);
+        total += add_gradients<X, Update>(x, targets, rows, first, n, classes, dx);
       if constexpr (Update) update<X>(scalars);
     });
     if constexpr (Update) ++step_;
     return total / static_cast<double>(n);
   }
   [[nodiscard]] static target_kind kind_of(const matrix_view<const T>& x,
-                                               const matrix_view<const T>& targets) {
+                                           const matrix_view<const T>& targets) {
     if (x.cols() != inputs)
       detail::fail<shape_error>("the network expects ", inputs, " features, the samples have ",
                                 x.cols());
@@ -174,10 +172,10 @@ class static_trainer {
 
   /// Adds the gradients from the samples that a lane takes, from `first` on, and returns the sum of
   /// their losses. A sample that is repeated to fill the lane has the factor 0.
-  template <class X>
+  template <class X, bool Update>
   double add_gradients(const matrix_view<const T>& x, const matrix_view<const T>& targets,
                        const std::int32_t* rows, index_t first, index_t n, bool classes,
-                       const matrix_view<T>& dx) {
+                       [[maybe_unused]] const matrix_view<T>& dx) {
     constexpr auto width = static_cast<std::size_t>(X::width);
     const index_t count = std::min(X::width, n - first);
     std::array<const T*, width> samples;
@@ -207,27 +205,26 @@ class static_trainer {
     const auto at_output = [&](const X* y, X* dy) {
       losses = detail::static_loss<outputs>(loss_, y, static_cast<const X*>(t), scale, dy);
     };
-    const auto passes = [&]<bool Wanted>(std::bool_constant<Wanted>, X* din) {
-      detail::static_passes<layout, 0, Wanted>(net_->layers(), std::as_const(*net_).data(),
-                                               gradients_.data(), static_cast<const X*>(in), din,
-                                               at_output);
-    };
-    if (dx.empty()) {
-      passes(std::false_type{}, nullptr);
-    } else {
-      X din[static_cast<std::size_t>(inputs)];
-      passes(std::true_type{}, din);
-      T column[width];
-      for (index_t j = 0; j < inputs; ++j) {
-        din[j].store(column);
-        for (index_t s = 0; s < count; ++s) dx(first + s, j) = column[s];
+    // Where nothing is updated, the gradient of the inputs is computed, too.
+    X din[static_cast<std::size_t>(Update ? 1 : inputs)];
+    detail::static_passes<layout, 0, !Update>(net_->layers(), std::as_const(*net_).data(),
+                                              gradients_.data(), static_cast<const X*>(in), din,
+                                              at_output);
+    if constexpr (!Update)
+      if (!dx.empty()) {
+        T column[width];
+        for (index_t j = 0; j < inputs; ++j) {
+          din[j].store(column);
+          for (index_t s = 0; s < count; ++s) dx(first + s, j) = column[s];
+        }
       }
-    }
-    if (classes) losses = terms::loss_of_known_class{}(losses, label, X(static_cast<T>(outputs - 1)));
+    if (classes)
+      losses = terms::loss_of_known_class{}(losses, label, X(static_cast<T>(outputs - 1)));
     std::array<T, width> one;
     losses.store(one.data());
     double total = 0;
-    for (index_t s = 0; s < count; ++s) total += static_cast<double>(one[static_cast<std::size_t>(s)]);
+    for (index_t s = 0; s < count; ++s)
+      total += static_cast<double>(one[static_cast<std::size_t>(s)]);
     return total;
   }
 
@@ -259,9 +256,8 @@ class static_trainer {
   template <class X>
   void update_lane(index_t i, const std::array<X, Chain::scalars + 1>& scalars) {
     [&]<std::size_t... S, std::size_t... K>(std::index_sequence<S...>, std::index_sequence<K...>) {
-      const auto result =
-          kernel_(X::load(net_->data() + i), X::load(gradients_.data() + i),
-                  X::load(state_[S].data() + i)..., scalars[K]...);
+      const auto result = kernel_(X::load(net_->data() + i), X::load(gradients_.data() + i),
+                                  X::load(state_[S].data() + i)..., scalars[K]...);
       X(std::get<0>(result)).store(net_->data() + i);
       (X(std::get<S + 1>(result)).store(state_[S].data() + i), ...);
     }

@@ -53,7 +53,7 @@ template <class X, index_t Half = X::width / 2>
 /// Transposes a square block: afterwards element l of lane k is what was element k of lane l.
 template <class X, index_t Half = X::width / 2>
 CHAINRULE_INLINE void transpose_block(X (&lanes)[static_cast<std::size_t>(X::width)]) {
-  const auto exchange = [](X& a, X& b) __attribute__((always_inline)) {
+  const auto exchange = [](X & a, X & b) __attribute__((always_inline)) {
     const X odd = interleaved<Half, true>(a, b);
     a = interleaved<Half, false>(a, b);
     b = odd;
