@@ -278,7 +278,7 @@ void static_row(const dense<Inputs, Outputs, F>& layer, const T* w, const T* b, 
   constexpr index_t lanes = (Outputs + X::width - 1) / X::width;
   // Several partial sums for each output where few lanes would wait for one another.
   constexpr index_t parts = In < 4 ? 1 : (lanes == 1 ? 4 : (lanes == 2 ? 2 : 1));
-  each_tile<lanes, 4>([&]<std::size_t... J>(index_t tile, std::index_sequence<J...>) {
+  each_tile<lanes, 8>([&]<std::size_t... J>(index_t tile, std::index_sequence<J...>) {
     const index_t first = tile * X::width;
     const auto add = [&](X* sum, index_t i) {
       const X xi(x[i]);
