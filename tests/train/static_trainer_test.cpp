@@ -22,7 +22,9 @@ template <class Net>
 std::vector<typename Net::scalar> parameters_of(const Net& net) {
   std::vector<typename Net::scalar> all;
   [&]<std::size_t... L>(std::index_sequence<L...>) {
-    const auto add = [&](const auto& part) { all.insert(all.end(), part.begin(), part.end()); };
+    const auto add = [&](const auto& part) {
+      for (const auto value : part) all.push_back(value);
+    };
     ((add(net.template weights<L>()), add(net.template biases<L>())), ...);
   }
   (std::make_index_sequence<Net::depth>{});
@@ -99,10 +101,8 @@ void check_steps(const Rules& rules) {
     for (int s = 0; s < 8; ++s) {
       order.push_back((step * 8 + s) * 5 % static_cast<int>(samples));
       const auto row = static_cast<std::size_t>(order.back());
-      xs.insert(xs.end(), x.begin() + std::ptrdiff_t(10 * row),
-                x.begin() + std::ptrdiff_t(10 * row + 10));
-      ts.insert(ts.end(), t.begin() + std::ptrdiff_t(2 * row),
-                t.begin() + std::ptrdiff_t(2 * row + 2));
+      for (std::size_t i = 0; i < 10; ++i) xs.push_back(x[10 * row + i]);
+      for (std::size_t i = 0; i < 2; ++i) ts.push_back(t[2 * row + i]);
     }
     const double loss = trainer.step(rows_of(x, samples), rows_of(t, samples), order);
     reference.run(whole, numbers(be, 8, 10, xs).view(), numbers(be, 8, 2, ts).view(),
