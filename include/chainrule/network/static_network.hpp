@@ -60,6 +60,8 @@ CHAINRULE_CPU_END
 
 }  // namespace detail
 
+CHAINRULE_CPU_BEGIN
+
 /// A network of these layers over the scalar T, all in one object without pointers.
 template <class T, class... Layers>
 class static_network {
@@ -75,7 +77,9 @@ class static_network {
                 "there are");
 
  public:
+  /// The type of parameters, inputs and outputs.
   using scalar = T;
+  /// The type of `places`.
   using layout = detail::static_layout<Layers...>;
   /// Where the parameters lie.
   static constexpr layout places{};
@@ -100,6 +104,7 @@ class static_network {
     return std::span<T, places.weight_counts[L]>(values_.data() + places.weights[L],
                                                  places.weight_counts[L]);
   }
+  /// W of layer L, constant.
   template <std::size_t L>
   [[nodiscard]] constexpr auto weights() const {
     return std::span<const T, places.weight_counts[L]>(values_.data() + places.weights[L],
@@ -111,6 +116,7 @@ class static_network {
     return std::span<T, places.bias_counts[L]>(values_.data() + places.biases[L],
                                                places.bias_counts[L]);
   }
+  /// b of layer L, constant.
   template <std::size_t L>
   [[nodiscard]] constexpr auto biases() const {
     return std::span<const T, places.bias_counts[L]>(values_.data() + places.biases[L],
@@ -219,6 +225,7 @@ class static_network {
 
   /// All parameters and what lies between them, as `layout` has it.
   [[nodiscard]] constexpr T* data() { return values_.data(); }
+  /// All parameters, constant.
   [[nodiscard]] constexpr const T* data() const { return values_.data(); }
   /// The layers.
   [[nodiscard]] constexpr const std::tuple<Layers...>& layers() const { return layers_; }
@@ -303,6 +310,7 @@ void load_weights(static_network<T, Layers...>& net, const std::string& path) {
   net.assign(read);
 }
 
+CHAINRULE_CPU_END
 }  // namespace chainrule
 
 #endif  // CHAINRULE_NETWORK_STATIC_NETWORK_HPP

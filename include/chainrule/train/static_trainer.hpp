@@ -77,6 +77,8 @@ template <index_t Outputs, class Loss, class X>
 CHAINRULE_CPU_END
 }  // namespace detail
 
+CHAINRULE_CPU_BEGIN
+
 /// Trains a static_network by a loss and a rule, or a chain of rules.
 template <class Net, class Loss, class Chain>
 class static_trainer {
@@ -277,6 +279,7 @@ template <class Net, class Loss, class Rules>
 static_trainer(Net&, const Loss&, const Rules&)
     -> static_trainer<Net, Loss, decltype(chain(std::declval<const Rules&>()))>;
 
+CHAINRULE_CPU_END
 }  // namespace chainrule
 
 #endif  // CHAINRULE_TRAIN_STATIC_TRAINER_HPP
