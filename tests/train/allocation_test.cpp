@@ -12,6 +12,7 @@
 #include "chainrule/train/json_lines_log.hpp"
 #include "chainrule/train/learning_rate_finder.hpp"
 #include "chainrule/train/reduce_on_plateau.hpp"
+#include "chainrule/train/static_trainer.hpp"
 #include "chainrule/train/stop_conditions.hpp"
 #include "chainrule/train/tensorboard_log.hpp"
 #include "chainrule/train/trainer.hpp"
@@ -106,6 +107,25 @@ TEST_CASE("nor does a step on augmented images") {
   const augmentation a{.flip = true, .crop = 0.8, .rotate = 10, .shift = 1, .erase = 0.5};
   check_steps(40, 7, 4, a);
   check_steps(300, 96, 40, a);
+}
+
+TEST_CASE("nor do the first step of a static network and its predictions") {
+  static_network net{dense<10, 3, fn::sigmoid>{}, dense<3, 2, fn::sigmoid>{}};
+  net.initialize(1);
+  static_trainer trainer{net, quadratic_cost{}, chain(weight_decay{1e-4}, adam{})};
+  std::array<float, 80> x;
+  std::array<float, 16> y;
+  x.fill(0.5F);
+  y.fill(0.25F);
+  const matrix_view<const float> samples(x.data(), 8, 10);
+  const long before = allocations::count;
+  (void)trainer.step(samples, matrix_view<const float>(y.data(), 8, 2));
+  net.predict(samples, matrix_view<float>(y.data(), 8, 2));
+  const std::array<float, 2> one = net.predict(std::array<float, 10>{});
+  const long after = allocations::count;
+  CHECK(after == before);
+  CHECK(one[0] != 0.25F);
+  CHECK(y[15] != 0.25F);
 }
 
 }  // namespace allocation_test

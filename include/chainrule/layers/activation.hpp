@@ -21,6 +21,9 @@ class activation {
   /// The layer y = f(x) for an activation or any functor of one number.
   constexpr explicit activation(F f) : f_(f) {}
 
+  /// The function f.
+  [[nodiscard]] constexpr const F& function() const { return f_; }
+
   [[nodiscard]] shape bind(plan& p, const shape& in) const { return p.input(in); }
   template <backend B>
   void forward(pass<B>& p, const_matrix<B> x, matrix<B> y) const {

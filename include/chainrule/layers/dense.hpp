@@ -59,6 +59,10 @@ class dense {
 
   /// Rule for the first weights.
   [[nodiscard]] constexpr initializer initial_weights() const { return weights_; }
+  /// Rule for the first biases.
+  [[nodiscard]] constexpr initializer initial_biases() const { return bias_; }
+  /// The activation f.
+  [[nodiscard]] constexpr const F& function() const { return f_; }
   /// This layer with another initialization of its weights, or biases.
   [[nodiscard]] constexpr dense weights(initializer rule) const {
     dense d = *this;

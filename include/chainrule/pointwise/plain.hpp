@@ -44,11 +44,11 @@ template <class T>
 inline constexpr bool is_number<plain<T>> = true;
 
 template <class Op, class T>
-plain<T> evaluate(const Op&, plain<T> x) {
+constexpr plain<T> evaluate(const Op&, plain<T> x) {
   return plain<T>(Op::value(x.value));
 }
 template <class Op, class T>
-plain<T> evaluate(const Op&, plain<T> a, plain<T> b) {
+constexpr plain<T> evaluate(const Op&, plain<T> a, plain<T> b) {
   return plain<T>(Op::value(a.value, b.value));
 }
 
