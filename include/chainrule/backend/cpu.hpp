@@ -401,10 +401,9 @@ class basic_cpu {
       if constexpr (!detail::is_copy<V, std::remove_const_t<U>, F>)
         if (!has_padding && out.contiguous() && out.cols() < detail::short_row / 4)
           return detail::convert_short_rows(isa_, f, row, out.cols(), first, last, out.data());
-      for (index_t i = 0; first == 0 && i < ahead && i < last; ++i)
-        detail::prefetch(row(i), out.cols());
-      for (index_t i = first; i < last; ++i) {
+      for (index_t i = first == 0 ? -ahead : first; i < last; ++i) {
         if (i + ahead < out.rows()) detail::prefetch(row(i + ahead), out.cols());
+        if (i < 0) continue;
         V* const to = out.data() + i * out.stride();
         if (rows(0, i) < 0)
           std::memset(to, 0, static_cast<std::size_t>(out.cols()) * sizeof(V));

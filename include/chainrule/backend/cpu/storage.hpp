@@ -18,14 +18,35 @@
 namespace chainrule {
 CHAINRULE_CPU_BEGIN
 
+namespace detail {
+
+/// Memory of at least two huge pages begins on one and is in them, where the system has them.
+inline constexpr std::size_t huge_page = std::size_t{1} << 21U;
+[[nodiscard]] constexpr std::align_val_t memory_alignment(std::size_t bytes) {
+  return std::align_val_t{bytes >= 2 * huge_page ? huge_page : 64};
+}
+
+/// Throws std::bad_alloc.
+[[nodiscard, gnu::noinline]] inline void* allocate_memory(std::size_t bytes) {
+  void* const memory = ::operator new(bytes, memory_alignment(bytes));
+#ifdef MADV_HUGEPAGE
+  // Rows that are gathered at random miss the TLB on small pages. A refusal costs speed only.
+  if (bytes >= 2 * huge_page) madvise(memory, bytes, MADV_HUGEPAGE);
+#endif
+  return memory;
+}
+[[gnu::noinline]] inline void free_memory(void* memory, std::size_t bytes) noexcept {
+  ::operator delete(memory, memory_alignment(bytes));
+}
+
+}  // namespace detail
+
 /// `size` elements of a trivial type, not initialised.
 template <class T>
 class cpu_storage {
   static_assert(std::is_trivially_copyable_v<T>);
 
  public:
-  static constexpr std::size_t alignment = 64;
-
   cpu_storage() = default;
   /// Throws value_error if size is negative or no address could be that large, out_of_memory if
   /// there is not enough memory.
@@ -33,14 +54,10 @@ class cpu_storage {
     detail::require_countable(size);
     if (size == 0) return;
     try {
-      data_ = static_cast<T*>(::operator new(bytes(), page()));
+      data_ = static_cast<T*>(detail::allocate_memory(bytes()));
     } catch (const std::bad_alloc&) {
       detail::throw_out_of_memory(size, sizeof(T));
     }
-#ifdef MADV_HUGEPAGE
-    // Rows that are gathered at random cost a miss of the TLB each on small pages.
-    if (is_large()) madvise(data_, bytes(), MADV_HUGEPAGE);
-#endif
   }
   cpu_storage(cpu_storage&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
@@ -49,7 +66,7 @@ class cpu_storage {
     std::swap(size_, other.size_);
     return *this;
   }
-  ~cpu_storage() { ::operator delete(data_, page()); }
+  ~cpu_storage() { detail::free_memory(data_, bytes()); }
 
   [[nodiscard]] T* data() const { return data_; }
   [[nodiscard]] index_t size() const { return size_; }
@@ -58,13 +75,7 @@ class cpu_storage {
   [[nodiscard]] matrix_view<T> view() const { return {data_, 1, size_}; }
 
  private:
-  static constexpr std::size_t huge_page = std::size_t{1} << 21U;
-
   [[nodiscard]] std::size_t bytes() const { return static_cast<std::size_t>(size_) * sizeof(T); }
-  [[nodiscard]] bool is_large() const { return bytes() >= 2 * huge_page; }
-  [[nodiscard]] std::align_val_t page() const {
-    return std::align_val_t{is_large() ? huge_page : alignment};
-  }
 
   T* data_ = nullptr;
   index_t size_ = 0;
