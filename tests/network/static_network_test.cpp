@@ -12,6 +12,8 @@
 #include "support/system_calls.hpp"
 #include "testing/batches.hpp"
 
+namespace static_network_test {
+
 using namespace batches;
 
 namespace {
@@ -198,3 +200,5 @@ TEST_CASE("inference makes no system call", "[network]") {
           for (int i = 0; i < 1000; ++i) x[3] = whole.forward(row, pass)(0, 0);
         }) == system_calls::none);
 }
+
+}  // namespace static_network_test

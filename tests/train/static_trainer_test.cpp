@@ -7,6 +7,8 @@
 #include "support/system_calls.hpp"
 #include "testing/batches.hpp"
 
+namespace static_trainer_test {
+
 using namespace batches;
 
 namespace {
@@ -220,3 +222,5 @@ TEST_CASE("a step of a static network makes no system call", "[train]") {
           for (int i = 0; i < 1000; ++i) (void)trainer.step(rows_of(x, 4), rows_of(label, 4));
         }) == system_calls::none);
 }
+
+}  // namespace static_trainer_test

@@ -126,14 +126,16 @@ class any_optimizer {
   /// Takes the scalars of the step from those that plan_steps stored; `at` is the number of the
   /// step among them, in the backend's memory, held when the batch was loaded, and is advanced by
   /// the end of the step. Nothing comes from the host, so that the step can be captured.
-  void begin_planned_step(const counter_t<B>& at) requires has_device_counter<B> {
+  template <std::same_as<counter_t<B>> Counter>
+  void begin_planned_step(const Counter& at) {
     // What is measured is written among the scalars of the step; else they are read in their row.
     planned_at_ = measures_ ? nullptr : &at;
     is_counted_ = measures_;
     if (measures_) be_.take(scalars_.view(), const_matrix<B>(planned_.view()), at);
   }
   /// Ends it: advances the counter unless updates of ranges did.
-  void end_planned_step(const counter_t<B>& at) requires has_device_counter<B> {
+  template <std::same_as<counter_t<B>> Counter>
+  void end_planned_step(const Counter& at) {
     if (!is_counted_) be_.advance(at);
     planned_at_ = nullptr;
   }
