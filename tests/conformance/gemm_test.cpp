@@ -1,4 +1,9 @@
 // The product: c = alpha op(a) op(b) + beta c.
+
+#include <cmath>
+#include <limits>
+
+#include "chainrule/memory/tensor.hpp"
 #include "conformance/backends.hpp"
 #include "conformance/framed.hpp"
 #include "support/catch.hpp"
@@ -200,6 +205,29 @@ TEMPLATE_LIST_TEST_CASE("a product and the sum of its right factor's rows", "[co
           CHECK(check(be, e, flip, beta, 1 - beta, l) == "");
           CHECK(check(be, e, flip, beta, beta, l) == "");
         }
+}
+
+TEMPLATE_LIST_TEST_CASE("many rows are summed beside a product as precisely as by reduce",
+                        "[conformance][gemm]", backends) {
+  using T = scalar_t<TestType>;
+  const auto check = [](const auto& b) {
+    if constexpr (requires(chainrule::matrix<TestType> m) {
+                    b.gemm_and_sum(m, m, m, {1, 0}, m, 0);
+                  }) {
+      constexpr chainrule::index_t rows = 1 << 16;
+      chainrule::tensor<TestType> x(b, rows, 1), y(b, rows, 2), c(b, 1, 2), sums(b, 1, 2);
+      b.map(chainrule::fn::fill{1}, x.view());
+      b.map(chainrule::fn::fill{0.1}, y.view());
+      b.gemm_and_sum(c.view(), {x.view(), true}, y.view(), {1, 0}, sums.view(), 0);
+      const double wanted = static_cast<double>(rows) * static_cast<double>(T(0.1));
+      // In pieces of up to 1024 rows; one after another they would be off by five times as much.
+      const double bound =
+          wanted * (1024 + rows / 1024) * static_cast<double>(std::numeric_limits<T>::epsilon());
+      for (const T found : to_host(b, chainrule::const_matrix<TestType>(sums.view())))
+        CHECK(std::fabs(static_cast<double>(found) - wanted) <= bound);
+    }
+  };
+  check(TestType{});
 }
 
 }  // namespace gemm_test

@@ -77,6 +77,16 @@ std::uint64_t spared(Net net) {
   return without - with;
 }
 
+/// A layer of the user that watches a dense layer's backward pass, which hides the one with links.
+struct watched : dense<dynamic, dynamic, fn::sigmoid> {
+  using dense::dense;
+  template <backend B>
+  void backward(pass<B>& p, const_matrix<B> x, const_matrix<B> y, const_matrix<B> dy,
+                matrix<B> dx) const {
+    dense::backward(p, x, y, dy, dx);
+  }
+};
+
 }  // namespace
 
 TEMPLATE_LIST_TEST_CASE("linked layers have the gradients of layers by themselves", "[device]",
@@ -89,6 +99,8 @@ TEMPLATE_LIST_TEST_CASE("linked layers have the gradients of layers by themselve
   // Not into or out of blocks, in which layers are linked both times; gelu needs its argument.
   CHECK(spared(network{be, dense{6, 6, relu{}}, residual{dense{6, relu{}}, dense{6, relu{}}},
                        concat{dense{3, relu{}}, dense{2}}, dense{4, gelu{}}, dense{2}}) == 0);
+  // Nor to layers that derive from dense and have a backward pass of their own.
+  CHECK(spared(network{be, watched{6, 5}, watched{5, 4}}) == 0);
   // Layers that are collected at run time.
   std::vector<any_layer<TestType>> layers{dense{6, 5, relu{}}};
   layers.push_back(dense{4, fn::sigmoid{}});

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <type_traits>
 #include <vector>
 
 #include "chainrule/layers/dense.hpp"
@@ -346,6 +347,53 @@ std::uint64_t launches_of_step(Net net, const Loss& loss) {
   return w.first - at_begin;
 }
 }  // namespace
+
+namespace {
+/// A loss that calls another one and then doubles the losses, but not the gradient.
+template <class Inner>
+struct doubled {
+  static constexpr const char* name = "doubled";
+  template <backend B>
+  void operator()(const B& be, const_matrix<B> y, const_matrix<B> t, const_matrix<B> scale,
+                  matrix<B> losses, matrix<B> gradient, loss_scratch<B>& scratch) const {
+    Inner{}(be, y, t, scale, losses, gradient, scratch);
+    be.map(fn::affine{2, 0}, losses, losses);
+  }
+};
+template <class B, class Loss>
+std::vector<double> losses_of_epochs(const B& be, const Loss& loss) {
+  std::vector<std::uint8_t> pixels;
+  for (int i = 0; i < 12 * 6; ++i) pixels.push_back(static_cast<std::uint8_t>(37 * i));
+  const std::vector<int> labels{0, 1, 2, 2, 1, 0, 0, 2, 1, 1, 0, 2};
+  const dataset<B> data(be, matrix_view<const std::uint8_t>(pixels.data(), 12, 6), labels, 3);
+  network net{be, dense{6, 5, relu{}}, dense{5, 3, fn::sigmoid{}}};
+  net.initialize(1);
+  trainer t{net, loss, sgd{0.5}};
+  std::vector<double> found;
+  for (const auto& epoch : t.fit(data, {.epochs = 3, .batch = 5, .seed = 1}).epochs)
+    found.push_back(epoch.training.loss);
+  return found;
+}
+}  // namespace
+
+TEMPLATE_LIST_TEST_CASE("a loss that changes the losses of another one is trained with its own",
+                        "[device]", backends) {
+  const TestType be;
+  const auto check = [&](const auto& loss) {
+    const std::vector<double> one = losses_of_epochs(be, loss);
+    const std::vector<double> two =
+        losses_of_epochs(be, doubled<std::remove_cvref_t<decltype(loss)>>{});
+    // Derivatives are multiplied in another order; the steps of the epochs add up the difference.
+    const double bound = 1000 * std::numeric_limits<scalar_t<TestType>>::epsilon();
+    REQUIRE(one.size() == 3);
+    for (std::size_t i = 0; i < one.size(); ++i) {
+      CHECK(one[i] > 0.01);
+      CHECK(std::fabs(two[i] - 2 * one[i]) <= bound);
+    }
+  };
+  check(quadratic_cost{});
+  check(softmax_cross_entropy{});
+}
 
 TEMPLATE_LIST_TEST_CASE("a step is few launches", "[device]", backends) {
   // Gather, a product per layer, the loss with the derivative of the last activation and the

@@ -197,6 +197,12 @@ TEST_CASE("ranks draw for dropout what one process draws", "[train][ranks]") {
       {2, 3});
 }
 
+TEST_CASE("ranks share batches of fewer samples than ranks", "[train][ranks]") {
+  const auto small = [](const B& be) { return with_dropout(be, 6); };
+  check_ranks(
+      on_digits(7, small, {.epochs = 2, .batch = 3, .seed = 11, .micro_batches = 4}, steady), {4});
+}
+
 #if !defined(CHAINRULE_TEST_OPENCL) && !defined(CHAINRULE_TEST_CUDA)
 
 TEST_CASE("ranks share batches of all sizes", "[train][ranks]") {

@@ -245,9 +245,9 @@ concept backend = std::copyable<B> &&
 //                                         two gathers of the same rows, the second without f
 //     be.argmax_rows(x, argmax)           argmax (n x 1) = the first largest: see ops/softmax.hpp
 //     be.softmax_cross_entropy_rows(y, targets, scale, losses, gradient)
-//                                         see losses/softmax_cross_entropy.hpp; both with
-//                                         B::row_extras as a further argument: see
-//                                         losses/loss.hpp
+//                                         see losses/softmax_cross_entropy.hpp. This and
+//                                         term_rows may take B::row_extras as a further argument:
+//                                         see losses/loss.hpp and device_backend
 //     be.transpose(target, source)            target(i, j) = source(j, i)
 //     be.scatter(target, rows, source)        target(rows(i), :) = source(i, :); the rows differ,
 //                                             -1 and others that do not exist as in scatter_add
@@ -302,8 +302,11 @@ concept staging_backend = requires {
 ///         counter
 ///     counter.view()                                         // the number, 1 x 1
 template <class B>
-concept has_device_counter = requires {
-  typename B::counter;
+concept has_device_counter = requires(const B& be, const typename B::counter& count) {
+  be.set(count, 0);
+  be.restart(count);
+  be.advance(count);
+  be.hold(count);
 };
 
 namespace detail {

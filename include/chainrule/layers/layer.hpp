@@ -67,10 +67,16 @@ template <class T, class P>
   return {m.data(), m.size() / cols, cols};
 }
 
-/// The functor by which the layer's backward pass begins, if it is only that: see dense.
+/// The functor by which the layer's backward pass begins, if it is only that: see dense. A layer
+/// that has it has a backward pass with a link; one that derives from it and has another backward
+/// pass, without a link, has neither.
 template <backend B, class Layer>
 [[nodiscard]] typename backward_link<B>::functor begin_of_backward(const Layer& l) {
-  if constexpr (tracing_backend<B>) {
+  constexpr bool takes_links =
+      requires(pass<B> & p, const_matrix<B> in, matrix<B> dx, backward_link<B> & link) {
+    l.backward(p, in, in, in, dx, link);
+  };
+  if constexpr (tracing_backend<B> && takes_links) {
     if constexpr (requires { l.template begin_of_backward<B>(); })
       return l.template begin_of_backward<B>();
     else if constexpr (requires { l.begin_of_backward(); })

@@ -27,6 +27,7 @@
 #ifndef CHAINRULE_LOSSES_LOSS_HPP
 #define CHAINRULE_LOSSES_LOSS_HPP
 
+#include <concepts>
 #include <limits>
 #include <memory>
 #include <string>
@@ -51,8 +52,10 @@ struct row_extras_of<B> {
 
 /// What a training step wants from the launch of a loss beside it, on a backend whose verbs for
 /// losses take that: whether answers are right, losses at their place in the epoch, the gradient
-/// multiplied by the derivative of the last activation. A loss that does not look at it changes
-/// nothing; the step then does the rest.
+/// multiplied by the derivative of the last activation. It is for a loss whose call operator passes
+/// it to such a verb and does nothing to the results afterwards, which says so by the class that
+/// has this operator: `using extras_taker = softmax_cross_entropy;`. For other losses the step does
+/// the rest.
 template <class B>
 using row_extras_t = typename detail::row_extras_of<B>::type;
 
@@ -143,6 +146,18 @@ template <class Loss>
   return t;
 }
 
+namespace detail {
+/// Whether the loss's call operator is that of the class which takes extras: a loss that calls
+/// another one and changes its results has an operator of its own.
+template <class Loss, class B>
+inline constexpr bool takes_extras = requires {
+  requires std::same_as<decltype(&Loss::template operator()<B>),
+                        void (Loss::extras_taker::*)(const B&, const_matrix<B>, const_matrix<B>,
+                                                     const_matrix<B>, matrix<B>, matrix<B>,
+                                                     loss_scratch<B>&) const>;
+};
+}  // namespace detail
+
 /// Any loss over backend B.
 template <backend B>
 class any_loss {
@@ -176,6 +191,7 @@ class any_loss {
     explicit holder(const Loss& l) : held(l) {}
     void apply(const B& be, const_matrix<B> y, const_matrix<B> t, const_matrix<B> scale,
                matrix<B> losses, matrix<B> gradient, loss_scratch<B>& scratch) const override {
+      if constexpr (!detail::takes_extras<Loss, B>) scratch.extras = {};
       held(be, y, t, scale, losses, gradient, scratch);
     }
     [[nodiscard]] bool takes([[maybe_unused]] double target) const override {

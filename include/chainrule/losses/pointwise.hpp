@@ -70,6 +70,7 @@ struct weighted_derivative {
 ///     static constexpr double hit, miss;          // optional, else 1 and 0
 template <class Derived>
 struct pointwise_loss {
+  using extras_taker = pointwise_loss;
   [[nodiscard]] static constexpr bool samples_are_independent() { return true; }
 
   template <backend B>

@@ -68,6 +68,7 @@ struct softmax_cross_entropy {
   double smoothing = 0;
 
   static constexpr const char* name = "softmax cross-entropy";
+  using extras_taker = softmax_cross_entropy;
   static constexpr const char* targets = "of at least 0";  // of distributions
   static constexpr bool takes(double target) { return target >= 0; }
   static constexpr output_link link = output_link::softmax;

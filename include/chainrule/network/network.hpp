@@ -416,12 +416,13 @@ class network<B> {
   void run_backward(const_matrix<B> x, const_indices<B> indices, index_t rows, pass<B>& p,
                     arena<B>& gradients, matrix<B> input_gradient, bool add, const Visit& visit,
                     bool is_linked) const {
+    const bool is_begun = p.take_output_gradient_begun();
     require_gradients(gradients);
     p.begin_backward(declared(), parameters_, states_, gradients, rows, indices, add);
     const matrix<B> dy = output_gradient(p);
     chain_.place_in_dy(p, dy);
     chain_.backward(p, x, const_matrix<B>(chain_.output(p, depth() - 1)), const_matrix<B>(dy),
-                    input_gradient, visit, is_linked, p.take_output_gradient_begun());
+                    input_gradient, visit, is_linked, is_begun);
     p.end_backward();
   }
   template <class Samples>

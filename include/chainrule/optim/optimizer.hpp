@@ -120,6 +120,7 @@ class any_optimizer {
 
   /// Writes the scalars of the step (rate, bias corrections, ...) to the backend's memory.
   void begin_step() {
+    planned_at_ = nullptr;  // of a planned step that has thrown
     write_step(step_, host_scalars_.data());
     be_.upload(scalars_.view(),
                matrix_view<const scalar_t<B>>(host_scalars_.data(), 1, per_step()));

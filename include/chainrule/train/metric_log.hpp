@@ -50,8 +50,8 @@ class metric_log {
   [[nodiscard]] bool is_basic() const {
     return metrics_.empty() || (metrics_.size() == 1 && metrics_[0].is_accuracy());
   }
-  /// Where losses, or the numbers of metric `i` - 1, of these rows of the epoch's first batch
-  /// belong.
+  /// Where the numbers of these rows of the epoch's first batch belong: the losses for i = 0, else
+  /// those of metric i - 1.
   [[nodiscard]] matrix<B> placed(std::size_t i, row_range r) {
     return {all_.view().data() + (first_column_[i] * samples_ + r.first * columns(i)), r.count,
             columns(i)};

@@ -209,7 +209,7 @@ class step_executor {
   /// Forward, loss and backward of the batch, micro-batch by micro-batch.
   void forward_backward(data_loader<B>& loader) {
     const pass_phase<B> p = phase_of_step();
-    are_placed_ = has_extras;
+    are_placed_ = has_extras && ranks_ == nullptr;
     const index_t count = parts_.count(loader.size());
     const row_range mine = parts_.own(count);
     if (ranks_ != nullptr) be_.map(fn::fill{0}, log_.row());  // other ranks assign to the rest
@@ -377,8 +377,8 @@ class step_executor {
     divisor_ = divisor;
   }
 
-  static constexpr bool has_extras =
-      has_device_counter<B> && !std::same_as<row_extras_t<B>, detail::no_row_extras>;
+  static constexpr bool has_extras = has_device_counter<B> && tracing_backend<B> &&
+                                     !std::same_as<row_extras_t<B>, detail::no_row_extras>;
 
   network<B>* net_;
   B be_;

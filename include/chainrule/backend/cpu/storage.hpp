@@ -16,7 +16,6 @@
 #include "chainrule/core/view.hpp"
 
 namespace chainrule {
-CHAINRULE_CPU_BEGIN
 
 namespace detail {
 
@@ -40,6 +39,8 @@ inline constexpr std::size_t huge_page = std::size_t{1} << 21U;
 }
 
 }  // namespace detail
+
+CHAINRULE_CPU_BEGIN
 
 /// `size` elements of a trivial type, not initialised.
 template <class T>

@@ -273,7 +273,8 @@ class device_backend {
     index_t first = 0;
   };
   /// A map of operands, all of the results' shape, and of `Scalars` elements of the planned row,
-  /// which then advances the counter. Several of these that follow each other advance it once.
+  /// which then advances the counter. Several of these that follow each other advance it once; one
+  /// without elements does nothing.
   template <std::size_t Scalars, class F, std::size_t Outs, class... In>
   void map_planned(const F& f, const std::array<matrix, Outs>& out, const planned_row& row,
                    const In&... in) const {
@@ -291,7 +292,7 @@ class device_backend {
     const const_matrix& table = row.table;
     a.elements(const_matrix(table.data() + row.first, table.rows(), 1, table.stride()));
     a.buffer(row.at.view().data());
-    if (whole.size() == 0) return advance(row.at);
+    if (whole.size() == 0) return;
     constexpr std::size_t operands = sizeof...(In);
     device::work w = items((whole.cols + each - 1) / each, whole.rows);
     if (on_cpu()) w.local_width = w.local_height = 1;
@@ -354,9 +355,9 @@ class device_backend {
            {g.width, g.height, g.local_width, g.local_height}, list);
   }
 
-  /// c = alpha a b + beta c and, in the same launch unless a vendor's library computes a product
-  /// that is not small, sums (1 x n) = the sum of b's rows + beta_of_sums sums. No two of the
-  /// matrices overlap.
+  /// c = alpha a b + beta c and sums (1 x n) = the sum of b's rows + beta_of_sums sums, in one
+  /// launch unless a vendor's library computes a product that is not small, or b has more rows than
+  /// should be added one after another. No two of the matrices overlap.
   void gemm_and_sum(matrix c, gemm_operand<const_matrix> a, const_matrix b, gemm_scalars scalars,
                     matrix sums, double beta_of_sums) const {
     contract::same_shape("gemm_and_sum", {1, b.cols()}, sums.shape());
@@ -365,6 +366,11 @@ class device_backend {
       reduce(reduction::sum{}, sums, reduce_scalars{beta_of_sums}, fn::identity{}, b);
     };
     if (c.empty()) return alone();
+    constexpr index_t most_rows = 1024;
+    if (b.rows() > most_rows) {
+      gemm(c, a, b, scalars);
+      return alone();
+    }
     const device::gemm_shape s{c.rows(), c.cols(), a.cols(),          a.is_transposed,
                                false,    1,        access_of(c, a, b)};
     if constexpr (device::multiplies<Runtime, T>)
@@ -544,8 +550,8 @@ class device_backend {
     const counter* place = nullptr;       ///< both are moved by its number times
     index_t step = 0;                     ///< so many rows
     std::optional<traced_functor> end{};  ///< applied to (gradient, y)
-    bool is_done = false;                 ///< the verb did all but end
-    bool has_ended = false;               ///< and that
+    bool is_done = false;                 ///< hits and losses were assigned where they are wanted
+    bool has_ended = false;               ///< end was applied
   };
 
   /// losses (n x 1) = Σ_j term(y_j, t_j, j) of each row and, unless it is empty, gradient (as y) =
@@ -1129,8 +1135,9 @@ class device_backend {
                                                      const gemm_operand<const_matrix>& a,
                                                      const gemm_operand<const_matrix>& b,
                                                      const std::array<index_t, 3>& steps = {}) {
-    // Offsets are computed up to the end of the last tile, which is below 1024.
-    constexpr index_t most = (index_t{1} << 31) - 1024;
+    // Offsets are computed up to the end of the last tile, which is below 1024, and indices of
+    // groups that a launch in layers adds: at most 2^31 / 65535 rows.
+    constexpr index_t most = (index_t{1} << 31) - (index_t{1} << 16);
     const auto is_near = [](const const_matrix& m) {
       return m.rows() <= most && m.cols() <= most && m.rows() * m.stride() <= most;
     };
