@@ -4,11 +4,11 @@
 ///
 /// Included by name where they are wanted: backend/opencl.hpp, io/weights.hpp, io/pytorch.hpp,
 /// io/onnx.hpp, io/header_export.hpp, io/chart.hpp, metrics/confusion_matrix.hpp,
-/// metrics/roc_auc.hpp, testing/gradient_check.hpp, and of train: all callbacks but early_stopping
+/// metrics/roc_auc.hpp, network/static_network.hpp, testing/gradient_check.hpp, and of train: all callbacks but early_stopping
 /// (progress.hpp, interrupt.hpp, stop_conditions.hpp, reduce_on_plateau.hpp, model_checkpoint.hpp,
 /// learning_rate_finder.hpp, anomaly.hpp, weight_average.hpp, weight_constraints.hpp, csv_log.hpp,
 /// json_lines_log.hpp, tensorboard_log.hpp, gradient_statistics.hpp), lbfgs.hpp, report.hpp,
-/// search.hpp and, for several processes, mpi.hpp, communicator.hpp and nccl.hpp.
+/// search.hpp, static_trainer.hpp and, for several processes, mpi.hpp, communicator.hpp and nccl.hpp.
 #ifndef CHAINRULE_CHAINRULE_HPP
 #define CHAINRULE_CHAINRULE_HPP
 

@@ -19,7 +19,7 @@ class activation {
   static constexpr const char* name = "activation";
 
   /// The layer y = f(x) for an activation or any functor of one number.
-  constexpr explicit activation(F f) : f_(f) {}
+  constexpr explicit activation(F f = {}) : f_(f) {}
 
   /// The function f.
   [[nodiscard]] constexpr const F& function() const { return f_; }

@@ -124,6 +124,7 @@ class static_network {
   }
 
   /// Initializes the parameters, to the values that a network of these layers has for this seed.
+  /// Allocates.
   void initialize(std::uint64_t seed) {
     std::uint64_t stream = 0;
     each_layer([&]<std::size_t L>(std::integral_constant<std::size_t, L>) {
@@ -131,8 +132,8 @@ class static_network {
         const auto& layer = std::get<L>(layers_);
         constexpr index_t in = places.features[L];
         constexpr index_t out = places.features[L + 1];
-        std::array<double, places.weight_counts[L]> w{};
-        std::array<double, places.bias_counts[L]> b{};
+        std::vector<double> w(places.weight_counts[L]);
+        std::vector<double> b(places.bias_counts[L]);
         random_stream for_weights(seed, stream++);
         random_stream for_biases(seed, stream++);
         layer.initial_weights().fill({w.data(), in, out}, in, out, for_weights);
