@@ -84,8 +84,9 @@ CHAINRULE_WITH_LANES(avx512, 64, CHAINRULE_TARGET_AVX512)
 #undef CHAINRULE_WITH_LANES
 #undef CHAINRULE_VECTORS_AS_WRITTEN
 
-/// Calls f(bytes), where `bytes` is a constant, the size of the lanes of an instruction set for
-/// which all that f calls is compiled.
+/// Calls f(bytes), where `bytes` is a constant, the size of the lanes of an instruction set. g++
+/// compiles all that f calls for that set; clang only what is inlined into f, and the rest for the
+/// set of the file.
 template <class F>
 void with_lanes([[maybe_unused]] isa set, const F& f) {
 #if CHAINRULE_HAS_X86_TARGETS
