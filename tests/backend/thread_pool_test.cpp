@@ -221,6 +221,7 @@ TEST_CASE("handles share a pool where they should") {
   const chainrule::cpu copy = own;  // NOLINT: the copy is what is tested
   CHECK(a.pool() == b.pool());
   CHECK(a.pool() == in_double.pool());
+  CHECK(a.pool() == chainrule::basic_cpu<double>{}.pool());
   CHECK(own.pool() != a.pool());
   CHECK(copy.pool() == own.pool());
   CHECK(own.threads() == 3);

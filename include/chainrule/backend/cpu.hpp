@@ -53,10 +53,10 @@ class basic_cpu {
   /// Views of this backend are plain host memory.
   static constexpr bool host_memory = true;
 
-  /// Uses a pool that all default-constructed handles share; its size is CHAINRULE_THREADS, else
-  /// the number of processors. Throws value_error if CHAINRULE_ISA is not an instruction set that
-  /// this machine supports.
-  basic_cpu() : pool_(shared_pool()), isa_(chosen_isa()) {}
+  /// Uses the pool that all default-constructed handles share, in float and in double; its size is
+  /// CHAINRULE_THREADS, else the number of processors. Throws value_error if CHAINRULE_ISA is not
+  /// an instruction set that this machine supports.
+  basic_cpu() : pool_(shared_thread_pool()), isa_(chosen_isa()) {}
   /// Uses a separate pool of `threads` threads, and the instruction set `set`. Throws value_error
   /// if `threads` is below 1 or the machine does not support `set`.
   explicit basic_cpu(int threads, chainrule::isa set = chosen_isa())
@@ -371,8 +371,6 @@ class basic_cpu {
   /// Rows from which on few columns are reduced block by block.
   static constexpr index_t tall = 256;
 
-  static std::shared_ptr<thread_pool> shared_pool();
-
   /// Whether there is index -1, padding. Throws value_error unless all others are rows of a matrix
   /// of `count` rows.
   static bool require_rows(const char* verb, matrix_view<const std::int32_t> rows, index_t count) {
@@ -587,12 +585,6 @@ class basic_cpu {
   std::shared_ptr<thread_pool> pool_;
   chainrule::isa isa_;
 };
-
-template <class T>
-std::shared_ptr<thread_pool> basic_cpu<T>::shared_pool() {
-  static const auto pool = std::make_shared<thread_pool>(default_threads());
-  return pool;
-}
 
 #if CHAINRULE_DEFINITIONS
 template <class T>

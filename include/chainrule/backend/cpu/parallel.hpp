@@ -224,6 +224,12 @@ class thread_pool {
   return static_cast<int>(threads);
 }
 
+/// The pool of handles that were not given a number of threads, made by the first call.
+[[nodiscard]] inline const std::shared_ptr<thread_pool>& shared_thread_pool() {
+  static const auto pool = std::make_shared<thread_pool>(default_threads());
+  return pool;
+}
+
 CHAINRULE_CPU_END
 }  // namespace chainrule
 
