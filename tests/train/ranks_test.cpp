@@ -573,7 +573,7 @@ TEST_CASE("ranks that are about to do different things say which and what", "[tr
   ordered.order = 1;
   d.order = 2;
   CHECK(complaint_about(ordered, ordered) == "");
-  CHECK(complaint_about(d, ordered) == begin + "the order of an epoch" + end);
+  has(complaint_about(d, ordered), begin + "the order of an epoch: 48 bytes with checksum ");
 }
 
 TEST_CASE("what ranks cannot do is refused", "[train][ranks]") {

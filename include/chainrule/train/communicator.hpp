@@ -112,46 +112,29 @@ class communicating_ranks final : public rank_group<B> {
   [[nodiscard]] int size() const override { return c_->size(); }
 
   void require_agreement(const fit_agreement<B>& mine) override {
-    std::vector<std::pair<const char*, std::string>> items;
-    const auto add = [&](const char* name, std::string value) {
-      items.emplace_back(name, std::move(value));
-    };
     const B& be = mine.net->backend();
     std::string arithmetic = be.name();
     if constexpr (requires { be.isa(); }) arithmetic = std::string(name_of(be.isa()));
     if constexpr (requires { be.info().name; }) arithmetic += ", " + be.info().name;
-    add("the type of numbers",
-        detail::concat(sizeof(scalar) * 8, " bits on ", std::string_view(arithmetic)));
-    add("the loss", mine.loss);
-    add("the optimizer",
-        detail::concat(mine.optimizer->name(), ", learning rate ", mine.optimizer->rate()));
-    add("the options of fit", mine.options);
-    add("the progress of the training", mine.progress);
-    add("the network", to_string(mine.net->describe()));
-    add("the parameters", checksum(be, mine.net->parameters()));
+    require_same("the type of numbers",
+                 detail::concat(sizeof(scalar) * 8, " bits on ", std::string_view(arithmetic)));
+    require_same("the loss", mine.loss);
+    require_same("the optimizer", detail::concat(mine.optimizer->name(), ", learning rate ",
+                                                 mine.optimizer->rate()));
+    require_same("the options of fit", mine.options);
+    require_same("the progress of the training", mine.progress);
+    require_same("the network", to_string(mine.net->describe()));
+    require_same("the parameters", checksum(be, mine.net->parameters()));
     std::string state;
     for (const arena<B>& s : mine.optimizer->state()) state += checksum(be, s);
-    add("the state of the optimizer", state);
-    add("the training data", checksum(*mine.data));
-    add("the validation data", mine.validation == nullptr ? "none" : checksum(*mine.validation));
-    for (const auto& [name, value] : items) {
-      const std::vector<std::string> all = c_->gather_texts(value, "the comparison of ranks");
-      for (std::size_t r = 1; r < all.size(); ++r) {
-        if (all[r] == all[0]) continue;
-        const auto [theirs, first] = where_they_differ(all[r], all[0]);
-        detail::fail<value_error>("rank ", r, " differs from rank 0 in ", name, ": ", theirs,
-                                  ", on rank 0 ", first, "; give all ranks the same");
-      }
-    }
+    require_same("the state of the optimizer", state);
+    require_same("the training data", checksum(*mine.data));
+    require_same("the validation data",
+                 mine.validation == nullptr ? "none" : checksum(*mine.validation));
   }
 
   void require_equal(std::string_view what, std::span<const std::int32_t> numbers) override {
-    const std::vector<std::string> all =
-        c_->gather_texts(checksum(std::as_bytes(numbers)), "the comparison of ranks");
-    for (std::size_t r = 1; r < all.size(); ++r)
-      if (all[r] != all[0])
-        detail::fail<value_error>("rank ", r, " differs from rank 0 in ", what,
-                                  "; give all ranks the same");
+    require_same(what, checksum(std::as_bytes(numbers)));
   }
 
   [[nodiscard]] bool any(bool mine) override {
@@ -357,6 +340,16 @@ class communicating_ranks final : public rank_group<B> {
       be.upload(to, matrix_view<const scalar>(host_in_.data() + at, 1, to.cols()));
   }
 
+  /// Throws value_error, on every rank, unless all give the same text.
+  void require_same(std::string_view name, std::string_view mine) {
+    const std::vector<std::string> all = c_->gather_texts(mine, "the comparison of ranks");
+    for (std::size_t r = 1; r < all.size(); ++r) {
+      if (all[r] == all[0]) continue;
+      const auto [theirs, first] = where_they_differ(all[r], all[0]);
+      detail::fail<value_error>("rank ", r, " differs from rank 0 in ", name, ": ", theirs,
+                                ", on rank 0 ", first, "; give all ranks the same");
+    }
+  }
   /// The first parts, between commas, in which two texts differ.
   [[nodiscard]] static std::pair<std::string_view, std::string_view> where_they_differ(
       std::string_view a, std::string_view b) {
