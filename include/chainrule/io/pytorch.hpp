@@ -1,9 +1,10 @@
 /// \file
 /// Weights of other programs: from a state_dict of PyTorch in a safetensors file, and to one.
 ///
-///     loaded_weights r = load_weights(net, "lenet.safetensors", {.layout =
-///     weights_layout::pytorch}); std::puts(to_string(r).c_str());           // what was matched
-///     with what save_weights(net, "out.safetensors", {.layout = weights_layout::pytorch});
+///     constexpr auto layout = weights_layout::pytorch;
+///     const loaded_weights r = load_weights(net, "lenet.safetensors", {.layout = layout});
+///     std::puts(to_string(r).c_str());  // which tensor was loaded into which parameter
+///     save_weights(net, "out.safetensors", {.layout = layout});
 ///
 /// In Python: save_file(model.state_dict(), path), and model.load_state_dict(load_file(path)).
 /// See also io/weights.hpp (files of the library), io/weights_layout.hpp (orders of elements).
