@@ -25,8 +25,10 @@ class metric_log {
       : be_(be), metrics_(metrics), samples_(samples), batch_capacity_(batch) {
     first_column_.push_back(0);
     first_column_.push_back(1);  // the loss has one
-    for (const any_metric<B>& m : metrics_)
+    for (const any_metric<B>& m : metrics_) {
+      if (m.is_accuracy()) accuracy_ = first_column_.size() - 1;
       first_column_.push_back(first_column_.back() + m.columns());
+    }
     const index_t columns = first_column_.back();
     all_ = tensor<B>(be, 1, detail::elements_of(samples, columns));
     if (batch > 0) batch_ = tensor<B>(be, 1, detail::elements_of(batch, columns));
@@ -36,20 +38,12 @@ class metric_log {
   [[nodiscard]] matrix<B> losses(index_t first, row_range r) { return section(0, first, r); }
   /// Where the accuracy of these rows is assigned, n × 1; empty if it is not measured.
   [[nodiscard]] matrix<B> hits(index_t first, row_range r) {
-    for (std::size_t i = 0; i < metrics_.size(); ++i)
-      if (metrics_[i].is_accuracy()) return section(i + 1, first, r);
-    return {};
+    return has_accuracy() ? section(accuracy_, first, r) : matrix<B>{};
   }
   /// Whether the accuracy is measured.
-  [[nodiscard]] bool has_accuracy() const {
-    for (const any_metric<B>& m : metrics_)
-      if (m.is_accuracy()) return true;
-    return false;
-  }
+  [[nodiscard]] bool has_accuracy() const { return accuracy_ > 0; }
   /// Whether there is nothing but the loss and, if it is measured, the accuracy.
-  [[nodiscard]] bool is_basic() const {
-    return metrics_.empty() || (metrics_.size() == 1 && metrics_[0].is_accuracy());
-  }
+  [[nodiscard]] bool is_basic() const { return metrics_.size() == (has_accuracy() ? 1U : 0U); }
   /// Where the numbers of these rows of the epoch's first batch belong: the losses for i = 0, else
   /// those of metric i - 1.
   [[nodiscard]] matrix<B> placed(std::size_t i, row_range r) {
@@ -59,8 +53,7 @@ class metric_log {
   /// Assigns the metrics of these rows, but for the accuracy if that was done.
   void measure(index_t first, row_range r, const metric_input<B>& in, bool has_accuracy = false) {
     for (std::size_t i = 0; i < metrics_.size(); ++i)
-      if (!has_accuracy || !metrics_[i].is_accuracy())
-        metrics_[i](*be_, in, section(i + 1, first, r));
+      if (!has_accuracy || i + 1 != accuracy_) metrics_[i](*be_, in, section(i + 1, first, r));
   }
   /// Copies the numbers of a batch of n samples to their place among those of all samples: the
   /// backend's counter times the samples of a full batch. The host takes no part in it.
@@ -71,23 +64,15 @@ class metric_log {
       return be_->copy_at(matrix<B>(all_.view().data(), sections, samples_),
                           const_matrix<B>(batch_.view().data(), sections, n, batch_capacity_),
                           count, full_batch);
-    for (std::size_t i = 0; i < metrics_.size() + 1; ++i) {
-      const index_t k = columns(i);
-      be_->copy_at(
-          all_.view().block(0, first_column_[i] * samples_, 1, k * samples_),
-          const_matrix<B>(batch_.view()).block(0, first_column_[i] * batch_capacity_, 1, k * n),
-          count, k * full_batch);
-    }
+    for_each_section(n, [&](matrix<B> to, const_matrix<B> from, index_t k) {
+      be_->copy_at(to, from, count, k * full_batch);
+    });
   }
-
   /// Copies the numbers of a batch of n samples, which begins at sample `first`, to their place.
   void place_at(index_t first, index_t n) {
-    for (std::size_t i = 0; i < metrics_.size() + 1; ++i) {
-      const index_t k = columns(i);
-      be_->copy(
-          all_.view().block(0, first_column_[i] * samples_ + k * first, 1, k * n),
-          const_matrix<B>(batch_.view()).block(0, first_column_[i] * batch_capacity_, 1, k * n));
-    }
+    for_each_section(n, [&](matrix<B> to, const_matrix<B> from, index_t k) {
+      be_->copy(to.block(0, k * first, 1, from.cols()), from);
+    });
   }
   /// The numbers of a batch, or of all samples without one, as one row.
   [[nodiscard]] matrix<B> row() { return batch_capacity_ > 0 ? batch_.view() : all_.view(); }
@@ -145,6 +130,16 @@ class metric_log {
   [[nodiscard]] index_t columns(std::size_t i) const {
     return first_column_[i + 1] - first_column_[i];
   }
+  /// f(numbers of all samples, those of a batch of n, numbers of a sample) for the loss and each
+  /// metric; both as rows.
+  template <class F>
+  void for_each_section(index_t n, const F& f) {
+    for (std::size_t i = 0; i < metrics_.size() + 1; ++i) {
+      const index_t k = columns(i);
+      f(all_.view().block(0, first_column_[i] * samples_, 1, k * samples_),
+        const_matrix<B>(batch_.view()).block(0, first_column_[i] * batch_capacity_, 1, k * n), k);
+    }
+  }
   [[nodiscard]] matrix<B> section(std::size_t i, index_t first, row_range r) {
     const index_t k = columns(i);
     const bool by_batch = batch_capacity_ > 0;
@@ -156,6 +151,7 @@ class metric_log {
 
   std::optional<B> be_;  // none before there is data: making a backend would open its device
   std::vector<any_metric<B>> metrics_;
+  std::size_t accuracy_ = 0;  // the section of the accuracy, 0 without one
   index_t samples_ = 0;
   index_t batch_capacity_ = 0;
   std::vector<index_t> first_column_;  // of the loss, of each metric, and the number of columns
