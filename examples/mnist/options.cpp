@@ -101,7 +101,7 @@ options read_options(int argc, char** argv) {
   app.add_option("--predict", o.predict, "draw this test image and what it is taken for")
       ->type_name("IMAGE_INDEX")
       ->check(within(0, 999999));
-  app.add_option("--log", o.log, "write the figures of each epoch there (CSV)")->type_name("FILE");
+  app.add_option("--log", o.log, "write the metrics of each epoch there (CSV)")->type_name("FILE");
   app.add_option("--report", o.report, "write a page with curves and confusion matrix there (HTML)")
       ->type_name("FILE");
   app.add_flag("--quick", o.quick, "few samples and epochs: shows that it works, in a second");

@@ -49,8 +49,6 @@ bool run(const backend_in_use& be, const options& o, mnist_data data, communicat
   if (!o.save.empty() && is_first) require_can_save(o.save);
   if (!o.report.empty() && is_first) require_can_save(o.report);
   if (o.predict) (void)data.test.image(*o.predict);
-  std::optional<csv_log> log;  // of one rank only: its constructor opens the file
-  if (!o.log.empty() && is_first) log.emplace(o.log);
 
   labelled_images held_out;
   if (o.validation > 0) std::tie(data.train, held_out) = data.train.split(o.validation, o.seed);
@@ -68,7 +66,8 @@ bool run(const backend_in_use& be, const options& o, mnist_data data, communicat
   progress line;  // fit lets the first rank alone call it
   stop_on_interrupt interrupt;
   std::vector<callback*> callbacks{&line, &interrupt};
-  if (log) callbacks.push_back(&*log);
+  std::optional<csv_log> log;
+  if (!o.log.empty()) callbacks.push_back(&log.emplace(o.log));
   std::optional<model_checkpoint> checkpoint;
   if (!o.checkpoint.empty() && is_first)
     callbacks.push_back(&checkpoint.emplace(t, model_checkpoint_options{.file = o.checkpoint}));

@@ -19,8 +19,11 @@
 #include "chainrule/losses/softmax_cross_entropy.hpp"
 #include "chainrule/network/network.hpp"
 #include "chainrule/train/anomaly.hpp"
+#include "chainrule/train/csv_log.hpp"
+#include "chainrule/train/json_lines_log.hpp"
 #include "chainrule/train/model_checkpoint.hpp"
 #include "chainrule/train/reduce_on_plateau.hpp"
+#include "chainrule/train/tensorboard_log.hpp"
 #include "chainrule/train/trainer.hpp"
 #include "support/backend_list.hpp"
 #include "support/catch.hpp"
@@ -336,11 +339,17 @@ TEST_CASE("callbacks see on ranks what they see in one process", "[train][ranks]
 
   const auto first = [](auto& t, const auto& data, fit_options<B> o) {
     count_on_first count;
-    o.callbacks = {&count};
+    const scratch::folder folder;
+    csv_log csv{folder / "log.csv"};
+    json_lines_log json{folder / "log.jsonl"};
+    tensorboard_log board{folder / "logs"};
+    o.callbacks = {&count, &csv, &json, &board};
     const history h = t.fit(data, o);
     const bool is_first = o.ranks == nullptr || o.ranks->is_first();
     if (count.batches != (is_first ? 9 : 0) || count.is_told != is_first)
       throw std::runtime_error("a callback of the first rank is called by others, or not by it");
+    if (folder.count() != (is_first ? 3U : 0U))
+      throw std::runtime_error("a log of the first rank is made by others, or not by it");
     return h;
   };
   check_ranks(small_training(steady, first));

@@ -294,7 +294,8 @@ TEMPLATE_LIST_TEST_CASE("TensorBoard gets histograms of weights and gradients", 
 TEST_CASE("a log in a place that is no folder is refused", "[train][logs]") {
   const scratch::folder folder;
   scratch::write(folder / "file", "text");
-  CHECK(complaint<io_error>([&] { tensorboard_log log(folder / "file"); }) ==
+  tensorboard_log log(folder / "file");
+  CHECK(complaint<io_error>([&] { log.on_fit_begin({}); }) ==
         "cannot make the folder '" + folder.path() + "/file/training': Not a directory");
   CHECK(scratch::read(folder / "file") == "text");
 }

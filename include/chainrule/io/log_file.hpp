@@ -18,6 +18,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "chainrule/core/error.hpp"
 #include "chainrule/core/file_descriptor.hpp"
@@ -26,29 +27,35 @@ namespace chainrule {
 
 class log_file {
  public:
-  /// Opens a text file to append lines to, else any file, which is emptied. Throws io_error if it
-  /// cannot be written, format_error if the last line of the text has no end.
-  log_file(const std::string& path, bool append)
-      : path_(path),
-        file_(::open(path.c_str(),
-                     O_CREAT | O_APPEND | O_CLOEXEC | (append ? O_RDWR : O_WRONLY | O_TRUNC),
-                     0666)) {
-    if (!file_) fail();
+  /// A text file to append lines to, else any file, which is emptied when it is opened.
+  log_file(std::string path, bool append) : path_(std::move(path)), append_(append) {}
+
+  /// Opens the file, as the first call of write does, unless it is open. Throws io_error if it
+  /// cannot be written, format_error if it is appended to and its last line has no end.
+  void open() {
+    if (file_) return;
+    const int mode = append_ ? O_RDWR : O_WRONLY | O_TRUNC;
+    detail::file_descriptor file(
+        ::open(path_.c_str(), O_CREAT | O_APPEND | O_CLOEXEC | mode, 0666));
+    if (!file) fail();
     struct stat status {};
-    if (!append || ::fstat(file_.number(), &status) != 0 || status.st_size == 0) return;
-    char last = 0;
-    if (::pread(file_.number(), &last, 1, status.st_size - 1) < 0) fail();
+    char last = '\n';
+    if (append_ && ::fstat(file.number(), &status) == 0 && status.st_size > 0 &&
+        ::pread(file.number(), &last, 1, status.st_size - 1) < 0)
+      fail();
     if (last != '\n')
-      throw format_error(detail::concat("cannot append to '", path,
+      throw format_error(detail::concat("cannot append to '", path_,
                                         "': its last line has no end; remove that line or write "
                                         "another file"));
+    file_ = std::move(file);
   }
 
   [[nodiscard]] const std::string& path() const { return path_; }
 
-  /// Appends a record. Throws io_error if it cannot be written; where the file can be made shorter,
-  /// no part of the record is left.
+  /// Appends a record. Throws io_error if it cannot be written, format_error as open(); where the
+  /// file can be made shorter, no part of the record is left.
   void write(std::string_view record) {
+    open();
     struct stat before {};
     const bool has_size = ::fstat(file_.number(), &before) == 0 && S_ISREG(before.st_mode);
     if (detail::write_fully(file_, std::as_bytes(std::span(record.data(), record.size())))) return;
@@ -57,10 +64,11 @@ class log_file {
     fail(why);
   }
 
-  /// The first line of a file opened to append, without its end; nothing if the file is empty.
-  /// Throws io_error.
+  /// The first line of an open file that is appended to, without its end; nothing if it is empty or
+  /// the file was emptied. Throws io_error.
   [[nodiscard]] std::string first_line() const {
     std::string line;
+    if (!append_) return line;
     char piece[256];
     while (true) {
       const ssize_t n =
@@ -78,6 +86,7 @@ class log_file {
   }
 
   std::string path_;
+  bool append_;
   detail::file_descriptor file_;
 };
 

@@ -11,6 +11,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "chainrule/core/text.hpp"
@@ -31,14 +32,16 @@ struct csv_log_options {
 /// there is no text between the commas. Each line is in the file when the next epoch begins.
 class csv_log final : public callback {
  public:
-  /// Throws io_error if the file cannot be written, format_error if it is to be appended to and its
-  /// last line has no end.
-  explicit csv_log(const std::string& path, const csv_log_options& options = {})
-      : file_(path, options.append), header_(options.append ? file_.first_line() : "") {}
+  /// The file is opened when a training begins, on its first rank.
+  explicit csv_log(std::string path, const csv_log_options& options = {})
+      : file_(std::move(path), options.append) {}
 
   [[nodiscard]] bool is_for_first_rank() const override { return true; }
-  /// Writes the header to an empty file. Throws format_error if the file has another, io_error.
+  /// Opens the file and writes the header if it is empty. Throws io_error if it cannot be written,
+  /// format_error if it is appended to and has another header or a last line without an end.
   void on_fit_begin(const fit_record& r) override {
+    file_.open();
+    if (header_.empty()) header_ = file_.first_line();
     epochs_done_ = r.epochs_done;
     names_ = r.metric_names;
     std::string header = "epoch,seconds,rate,samples,loss";

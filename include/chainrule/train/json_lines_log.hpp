@@ -35,8 +35,8 @@ struct json_lines_log_options {
 /// and infinity as null. Each line is in the file when the next batch begins.
 class json_lines_log final : public callback {
  public:
-  /// Throws value_error if options.every is negative, io_error if the file cannot be written,
-  /// format_error if it is to be appended to and its last line has no end.
+  /// The file is opened when a training begins, on its first rank. Throws value_error if
+  /// options.every is negative.
   explicit json_lines_log(const std::string& path, const json_lines_log_options& options = {})
       : file_(path, options.append), every_(options.every) {
     if (every_ < 0)
@@ -45,7 +45,12 @@ class json_lines_log final : public callback {
   }
 
   [[nodiscard]] bool is_for_first_rank() const override { return true; }
-  void on_fit_begin(const fit_record& r) override { epochs_done_ = r.epochs_done; }
+  /// Opens the file. Throws io_error if it cannot be written, format_error if it is appended to and
+  /// its last line has no end.
+  void on_fit_begin(const fit_record& r) override {
+    file_.open();
+    epochs_done_ = r.epochs_done;
+  }
   /// Throws io_error.
   void on_batch_end(const batch_record& r) override {
     if (every_ == 0 || r.step % every_ != 0) return;

@@ -34,11 +34,12 @@ struct tensorboard_log_options {
 /// For histograms, all parameters and all gradients are copied to the host.
 class tensorboard_log final : public callback {
  public:
-  /// Without histograms. Throws value_error if the folder has no name, io_error if there can be no
-  /// file in it; it is made.
-  explicit tensorboard_log(const std::string& folder)
-      : folder_(named(folder)), training_(folder_ + "/training") {}
-  /// With histograms of the parameters of `net`, which must outlive the log. Throws io_error,
+  /// Without histograms. The folder and its files are made when a training begins, on its first
+  /// rank. Throws value_error if the folder has no name.
+  explicit tensorboard_log(const std::string& folder) : folder_(folder) {
+    if (folder.empty()) throw value_error("tensorboard_log needs the name of a folder, got none");
+  }
+  /// With histograms of the parameters of `net`, which must outlive the log. Throws
   /// value_error if an option is negative.
   template <backend B>
   tensorboard_log(const std::string& folder, const network<B>& net,
@@ -51,8 +52,8 @@ class tensorboard_log final : public callback {
     set(&net, options);
   }
   /// With histograms of the parameters and of the gradients of the last batch of the epoch, as the
-  /// loss gave them to the optimizer. `t` must outlive the log. Throws io_error, value_error if an
-  /// option is negative.
+  /// loss gave them to the optimizer. `t` must outlive the log. Throws value_error if an option is
+  /// negative.
   template <backend B>
   tensorboard_log(const std::string& folder, const trainer<B>& t,
                   const tensorboard_log_options& options = {})
@@ -66,7 +67,11 @@ class tensorboard_log final : public callback {
   }
 
   [[nodiscard]] bool is_for_first_rank() const override { return true; }
-  void on_fit_begin(const fit_record& r) override { epochs_done_ = r.epochs_done; }
+  /// Throws io_error if there can be no file in the folder.
+  void on_fit_begin(const fit_record& r) override {
+    (void)opened(training_, "/training");
+    epochs_done_ = r.epochs_done;
+  }
   /// Throws io_error, out_of_memory.
   void on_epoch_end(const epoch_record& r) override {
     const std::int64_t epoch = epochs_done_ + r.epoch;
@@ -74,18 +79,17 @@ class tensorboard_log final : public callback {
     add(values, r.training);
     values.scalar("rate", r.rate);
     if (every_ > 0 && epoch % every_ == 0) add_histograms_(source_, values);
-    training_.write(epoch, values);
+    opened(training_, "/training").write(epoch, values);
     if (!r.validated) return;
-    if (!validation_) validation_.emplace(folder_ + "/validation");
     event_summary of_validation;
     add(of_validation, r.validation);
-    validation_->write(epoch, of_validation);
+    opened(validation_, "/validation").write(epoch, of_validation);
   }
 
  private:
-  [[nodiscard]] static const std::string& named(const std::string& folder) {
-    if (folder.empty()) throw value_error("tensorboard_log needs the name of a folder, got none");
-    return folder;
+  event_file& opened(std::optional<event_file>& file, const char* name) {
+    if (!file) file.emplace(folder_ + name);
+    return *file;
   }
   void set(const void* source, const tensorboard_log_options& options) {
     if (options.histograms_every < 0)
@@ -114,7 +118,7 @@ class tensorboard_log final : public callback {
   }
 
   std::string folder_;
-  event_file training_;
+  std::optional<event_file> training_;    // from the first training
   std::optional<event_file> validation_;  // from the first epoch that was validated
   const void* source_ = nullptr;
   void (*add_histograms_)(const void* source, event_summary& to) = nullptr;
