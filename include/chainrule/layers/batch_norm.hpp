@@ -51,7 +51,9 @@ struct moving_average {
 /// batch is normalized by its biased variance; the running one is unbiased. Batches are never cut
 /// into micro-batches. Source: S. Ioffe, C. Szegedy, ICML 2015; definitions are PyTorch's.
 template <class F = identity>
-class batch_norm {
+class batch_norm : public detail::normalization_options<batch_norm<F>> {
+  using options = detail::normalization_options<batch_norm>;
+  using options::eps_, options::affine_;
   static constexpr bool is_linear = std::same_as<F, identity>;
 
  public:
@@ -71,20 +73,6 @@ class batch_norm {
           share);
     batch_norm b = *this;
     b.momentum_ = share;
-    return b;
-  }
-  /// This layer with another number added to the variance. Throws value_error unless it is
-  /// positive.
-  [[nodiscard]] constexpr batch_norm eps(double e) const {
-    detail::require_eps(name, e);
-    batch_norm b = *this;
-    b.eps_ = e;
-    return b;
-  }
-  /// This layer with weight and bias, or without.
-  [[nodiscard]] constexpr batch_norm affine(bool used) const {
-    batch_norm b = *this;
-    b.affine_.used = used;
     return b;
   }
 
@@ -186,8 +174,6 @@ class batch_norm {
 
   F f_;
   double momentum_ = 0.1;
-  double eps_ = 1e-5;
-  detail::scale_and_shift affine_;
   index_t channels_ = 0;
   state_id running_mean_, running_var_;
   saved_id mean_, inverse_;

@@ -27,7 +27,7 @@ namespace detail {
 /// In host memory a sample is such a matrix, and often fits a cache. On a device a loop over
 /// samples would be one over small kernels, so the batch is transposed: its axes are then position,
 /// channel and sample, and channel and sample are the columns.
-class sample_norm {
+class sample_norm : public normalization {
  public:
   template <backend B>
   void forward(pass<B>& p, const_matrix<B> x, matrix<B> y) const {
@@ -123,9 +123,6 @@ class sample_norm {
     return x;
   }
 
-  double eps_ = 1e-5;
-  scale_and_shift affine_;
-
  private:
   /// Whether a sample is a block, and not the transposed batch.
   template <class B>
@@ -209,7 +206,7 @@ class sample_norm {
 /// Group normalization: in each sample, each group of neighbouring channels is given mean 0 and
 /// variance 1 over all positions, then y = weight x̂ + bias (1 × channels each). Source: Y. Wu,
 /// K. He, ECCV 2018.
-class group_norm : public detail::sample_norm {
+class group_norm : public detail::normalization_options<group_norm, detail::sample_norm> {
  public:
   static constexpr const char* name = "group_norm";
   static constexpr bool keeps_features = true;
@@ -217,20 +214,6 @@ class group_norm : public detail::sample_norm {
   /// Throws value_error unless there is at least one group.
   constexpr explicit group_norm(index_t groups) : groups_(groups) {
     if (groups < 1) detail::fail<value_error>("group_norm needs at least one group, got ", groups);
-  }
-  /// This layer with another number added to the variance. Throws value_error unless it is
-  /// positive.
-  [[nodiscard]] constexpr group_norm eps(double e) const {
-    detail::require_eps(name, e);
-    group_norm g = *this;
-    g.eps_ = e;
-    return g;
-  }
-  /// This layer with weight and bias, or without.
-  [[nodiscard]] constexpr group_norm affine(bool used) const {
-    group_norm g = *this;
-    g.affine_.used = used;
-    return g;
   }
 
   /// Throws shape_error unless the groups divide the channels and have more than one value each.
@@ -248,27 +231,13 @@ class group_norm : public detail::sample_norm {
 /// Instance normalization: each channel of each sample is given mean 0 and variance 1 over all
 /// positions; with affine(true), then y = weight x̂ + bias (1 × channels each). Source: D. Ulyanov,
 /// A. Vedaldi, V. Lempitsky, 2016, arXiv:1607.08022.
-class instance_norm : public detail::sample_norm {
+class instance_norm : public detail::normalization_options<instance_norm, detail::sample_norm> {
  public:
   static constexpr const char* name = "instance_norm";
   static constexpr bool keeps_features = true;
 
   /// Normalizes without weight and bias.
   constexpr instance_norm() { affine_.used = false; }
-  /// This layer with another number added to the variance. Throws value_error unless it is
-  /// positive.
-  [[nodiscard]] constexpr instance_norm eps(double e) const {
-    detail::require_eps(name, e);
-    instance_norm n = *this;
-    n.eps_ = e;
-    return n;
-  }
-  /// This layer with weight and bias, or without.
-  [[nodiscard]] constexpr instance_norm affine(bool used) const {
-    instance_norm n = *this;
-    n.affine_.used = used;
-    return n;
-  }
 
   /// Throws shape_error if a sample has one position.
   [[nodiscard]] shape bind(plan& p, const shape& in) {

@@ -20,25 +20,11 @@ namespace chainrule {
 /// Layer normalization: each position of each sample is given mean 0 and variance 1 over its
 /// channels (last axis), then y = weight x̂ + bias (1 × channels each). Source: J. Ba, J. Kiros,
 /// G. Hinton, 2016, arXiv:1607.06450.
-class layer_norm {
+class layer_norm : public detail::normalization_options<layer_norm> {
  public:
   static constexpr const char* name = "layer_norm";
   static constexpr bool keeps_features = true;
 
-  /// This layer with another number added to the variance. Throws value_error unless it is
-  /// positive.
-  [[nodiscard]] constexpr layer_norm eps(double e) const {
-    detail::require_eps(name, e);
-    layer_norm l = *this;
-    l.eps_ = e;
-    return l;
-  }
-  /// This layer with weight and bias, or without.
-  [[nodiscard]] constexpr layer_norm affine(bool used) const {
-    layer_norm l = *this;
-    l.affine_.used = used;
-    return l;
-  }
   /// This layer over all elements of a sample, each with a weight and a bias of its own.
   [[nodiscard]] constexpr layer_norm all_axes(bool all = true) const {
     layer_norm l = *this;
@@ -105,9 +91,7 @@ class layer_norm {
   }
 
  private:
-  double eps_ = 1e-5;
   bool all_axes_ = false;
-  detail::scale_and_shift affine_;
   index_t features_ = 0;
   saved_id mean_, inverse_;
   std::array<scratch_id, 2> means_;

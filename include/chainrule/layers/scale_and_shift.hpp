@@ -1,5 +1,5 @@
 /// \file
-/// What the normalization layers share: the weight and the bias behind them, and the check of eps.
+/// What the normalization layers share: the weight and the bias behind them, and eps.
 #ifndef CHAINRULE_LAYERS_SCALE_AND_SHIFT_HPP
 #define CHAINRULE_LAYERS_SCALE_AND_SHIFT_HPP
 
@@ -53,6 +53,33 @@ class scale_and_shift {
 
  private:
   parameter_id weight_, bias_;
+};
+
+/// The constants of a normalization.
+class normalization {
+ protected:
+  double eps_ = 1e-5;
+  scale_and_shift affine_;
+};
+
+/// `Passes`, a normalization, with the options of the layer that derives from it.
+template <class Layer, class Passes = normalization>
+class normalization_options : public Passes {
+ public:
+  /// This layer with another number added to the variance. Throws value_error unless it is
+  /// positive.
+  [[nodiscard]] constexpr Layer eps(double e) const {
+    require_eps(Layer::name, e);
+    auto layer = static_cast<const Layer&>(*this);
+    layer.normalization_options::eps_ = e;
+    return layer;
+  }
+  /// This layer with weight and bias, or without.
+  [[nodiscard]] constexpr Layer affine(bool used) const {
+    auto layer = static_cast<const Layer&>(*this);
+    layer.normalization_options::affine_.used = used;
+    return layer;
+  }
 };
 
 }  // namespace detail
