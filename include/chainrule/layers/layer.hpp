@@ -151,9 +151,6 @@ class any_layer {
   }
 
   struct interface {
-    interface() = default;
-    interface(const interface&) = delete;
-    interface& operator=(const interface&) = delete;
     virtual ~interface() = default;
     [[nodiscard]] virtual const char* name() const = 0;
     [[nodiscard]] virtual bool is_input() const = 0;

@@ -177,9 +177,6 @@ class any_loss {
 
  private:
   struct interface {
-    interface() = default;
-    interface(const interface&) = delete;
-    interface& operator=(const interface&) = delete;
     virtual ~interface() = default;
     virtual void apply(const B&, const_matrix<B>, const_matrix<B>, const_matrix<B>, matrix<B>,
                        matrix<B>, loss_scratch<B>&) const = 0;

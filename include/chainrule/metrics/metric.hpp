@@ -128,9 +128,6 @@ class any_metric {
 
  private:
   struct interface {
-    interface() = default;
-    interface(const interface&) = delete;
-    interface& operator=(const interface&) = delete;
     virtual ~interface() = default;
     virtual void apply(const B&, const metric_input<B>&, matrix<B>) const = 0;
     [[nodiscard]] virtual double result(std::span<const double> means) const = 0;

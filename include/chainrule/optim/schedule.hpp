@@ -43,9 +43,6 @@ class schedule {
 
  private:
   struct callable {
-    callable() = default;
-    callable(const callable&) = delete;
-    callable& operator=(const callable&) = delete;
     virtual ~callable() = default;
     [[nodiscard]] virtual double at(std::int64_t step) const = 0;
   };
