@@ -72,7 +72,8 @@ class device_products : public device_maps<Runtime, T> {
     if constexpr (device::multiplies<Runtime, T>)
       if (!device::is_small(s) && this->runtime()->multiply(vendor_gemm_of(c, a, b, scalars)))
         return alone();
-    const device::gemm_variant v = device::gemm_and_sum_variant_for(s, gemm_device(), sizeof(T));
+    device::gemm_variant v = device::uncut_gemm_variant_for(s, gemm_device(), sizeof(T));
+    v.sums = true;
     const device::gemm_geometry g = device::gemm_geometry_for(v, s.m, s.n);
     arguments list = product_arguments(c, a, b, scalars);
     list.buffer(sums.data());
@@ -105,7 +106,8 @@ class device_products : public device_maps<Runtime, T> {
       p.b.step = b.step;
       if (this->runtime()->multiply(p)) return;
     }
-    const device::gemm_variant v = device::gemm_batch_variant_for(s, gemm_device(), sizeof(T));
+    device::gemm_variant v = device::uncut_gemm_variant_for(s, gemm_device(), sizeof(T));
+    v.is_batch = true;
     launch_batch("gemm_batch", v, s, count * s.k,
                  product_arguments(c.first, a.first, b.first, scalars), {c.step, a.step, b.step});
   }

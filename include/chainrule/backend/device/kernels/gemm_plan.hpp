@@ -232,29 +232,13 @@ inline constexpr index_t least_part = 256;
   const auto size = static_cast<index_t>(scalar_size);
   return gemm_detail::cpu_variant(s, device, gemm_detail::lanes_of(device, size), size);
 }
-namespace gemm_detail {
-/// The kernel for products that are not cut along k.
-[[nodiscard]] constexpr gemm_variant uncut_variant(const gemm_shape& s, const gemm_device& device,
-                                                   std::size_t scalar_size) {
-  return device.on_cpu ? gemm_variant_for(s, device, scalar_size)
-                       : gpu_variant(s, device, scalar_size);
-}
-}  // namespace gemm_detail
-/// The kernel for `s.count` such products in one launch.
-[[nodiscard]] constexpr gemm_variant gemm_batch_variant_for(const gemm_shape& s,
+/// The kernel for products that are not cut along k: for batches and for those that also add the
+/// rows of b, of which the caller sets `is_batch` or `sums`.
+[[nodiscard]] constexpr gemm_variant uncut_gemm_variant_for(const gemm_shape& s,
                                                             const gemm_device& device,
                                                             std::size_t scalar_size) {
-  gemm_variant v = gemm_detail::uncut_variant(s, device, scalar_size);
-  v.is_batch = true;
-  return v;
-}
-/// The kernel for one that also adds the rows of b, which is not transposed.
-[[nodiscard]] constexpr gemm_variant gemm_and_sum_variant_for(const gemm_shape& s,
-                                                              const gemm_device& device,
-                                                              std::size_t scalar_size) {
-  gemm_variant v = gemm_detail::uncut_variant(s, device, scalar_size);
-  v.sums = true;
-  return v;
+  return device.on_cpu ? gemm_variant_for(s, device, scalar_size)
+                       : gemm_detail::gpu_variant(s, device, scalar_size);
 }
 /// The steps of k of each part of a product: s.k if it is not cut. A GPU cuts those that have fewer
 /// tiles than it has units; the parts are whole tiles deep.
