@@ -56,6 +56,11 @@ emulated_fault(transpose_of_text transpose conformance "gemm takes a matrix and 
 emulated_fault(missing_wait_of_copy wait1 device "[streamed]")
 emulated_fault(missing_wait_for_copy wait2 device "[streamed]")
 emulated_fault(missing_wait_of_host synchronize conformance "[copy]")
+# The last of them shows only where thread 0 of a block, which arrives for all, runs first.
+emulated_fault(missing_barrier_of_grid grid_barrier device "a persistent kernel computes*")
+emulated_fault(missing_barrier_of_steps step_barrier device "a persistent kernel computes*")
+emulated_fault(missing_wait_for_grid grid_leave device "a persistent kernel computes*")
+emulated_fault(missing_wait_before_grid grid_arrival device "a persistent kernel computes*")
 
 # What CUDA forbids: the device says so.
 add_executable(test_emulated_misuse emulated/misuse.cpp)

@@ -427,10 +427,10 @@ class device_backend {
   [[nodiscard, deprecated("write capture")]] auto record(Work&& work) const {
     return capture(std::forward<Work>(work));
   }
-  /// Queues the captured work.
+  /// Queues the captured work `times` times.
   template <std::same_as<Runtime> R>
-  void replay(const device::captured_graph<R>& step) const {
-    step.replay();
+  void replay(const device::captured_graph<R>& step, std::uint64_t times = 1) const {
+    step.replay(times);
   }
 
   void random(matrix out, std::uint64_t seed, std::uint64_t stream, index_t first = 0) const {
