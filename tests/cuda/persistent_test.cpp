@@ -71,15 +71,20 @@ void train_b(const fake<T>& be) {
   return text.find(part) != std::string::npos;
 }
 
-/// Compiles the last text of a persistent kernel by NVRTC, which finds nothing to say.
-void check_last_text(int architecture) {
+[[nodiscard]] std::string last_text() {
   const auto& all = fake_cuda::now().texts;
   const auto last = std::find_if(all.rbegin(), all.rend(), [](const std::string& text) {
     return has(text, "cr_main(unsigned steps");
   });
   REQUIRE(last != all.rend());
-  const std::string text = *last;
-  device::cuda_program<cuda_api> program(text);
+  return *last;
+}
+[[nodiscard]] std::string ptx_of_last_text() {
+  return device::cuda_compile<cuda_api>(last_text(), {90, true});
+}
+/// Compiles the last text of a persistent kernel by NVRTC, which finds nothing to say.
+void check_last_text(int architecture) {
+  device::cuda_program<cuda_api> program(last_text());
   const nvrtcResult code = program.compile({architecture, false});
   INFO("sm_" << architecture);
   CHECK(program.log() == "");
@@ -107,6 +112,9 @@ TEMPLATE_TEST_CASE("steps of whole networks compile as persistent kernels", "[cu
     CHECK(be.statistics().persistent_launches == 1);
     CHECK(launches_of("cr_main(unsigned steps") == 1);
     for (const int architecture : {75, 90, 120}) check_last_text(architecture);
+    // What other blocks have written is not read through a cache that does not show it.
+    CHECK_FALSE(has(ptx_of_last_text(), "ld.global.nc"));
+    CHECK(has(ptx_of_last_text(), "ld.shared"));
     train_b(be);
     CHECK(be.runtime()->why_not_persistent() == "");
     check_last_text(90);

@@ -251,7 +251,7 @@ void fibers::run_grid(unsigned blocks, unsigned threads, bool reversed,
       for (unsigned i = 0; i < threads; ++i) is_over = is_over && all_[first + i]->is_done;
     }
     if (!is_over && !any)
-      fail("a divergent barrier: threads of a grid of ", blocks, " blocks of ", threads,
+      fail("no thread can go on: threads of a grid of ", blocks, " blocks of ", threads,
            " wait for others that have ended or wait elsewhere");
   }
 }

@@ -240,9 +240,10 @@ struct part {
   for (const part& p : parts) k.text += p.text;
   const std::string shared =
       memory.empty() ? "" : "  __shared__ union {\n" + memory + "  } memory;\n";
+  // One block of a multiprocessor is enough: else the compiler keeps to 64 registers and spills.
   k.text += "#undef cr_main\nextern \"C\" __global__ void __launch_bounds__(" +
-            std::to_string(k.items) + ") cr_main(unsigned steps, unsigned* arrived" + parameters +
-            ") {\n" + shared +
+            std::to_string(k.items) + ", 1) cr_main(unsigned steps, unsigned* arrived" +
+            parameters + ") {\n" + shared +
             "  const unsigned item = threadIdx.x;\n  for (unsigned step = 0;;) {\n" + calls +
             "    if (++step == steps) break;\n    cr_meet(arrived);\n  }\n}\n";
   return k;

@@ -24,8 +24,9 @@
 ///     raw_launch(module, work, arguments);
 ///     wait();                                   // until the queue is empty
 ///
-/// Optional: `graph`, to capture steps (backend/device/graph_capture.hpp), and `staging`, to copy
-/// while it computes (backend/device/staging.hpp).
+/// Optional: `graph`, to capture steps (backend/device/graph_capture.hpp), with `raw_prepare` and
+/// `raw_queue_deferred` to replay several at once (backend/cuda/persistent_kernel.hpp), and
+/// `staging`, to copy while it computes (backend/device/staging.hpp).
 ///
 /// See also backend/opencl/runtime.hpp, backend/cuda/runtime.hpp.
 #ifndef CHAINRULE_BACKEND_DEVICE_RUNTIME_HPP
