@@ -195,6 +195,20 @@ TEST_CASE("a step that cannot be a persistent kernel is a graph", "[cuda][persis
           "the step has work that is not a kernel of this library: gemm");
     CHECK(launches_of("") == 0);
   }
+  SECTION("a step within a step") {
+    const fake<float> be = opened();
+    const auto x = be.allocate<float>(4);
+    const auto inner = be.capture([&] { be.map(fn::negate{}, x.view(), x.view()); });
+    CHECK(inner.why_not_persistent() == "");
+    const auto outer = be.capture([&] {
+      be.map(fn::sqr{}, x.view(), x.view());
+      inner.replay();
+    });
+    CHECK(has(outer.why_not_persistent(), "not a kernel of this library: a replay"));
+    outer.replay(2);
+    CHECK(launches_of("") == 0);
+    CHECK(fake_cuda::now().launches.size() == 4);
+  }
   SECTION("guard zones") {
     const fake<float> be = opened("CHAINRULE_CHECK_MEMORY");
     const auto step = be.capture([&] {

@@ -411,7 +411,7 @@ class basic_cuda_runtime
   }
   void raw_replay(const graph& g) {
     if (deferred_ != g.state.get()) raw_queue_deferred();
-    if (!g.state->persistent) return launch_graph(*g.state);
+    if (!g.state->persistent || base::is_capturing()) return launch_graph(*g.state);
     deferred_ = g.state.get();
     if (++deferrals_ == most_deferred) raw_queue_deferred();
   }

@@ -277,6 +277,7 @@ class runtime_base {
     const std::lock_guard lock(mutex_);
     require_alive();
     last_verb_ = "replay";
+    note_other("a replay");
     for (; times > 0; --times) {
       self().raw_replay(captured);
       ++counted_.replays;
