@@ -56,6 +56,11 @@ emulated_fault(transpose_of_text transpose conformance "gemm takes a matrix and 
 emulated_fault(missing_wait_of_copy wait1 device "[streamed]")
 emulated_fault(missing_wait_for_copy wait2 device "[streamed]")
 emulated_fault(missing_wait_of_host synchronize conformance "[copy]")
+# The last of them shows only where thread 0 of a block, which arrives for all, runs first.
+emulated_fault(missing_barrier_of_grid grid_barrier device "a persistent kernel computes*")
+emulated_fault(missing_barrier_of_steps step_barrier device "a persistent kernel computes*")
+emulated_fault(missing_wait_for_grid grid_leave device "a persistent kernel computes*")
+emulated_fault(missing_wait_before_grid grid_arrival device "a persistent kernel computes*")
 
 # What CUDA forbids: the device says so.
 add_executable(test_emulated_misuse emulated/misuse.cpp)
@@ -71,6 +76,10 @@ set_tests_properties(emulated.runs_late PROPERTIES LABELS emulated TIMEOUT 60
                      PASS_REGULAR_EXPRESSION "the kernel ran late")
 emulated_misuse(divergent_barrier "waits at line 2, thread 16 has ended")
 emulated_misuse(different_barriers "waits at line 4, thread 16 waits at line 6")
+emulated_misuse(waiting_block "a block of a kernel waits for another one")
+emulated_misuse(grid_without_end "threads of a grid of 2 blocks of 32 wait for others")
+emulated_misuse(divergent_grid "threads of a grid of 2 blocks of 32 wait for others")
+emulated_misuse(large_cooperative_grid "5 blocks are to wait for each other; the device runs 4")
 emulated_misuse(large_block "a block of 32 x 64 x 1 threads")
 emulated_misuse(launch_bounds "a block of 32 threads, of which the kernel may have 16")
 emulated_misuse(large_grid "a grid of 1 x 65536 x 1 blocks")

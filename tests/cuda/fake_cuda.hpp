@@ -36,12 +36,16 @@ struct fake_cuda {
     unsigned block[3] = {};
     const void* module = nullptr;
     std::vector<std::uint64_t> arguments;
+    bool is_cooperative = false;
   };
   struct state {
     int devices = 1;
     cudaError_t counting = cudaSuccess;  // what cudaGetDeviceCount says
     int driver = 13000;
     int capability = 90;
+    int units = 4;
+    bool cooperates = true;  // blocks may wait for each other
+    int blocks_of_unit = 2;
     std::vector<int> architectures{75, 80, 86, 89, 90, 100, 120};
     bool is_busy = false;            // what was queued is never found done
     bool knows_products = true;      // else the heuristic finds no algorithm
@@ -170,7 +174,8 @@ struct fake_cuda {
     return outcome("cudaGetDeviceProperties");
   }
   static cudaError_t device_attribute(int* value, cudaDeviceAttr what, int) {
-    *value = what == cudaDevAttrMultiProcessorCount      ? 4
+    *value = what == cudaDevAttrMultiProcessorCount      ? now().units
+             : what == cudaDevAttrCooperativeLaunch      ? (now().cooperates ? 1 : 0)
              : what == cudaDevAttrComputeCapabilityMajor ? now().capability / 10
                                                          : now().capability % 10;
     return outcome("cudaDeviceGetAttribute");
@@ -330,7 +335,11 @@ struct fake_cuda {
                 : wanted == "cuModuleUnload"      ? reinterpret_cast<void*>(&unload_module)
                 : wanted == "cuModuleGetFunction" ? reinterpret_cast<void*>(&find_function)
                 : wanted == "cuLaunchKernel"      ? reinterpret_cast<void*>(&launch)
-                                                  : nullptr;
+                : wanted == "cuLaunchCooperativeKernel"
+                    ? reinterpret_cast<void*>(&launch_cooperative)
+                : wanted == "cuOccupancyMaxActiveBlocksPerMultiprocessor"
+                    ? reinterpret_cast<void*>(&blocks_at_once)
+                    : nullptr;
     return outcome("cudaGetDriverEntryPoint");
   }
   static CUresult load_module(CUmodule* m, const void* image, unsigned, CUjit_option*, void**) {
@@ -356,13 +365,30 @@ struct fake_cuda {
   }
   static CUresult launch(CUfunction f, unsigned gx, unsigned gy, unsigned gz, unsigned bx,
                          unsigned by, unsigned bz, unsigned, CUstream, void** arguments, void**) {
-    const CUresult code = driver_outcome("cuLaunchKernel");
+    return launch_by("cuLaunchKernel", f, gx, gy, gz, bx, by, bz, arguments);
+  }
+  static CUresult launch_cooperative(CUfunction f, unsigned gx, unsigned gy, unsigned gz,
+                                     unsigned bx, unsigned by, unsigned bz, unsigned, CUstream,
+                                     void** arguments) {
+    return launch_by("cuLaunchCooperativeKernel", f, gx, gy, gz, bx, by, bz, arguments);
+  }
+  static CUresult blocks_at_once(int* blocks, CUfunction, int, std::size_t) {
+    *blocks = now().blocks_of_unit;
+    return driver_outcome("cuOccupancyMaxActiveBlocksPerMultiprocessor");
+  }
+  static CUresult launch_by(const char* call, CUfunction f, unsigned gx, unsigned gy, unsigned gz,
+                         unsigned bx, unsigned by, unsigned bz, void** arguments) {
+    const CUresult code = driver_outcome(call);
     if (code != CUDA_SUCCESS) return code;
+    const bool together = call != std::string_view("cuLaunchKernel");
+    if (together && gx * gy * gz > static_cast<unsigned>(now().units) *
+                                       static_cast<unsigned>(now().blocks_of_unit))
+      return CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE;
     if (gx == 0 || gy == 0 || gz == 0 || gy > 65535 || gz > 65535 || bx * by * bz > 1024)
       return CUDA_ERROR_INVALID_VALUE;
-    launched l{at(f).text, {gx, gy, gz}, {bx, by, bz}, f, {}};
+    launched l{at(f).text, {gx, gy, gz}, {bx, by, bz}, f, {}, together};
     // As many arguments as the text's kernel has parameters.
-    const std::size_t from = l.text.find("cr_main(");
+    const std::size_t from = l.text.rfind(" cr_main(");
     const std::string parameters = l.text.substr(from, l.text.find('{', from) - from);
     const auto count = 1 + std::count(parameters.begin(), parameters.end(), ',');
     for (std::ptrdiff_t i = 0; i < count; ++i) {

@@ -28,6 +28,8 @@ constexpr std::size_t device_bytes = std::size_t{1} << 32;
 /// Of multiprocessors: few, so that small products are large enough for large tiles.
 constexpr int units = 4;
 constexpr int capability = 90;
+/// Blocks that a multiprocessor holds: so few that they compute several groups of a launch.
+constexpr int blocks_of_unit = 1;
 /// A stream takes so much work; then the host waits until some is done.
 constexpr std::size_t most_queued = 1024;
 constexpr std::size_t most_shared_bytes = 48 << 10;
@@ -223,9 +225,9 @@ CUresult find_function(CUfunction* f, CUmodule m, const char* name) {
   *f = reinterpret_cast<CUfunction>(m);
   return CUDA_SUCCESS;
 }
-CUresult launch(CUfunction f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by,
-                unsigned bz, unsigned shared, CUstream s, void** values, void** extra) {
-  constexpr const char* call = "cuLaunchKernel";
+CUresult launch(const char* call, bool together, CUfunction f, unsigned gx, unsigned gy,
+                unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned shared, CUstream s,
+                void** values, void** extra) {
   const auto held = lock();
   stream& on = current_stream(s, call);
   const module& m = at<module>(f, call);
@@ -239,10 +241,14 @@ CUresult launch(CUfunction f, unsigned gx, unsigned gy, unsigned gz, unsigned bx
   if (bx * by * bz > about.most_threads)
     fail(call, ": a block of ", bx * by * bz, " threads, of which the kernel may have ",
          about.most_threads, " by its launch bounds");
+  if (together && gx * gy * gz > units * blocks_of_unit)
+    fail(call, ": ", gx * gy * gz, " blocks are to wait for each other; the device runs ",
+         units * blocks_of_unit, " at a time");
+  if (together && on.captured.has_value()) fail(call, ": in a capture, which is not emulated");
   std::vector<std::uint64_t> arguments(about.parameters);
   for (unsigned i = 0; i < about.parameters; ++i)
     std::memcpy(&arguments[i], values[i], about.sizes[i]);
-  enqueue(on, {call, [f, device = on.device, arguments = std::move(arguments),
+  enqueue(on, {call, [f, together, device = on.device, arguments = std::move(arguments),
                       blocks = index3{gx, gy, gz}, threads = index3{bx, by, bz}] {
                  const module& now = at<module>(f, "a launch whose module was unloaded");
                  const kernel_interface& i = now.code->about();
@@ -250,8 +256,27 @@ CUresult launch(CUfunction f, unsigned gx, unsigned gy, unsigned gz, unsigned bx
                    if (i.are_pointers[n])
                      require_memory_of(device, reinterpret_cast<const void*>(arguments[n]), 0,
                                        "an argument of a kernel");
-                 now.code->run(blocks, threads, arguments);
+                 if (together)
+                   now.code->run_together(blocks, threads, arguments);
+                 else
+                   now.code->run(blocks, threads, arguments);
                }});
+  return CUDA_SUCCESS;
+}
+CUresult launch_kernel(CUfunction f, unsigned gx, unsigned gy, unsigned gz, unsigned bx,
+                       unsigned by, unsigned bz, unsigned shared, CUstream s, void** values,
+                       void** extra) {
+  return launch("cuLaunchKernel", false, f, gx, gy, gz, bx, by, bz, shared, s, values, extra);
+}
+CUresult launch_cooperative(CUfunction f, unsigned gx, unsigned gy, unsigned gz, unsigned bx,
+                            unsigned by, unsigned bz, unsigned shared, CUstream s, void** values) {
+  return launch("cuLaunchCooperativeKernel", true, f, gx, gy, gz, bx, by, bz, shared, s, values,
+                nullptr);
+}
+CUresult blocks_at_once(int* blocks, CUfunction f, int, std::size_t) {
+  const auto held = lock();
+  require_life(f, "cuOccupancyMaxActiveBlocksPerMultiprocessor");
+  *blocks = blocks_of_unit;
   return CUDA_SUCCESS;
 }
 
@@ -305,6 +330,9 @@ cudaError_t emulated_cuda::device_attribute(int* value, cudaDeviceAttr what, int
     case cudaDevAttrComputeCapabilityMinor:
       *value = capability % 10;
       return cudaSuccess;
+    case cudaDevAttrCooperativeLaunch:
+      *value = 1;
+      return cudaSuccess;
     default:
       fail("cudaDeviceGetAttribute: attribute ", static_cast<int>(what), " is not emulated");
   }
@@ -330,11 +358,14 @@ cudaError_t emulated_cuda::describe(int device, std::string& name, std::size_t& 
 }
 cudaError_t emulated_cuda::driver_function(const char* name, void** function) {
   const std::string_view wanted = name;
-  *function = wanted == "cuModuleLoadDataEx"    ? reinterpret_cast<void*>(&load_module)
-              : wanted == "cuModuleUnload"      ? reinterpret_cast<void*>(&unload_module)
-              : wanted == "cuModuleGetFunction" ? reinterpret_cast<void*>(&find_function)
-              : wanted == "cuLaunchKernel"      ? reinterpret_cast<void*>(&launch)
-                                                : nullptr;
+  *function = wanted == "cuModuleLoadDataEx"          ? reinterpret_cast<void*>(&load_module)
+              : wanted == "cuModuleUnload"            ? reinterpret_cast<void*>(&unload_module)
+              : wanted == "cuModuleGetFunction"       ? reinterpret_cast<void*>(&find_function)
+              : wanted == "cuLaunchKernel"            ? reinterpret_cast<void*>(&launch_kernel)
+              : wanted == "cuLaunchCooperativeKernel" ? reinterpret_cast<void*>(&launch_cooperative)
+              : wanted == "cuOccupancyMaxActiveBlocksPerMultiprocessor"
+                  ? reinterpret_cast<void*>(&blocks_at_once)
+                  : nullptr;
   return *function == nullptr ? cudaErrorSymbolNotFound : cudaSuccess;
 }
 

@@ -13,6 +13,9 @@
 ///   is captured, launches beyond the limits, divergent barriers, memory that is none of the
 ///   device's, handles that are gone, a device that is not the calling thread's.
 ///
+/// Blocks of a cooperative launch all run, each until it waits for another one; the device holds
+/// four of them.
+///
 /// There are two devices. The environment:
 ///
 ///     CHAINRULE_EMULATED_CUDA=1         take this table (support/chosen_cuda.hpp)

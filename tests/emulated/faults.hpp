@@ -2,6 +2,10 @@
 /// Faults that the suites have to find, to show that they would: CHAINRULE_EMULATED_FAULT is one of
 ///
 ///     barrier1, barrier2, barrier3   the first, second, third barrier of each text is missing
+///     grid_barrier                   persistent kernels have no barriers over the grid
+///     grid_arrival                   a block does not wait for its threads before it arrives there
+///     grid_leave                     a block's threads do not wait until all blocks have arrived
+///     step_barrier                   persistent kernels have no barrier between two steps
 ///     one_tile                       products hold one tile in local memory, not two in turn
 ///     transpose                      products take a factor's other transpose
 ///     wait1                          a copy's queue does not wait for the reader of the last copy
@@ -34,6 +38,13 @@ namespace emulated {
     for (std::size_t at = 0; (at = text.find(right, at)) != std::string::npos; at += wrong.size())
       text.replace(at, right.size(), wrong);
   };
+  const std::string meets = "cr_meet(arrived);";
+  if (has_fault("grid_barrier")) replace(meets, "__syncthreads();");
+  if (has_fault("step_barrier"))
+    replace("if (++step == steps) break;\n    " + meets, "if (++step == steps) break;");
+  const std::string meeting = "cr_meet(unsigned* arrived) {\n";
+  if (has_fault("grid_arrival")) replace(meeting + "  __syncthreads();", meeting);
+  if (has_fault("grid_leave")) replace("  }\n  __syncthreads();\n}\n", "  }\n}\n");
   if (has_fault("one_tile")) replace("held ^= 1;", "");
   if (has_fault("transpose")) replace("i * (PLACE)a_row + k", "k * (PLACE)a_row + i");
   return text;

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include "emulated/fail.hpp"
 
@@ -106,7 +107,10 @@ struct fibers::fiber {
   fibers* group = nullptr;
   unsigned number = 0;
   bool is_done = true;
-  int place = 0;  // where it waits
+  int place = 0;       // where it waits
+  unsigned count = 0;  // for how many, 0 for all
+  bool is_ready = true;
+  bool spins = false;
   context self{};
   void* fake_stack = nullptr;
   std::unique_ptr<char[]> memory{new char[stack_bytes]};
@@ -130,12 +134,19 @@ void fibers::begin() {
   }
 }
 
-void fibers::wait(int place) {
+void fibers::wait(int place, unsigned count) {
   auto* const f = static_cast<fiber*>(running);
   f->place = place;
+  f->count = count;
+  f->is_ready = false;
   announce(&f->fake_stack, of_scheduler);
   swap(f->self, scheduler);
   arrive(f->fake_stack, &of_scheduler);
+}
+
+void fibers::spin() {
+  static_cast<fiber*>(running)->spins = true;
+  wait(0);
 }
 
 unsigned fibers::current() { return static_cast<fiber*>(running)->number; }
@@ -148,7 +159,7 @@ void fibers::resume(fiber& f) {
   arrive(fake_stack, nullptr);
 }
 
-void fibers::run(unsigned count, bool reversed, const std::function<void(unsigned)>& body) {
+void fibers::make(unsigned count) {
   while (all_.size() < count) {
     auto f = std::make_unique<fiber>();
     f->group = this;
@@ -156,6 +167,10 @@ void fibers::run(unsigned count, bool reversed, const std::function<void(unsigne
     prepare(f->self, f->memory.get(), &fibers::begin);
     all_.push_back(std::move(f));
   }
+}
+
+void fibers::run(unsigned count, bool reversed, const std::function<void(unsigned)>& body) {
+  make(count);
   body_ = &body;
   for (unsigned i = 0; i < count; ++i) all_[i]->is_done = false;
   for (bool is_over = false; !is_over;) {
@@ -171,6 +186,73 @@ void fibers::run(unsigned count, bool reversed, const std::function<void(unsigne
            where(f));
     }
     is_over = first.is_done;
+  }
+}
+
+/// Lets the threads of a block go on that wait where as many wait as have to.
+bool fibers::release(unsigned first, unsigned threads) {
+  bool any = false;
+  for (unsigned i = 0; i < threads; ++i) {
+    const fiber& f = *all_[first + i];
+    if (f.is_ready || f.is_done || f.spins) continue;
+    unsigned here = 0;
+    for (unsigned j = 0; j < threads; ++j) {
+      const fiber& g = *all_[first + j];
+      here += !g.is_ready && !g.is_done && !g.spins && g.place == f.place && g.count == f.count;
+    }
+    if (here < (f.count == 0 ? threads : f.count)) continue;
+    const int place = f.place;
+    const unsigned count = f.count;
+    for (unsigned j = 0; j < threads; ++j)
+      if (fiber& g = *all_[first + j]; !g.is_done && g.place == place && g.count == count)
+        g.is_ready = true;
+    any = true;
+  }
+  return any;
+}
+
+void fibers::run_grid(unsigned blocks, unsigned threads, bool reversed,
+                      const std::function<void(unsigned)>& body,
+                      const std::function<void(unsigned)>& enter,
+                      const std::function<void(unsigned)>& leave) {
+  const unsigned count = blocks * threads;
+  make(count);
+  body_ = &body;
+  for (unsigned i = 0; i < count; ++i) {
+    all_[i]->is_done = all_[i]->spins = false;
+    all_[i]->is_ready = true;
+  }
+  for (bool is_over = false; !is_over;) {
+    is_over = true;
+    bool any = false;  // whether a thread has done something
+    for (unsigned b = 0; b < blocks; ++b) {
+      const unsigned block = reversed ? blocks - 1 - b : b;
+      const unsigned first = block * threads;
+      enter(block);
+      const auto threads_of_block = [&](const auto& f) {
+        for (unsigned i = 0; i < threads; ++i)
+          if (!f(*all_[first + (reversed ? threads - 1 - i : i)])) return false;
+        return true;
+      };
+      // Those that spin look again when nobody else of the block can go on.
+      if (threads_of_block([](const fiber& f) { return !f.is_ready; }))
+        threads_of_block([](fiber& f) { return f.is_ready = f.spins, true; });
+      const auto resume_one = [&](fiber& f) {
+        if (!f.is_ready) return true;
+        const bool spun = std::exchange(f.spins, false);
+        resume(f);
+        any = any || !spun || !f.spins;
+        return !f.spins;
+      };
+      // Where one spins, the others of its block wait: a barrier that they have not come to must
+      // hold all the same.
+      while (threads_of_block(resume_one) && release(first, threads)) any = true;
+      leave(block);
+      for (unsigned i = 0; i < threads; ++i) is_over = is_over && all_[first + i]->is_done;
+    }
+    if (!is_over && !any)
+      fail("no thread can go on: threads of a grid of ", blocks, " blocks of ", threads,
+           " wait for others that have ended or wait elsewhere");
   }
 }
 

@@ -25,14 +25,27 @@ class fibers {
   /// wait at the same place or all have returned.
   void run(unsigned count, bool reversed, const std::function<void(unsigned)>& body);
 
-  /// In a body: lets the others run until all have come here. `place` is a line of the text.
-  static void wait(int place);
+  /// Calls body(0), ..., body(blocks * threads - 1) likewise, `threads` of them after `enter` of
+  /// their block and before `leave`. Those of one block wait for each other; when one of them
+  /// spins, the next block goes on. Ends the program with a sentence unless all of them return.
+  void run_grid(unsigned blocks, unsigned threads, bool reversed,
+                const std::function<void(unsigned)>& body,
+                const std::function<void(unsigned)>& enter,
+                const std::function<void(unsigned)>& leave);
+
+  /// In a body: lets the others run until all have come here, in run_grid all of the block or, if
+  /// it is not 0, `count` of them. `place` is a line of the text.
+  static void wait(int place, unsigned count = 0);
+  /// In a body of run_grid: waits for something that another block does.
+  static void spin();
   /// The number of the body that runs.
   [[nodiscard]] static unsigned current();
 
  private:
   struct fiber;
   void resume(fiber& f);
+  void make(unsigned count);
+  [[nodiscard]] bool release(unsigned first, unsigned threads);
   static void begin();
 
   std::vector<std::unique_ptr<fiber>> all_;

@@ -144,41 +144,85 @@ kernel::kernel(const char* image) {
 
 kernel::~kernel() { ::dlclose(library_); }
 
-void kernel::run(index3 blocks, index3 threads, const std::vector<std::uint64_t>& arguments) const {
-  static fibers team;
-  const bool reversed = is_reversed();
+namespace {
+
+fibers team;
+const kernel_interface* running = nullptr;
+
+[[nodiscard]] index3 place_of(std::uint64_t i, index3 extents) {
+  return {static_cast<unsigned>(i % extents.x), static_cast<unsigned>(i / extents.x % extents.y),
+          static_cast<unsigned>(i / extents.x / extents.y)};
+}
+[[nodiscard]] unsigned count_of(index3 extents) { return extents.x * extents.y * extents.z; }
+
+[[nodiscard]] std::vector<void*> list_of(const std::vector<std::uint64_t>& arguments) {
   std::vector<void*> list;
   for (const std::uint64_t& a : arguments) list.push_back(const_cast<std::uint64_t*>(&a));
+  return list;
+}
+
+/// What a thread calls that waits: others run meanwhile, and change the running thread's number.
+void wait_at(int line, unsigned count) {
+  const index3 self = *running->thread;
+  fibers::wait(line, count);
+  *running->thread = self;
+}
+void spin() {
+  const index3 self = *running->thread;
+  fibers::spin();
+  *running->thread = self;
+}
+
+}  // namespace
+
+void kernel::run(index3 blocks, index3 threads, const std::vector<std::uint64_t>& arguments) const {
+  const bool reversed = is_reversed();
+  std::vector<void*> list = list_of(arguments);
   *about_.blocks = blocks;
   *about_.threads = threads;
-  const auto place = [](std::uint64_t i, index3 extents) {
-    return index3{static_cast<unsigned>(i % extents.x),
-                  static_cast<unsigned>(i / extents.x % extents.y),
-                  static_cast<unsigned>(i / extents.x / extents.y)};
-  };
+  *about_.spin = [] { fail("a block of a kernel waits for another one"); };
   const std::uint64_t block_count = std::uint64_t{blocks.x} * blocks.y * blocks.z;
   for (std::uint64_t i = 0; i < block_count; ++i) {
-    *about_.block = place(reversed ? block_count - 1 - i : i, blocks);
+    *about_.block = place_of(reversed ? block_count - 1 - i : i, blocks);
     if (about_.shared_bytes == 0) {
-      *about_.barrier = [](int line) {
+      *about_.barrier = [](int line, unsigned) {
         fail("a barrier at line ", line, " of a kernel without shared memory");
       };
       about_.run_block(list.data(), reversed);
       continue;
     }
     std::memset(about_.shared, 0xff, about_.shared_bytes);  // NaN
-    static const kernel_interface* running = nullptr;
     running = &about_;
-    *about_.barrier = [](int line) {
-      const index3 self = *running->thread;
-      fibers::wait(line);
-      *running->thread = self;
-    };
-    team.run(threads.x * threads.y * threads.z, reversed, [&](unsigned t) {
-      *about_.thread = place(t, threads);
+    *about_.barrier = wait_at;
+    team.run(count_of(threads), reversed, [&](unsigned t) {
+      *about_.thread = place_of(t, threads);
       about_.run_thread(list.data());
     });
   }
+}
+
+void kernel::run_together(index3 blocks, index3 threads,
+                          const std::vector<std::uint64_t>& arguments) const {
+  std::vector<void*> list = list_of(arguments);
+  *about_.blocks = blocks;
+  *about_.threads = threads;
+  *about_.barrier = wait_at;
+  *about_.spin = spin;
+  running = &about_;
+  const unsigned count = count_of(threads);
+  // Each block has shared memory of its own, which lies in the kernel's place while the block runs.
+  std::vector<std::string> shared(count_of(blocks), std::string(about_.shared_bytes, '\xff'));
+  team.run_grid(
+      count_of(blocks), count, is_reversed(),
+      [&](unsigned t) {
+        *about_.thread = place_of(t % count, threads);
+        about_.run_thread(list.data());
+      },
+      [&](unsigned b) {
+        *about_.block = place_of(b, blocks);
+        std::memcpy(about_.shared, shared[b].data(), about_.shared_bytes);
+      },
+      [&](unsigned b) { std::memcpy(shared[b].data(), about_.shared, about_.shared_bytes); });
 }
 
 }  // namespace emulated

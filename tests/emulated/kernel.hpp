@@ -39,6 +39,9 @@ class kernel {
 
   /// Runs the kernel over a grid. Arguments lie in 8 bytes each.
   void run(index3 blocks, index3 threads, const std::vector<std::uint64_t>& arguments) const;
+  /// Runs it over a grid whose blocks wait for each other: all of them run in turn.
+  void run_together(index3 blocks, index3 threads,
+                    const std::vector<std::uint64_t>& arguments) const;
 
  private:
   void* library_ = nullptr;

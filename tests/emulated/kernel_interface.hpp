@@ -17,8 +17,11 @@ struct kernel_interface {
   index3* block;
   index3* threads;
   index3* blocks;
-  /// What __syncthreads() calls, with its line in the text; the device sets it.
-  void (**barrier)(int line);
+  /// What __syncthreads() calls, with its line in the text and 0, and __barrier_sync_count(), with
+  /// the number of threads that it is for; the device sets it.
+  void (**barrier)(int line, unsigned count);
+  /// What a thread calls while it waits for another block; the device sets it.
+  void (**spin)();
 
   /// All __shared__ variables of the kernel.
   char* shared;

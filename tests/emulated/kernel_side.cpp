@@ -5,7 +5,8 @@
 #include "kernel_interface.hpp"
 
 static emulated::index3 threadIdx, blockIdx, blockDim, gridDim;
-static void (*emulated_barrier)(int line);
+static void (*emulated_barrier)(int line, unsigned count);
+static void (*emulated_spin)();
 
 #define __global__
 #define __device__
@@ -19,7 +20,17 @@ static void (*emulated_barrier)(int line);
 static constexpr unsigned emulated_bound(...) { return 1024; }
 // In a section of their own, so that the device knows where they are; also what is never read.
 #define __shared__ static __attribute__((section("emulated_shared"), used))
-#define __syncthreads() emulated_barrier(__LINE__)
+#define __syncthreads() emulated_barrier(__LINE__, 0)
+#define __barrier_sync_count(id, count) emulated_barrier(__LINE__, count)
+#define SPIN emulated_spin()
+
+// Threads run in turn, so that every access is atomic and seen by all.
+static inline void __threadfence() {}
+static inline unsigned atomicAdd(unsigned* p, unsigned value) {
+  const unsigned before = *p;
+  *p = before + value;
+  return before;
+}
 
 static inline unsigned __umulhi(unsigned a, unsigned b) {
   return static_cast<unsigned>(static_cast<unsigned long long>(a) * b >> 32);
@@ -139,6 +150,7 @@ emulated::kernel_interface interface_of(void (*)(P...)) {
           &blockDim,
           &gridDim,
           &emulated_barrier,
+          &emulated_spin,
           __start_emulated_shared,
           static_cast<unsigned long>(__stop_emulated_shared - __start_emulated_shared),
           emulated_bound(0),

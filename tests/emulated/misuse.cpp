@@ -24,6 +24,7 @@ struct session {
   void* memory = nullptr;
   decltype(&cuLaunchKernel) launch_kernel = nullptr;
   decltype(&cuModuleUnload) unload = nullptr;
+  decltype(&cuLaunchCooperativeKernel) launch_cooperative = nullptr;
 
   explicit session(const std::string& body = "x[0] = 1;", const std::string& bounds = "") {
     cuda::create_stream(&stream, cudaStreamNonBlocking);
@@ -44,6 +45,8 @@ struct session {
     cuda::driver_function("cuModuleGetFunction", reinterpret_cast<void**>(&find));
     cuda::driver_function("cuLaunchKernel", reinterpret_cast<void**>(&launch_kernel));
     cuda::driver_function("cuModuleUnload", reinterpret_cast<void**>(&unload));
+    cuda::driver_function("cuLaunchCooperativeKernel",
+                          reinterpret_cast<void**>(&launch_cooperative));
     load(&module, image.data(), 0, nullptr, nullptr);
     find(&function, module, "cr_main");
   }
@@ -51,6 +54,10 @@ struct session {
     void* arguments[] = {&argument};
     launch_kernel(function, grid[0], grid[1], grid[2], block[0], block[1], block[2], 0, stream,
                   arguments, nullptr);
+  }
+  void launch_together(unsigned blocks) {
+    void* arguments[] = {&memory};
+    launch_cooperative(function, blocks, 1, 1, 32, 1, 1, 0, stream, arguments);
   }
   void launch() { launch({1, 1, 1}, {32, 1, 1}, memory); }
   void wait() { cuda::synchronize(stream); }
@@ -86,6 +93,25 @@ const std::map<std::string, std::function<void()>> misuses{
        s.launch();
        s.wait();
      }},
+    {"waiting_block",
+     [] {
+       session s("while (*(volatile float*)x != 1) SPIN;");
+       s.launch();
+       s.wait();
+     }},
+    {"grid_without_end",
+     [] {
+       session s("x[0] = 0; while (*(volatile float*)x != 1) SPIN;");
+       s.launch_together(2);
+       s.wait();
+     }},
+    {"divergent_grid",
+     [] {
+       session s("if (threadIdx.x < 16) __syncthreads();");
+       s.launch_together(2);
+       s.wait();
+     }},
+    {"large_cooperative_grid", [] { session{}.launch_together(5); }},
     {"large_block",
      [] {
        session{}.launch({1, 1, 1}, {32, 64, 1}, nullptr);

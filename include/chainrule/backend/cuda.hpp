@@ -14,6 +14,8 @@
 ///     CHAINRULE_CUDA_DEVICE    the default device, by number or by a part of its name
 ///     CHAINRULE_CUDA_TF32=1    products in TF32, faster, with 10 bits of mantissa
 ///     CHAINRULE_CUDA_GEMM=text products by the library's own kernel and not by cuBLASLt
+///     CHAINRULE_CUDA_PERSISTENT=1
+///                              captured steps as persistent kernels, where they are small
 ///
 /// Products with the epilogue relu turn NaN into 0 where cuBLASLt computes them; the library's
 /// kernel propagates NaN.

@@ -6,6 +6,7 @@
 #ifndef CHAINRULE_BACKEND_CUDA_RUNTIME_HPP
 #define CHAINRULE_BACKEND_CUDA_RUNTIME_HPP
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <memory>
@@ -19,6 +20,7 @@
 #include "chainrule/backend/cuda/compiler.hpp"
 #include "chainrule/backend/cuda/gemm.hpp"
 #include "chainrule/backend/cuda/launch_shape.hpp"
+#include "chainrule/backend/cuda/persistent_kernel.hpp"
 #include "chainrule/backend/device/choice.hpp"
 #include "chainrule/backend/device/runtime_base.hpp"
 
@@ -32,6 +34,9 @@ struct cuda_driver {
   decltype(&cuModuleUnload) unload_module = nullptr;
   decltype(&cuModuleGetFunction) find_function = nullptr;
   decltype(&cuLaunchKernel) launch = nullptr;
+  // Null unless persistent kernels are wanted and the device can launch them.
+  decltype(&cuLaunchCooperativeKernel) launch_cooperative = nullptr;
+  decltype(&cuOccupancyMaxActiveBlocksPerMultiprocessor) blocks_at_once = nullptr;
 };
 
 /// Unloads a module by the driver's function.
@@ -46,6 +51,28 @@ struct cuda_module {
   std::unique_ptr<std::remove_pointer_t<CUmodule>, cuda_unloader> module;
   CUfunction function = nullptr;
   std::string image;
+};
+
+/// The kernel that runs the work of a graph, see cuda/persistent_kernel.hpp.
+template <class Kernel>
+struct cuda_persistent {
+  Kernel kernel;
+  std::vector<argument> arguments;
+  unsigned blocks = 0;
+  unsigned items = 0;  // of a block
+};
+
+/// A captured step, ready to be replayed.
+template <class Api, class Kernel>
+struct cuda_graph {
+  cuda_owner<cudaGraphExec_t, &Api::destroy_executable> executable;
+  // On the heap, since replays that are deferred refer to it.
+  struct replays {
+    cudaGraphExec_t executable = nullptr;
+    std::optional<cuda_persistent<Kernel>> persistent;
+    std::string why_not;  // it is not persistent
+  };
+  std::unique_ptr<replays> state;
 };
 
 /// Pinned host memory, with a stream for copies from it.
@@ -72,8 +99,7 @@ class basic_cuda_runtime
  public:
   static constexpr const char* api = "cuda";
   using typename base::module;
-  /// A step that was recorded, ready to be replayed.
-  using graph = device::cuda_owner<cudaGraphExec_t, &Api::destroy_executable>;
+  using graph = device::cuda_graph<Api, typename base::kernel_handle>;
   using staging = device::cuda_staging<Api>;
 
   /// All devices, in the order of the driver, which heeds CUDA_VISIBLE_DEVICES; none if there is no
@@ -148,6 +174,7 @@ class basic_cuda_runtime
     cudaStream_t stream = nullptr;
     check(Api::create_stream(&stream, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
     stream_.reset(stream);
+    if (persistent_) find_persistent();
   }
   ~basic_cuda_runtime() {
     if (Api::set_device(base::info().index) == cudaErrorCudartUnloading) {
@@ -158,17 +185,23 @@ class basic_cuda_runtime
       Api::synchronize(stream_.get());  // running work needs its kernel and its memory
       blas_.reset();
       if (workspace_ != nullptr) raw_release(workspace_);
+      if (arrived_ != nullptr) raw_release(arrived_);
     }
     base::close();
   }
 
   /// Queues a product by cuBLASLt, see device/vendor_gemm.hpp; returns false if that does not
-  /// support it. CHAINRULE_CUDA_GEMM=text uses the kernel for all products. During a capture the
+  /// support it. CHAINRULE_CUDA_GEMM=text uses the kernel for all products, and
+  /// CHAINRULE_CUDA_PERSISTENT=1 for those of up to 2^23 multiplications. During a capture the
   /// kernel is used for products that cuBLASLt has not planned before, since its heuristic may fail
   /// then.
   template <class T>
   [[nodiscard]] bool multiply(const device::vendor_gemm<void*, T>& p) {
     if (text_gemm_) return false;
+    // A product by cuBLASLt cannot be a part of a persistent kernel.
+    constexpr index_t most = index_t{1} << 23;
+    if (persistent_ && p.count * p.rows * p.cols <= most / std::max<index_t>(p.inner, 1))
+      return false;
     return base::queue("gemm", [&] {
       const bool may_plan = !base::is_capturing();
       if (!blas_ && !may_plan) return false;
@@ -188,8 +221,29 @@ class basic_cuda_runtime
     });
   }
 
-  /// The stream of all work, for other libraries that queue work on it.
-  [[nodiscard]] cudaStream_t stream() const { return stream_.get(); }
+  /// The stream of all work, for other libraries that queue work on it. Ask for it each time, since
+  /// replays that were deferred are queued first. Throws backend_error.
+  [[nodiscard]] cudaStream_t stream() {
+    base::queue_all();
+    return stream_.get();
+  }
+
+  /// The reason, as a sentence, why the replays of a captured step are not launches of one kernel;
+  /// "" if they are. Without an argument that of the step captured last.
+  ///
+  /// With CHAINRULE_CUDA_PERSISTENT=1 the launches of captured work are composed into one kernel
+  /// (cuda/persistent_kernel.hpp), and replays that follow each other are one launch of it: a
+  /// replay is queued when other work is queued or the host waits, at the latest after
+  /// most_deferred replays.
+  [[nodiscard]] const std::string& why_not_persistent(const graph& g) const {
+    return g.state->why_not;
+  }
+  [[nodiscard]] const std::string& why_not_persistent() const { return why_not_; }
+  /// Replays that one launch runs, at most.
+  static constexpr unsigned most_deferred = 64;
+  /// Groups of a launch for each block that the device holds at once, at most: beyond that, kernels
+  /// run for longer than their launches take.
+  static constexpr std::size_t most_rounds = 16;
 
  private:
   /// While it lives, this thread may allocate memory and load modules during a capture, which CUDA
@@ -343,7 +397,10 @@ class basic_cuda_runtime
     const device::cuda_owner<cudaGraph_t, &Api::destroy_graph> owner(captured);
     cudaGraphExec_t ready = nullptr;
     check(Api::instantiate(&ready, captured, 0), "cudaGraphInstantiateWithFlags");
-    return graph(ready);
+    graph g{device::cuda_owner<cudaGraphExec_t, &Api::destroy_executable>(ready),
+            std::make_unique<typename graph::replays>()};
+    g.state->executable = ready;
+    return g;
   }
   void raw_abandon_capture() noexcept {
     Api::set_device(base::info().index);
@@ -353,8 +410,117 @@ class basic_cuda_runtime
     Api::last_error();
   }
   void raw_replay(const graph& g) {
+    if (deferred_ != g.state.get()) raw_queue_deferred();
+    if (!g.state->persistent || base::is_capturing()) return launch_graph(*g.state);
+    deferred_ = g.state.get();
+    if (++deferrals_ == most_deferred) raw_queue_deferred();
+  }
+  void launch_graph(const typename graph::replays& g) {
     activate();
-    check(Api::launch_graph(g.get(), stream_.get()), "cudaGraphLaunch");
+    check(Api::launch_graph(g.executable, stream_.get()), "cudaGraphLaunch");
+  }
+
+  // Persistent kernels, see why_not_persistent().
+
+  /// Looks for what they need; leaves the driver's functions null, and says why, without it.
+  void find_persistent() {
+    int can = 0;
+    if (Api::device_attribute(&can, cudaDevAttrCooperativeLaunch, base::info().index) !=
+            cudaSuccess ||
+        can == 0) {
+      Api::last_error();
+      unsupported_ = "the device cannot launch a kernel whose blocks wait for each other";
+      return;
+    }
+    try {
+      find(driver_.blocks_at_once, "cuOccupancyMaxActiveBlocksPerMultiprocessor");
+      find(driver_.launch_cooperative, "cuLaunchCooperativeKernel");
+    } catch (const backend_error& e) {
+      driver_.launch_cooperative = nullptr;
+      unsupported_ = e.what();
+    }
+  }
+
+  /// Composes the launches of a capture that has ended, if that is possible.
+  void raw_prepare(graph& g, const typename base::held_resources& held) noexcept {
+    try {
+      why_not_ = compose(*g.state, held);
+    } catch (const std::exception& e) {
+      g.state->persistent.reset();
+      const std::string_view said = e.what();  // with the text, if that does not build
+      why_not_ = said.substr(0, said.find('\n'));
+    }
+    g.state->why_not = why_not_;
+  }
+  /// The reason why it is not; "" if it was composed.
+  [[nodiscard]] std::string compose(typename graph::replays& g,
+                                    const typename base::held_resources& held) {
+    if (!persistent_) return "persistent kernels are off; CHAINRULE_CUDA_PERSISTENT=1 enables them";
+    if (driver_.launch_cooperative == nullptr) return unsupported_;
+    if (held.other != nullptr)
+      return detail::concat("the step has work that is not a kernel of this library: ", held.other);
+    if (held.launches.empty()) return "the step launches nothing";
+    std::vector<device::composed_launch> launches;
+    for (const auto& l : held.launches) {
+      launches.push_back(
+          {*l.kernel->text, device::grouped(l.items, base::info().units), l.arguments});
+      const device::work& w = launches.back().items;
+      if (w.local_width * w.local_height % 32 != 0 &&
+          l.kernel->text->find("BARRIER") != std::string::npos)
+        return detail::concat("a launch of the step has groups of ", w.local_width, " x ",
+                              w.local_height, " work items, which are no whole warps");
+    }
+    device::persistent_kernel k = device::compose(launches);
+    constexpr std::size_t most_arguments = 512;  // 4096 bytes
+    if (k.arguments.size() > most_arguments)
+      return detail::concat("the kernel would have ", k.arguments.size(),
+                            " arguments; there may be ", most_arguments);
+    device::cuda_persistent<typename base::kernel_handle> made{base::built("persistent", k.text),
+                                                               std::move(k.arguments), 0,
+                                                               static_cast<unsigned>(k.items)};
+    int each = 0;
+    activate();
+    check(driver_.blocks_at_once(&each, made.kernel->module.function, static_cast<int>(k.items), 0),
+          "cuOccupancyMaxActiveBlocksPerMultiprocessor");
+    const std::size_t at_once =
+        static_cast<std::size_t>(std::max(each, 0)) * static_cast<std::size_t>(base::info().units);
+    if (at_once == 0) return "no block of the kernel fits into a multiprocessor";
+    if (k.groups > most_rounds * at_once)
+      return detail::concat("a launch of the step has ", k.groups,
+                            " groups of work items; there may ", "be ", most_rounds * at_once,
+                            ", as the device holds ", at_once, " at once");
+    made.blocks = static_cast<unsigned>(std::min(k.groups, at_once));
+    if (arrived_ == nullptr) {
+      constexpr std::size_t bytes = 64;
+      arrived_ = base::take(bytes);
+      raw_fill(arrived_, 0, 0, bytes);
+    }
+    made.arguments[1] = device::argument_of(arrived_);
+    g.persistent = std::move(made);
+    return {};
+  }
+
+  /// Launches the replays that were deferred. If the driver refuses, the graph is launched instead,
+  /// then and later.
+  void raw_queue_deferred() {
+    if (deferred_ == nullptr) return;
+    typename graph::replays& g = *std::exchange(deferred_, nullptr);
+    const unsigned steps = std::exchange(deferrals_, 0);
+    device::cuda_persistent<typename base::kernel_handle>& p = *g.persistent;
+    p.arguments[0] = device::argument_of(steps);
+    std::vector<void*>& values = values_;
+    values.clear();
+    for (device::argument& a : p.arguments) values.push_back(a.bytes.data());
+    activate();
+    const auto code = static_cast<cudaError_t>(driver_.launch_cooperative(
+        p.kernel->module.function, p.blocks, 1, 1, p.items, 1, 1, 0, stream_.get(), values.data()));
+    if (code == cudaSuccess) return base::count_persistent_launch();
+    if (device::is_fatal(code)) check(code, "cuLaunchCooperativeKernel");
+    Api::last_error();
+    g.persistent.reset();
+    g.why_not = why_not_ =
+        detail::concat("cuLaunchCooperativeKernel failed with ", device::cuda_error_name(code));
+    for (unsigned i = 0; i < steps; ++i) launch_graph(g);
   }
 
   // Staging, see runtime_base::stage().
@@ -426,6 +592,13 @@ class basic_cuda_runtime
   void* workspace_ = nullptr;
   std::unique_ptr<device::cuda_blas<Api>> blas_;
   bool text_gemm_ = text_gemm_wanted();
+  bool persistent_ = device::is_set("CHAINRULE_CUDA_PERSISTENT");
+  std::string unsupported_;  // why the device has no persistent kernels
+  std::string why_not_;      // the step captured last has none
+  void* arrived_ = nullptr;  // the counter of barriers over grids
+  typename graph::replays* deferred_ = nullptr;
+  unsigned deferrals_ = 0;     // replays of it that are not queued
+  std::vector<void*> values_;  // arguments of a launch
 
   [[nodiscard]] static bool text_gemm_wanted() {
     const char* wanted = std::getenv("CHAINRULE_CUDA_GEMM");

@@ -36,10 +36,10 @@ class device_backend : public device_windows<Runtime, T> {
   [[nodiscard, deprecated("write capture")]] auto record(Work&& work) const {
     return capture(std::forward<Work>(work));
   }
-  /// Queues the captured work.
+  /// Queues the captured work `times` times.
   template <std::same_as<Runtime> R>
-  void replay(const device::captured_graph<R>& step) const {
-    step.replay();
+  void replay(const device::captured_graph<R>& step, std::uint64_t times = 1) const {
+    step.replay(times);
   }
 };
 

@@ -12,7 +12,9 @@
 #ifndef CHAINRULE_BACKEND_DEVICE_GRAPH_CAPTURE_HPP
 #define CHAINRULE_BACKEND_DEVICE_GRAPH_CAPTURE_HPP
 
+#include <cstdint>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "chainrule/backend/device/runtime.hpp"
@@ -23,6 +25,13 @@ namespace chainrule::device {
 template <class Runtime>
 concept captures = requires {
   typename Runtime::graph;
+};
+
+/// A runtime that can compose captured work into one kernel.
+template <class Runtime>
+concept persists = captures<Runtime> &&
+    requires(const Runtime& r, const typename Runtime::graph& g) {
+  r.why_not_persistent(g);
 };
 
 /// Move-only; keeps the device open.
@@ -54,10 +63,16 @@ class captured_graph {
     if (runtime_) runtime_->let_go(held_);
   }
 
-  /// Queues the work once more. Throws backend_error.
-  void replay() const {
+  /// Queues the work `times` times more. Throws backend_error.
+  void replay(std::uint64_t times = 1) const {
     if (!runtime_) throw backend_error("replay: nothing was captured");
-    runtime_->replay(graph_);
+    runtime_->replay(graph_, times);
+  }
+
+  /// The reason, as a sentence, why replays are not launches of one persistent kernel; "" if they
+  /// are.
+  [[nodiscard]] std::string why_not_persistent() const requires persists<Runtime> {
+    return runtime_ ? runtime_->why_not_persistent(graph_) : "nothing was captured";
   }
 
  private:

@@ -24,8 +24,9 @@
 ///     raw_launch(module, work, arguments);
 ///     wait();                                   // until the queue is empty
 ///
-/// Optional: `graph`, to capture steps (backend/device/graph_capture.hpp), and `staging`, to copy
-/// while it computes (backend/device/staging.hpp).
+/// Optional: `graph`, to capture steps (backend/device/graph_capture.hpp), with `raw_prepare` and
+/// `raw_queue_deferred` to replay several at once (backend/cuda/persistent_kernel.hpp), and
+/// `staging`, to copy while it computes (backend/device/staging.hpp).
 ///
 /// See also backend/opencl/runtime.hpp, backend/cuda/runtime.hpp.
 #ifndef CHAINRULE_BACKEND_DEVICE_RUNTIME_HPP
@@ -84,12 +85,13 @@ struct device_statistics {
   std::uint64_t uploaded_bytes = 0;
   std::uint64_t downloads = 0;
   std::uint64_t downloaded_bytes = 0;
-  std::uint64_t launches = 0;          // of kernels, those of replayed graphs not included
-  std::uint64_t replays = 0;           // of captured graphs
-  std::uint64_t synchronizations = 0;  // times that the host waited for the device
-  std::uint64_t allocations = 0;       // not served by the memory pool
-  std::uint64_t allocated_bytes = 0;   // of these
-  std::uint64_t builds = 0;            // kernels that were compiled, not found in a cache
+  std::uint64_t launches = 0;             // of kernels, those of replayed graphs not included
+  std::uint64_t replays = 0;              // of captured graphs
+  std::uint64_t persistent_launches = 0;  // of kernels that run the work of several replays
+  std::uint64_t synchronizations = 0;     // times that the host waited for the device
+  std::uint64_t allocations = 0;          // not served by the memory pool
+  std::uint64_t allocated_bytes = 0;      // of these
+  std::uint64_t builds = 0;               // kernels that were compiled, not found in a cache
 };
 
 namespace device {

@@ -44,13 +44,21 @@ class runtime_base {
   struct built_kernel {
     Module module;
     std::uint64_t last_use = 0;
+    const std::string* text = nullptr;  // lives as long as there is a handle
   };
   /// Keeps a kernel loaded: the runtime unloads no kernel to which a handle exists elsewhere.
   using kernel_handle = std::shared_ptr<built_kernel>;
+  /// A launch that was captured.
+  struct captured_launch {
+    kernel_handle kernel;
+    work items;
+    std::vector<argument> arguments;
+  };
   /// What a captured graph needs while it lives.
   struct held_resources {
     std::vector<Buffer> buffers;  // taken from the pool or returned to it during the capture
-    std::vector<kernel_handle> kernels;
+    std::vector<captured_launch> launches;
+    const char* other = nullptr;  // what was captured beside launches, the first of it
   };
   /// Kernels that a device keeps loaded; beyond that, the least recently used are unloaded.
   static constexpr std::size_t most_kernels = 1024;
@@ -67,6 +75,8 @@ class runtime_base {
     allocation_type a{take(size), bytes, zone_};
     try {
       if (zone_ > 0) {
+        queue_deferred();
+        note_other("filling memory");
         self().raw_fill(a.buffer, guard_byte, 0, size);
         self().raw_fill(a.buffer, 0xff, zone_, bytes);  // NaN in every floating-point type
       }
@@ -84,7 +94,10 @@ class runtime_base {
     const std::lock_guard lock(mutex_);
     try {
       // Captured work has not run yet, so there is no damage to find.
-      if (zone_ > 0 && !capturing_) look_for_damage(a);
+      if (zone_ > 0 && !capturing_) {
+        queue_deferred();
+        look_for_damage(a);
+      }
       give_back(a.buffer, size_class(a.bytes + 2 * zone_));
     } catch (...) {  // no host memory for the entry, or a lost device
       self().raw_release(a.buffer);
@@ -114,9 +127,10 @@ class runtime_base {
               std::span<const argument> arguments) {
     const std::lock_guard lock(mutex_);  // in OpenCL, arguments are a part of the kernel
     require_alive();
+    queue_deferred();
     last_verb_ = verb;
     if (capturing_)
-      captured_kernels_.push_back(k);
+      captured_.push_back({k, w, {arguments.begin(), arguments.end()}});
     else
       ++counted_.launches;
     k->last_use = ++uses_;
@@ -204,6 +218,8 @@ class runtime_base {
 
   // Graph capture, for runtimes that have `graph` (what end_capture returns), raw_begin_capture(),
   // raw_end_capture(), raw_abandon_capture() and raw_replay(graph); see device/graph_capture.hpp.
+  // Optional: raw_prepare(graph, held), called when a capture has ended, and raw_queue_deferred(),
+  // called before other work is queued or waited for, if raw_replay may defer its work.
 
   /// Captures what this thread queues, instead of running it, until end_capture(). Throws
   /// backend_error if a capture is active; until it ends, calls by other threads throw it too.
@@ -212,11 +228,13 @@ class runtime_base {
     require_alive();
     if (capturing_)
       throw backend_error(detail::concat(Derived::api, ": a capture is active already"));
+    queue_deferred();
     self().raw_begin_capture();
     capturing_ = true;
     capturing_thread_ = std::this_thread::get_id();
     touched_.clear();
-    captured_kernels_.clear();
+    captured_.clear();
+    captured_other_ = nullptr;
   }
   /// The graph captured since begin_capture(); assigns to `held` the buffers and kernels that it
   /// needs. The pool does not reuse these buffers before let_go(held).
@@ -224,7 +242,8 @@ class runtime_base {
     const std::lock_guard lock(mutex_);
     auto captured = self().raw_end_capture();
     capturing_ = false;
-    held.kernels = std::exchange(captured_kernels_, {});
+    held.launches = std::exchange(captured_, {});
+    held.other = captured_other_;
     held.buffers.reserve(touched_.size());
     for (const auto& [b, size] : touched_) {
       held_buffer& h = held_.try_emplace(b, held_buffer{size}).first->second;
@@ -239,6 +258,8 @@ class runtime_base {
       held.buffers.push_back(b);
     }
     touched_.clear();
+    if constexpr (requires { self().raw_prepare(captured, held); })
+      self().raw_prepare(captured, held);
     return captured;
   }
   /// Ends a capture and discards it.
@@ -247,21 +268,28 @@ class runtime_base {
     if (!capturing_) return;
     capturing_ = false;
     touched_.clear();
-    captured_kernels_.clear();
+    captured_.clear();
     self().raw_abandon_capture();
   }
-  /// Queues a captured graph.
+  /// Queues a captured graph `times` times.
   template <class Graph>
-  void replay(const Graph& captured) {
+  void replay(const Graph& captured, std::uint64_t times) {
     const std::lock_guard lock(mutex_);
     require_alive();
     last_verb_ = "replay";
-    ++counted_.replays;
-    self().raw_replay(captured);
+    note_other("a replay");
+    for (; times > 0; --times) {
+      self().raw_replay(captured);
+      ++counted_.replays;
+    }
   }
   /// Releases the buffers of a captured graph that is destroyed.
   void let_go(const held_resources& held) noexcept {
     const std::lock_guard lock(mutex_);
+    try {
+      queue_deferred();
+    } catch (...) {  // a lost device, on which nothing runs
+    }
     for (const Buffer b : held.buffers) {
       const auto h = held_.find(b);
       if (h == held_.end() || --h->second.holders > 0) continue;
@@ -274,6 +302,13 @@ class runtime_base {
         self().raw_release(b);
       }
     }
+  }
+
+  /// Queues replays that the runtime has deferred, for work that others queue.
+  void queue_all() {
+    const std::lock_guard lock(mutex_);
+    require_alive();
+    queue_deferred();
   }
 
   [[nodiscard]] device_statistics statistics() const {
@@ -323,6 +358,7 @@ class runtime_base {
       return make();
     } catch (const out_of_memory&) {
       if (capturing_) throw;  // the captured work may use the pool's buffers
+      queue_deferred();
       self().wait();
       bool any = false;
       for (auto& [bytes, buffers] : pool_)
@@ -353,11 +389,19 @@ class runtime_base {
   [[nodiscard]] bool queue(const char* verb, Work&& work) {
     const std::lock_guard lock(mutex_);
     require_alive();
+    queue_deferred();
     last_verb_ = verb;
     if (!work()) return false;
     if (!capturing_) ++counted_.launches;
+    note_other(verb);
     return true;
   }
+  /// Queues replays that the runtime has deferred.
+  void queue_deferred() {
+    if constexpr (requires { self().raw_queue_deferred(); }) self().raw_queue_deferred();
+  }
+  /// Counts a launch that runs the work of several replays.
+  void count_persistent_launch() { ++counted_.persistent_launches; }
   /// Whether queued work is captured instead of run.
   [[nodiscard]] bool is_capturing() const { return capturing_; }
 
@@ -383,15 +427,21 @@ class runtime_base {
           ": another thread is capturing a step; use the device from one thread at a time"));
   }
   /// Throws as require_alive does, and if a capture is active: captured work does not run, so
-  /// waiting for it would never end.
-  void require_waiting(const char* verb) const {
+  /// waiting for it would never end. Queues deferred replays.
+  void require_waiting(const char* verb) {
     require_alive();
     if (capturing_)
       throw backend_error(detail::concat(
           Derived::api, ": ", verb, " waits for the device, so it cannot be captured; call it ",
           "before or after the step"));
+    queue_deferred();
+  }
+  /// Remembers, during a capture, that other work than launches was captured.
+  void note_other(const char* what) {
+    if (capturing_ && captured_other_ == nullptr) captured_other_ = what;
   }
 
+ protected:
   [[nodiscard]] kernel_handle built(const char* verb, const std::string& text) {
     require_alive();
     const auto found = kernels_.find(text);
@@ -410,14 +460,20 @@ class runtime_base {
     if (counted_.builds <= most_kernels) cache.save(self().binary_of(m));
     return keep(text, std::move(m));
   }
+
+ private:
   [[nodiscard]] kernel_handle keep(const std::string& text, Module&& m) {
-    return kernels_.emplace(text, std::make_shared<built_kernel>(built_kernel{std::move(m), uses_}))
-        .first->second;
+    const auto at =
+        kernels_.emplace(text, std::make_shared<built_kernel>(built_kernel{std::move(m), uses_}))
+            .first;
+    at->second->text = &at->first;
+    return at->second;
   }
   /// Waits for the device and unloads the least recently used half of the kernels, except those
   /// that are about to be launched and those of captured graphs.
   void forget_kernels() {
     ++counted_.synchronizations;
+    queue_deferred();
     self().wait();
     keys_.clear();
     std::vector<std::uint64_t> uses;
@@ -476,7 +532,8 @@ class runtime_base {
   std::map<std::string, kernel_handle> keys_;        // the same by what the text is made from
   std::map<Buffer, held_buffer> held_;               // by captured graphs
   std::map<Buffer, std::size_t> touched_;            // during the active capture
-  std::vector<kernel_handle> captured_kernels_;      // during the active capture
+  std::vector<captured_launch> captured_;            // during the active capture
+  const char* captured_other_ = nullptr;             // likewise, see held_resources
   std::uint64_t uses_ = 0;                           // launches, captured ones included
   bool capturing_ = false;
   std::thread::id capturing_thread_;

@@ -1,0 +1,202 @@
+// Captured steps as persistent kernels, where the device has them: the bits of the graph's replays.
+
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "chainrule/layers/dense.hpp"
+#include "chainrule/layers/dropout.hpp"
+#include "chainrule/losses/pointwise.hpp"
+#include "chainrule/losses/softmax_cross_entropy.hpp"
+#include "chainrule/network/network.hpp"
+#include "chainrule/train/trainer.hpp"
+#include "support/backend_list.hpp"
+#include "support/catch.hpp"
+
+namespace persistent_test {
+
+using namespace chainrule;
+using support::backends;
+
+namespace {
+
+/// A device of its own, with persistent kernels or without; products are the library's in both.
+template <class B>
+B opened(bool persistent) {
+  using runtime = typename B::runtime_type;
+  ::setenv("CHAINRULE_CUDA_GEMM", "text", 1);
+  ::setenv("CHAINRULE_CUDA_PERSISTENT", persistent ? "1" : "0", 1);
+  const B be(std::make_shared<runtime>(runtime::devices().front()));
+  ::unsetenv("CHAINRULE_CUDA_GEMM");
+  ::unsetenv("CHAINRULE_CUDA_PERSISTENT");
+  return be;
+}
+
+template <class B>
+struct outcome {
+  std::vector<scalar_t<B>> parameters;
+  std::vector<double> losses;
+  device_statistics counts;
+};
+
+/// Three epochs over `batches` batches of 16 and one of 5.
+template <class Net, class Loss, class Rules>
+outcome<typename Net::backend_type> train(Net net, const Loss& loss, const Rules& rules,
+                                          index_t batches) {
+  using B = typename Net::backend_type;
+  const B& be = net.backend();
+  const index_t count = batches * 16 + 5;
+  std::vector<std::uint8_t> pixels;
+  std::vector<int> labels;
+  random_stream random(7);
+  for (index_t i = 0; i < count * net.inputs(); ++i)
+    pixels.push_back(static_cast<std::uint8_t>(random.below(256)));
+  for (index_t i = 0; i < count; ++i)
+    labels.push_back(static_cast<int>(random.below(static_cast<std::uint32_t>(net.outputs()))));
+  const dataset<B> data(be, matrix_view<const std::uint8_t>(pixels.data(), count, net.inputs()),
+                        labels, static_cast<int>(net.outputs()), 1.0 / 255);
+  net.initialize(3);
+  trainer t{net, loss, rules};
+  outcome<B> o;
+  for (const epoch_record& r : t.fit(data, {.epochs = 3, .batch = 16, .seed = 11}).epochs)
+    o.losses.push_back(r.training.loss);
+  o.parameters = to_host(be, const_matrix<B>(net.parameters().all()));
+  o.counts = be.statistics();
+  return o;
+}
+
+/// Trains with the graph and with the persistent kernel, which runs what would be the graph's
+/// replays in `launches` launches.
+template <class B, class Make, class Loss, class Rules>
+void check(const Make& make, const Loss& loss, const Rules& rules, index_t batches,
+           std::uint64_t launches) {
+  const B graph = opened<B>(false);
+  const B persistent = opened<B>(true);
+  const outcome<B> expected = train(make(graph), loss, rules, batches);
+  const outcome<B> found = train(make(persistent), loss, rules, batches);
+  CHECK(graph.runtime()->why_not_persistent() ==
+        "persistent kernels are off; CHAINRULE_CUDA_PERSISTENT=1 enables them");
+  CHECK(persistent.runtime()->why_not_persistent() == "");
+  CHECK(found.losses == expected.losses);
+  CHECK(found.parameters == expected.parameters);
+  CHECK(found.losses.front() > found.losses.back());
+  CHECK(found.losses.front() > 0);
+  CHECK(expected.counts.persistent_launches == 0);
+  CHECK(found.counts.persistent_launches == launches);
+  CHECK(found.counts.replays == expected.counts.replays);
+  CHECK(found.counts.replays == static_cast<std::uint64_t>(3 * batches - 1));
+  CHECK(found.counts.launches == expected.counts.launches);
+  CHECK(found.counts.synchronizations == expected.counts.synchronizations);
+}
+
+}  // namespace
+
+TEMPLATE_LIST_TEST_CASE("a persistent kernel computes the bits of the graph's replays",
+                        "[device][persistent]", backends) {
+  using B = TestType;
+  if constexpr (device::persists<typename B::runtime_type>) {
+    // An epoch's replays are one launch.
+    SECTION("sigmoid and squared error") {
+      check<B>(
+          [](const B& be) {
+            return network{be, dense{70, 9, fn::sigmoid{}}, dense{9, 5, fn::sigmoid{}}};
+          },
+          quadratic_cost{}, sgd{3.0}, 6, 3);
+    }
+    SECTION("relu and cross-entropy") {
+      check<B>(
+          [](const B& be) {
+            return network{be, dense{70, 12, relu{}}, dense{12, 5}};
+          },
+          softmax_cross_entropy{}, sgd{0.1}, 4, 3);
+    }
+    SECTION("three layers, drawing, with moments and a norm") {
+      check<B>(
+          [](const B& be) {
+            return network{be, dense{40, 20, relu{}}, dropout{0.25}, dense{20, 12, relu{}},
+                           dense{12, 5}};
+          },
+          softmax_cross_entropy{}, chain(clip_by_norm{1}, adam{cosine(0.01, 100)}), 3, 3);
+    }
+    SECTION("more steps than a launch has") {
+      check<B>(
+          [](const B& be) {
+            return network{be, dense{6, 5}};
+          },
+          softmax_cross_entropy{}, sgd{0.1}, 66, 6);
+    }
+  }
+}
+
+TEMPLATE_LIST_TEST_CASE("replays of captured work are launched when other work is",
+                        "[device][persistent]", backends) {
+  using B = TestType;
+  using T = scalar_t<B>;
+  if constexpr (device::persists<typename B::runtime_type>) {
+    const B be = opened<B>(true);
+    const std::vector<T> values(1000, T(1));
+    tensor<B> x = from_host(be, matrix_view<const T>(values.data(), 1, 1000));
+    const auto twice = [&] { be.map(fn::affine{2, 0}, x.view(), x.view()); };
+    const auto once_more = [&] { be.map(fn::affine{1, 1}, x.view(), x.view()); };
+    const auto first = [&] { return to_host(be, const_matrix<B>(x.view())).back(); };
+    const auto launched = [&] { return be.statistics().persistent_launches; };
+    const auto doubling = be.capture(twice);
+    const auto adding = be.capture([&] {
+      once_more();
+      once_more();
+    });
+    CHECK(doubling.why_not_persistent() == "");
+    CHECK(first() == 1);
+    be.replay(doubling, 3);
+    doubling.replay();
+    CHECK(launched() == 0);
+    CHECK(first() == 16);
+    CHECK(launched() == 1);
+    be.replay(adding, 2);  // in turn
+    be.replay(doubling);
+    be.replay(adding);
+    CHECK(launched() == 3);
+    twice();
+    CHECK(launched() == 4);
+    CHECK(first() == 84);
+    {
+      const auto gone = be.capture(twice);
+      gone.replay();
+    }  // whose work is done all the same
+    CHECK(first() == 168);
+    const auto before = launched();
+    be.replay(adding, 200);
+    CHECK(launched() == before + 3);
+    be.synchronize();
+    CHECK(launched() == before + 4);
+    CHECK(first() == 568);
+    CHECK(be.statistics().replays == 4 + 2 + 1 + 1 + 1 + 200);
+  }
+}
+
+TEMPLATE_LIST_TEST_CASE("a step says why it is not a persistent kernel", "[device][persistent]",
+                        backends) {
+  using B = TestType;
+  if constexpr (device::persists<typename B::runtime_type>) {
+    const B be = opened<B>(true);
+    const auto why = [&](const auto& work) { return be.capture(work).why_not_persistent(); };
+    CHECK(why([] {}) == "the step launches nothing");
+    tensor<B> large(be, 2000, 50);
+    CHECK(why([&] {
+            be.map(fn::negate{}, large.view(), large.view());
+          }).find("groups of work items; there may be") != std::string::npos);
+    tensor<B> x(be, 2, 2);
+    const auto many = be.capture([&] {
+      for (int i = 0; i < 100; ++i) be.map(fn::negate{}, x.view(), x.view());
+    });
+    CHECK(many.why_not_persistent().find("arguments; there may be 512") != std::string::npos);
+    be.map(fn::fill{3}, x.view());
+    many.replay();  // as a graph
+    CHECK(be.statistics().persistent_launches == 0);
+    CHECK(to_host(be, const_matrix<B>(x.view())) == std::vector<scalar_t<B>>(4, 3));
+  }
+}
+
+}  // namespace persistent_test
