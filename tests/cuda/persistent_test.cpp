@@ -294,6 +294,32 @@ TEST_CASE("a device that is lost in a persistent kernel says so", "[cuda][persis
   CHECK(fake_cuda::now().alive == 0);
 }
 
+TEST_CASE("calls that prepare a persistent kernel fail once", "[cuda][persistent]") {
+  for (const char* call : {"cuOccupancyMaxActiveBlocksPerMultiprocessor", "cudaMemsetAsync"}) {
+    INFO(call);
+    fake_cuda::reset();
+    {
+      const fake<float> be = opened();
+      const auto x = be.allocate<float>(4);
+      const auto work = [&] { be.map(fn::negate{}, x.view(), x.view()); };
+      fake_cuda::fail(call, 1);
+      const auto first = be.capture(work);
+      CHECK(has(first.why_not_persistent(), call));
+      const auto second = be.capture(work);
+      CHECK(second.why_not_persistent() == "");
+      first.replay();
+      CHECK(launches_of("") == 0);
+      second.replay();
+      be.synchronize();
+      REQUIRE(launches_of("") == 1);
+      // The counter of the barrier over the grid.
+      const std::uint64_t counter = fake_cuda::now().launches.back().arguments[1];
+      CHECK(*reinterpret_cast<const unsigned*>(counter) == 0);
+    }
+    CHECK(fake_cuda::now().alive == 0);
+  }
+}
+
 TEST_CASE("another library's work comes after the replays before it", "[cuda][persistent]") {
   fake_cuda::reset();
   const fake<float> be = opened();

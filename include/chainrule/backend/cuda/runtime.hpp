@@ -492,8 +492,14 @@ class basic_cuda_runtime
     made.blocks = static_cast<unsigned>(std::min(k.groups, at_once));
     if (arrived_ == nullptr) {
       constexpr std::size_t bytes = 64;
-      arrived_ = base::take(bytes);
-      raw_fill(arrived_, 0, 0, bytes);
+      void* const counter = base::take(bytes);
+      try {
+        raw_fill(counter, 0, 0, bytes);
+      } catch (...) {
+        raw_release(counter);
+        throw;
+      }
+      arrived_ = counter;
     }
     made.arguments[1] = device::argument_of(arrived_);
     g.persistent = std::move(made);
