@@ -4,6 +4,7 @@
 
 #include "chainrule/backend/cpu/storage.hpp"
 #include "support/catch.hpp"
+#include "support/huge_pages.hpp"
 
 namespace storage_test {
 
@@ -26,6 +27,7 @@ TEST_CASE("large storage begins on a huge page") {
   constexpr index_t size = 5 << 20;
   cpu_storage<std::uint8_t> s(size);
   CHECK(reinterpret_cast<std::uintptr_t>(s.data()) % (2 << 20) == 0);
+  if (const auto preferred = prefers_huge_pages(s.data())) CHECK(*preferred);
   s.data()[0] = s.data()[size - 1] = 1;  // a sanitizer would object
   cpu_storage<std::uint8_t> small(5);
   small = std::move(s);  // each is freed as it was allocated

@@ -12,6 +12,7 @@
 #include "chainrule/core/philox.hpp"
 #include "files.hpp"
 #include "support/catch.hpp"
+#include "support/huge_pages.hpp"
 
 using chainrule::format_error;
 using chainrule::idx_array;
@@ -78,6 +79,18 @@ TEST_CASE("an IDX file is read back as it was written") {
     CHECK(any.data == data);
     CHECK(read_idx(path, static_cast<int>(extents.size())).data == data);
   }
+}
+
+TEST_CASE("many bytes of an IDX file are in huge pages, where the system has them") {
+  const scratch::folder folder;
+  const std::string path = folder / "x";
+  bytes data(std::size_t{9} << 20U);
+  for (std::size_t i = 0; i < data.size(); ++i) data[i] = static_cast<std::uint8_t>(i * 31 >> 3U);
+  write_idx(path, std::vector<index_t>{9 << 10, 1 << 10}, data);
+  const idx_array read = read_idx(path);
+  CHECK(read.data == data);
+  if (const auto preferred = prefers_huge_pages(read.data.data() + data.size() / 2))
+    CHECK(*preferred);
 }
 
 TEST_CASE("the bytes of an IDX file are those of the format") {

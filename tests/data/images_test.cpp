@@ -9,6 +9,7 @@
 
 #include "files.hpp"
 #include "support/catch.hpp"
+#include "support/huge_pages.hpp"
 
 namespace images_test {
 
@@ -111,6 +112,15 @@ TEST_CASE("check finds sizes that do not fit and labels that are no class") {
   images.height = 0;
   CHECK_THROWS_AS(images.check(), shape_error);
   numbered(0).check();
+}
+
+TEST_CASE("many images that are selected are in huge pages, where the system has them") {
+  labelled_images one{"large", 1, 1 << 10, 1 << 10, 10, {}, {3}};
+  one.pixels.assign(std::size_t{1} << 20U, 5);
+  const labelled_images nine = one.select(std::vector<std::int32_t>(9, 0));
+  CHECK(nine.pixels == std::vector<std::uint8_t>(std::size_t{9} << 20U, 5));
+  if (const auto preferred = prefers_huge_pages(nine.pixels.data() + nine.pixels.size() / 2))
+    CHECK(*preferred);
 }
 
 TEST_CASE("select takes the images in the order asked for") {

@@ -396,6 +396,12 @@ class basic_cpu {
       return source.data() + (rows(0, i) < 0 ? 0 : rows(0, i)) * source.stride();
     };
     split_rows(out.shape(), [&](index_t first, index_t last) {
+      // Single numbers, such as class numbers: loads that the processor overlaps by itself.
+      if constexpr (detail::is_copy<V, std::remove_const_t<U>, F>)
+        if (!has_padding && out.cols() == 1) {
+          for (index_t i = first; i < last; ++i) out.data()[i * out.stride()] = *row(i);
+          return;
+        }
       if constexpr (!detail::is_copy<V, std::remove_const_t<U>, F>)
         if (!has_padding && out.contiguous() && out.cols() < detail::short_row / 4)
           return detail::convert_short_rows(isa_, f, row, out.cols(), first, last, out.data());

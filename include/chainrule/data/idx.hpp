@@ -26,6 +26,7 @@
 #include <vector>
 
 #include "chainrule/core/error.hpp"
+#include "chainrule/core/huge_pages.hpp"
 #include "chainrule/core/shape.hpp"
 #include "chainrule/data/gzip.hpp"
 
@@ -132,7 +133,10 @@ class idx_reader {
     const auto size = static_cast<std::size_t>(size_);
     // The constructor has checked that the file can hold this much: reserve once, without touching
     // the memory, and append the elements that are read.
-    if (source_.most_remaining() != byte_source::unknown) data.reserve(size);
+    if (source_.most_remaining() != byte_source::unknown) {
+      data.reserve(size);
+      detail::prefer_huge_pages(data.data(), size);
+    }
     constexpr std::size_t step = std::size_t{1} << 20U;
     while (data.size() < size) {
       const std::size_t begin = data.size();

@@ -22,6 +22,7 @@
 
 #include "chainrule/core/error.hpp"
 #include "chainrule/core/finite.hpp"
+#include "chainrule/core/huge_pages.hpp"
 #include "chainrule/core/philox.hpp"
 #include "chainrule/core/shape.hpp"
 #include "chainrule/core/view.hpp"
@@ -103,6 +104,7 @@ struct labelled_images {
         name, static_cast<index_t>(numbers.size()), height, width, classes, {}, {}, channels};
     const auto size = static_cast<std::size_t>(features());
     result.pixels.reserve(numbers.size() * size);
+    detail::prefer_huge_pages(result.pixels.data(), numbers.size() * size);
     result.labels.reserve(numbers.size());
     for (const std::int32_t number : numbers) {
       const std::uint8_t* first = image(number).data();

@@ -8,11 +8,8 @@
 #include <type_traits>
 #include <utility>
 
-#ifdef __linux__
-#include <sys/mman.h>
-#endif
-
 #include "chainrule/backend/cpu/flags.hpp"
+#include "chainrule/core/huge_pages.hpp"
 #include "chainrule/core/view.hpp"
 
 namespace chainrule {
@@ -20,7 +17,6 @@ namespace chainrule {
 namespace detail {
 
 /// Memory of at least two huge pages begins on one and is in them, where the system has them.
-inline constexpr std::size_t huge_page = std::size_t{1} << 21U;
 [[nodiscard]] constexpr std::align_val_t memory_alignment(std::size_t bytes) {
   return std::align_val_t{bytes >= 2 * huge_page ? huge_page : 64};
 }
@@ -28,10 +24,7 @@ inline constexpr std::size_t huge_page = std::size_t{1} << 21U;
 /// Throws std::bad_alloc.
 [[nodiscard, gnu::noinline]] inline void* allocate_memory(std::size_t bytes) {
   void* const memory = ::operator new(bytes, memory_alignment(bytes));
-#ifdef MADV_HUGEPAGE
-  // Rows that are gathered at random miss the TLB on small pages. A refusal costs speed only.
-  if (bytes >= 2 * huge_page) madvise(memory, bytes, MADV_HUGEPAGE);
-#endif
+  prefer_huge_pages(memory, bytes);
   return memory;
 }
 [[gnu::noinline]] inline void free_memory(void* memory, std::size_t bytes) noexcept {
