@@ -9,9 +9,15 @@
 #include <sstream>
 #include <string>
 
+#include "support/catch.hpp"
+
 /// The flag of the mapping that holds an address; nothing where the system does not say.
 [[nodiscard]] inline std::optional<bool> prefers_huge_pages(const void* address) {
-  if (!std::ifstream("/sys/kernel/mm/transparent_hugepage/enabled")) return std::nullopt;
+  const auto unknown = [] {
+    WARN("the system does not say which memory prefers huge pages: not checked");
+    return std::nullopt;
+  };
+  if (!std::ifstream("/sys/kernel/mm/transparent_hugepage/enabled")) return unknown();
   std::ifstream maps("/proc/self/smaps");
   const auto at = reinterpret_cast<std::uintptr_t>(address);
   bool is_inside = false;
@@ -25,7 +31,7 @@
     else if (is_inside && line.rfind("VmFlags:", 0) == 0)
       return (line + ' ').find(" hg ") != std::string::npos;
   }
-  return std::nullopt;
+  return unknown();
 }
 
 #endif  // CHAINRULE_TESTS_SUPPORT_HUGE_PAGES_HPP
