@@ -62,10 +62,7 @@ class random_stream {
 
   /// 32 random bits.
   std::uint32_t bits() {
-    if (used_ == 4) {
-      block_ = philox(seed_, stream_, counter_++);
-      used_ = 0;
-    }
+    if (used_ == 4) draw();
     return block_[used_++];
   }
 
@@ -103,6 +100,12 @@ class random_stream {
   }
 
  private:
+  // Not inlined: numbers are drawn at many places.
+  [[gnu::noinline]] void draw() {
+    block_ = philox(seed_, stream_, counter_++);
+    used_ = 0;
+  }
+
   std::uint64_t seed_;
   std::uint64_t stream_;
   std::uint64_t counter_;

@@ -46,15 +46,19 @@ inline constexpr index_t most_elements = std::numeric_limits<index_t>::max() / 1
           : concat("a matrix of ", rows, "x", cols, " has more elements than can be counted"));
 }
 
-/// rows * cols, for extents from outside the library. Throws shape_error if one is negative or the
-/// product is above most_elements.
-[[nodiscard]] constexpr index_t elements_of(index_t rows, index_t cols) {
-  if (is_small(rows | cols)) return rows * cols;
+[[nodiscard, gnu::cold, gnu::noinline]] constexpr index_t elements_of_large(index_t rows,
+                                                                            index_t cols) {
   index_t product = 0;
   if (rows < 0 || cols < 0 || __builtin_mul_overflow(rows, cols, &product) ||
       product > most_elements)
     refuse_extents(rows, cols);
   return product;
+}
+
+/// rows * cols, for extents from outside the library. Throws shape_error if one is negative or the
+/// product is above most_elements.
+[[nodiscard]] constexpr index_t elements_of(index_t rows, index_t cols) {
+  return is_small(rows | cols) ? rows * cols : elements_of_large(rows, cols);
 }
 
 [[noreturn, gnu::cold, gnu::noinline]] inline void refuse_count(index_t elements) {

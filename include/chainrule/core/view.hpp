@@ -56,6 +56,17 @@ class matrix_view {
                                                               other)  // NOLINT: implicit by design
       : data_(other.data()), rows_(other.rows()), cols_(other.cols()), stride_(other.stride()) {}
 
+  /// A view whose extents are known to be valid: none of the checks is made.
+  [[nodiscard]] static constexpr matrix_view unchecked(Pointer data, index_t rows, index_t cols,
+                                                       index_t stride) {
+    matrix_view view;
+    view.data_ = data;
+    view.rows_ = rows;
+    view.cols_ = cols;
+    view.stride_ = stride;
+    return view;
+  }
+
   [[nodiscard]] constexpr Pointer data() const { return data_; }
   [[nodiscard]] constexpr index_t rows() const { return rows_; }
   [[nodiscard]] constexpr index_t cols() const { return cols_; }
@@ -87,12 +98,7 @@ class matrix_view {
                                 ") does not lie within a matrix of ", rows_, "x", cols_);
     // An empty block may start past the end: do not form an address there.
     const bool nothing = rows == 0 || cols == 0;
-    matrix_view part;  // checked already
-    part.data_ = nothing ? data_ : data_ + (i * stride_ + j);
-    part.rows_ = rows;
-    part.cols_ = cols;
-    part.stride_ = stride_;
-    return part;
+    return unchecked(nothing ? data_ : data_ + (i * stride_ + j), rows, cols, stride_);
   }
 
  private:

@@ -9,8 +9,8 @@
 #include <array>
 #include <string>
 #include <string_view>
-#include <vector>
 
+#include "chainrule/core/plain_vector.hpp"
 #include "chainrule/layers/layer.hpp"
 
 namespace chainrule {
@@ -113,7 +113,7 @@ class layer_chain {
   };
   [[nodiscard]] const link& at(index_t i) const { return links_[static_cast<std::size_t>(i)]; }
 
-  std::vector<link> links_;
+  detail::plain_vector<link> links_;
   index_t first_trained_ = 0;  // the first layer with parameters to be trained, or size()
   std::array<scratch_id, 2> gradients_;
 };

@@ -22,6 +22,7 @@
 #include <utility>
 #include <vector>
 
+#include "chainrule/core/plain_vector.hpp"
 #include "chainrule/core/shape.hpp"
 #include "chainrule/layers/description.hpp"
 #include "chainrule/layers/initializers.hpp"
@@ -175,8 +176,8 @@ class plan {
     scope_.in_dy = {};
     scope_.peak = scope_.top;
     const std::size_t place = inputs_.size();
-    inputs_.emplace_back(scope_.path, in);
-    outputs_.emplace_back();
+    inputs_.push_back({scope_.path, in});
+    outputs_.push_back({});
     const shape out = layer.bind(*this, in);
     outputs_[place] = out;
     child_scratch_in_dy_ = scope_.in_dy;
@@ -288,21 +289,23 @@ class plan {
   /// Places of all state.
   [[nodiscard]] const arena_plan& state_arena() const { return state_arena_; }
   /// Matrices that are saved for backward.
-  [[nodiscard]] const std::vector<saved_matrix>& saved() const { return saved_; }
+  [[nodiscard]] const detail::plain_vector<saved_matrix>& saved() const { return saved_; }
   /// The columns of each matrix of saved indices.
-  [[nodiscard]] const std::vector<index_t>& saved_indices() const { return saved_indices_; }
+  [[nodiscard]] const detail::plain_vector<index_t>& saved_indices() const {
+    return saved_indices_;
+  }
   /// Matrices of scratch memory.
-  [[nodiscard]] const std::vector<scratch_matrix>& scratches() const { return scratches_; }
+  [[nodiscard]] const detail::plain_vector<scratch_matrix>& scratches() const { return scratches_; }
   /// The scratch memory of a pass.
   [[nodiscard]] memory scratch_size() const { return scope_.peak; }
   /// Shape of a sample at the input of the network.
   [[nodiscard]] const shape& input() const { return input_; }
   /// The names of all layers, those of blocks included, and the shapes of their inputs.
-  [[nodiscard]] const std::vector<std::pair<std::string, shape>>& layer_inputs() const {
+  [[nodiscard]] const detail::plain_vector<std::pair<std::string, shape>>& layer_inputs() const {
     return inputs_;
   }
   /// The shapes of their outputs, in the same order.
-  [[nodiscard]] const std::vector<shape>& layer_outputs() const { return outputs_; }
+  [[nodiscard]] const detail::plain_vector<shape>& layer_outputs() const { return outputs_; }
   /// What the indices of the network's input are below; 0 if its input is scalars.
   [[nodiscard]] index_t index_count() const { return index_count_; }
   /// Whether a layer draws random numbers in training.
@@ -391,19 +394,19 @@ class plan {
   }
 
   std::vector<parameter> parameters_;
-  std::vector<index_t> declared_by_;  // the number of the layer that declared each first
+  detail::plain_vector<index_t> declared_by_;  // the number of the layer that declared each first
   index_t uses_ = 0;
   std::vector<parameter> states_;
   arena_plan parameter_arena_;
   arena_plan state_arena_;
-  std::vector<saved_matrix> saved_;
-  std::vector<index_t> saved_indices_;
-  std::vector<scratch_matrix> scratches_;
+  detail::plain_vector<saved_matrix> saved_;
+  detail::plain_vector<index_t> saved_indices_;
+  detail::plain_vector<scratch_matrix> scratches_;
   scope scope_;
   scratch_id child_scratch_in_dy_;
   shape input_;
-  std::vector<std::pair<std::string, shape>> inputs_;
-  std::vector<shape> outputs_;
+  detail::plain_vector<std::pair<std::string, shape>> inputs_;
+  detail::plain_vector<shape> outputs_;
   static constexpr const char* network_input = "the input";
   std::string producer_ = network_input;
   index_t index_count_ = 0;

@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "chainrule/core/plain_vector.hpp"
 #include "chainrule/metrics/metric.hpp"
 #include "chainrule/train/data_loader.hpp"
 
@@ -22,7 +23,10 @@ class metric_log {
   /// first written side by side and then copied by `place`, at a place that the backend counts.
   metric_log(const B& be, const std::vector<any_metric<B>>& metrics, index_t samples,
              index_t batch = 0)
-      : be_(be), metrics_(metrics), samples_(samples), batch_capacity_(batch) {
+      : be_(be),
+        metrics_(metrics.data(), metrics.size()),
+        samples_(samples),
+        batch_capacity_(batch) {
     first_column_.push_back(0);
     first_column_.push_back(1);  // the loss has one
     for (const any_metric<B>& m : metrics_)
@@ -155,12 +159,13 @@ class metric_log {
   }
 
   std::optional<B> be_;  // none before there is data: making a backend would open its device
-  std::vector<any_metric<B>> metrics_;
+  detail::plain_vector<any_metric<B>> metrics_;
   index_t samples_ = 0;
   index_t batch_capacity_ = 0;
-  std::vector<index_t> first_column_;  // of the loss, of each metric, and the number of columns
-  tensor<B> all_;                      // the columns of the loss for all samples, those of a metric
-  tensor<B> batch_;                    // as all_, for the samples of a batch
+  detail::plain_vector<index_t>
+      first_column_;  // of the loss, of each metric, and the number of columns
+  tensor<B> all_;     // the columns of the loss for all samples, those of a metric
+  tensor<B> batch_;   // as all_, for the samples of a batch
 };
 
 }  // namespace chainrule

@@ -11,8 +11,8 @@
 #define CHAINRULE_TRAIN_MICRO_BATCHES_HPP
 
 #include <algorithm>
-#include <vector>
 
+#include "chainrule/core/plain_vector.hpp"
 #include "chainrule/losses/loss.hpp"
 #include "chainrule/network/network.hpp"
 #include "chainrule/train/data_loader.hpp"
@@ -154,8 +154,8 @@ class micro_batches {
   index_t capacity_ = 0;
   index_t most_ = 0;
   index_t rank_ = 0, ranks_ = 1;
-  index_t share_ = 1;        // micro-batches of a rank
-  std::vector<part> parts_;  // of this rank
+  index_t share_ = 1;                 // micro-batches of a rank
+  detail::plain_vector<part> parts_;  // of this rank
   arena<B> total_;
 };
 

@@ -73,7 +73,9 @@ class cpu_storage {
   [[nodiscard]] index_t size() const { return size_; }
 
   /// All elements as one row.
-  [[nodiscard]] matrix_view<T> view() const { return {data_, 1, size_}; }
+  [[nodiscard]] matrix_view<T> view() const {
+    return matrix_view<T>::unchecked(data_, 1, size_, size_);
+  }
 
  private:
   [[nodiscard]] std::size_t bytes() const { return static_cast<std::size_t>(size_) * sizeof(T); }
