@@ -7,6 +7,7 @@
 #ifndef CHAINRULE_CORE_PLAIN_VECTOR_HPP
 #define CHAINRULE_CORE_PLAIN_VECTOR_HPP
 
+#include <concepts>
 #include <cstddef>
 #include <initializer_list>
 #include <new>
@@ -31,6 +32,13 @@ class plain_vector {
     for (std::size_t i = 0; i < count; ++i) ::new (static_cast<void*>(data_ + size_++)) T(first[i]);
   }
   plain_vector(std::initializer_list<T> values) : plain_vector(values.begin(), values.size()) {}
+  /// Copies of the elements of a std::vector.
+  template <class Vector>
+  requires requires(const Vector& v) {
+    { v.data() } -> std::same_as<const T*>;
+  }
+  plain_vector(const Vector& from)  // NOLINT: implicit
+      : plain_vector(from.data(), from.size()) {}
   plain_vector(const plain_vector& other) : plain_vector(other.data_, other.size_) {}
   plain_vector(plain_vector&& other) noexcept { swap(other); }
   plain_vector& operator=(plain_vector other) noexcept {

@@ -17,10 +17,9 @@ namespace chainrule {
 /// batches of 32 samples (network::memory). `n` stands for the number of samples.
 template <backend B>
 [[nodiscard]] std::string summary(const network<B>& net) {
-  std::vector<layer_summary> lines = net.layers();
-  lines.insert(lines.begin(),
-               {net.declared().index_count() > 0 ? "indices" : "input", net.input_shape(), 0});
-  std::size_t widest = 5;
+  const std::vector<layer_summary> lines = net.layers();
+  const char* const input = net.declared().index_count() > 0 ? "indices" : "input";
+  std::size_t widest = std::string_view(input).size();
   for (const layer_summary& l : lines) widest = std::max(widest, l.name.size());
 
   const auto line = [&](const std::string& number, const std::string& name,
@@ -28,11 +27,11 @@ template <backend B>
     return detail::padded_left(number, 3) + "  " + detail::padded_right(name, widest) + "  " +
            detail::padded_right(output, 10) + "  " + detail::padded_left(parameters, 12) + "\n";
   };
-  std::string table = line("", "layer", "output", "parameters");
+  std::string table = line("", "layer", "output", "parameters") +
+                      line("", input, "n x " + to_string(net.input_shape()), "");
   for (std::size_t i = 0; i < lines.size(); ++i)
-    table += line(i == 0 ? "" : std::to_string(i - 1), lines[i].name,
-                  detail::concat("n x ", to_string(lines[i].outputs)),
-                  i == 0 ? "" : detail::grouped(lines[i].parameters));
+    table += line(std::to_string(i), lines[i].name, "n x " + to_string(lines[i].outputs),
+                  detail::grouped(lines[i].parameters));
   const network_memory memory = net.memory(32);
   const auto megabytes = [](std::uint64_t bytes) {
     return detail::format("%.2f MB", static_cast<double>(bytes) / 1e6);

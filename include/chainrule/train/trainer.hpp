@@ -22,6 +22,7 @@
 #include <utility>
 #include <vector>
 
+#include "chainrule/core/plain_vector.hpp"
 #include "chainrule/train/early_stopping.hpp"
 #include "chainrule/train/evaluation.hpp"
 #include "chainrule/train/step_executor.hpp"
@@ -79,11 +80,11 @@ class trainer {
   /// have one name, or one has that of the loss, "loss".
   template <class Loss, class Rules>
   trainer(network<B>& net, const Loss& loss, const Rules& rules,
-          std::vector<any_metric<B>> metrics = {})
+          const std::vector<any_metric<B>>& metrics = {})
       : net_(&net),
         be_(net.backend()),
         loss_(loss),
-        metrics_(std::move(metrics)),
+        metrics_(metrics),
         optimizer_(std::make_unique<chainrule::optimizer<B, decltype(chain(rules))>>(
             be_, net.parameters().plan(), rules)),
         loader_(be_),
@@ -269,7 +270,7 @@ class trainer {
         options.batch > std::numeric_limits<index_t>::max() / options.accumulate)
       detail::fail<value_error>("a step divides its gradients by at most 2^63 - 1, got ",
                                 options.accumulate, " batches of ", options.batch);
-    std::vector<gradient_callback<B>*> of_gradients;
+    detail::plain_vector<gradient_callback<B>*> of_gradients;
     for (std::size_t i = 0; i < options.callbacks.size(); ++i) {
       if (options.callbacks[i] == nullptr)
         detail::fail<value_error>("callback ", i, " of the training is a null pointer");
@@ -415,7 +416,7 @@ class trainer {
     return record;
   }
 
-  [[nodiscard]] std::vector<any_metric<B>> metrics_for(const dataset<B>& data) const {
+  [[nodiscard]] detail::plain_vector<any_metric<B>> metrics_for(const dataset<B>& data) const {
     const bool has_classes = data.classes() > 0 && (net_->outputs() > 1 || data.classes() <= 2);
     if (!metrics_.empty() || !has_classes) return metrics_;
     return {accuracy{}};
@@ -441,7 +442,7 @@ class trainer {
   network<B>* net_;
   B be_;
   any_loss<B> loss_;
-  std::vector<any_metric<B>> metrics_;
+  detail::plain_vector<any_metric<B>> metrics_;
   std::unique_ptr<any_optimizer<B>> optimizer_;
   data_loader<B> loader_;
   step_executor<B> executor_;
@@ -456,7 +457,8 @@ class trainer {
 // What fit and evaluate reach is compiled once with chainrule::compiled: these are not inline.
 template <backend B>
 metrics trainer<B>::evaluate(const dataset<B>& data) const {
-  return chainrule::evaluate(*net_, loss_, data, metrics_for(data));
+  detail::require_targets(*net_, loss_, data);
+  return detail::measured(*net_, loss_, data, metrics_for(data));
 }
 template <backend B>
 history trainer<B>::fit_here(const dataset<B>& data, const fit_options<B>& options) {
