@@ -67,7 +67,7 @@ class random_stream {
   }
 
   /// Uniform in [0, 1), 53 bits.
-  double uniform() {
+  [[gnu::noinline]] double uniform() {
     const std::uint32_t first = bits();
     const std::uint32_t second = bits();
     return to_unit_double(first, second);

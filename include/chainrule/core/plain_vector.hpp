@@ -87,11 +87,14 @@ class plain_vector {
   }
   [[gnu::noinline]] void resize(std::size_t count) {
     reserve(count);
-    while (size_ > count) data_[--size_].~T();
+    shrink(count);
     for (; size_ < count; ++size_) ::new (static_cast<void*>(data_ + size_)) T();
   }
   void clear() {
-    while (size_ > 0) data_[--size_].~T();
+    if constexpr (std::is_trivially_destructible_v<T>)
+      size_ = 0;
+    else
+      shrink(0);
   }
 
   friend bool operator==(const plain_vector& a, const plain_vector& b) {
@@ -102,6 +105,9 @@ class plain_vector {
   }
 
  private:
+  [[gnu::noinline]] void shrink(std::size_t count) {
+    while (size_ > count) data_[--size_].~T();
+  }
   void swap(plain_vector& other) noexcept {
     T* const data = data_;
     const std::size_t size = size_, capacity = capacity_;

@@ -83,8 +83,8 @@ struct matrix_shape {
 };
 
 /// "rows x cols" without spaces, as error messages print it.
-[[nodiscard]] inline std::string to_string(matrix_shape s) {
-  return std::to_string(s.rows) + "x" + std::to_string(s.cols);
+[[nodiscard, gnu::noinline]] inline std::string to_string(matrix_shape s) {
+  return detail::concat(s.rows, "x", s.cols);
 }
 
 /// Up to `max_rank` extents of at least 1. A default-constructed shape has no axes and stands for
@@ -150,9 +150,9 @@ class shape {
 };
 
 /// The extents with an x between them: "28x28x1".
-[[nodiscard]] inline std::string to_string(const shape& s) {
+[[nodiscard, gnu::noinline]] inline std::string to_string(const shape& s) {
   std::string text;
-  for (index_t i = 0; i < s.rank(); ++i) text += (i == 0 ? "" : "x") + std::to_string(s[i]);
+  for (index_t i = 0; i < s.rank(); ++i) text += detail::concat(i == 0 ? "" : "x", s[i]);
   return text;
 }
 

@@ -30,18 +30,20 @@ void append_little_endian(std::string& out, Word word) {
 }
 
 /// `text` with spaces before it, `width` characters in all; a longer text as it is.
-[[nodiscard]] inline std::string padded_left(const std::string& text, std::size_t width) {
+[[nodiscard, gnu::noinline]] inline std::string padded_left(const std::string& text,
+                                                            std::size_t width) {
   return text.size() < width ? std::string(width - text.size(), ' ') + text : text;
 }
 
 /// `text` with spaces after it, `width` characters in all; a longer text as it is.
-[[nodiscard]] inline std::string padded_right(const std::string& text, std::size_t width) {
+[[nodiscard, gnu::noinline]] inline std::string padded_right(const std::string& text,
+                                                             std::size_t width) {
   return text.size() < width ? text + std::string(width - text.size(), ' ') : text;
 }
 
 /// 101770 as "101,770"; the number is not negative.
 [[nodiscard]] inline std::string grouped(index_t number) {
-  std::string digits = std::to_string(number);
+  std::string digits = concat(number);
   for (std::size_t i = digits.size(); i > 3; i -= 3) digits.insert(i - 3, 1, ',');
   return digits;
 }

@@ -94,8 +94,7 @@ class matrix_view {
   [[nodiscard]] constexpr matrix_view block(index_t i, index_t j, index_t rows,
                                             index_t cols) const {
     if (i < 0 || j < 0 || rows < 0 || cols < 0 || i > rows_ - rows || j > cols_ - cols)
-      detail::fail<shape_error>("the block of ", rows, "x", cols, " at (", i, ", ", j,
-                                ") does not lie within a matrix of ", rows_, "x", cols_);
+      refuse_block(i, j, rows, cols);
     // An empty block may start past the end: do not form an address there.
     const bool nothing = rows == 0 || cols == 0;
     return unchecked(nothing ? data_ : data_ + (i * stride_ + j), rows, cols, stride_);
@@ -107,6 +106,13 @@ class matrix_view {
       return data == nullptr;
     else
       return false;
+  }
+
+  [[noreturn, gnu::cold, gnu::noinline]] constexpr void refuse_block(index_t i, index_t j,
+                                                                     index_t rows,
+                                                                     index_t cols) const {
+    detail::fail<shape_error>("the block of ", rows, "x", cols, " at (", i, ", ", j,
+                              ") does not lie within a matrix of ", rows_, "x", cols_);
   }
 
   // The rare checks, not inlined, to keep the constructor small. An empty view may have any stride

@@ -148,7 +148,7 @@ class dense {
   void describe(archive& a) const {
     a.extent("outputs", outputs_);
     a.activation(f_);
-    if (inputs_ != dynamic) a.option("inputs", std::to_string(inputs_));
+    if (inputs_ != dynamic) a.option("inputs", detail::concat(inputs_));
     if (weights_ != initializer_for<F>()) a.option("weights", weights_.in_words());
     if (bias_ != init::zeros()) a.option("bias", bias_.in_words());
   }

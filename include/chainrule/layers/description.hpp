@@ -81,13 +81,9 @@ class archive {
   explicit archive(std::string kind) { description_.kind = std::move(kind); }
 
   /// Describes an extent of the layer.
-  void extent(std::string_view name, index_t n) {
-    description_.extents.emplace_back(name, std::to_string(n));
-  }
+  void extent(std::string_view name, index_t n) { extent(name, detail::concat(n)); }
   /// Describes a shape as an extent of the layer.
-  void extent(std::string_view name, const shape& s) {
-    description_.extents.emplace_back(name, to_string(s));
-  }
+  void extent(std::string_view name, const shape& s) { extent(name, to_string(s)); }
   /// Extents or options on which the result depends, in words: "2x3", "same".
   void extent(std::string_view name, std::string text) {
     description_.extents.emplace_back(name, std::move(text));

@@ -214,8 +214,7 @@ class plan {
     if (reads_network_input()) require_one_kind_of_input(false);
     if (features != dynamic && in.last() != features)
       detail::fail<shape_error>(scope_.layer, " expects ", features, " features, ", producer_,
-                                " produces ",
-                                in.rank() == 1 ? std::to_string(in.last()) : to_string(in));
+                                " produces ", to_string(in));
     return in;
   }
   /// The shape of the network's input for a layer that reads it as indices (pass::indices) of

@@ -509,7 +509,7 @@ network<B>::network(const B& be, std::vector<any_layer<B>> layers) : be_(be) {
   shape in;
   if (has_input) in = any_layer<B>(unbound_.front()).bind(*declared, in);
   if (layers_.empty()) detail::fail<value_error>("a network needs at least one layer");
-  for (any_layer<B>& l : layers_) chain_.bind_next(*declared, std::to_string(chain_.size()), l, in);
+  for (any_layer<B>& l : layers_) chain_.bind_next(*declared, detail::concat(chain_.size()), l, in);
   chain_.finish(*declared, true);
   plan_ = std::move(declared);
   parameters_ = arena<B>(be_, plan_->parameter_arena());

@@ -24,21 +24,23 @@ template <backend B>
 
   const auto line = [&](const std::string& number, const std::string& name,
                         const std::string& output, const std::string& parameters) {
-    return detail::padded_left(number, 3) + "  " + detail::padded_right(name, widest) + "  " +
-           detail::padded_right(output, 10) + "  " + detail::padded_left(parameters, 12) + "\n";
+    return detail::concat(detail::padded_left(number, 3), "  ", detail::padded_right(name, widest),
+                          "  ", detail::padded_right(output, 10), "  ",
+                          detail::padded_left(parameters, 12), "\n");
   };
   std::string table = line("", "layer", "output", "parameters") +
-                      line("", input, "n x " + to_string(net.input_shape()), "");
+                      line("", input, detail::concat("n x ", to_string(net.input_shape())), "");
   for (std::size_t i = 0; i < lines.size(); ++i)
-    table += line(std::to_string(i), lines[i].name, "n x " + to_string(lines[i].outputs),
-                  detail::grouped(lines[i].parameters));
+    table +=
+        line(detail::concat(i), lines[i].name, detail::concat("n x ", to_string(lines[i].outputs)),
+             detail::grouped(lines[i].parameters));
   const network_memory memory = net.memory(32);
   const auto megabytes = [](std::uint64_t bytes) {
     return detail::format("%.2f MB", static_cast<double>(bytes) / 1e6);
   };
-  return table + line("", "total", "", detail::grouped(net.parameter_count())) +
-         "     memory for batches of 32: " + megabytes(memory.inference.total()) +
-         " in inference, " + megabytes(memory.training.total()) + " in training\n";
+  return detail::concat(table, line("", "total", "", detail::grouped(net.parameter_count())),
+                        "     memory for batches of 32: ", megabytes(memory.inference.total()),
+                        " in inference, ", megabytes(memory.training.total()), " in training\n");
 }
 
 }  // namespace chainrule
