@@ -33,11 +33,11 @@ struct description {
   /// The line of the layer in a summary: "dense + relu", "dropout 0.5".
   [[nodiscard]] std::string label() const {
     std::string text = kind;
-    for (const auto& [name, value] : constants) text += " " + value;
+    for (const auto& [name, value] : constants) text += detail::concat(" ", value);
     if (layers.size() == 1 && (kind == "frozen" || kind == "in_group"))
-      text += " " + layers.front().label();
-    if (!activation.empty()) text = (kind == "activation" ? "" : text + " + ") + activation;
-    return text;
+      text += detail::concat(" ", layers.front().label());
+    if (activation.empty()) return text;
+    return kind == "activation" ? activation : detail::concat(text, " + ", activation);
   }
 
   friend bool operator==(const description&, const description&) = default;

@@ -22,8 +22,8 @@ template <backend B>
   std::size_t widest = std::string_view(input).size();
   for (const layer_summary& l : lines) widest = std::max(widest, l.name.size());
 
-  const auto line = [&](const std::string& number, const std::string& name,
-                        const std::string& output, const std::string& parameters) {
+  const auto line = [&](std::string_view number, std::string_view name, std::string_view output,
+                        std::string_view parameters) __attribute__((noinline)) {
     return detail::concat(detail::padded_left(number, 3), "  ", detail::padded_right(name, widest),
                           "  ", detail::padded_right(output, 10), "  ",
                           detail::padded_left(parameters, 12), "\n");

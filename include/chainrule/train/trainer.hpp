@@ -342,8 +342,8 @@ class trainer {
   }
 
   /// What callbacks are told before the first epoch.
-  [[nodiscard]] fit_record record_of_fit(const dataset<B>& data,
-                                         const fit_options<B>& options) const {
+  [[nodiscard, gnu::noinline]] fit_record record_of_fit(const dataset<B>& data,
+                                                        const fit_options<B>& options) const {
     std::vector<std::string> names;
     for (const any_metric<B>& m : metrics_for(data)) names.push_back(m.name());
     return {options.epochs, data.count(), largest_step(data, options),
@@ -423,7 +423,7 @@ class trainer {
   }
 
   /// Ranks stop together, for the reason of the lowest that has one.
-  void check_should_stop(const fit_options<B>& options, history& h) const {
+  [[gnu::noinline]] void check_should_stop(const fit_options<B>& options, history& h) const {
     for (const callback* c : options.callbacks)
       if (h.message.empty()) h.message = c->should_stop();
     if (options.ranks != nullptr && stops_are_shared_)
@@ -432,7 +432,7 @@ class trainer {
   }
 
   /// Why the loss of a training on that data is not finite.
-  [[nodiscard]] static std::string why_not_finite(const dataset<B>& data) {
+  [[nodiscard, gnu::noinline]] static std::string why_not_finite(const dataset<B>& data) {
     const std::string culprit = data.what_is_not_finite();
     if (culprit.empty()) return "the loss is no longer finite; a smaller learning rate may help";
     return detail::concat("the loss is not finite because ", culprit,
