@@ -19,7 +19,8 @@ class layer_chain {
  public:
   /// Binds the next layer behind those bound so far. `in` is the input of the chain for the first.
   template <class Layer>
-  [[gnu::noinline]] void bind_next(plan& p, std::string_view name, Layer& layer, const shape& in) {
+  [[gnu::cold, gnu::noinline]] void bind_next(plan& p, std::string_view name, Layer& layer,
+                                              const shape& in) {
     const index_t uses = p.parameter_uses();
     const shape out = p.child(name, layer, links_.empty() ? in : links_.back().out);
     if (p.parameter_uses() == uses && first_trained_ == size()) ++first_trained_;
@@ -28,7 +29,7 @@ class layer_chain {
   }
   /// Declares the buffers once all layers are bound. The chain of a network (`is_network`) also
   /// owns its output and the gradient with respect to it; a block is given both.
-  [[gnu::noinline]] void finish(plan& p, bool is_network) {
+  [[gnu::cold, gnu::noinline]] void finish(plan& p, bool is_network) {
     index_t widest = 0;
     for (link& l : links_) {
       if (&l == &links_.back() && !is_network) break;

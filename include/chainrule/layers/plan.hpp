@@ -166,7 +166,7 @@ class plan {
   /// "<name>.<own name>". Binding two layers under one name gives both the same parameters. Returns
   /// the shape of its output. Throws shape_error, naming the layer, if `in` does not fit.
   template <class Layer>
-  [[nodiscard]] shape child(std::string_view name, Layer& layer, const shape& in) {
+  [[nodiscard, gnu::cold]] shape child(std::string_view name, Layer& layer, const shape& in) {
     const scope outer = scope_;
     const std::string producer = producer_;
     scope_.path = scoped(name);
@@ -351,8 +351,8 @@ class plan {
     detail::fail<value_error>(scope_.layer, " declares ", name, " twice");
   }
 
-  parameter_id add(std::string_view name, const shape& extents, initializer initial, index_t inputs,
-                   index_t outputs, bool decay) {
+  [[gnu::cold]] parameter_id add(std::string_view name, const shape& extents, initializer initial,
+                                 index_t inputs, index_t outputs, bool decay) {
     require_extents(name, extents);
     std::string full = scoped(name);
     slot_tags tags = scope_.tags;

@@ -174,7 +174,7 @@ class network<B> {
   }
 
   /// Memory for passes of up to `capacity` samples; with `training`, also for backward passes.
-  [[nodiscard]] pass<B> make_pass(index_t capacity, bool training = false) const {
+  [[nodiscard, gnu::noinline]] pass<B> make_pass(index_t capacity, bool training = false) const {
     (void)declared();
     return pass<B>(be_, plan_, capacity, training);
   }

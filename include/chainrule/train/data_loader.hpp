@@ -220,6 +220,9 @@ class data_loader {
  public:
   /// A loader without data; `reset` gives it some.
   explicit data_loader(const B& be) : be_(be) {}
+  data_loader(data_loader&&) noexcept = default;
+  data_loader& operator=(data_loader&&) noexcept = default;
+  [[gnu::noinline]] ~data_loader() = default;
   /// A loader of this data, which must outlive it. Throws as `reset` does.
   data_loader(const B& be, const dataset<B>& data, const loader_options& options) : be_(be) {
     reset(data, options);

@@ -359,7 +359,7 @@ class dataset {
 
   /// What holds NaN or infinity, "the inputs of sample 5" or "the targets of sample 5"; "" if
   /// nothing does. Reads all of it, also from a device.
-  [[nodiscard]] std::string what_is_not_finite() const {
+  [[nodiscard, gnu::noinline]] std::string what_is_not_finite() const {
     const detail::plain_vector<bool> used = rows_in_use();
     index_t row = first_not_finite(numbers_.resident, used);
     visit_host([&]<class T>(matrix_view<const T> inputs) {

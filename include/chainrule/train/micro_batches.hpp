@@ -70,8 +70,8 @@ class micro_batches {
   /// Makes room for batches of up to `capacity` samples, cut into at most `count`, of which this
   /// process takes the share of `rank` among `ranks`. If it throws there is room for none: what was
   /// there is freed first, since there may not be memory for both.
-  void prepare(const network<B>& net, index_t capacity, index_t count, index_t rank = 0,
-               index_t ranks = 1) {
+  [[gnu::cold]] void prepare(const network<B>& net, index_t capacity, index_t count,
+                             index_t rank = 0, index_t ranks = 1) {
     const bool is_made = capacity == capacity_ && count == most_ && ranks == ranks_;
     rank_ = rank;
     ranks_ = ranks;

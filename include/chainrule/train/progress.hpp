@@ -61,7 +61,7 @@ class progress final : public callback {
   }
 
   /// "loss 0.1234  accuracy 0.9876"
-  [[gnu::noinline]] static std::string text_of(const metrics& m) {
+  [[gnu::cold, gnu::noinline]] static std::string text_of(const metrics& m) {
     std::string text = detail::format("loss %.4f", m.loss);
     for (const metric_value& v : m.values)
       text += detail::concat("  ", v.name, detail::format(" %.4f", v.value));
@@ -77,7 +77,7 @@ class progress final : public callback {
 
   /// "epoch 3/10 [#####     ] 35000 samples/s  loss 0.1  accuracy 0.9  12 s left", within one line
   /// of the terminal: a longer one would wrap, and only its last line could be redrawn.
-  [[nodiscard]] std::string line(const batch_record& r) const {
+  [[nodiscard, gnu::cold]] std::string line(const batch_record& r) const {
     const double speed = r.seconds > 0 ? static_cast<double>(r.samples_done) / r.seconds : 0;
     const double left = static_cast<double>(r.samples - r.samples_done) +
                         static_cast<double>(r.epochs - r.epoch) * static_cast<double>(r.samples);
@@ -98,13 +98,13 @@ class progress final : public callback {
   }
 
   /// "epoch  3/10  loss 0.1  accuracy 0.9  validation loss ...  1.2 s  50000 samples/s"
-  [[nodiscard]] std::string line(const epoch_record& r) const {
+  [[nodiscard, gnu::cold]] std::string line(const epoch_record& r) const {
     const double speed = r.seconds > 0 ? static_cast<double>(r.samples) / r.seconds : 0;
     return detail::concat(
         detail::format("epoch %2d/%d  ", r.epoch, epochs_), text_of(r.training),
         r.validated ? detail::concat("  validation ", text_of(r.validation)) : std::string(),
         detail::format("  %.2f s", r.seconds),
-        speed > 0 ? detail::format("  %.0f samples/s", speed) : std::string(), "\n");
+        r.seconds > 0 ? detail::format("  %.0f samples/s", speed) : std::string(), "\n");
   }
 
   std::FILE* out_;

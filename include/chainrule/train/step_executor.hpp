@@ -86,9 +86,9 @@ class step_executor {
   /// Makes room for the batches of a loader over `samples`. `micro_batches` is the number that a
   /// batch is cut into, 0 for that which suits its shape; `ranks` share them. Throws value_error if
   /// a batch cannot be cut, shape_error if the optimizer is not one of the network, out_of_memory.
-  void prepare(const data_loader<B>& loader, index_t samples,
-               const detail::plain_vector<any_metric<B>>& metrics, index_t micro_batches,
-               rank_group<B>* ranks = nullptr) {
+  [[gnu::noinline]] void prepare(const data_loader<B>& loader, index_t samples,
+                                 const detail::plain_vector<any_metric<B>>& metrics,
+                                 index_t micro_batches, rank_group<B>* ranks = nullptr) {
     const int count = ranks == nullptr ? 1 : ranks->size();
     parts_.prepare(*net_, loader.capacity(), number_of_parts(loader, micro_batches, count),
                    ranks == nullptr ? 0 : ranks->rank(), count);
@@ -183,8 +183,8 @@ class step_executor {
   }
 
  private:
-  [[nodiscard]] index_t number_of_parts(const data_loader<B>& loader, index_t wanted,
-                                        int ranks) const {
+  [[nodiscard, gnu::cold]] index_t number_of_parts(const data_loader<B>& loader, index_t wanted,
+                                                   int ranks) const {
     const char* why = nullptr;
     if (!loss_.traits().samples_are_independent)
       why = "the loss does not say that samples are independent";

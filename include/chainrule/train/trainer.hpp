@@ -217,7 +217,8 @@ class trainer {
   };
 
   /// fit with the callbacks of this rank.
-  [[nodiscard]] history fit_here(const dataset<B>& data, const fit_options<B>& options);
+  [[nodiscard, gnu::noinline]] history fit_here(const dataset<B>& data,
+                                                const fit_options<B>& options);
   /// fit_here, where `begun` counts the callbacks whose on_fit_begin was called.
   [[nodiscard]] history run_fit(const dataset<B>& data, const fit_options<B>& options,
                                 std::size_t& begun) {
@@ -248,7 +249,7 @@ class trainer {
 
   /// Checks everything before anything changes, and makes loader and executor ready. Returns
   /// whether the first epoch is the rest of one that was stopped.
-  [[nodiscard]] bool begin_fit(const dataset<B>& data, const fit_options<B>& options) {
+  [[nodiscard, gnu::cold]] bool begin_fit(const dataset<B>& data, const fit_options<B>& options) {
     (void)std::as_const(*optimizer_).state();  // throws where an earlier fit left it divided
     if (data.count() == 0) detail::fail<value_error>("there are no samples to train on");
     detail::require_targets(*net_, loss_, data);
@@ -298,8 +299,8 @@ class trainer {
     return continues;
   }
   /// Throws value_error, on all ranks, unless they are about to do the same.
-  [[gnu::noinline]] void agree(const dataset<B>& data, const fit_options<B>& o,
-                               std::size_t gradient_callbacks) {
+  [[gnu::cold, gnu::noinline]] void agree(const dataset<B>& data, const fit_options<B>& o,
+                                          std::size_t gradient_callbacks) {
     std::string words = detail::concat(
         o.epochs, " epochs, batch ", o.batch, ", seed ", o.seed, ", ", o.micro_batches,
         " micro-batches (0: by shape), accumulate ", o.accumulate, ", steps_per_epoch ",
@@ -342,8 +343,8 @@ class trainer {
   }
 
   /// What callbacks are told before the first epoch.
-  [[nodiscard, gnu::noinline]] fit_record record_of_fit(const dataset<B>& data,
-                                                        const fit_options<B>& options) const {
+  [[nodiscard, gnu::cold, gnu::noinline]] fit_record record_of_fit(
+      const dataset<B>& data, const fit_options<B>& options) const {
     std::vector<std::string> names;
     for (const any_metric<B>& m : metrics_for(data)) names.push_back(m.name());
     return {options.epochs, data.count(), largest_step(data, options),
@@ -432,7 +433,8 @@ class trainer {
   }
 
   /// Why the loss of a training on that data is not finite.
-  [[nodiscard, gnu::noinline]] static std::string why_not_finite(const dataset<B>& data) {
+  [[nodiscard, gnu::cold, gnu::noinline]] static std::string why_not_finite(
+      const dataset<B>& data) {
     const std::string culprit = data.what_is_not_finite();
     if (culprit.empty()) return "the loss is no longer finite; a smaller learning rate may help";
     return detail::concat("the loss is not finite because ", culprit,
