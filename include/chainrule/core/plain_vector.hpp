@@ -29,7 +29,7 @@ class plain_vector {
   /// Copies of the elements at `first`.
   plain_vector(const T* first, std::size_t count) : plain_vector() {
     reserve(count);
-    for (std::size_t i = 0; i < count; ++i) ::new (static_cast<void*>(data_ + size_++)) T(first[i]);
+    for (; size_ < count; ++size_) ::new (static_cast<void*>(data_ + size_)) T(first[size_]);
   }
   plain_vector(std::initializer_list<T> values) : plain_vector(values.begin(), values.size()) {}
   /// Copies of the elements of a std::vector.
