@@ -50,14 +50,14 @@ void append_little_endian(std::string& out, Word word) {
 }
 
 /// 101770 as "101,770"; the number is not negative.
-[[nodiscard]] inline std::string grouped(index_t number) {
+[[nodiscard, gnu::noinline]] inline std::string grouped(index_t number) {
   std::string digits = concat(number);
   for (std::size_t i = digits.size(); i > 3; i -= 3) digits.insert(i - 3, 1, ',');
   return digits;
 }
 
 /// The shortest digits that are read as the same number again.
-[[nodiscard]] inline std::string digits_of(double value) {
+[[nodiscard, gnu::noinline]] inline std::string digits_of(double value) {
   char digits[32];
   char* const begin = digits;
   return {begin, std::to_chars(begin, begin + sizeof digits, value).ptr};

@@ -237,7 +237,7 @@ class dataset {
                   "double of basic_cpu<double>); convert them, or take the other backend");
   }
 
-  [[nodiscard]] index_t count() const {
+  [[nodiscard, gnu::noinline]] index_t count() const {
     return rows_ == nullptr ? targets().rows() : static_cast<index_t>(rows_->size());
   }
   /// The row of a sample, which gather() takes: that of a subset is its number in the whole data

@@ -146,7 +146,7 @@ class metric_log {
   [[nodiscard]] index_t columns(std::size_t i) const {
     return first_column_[i + 1] - first_column_[i];
   }
-  [[nodiscard]] matrix<B> section(std::size_t i, index_t first, row_range r) {
+  [[nodiscard, gnu::noinline]] matrix<B> section(std::size_t i, index_t first, row_range r) {
     const index_t k = columns(i);
     const bool by_batch = batch_capacity_ > 0;
     const index_t row = by_batch ? r.first : first + r.first;

@@ -51,7 +51,7 @@ class cpu_storage {
   cpu_storage() = default;
   /// Throws value_error if size is negative or no address could be that large, out_of_memory if
   /// there is not enough memory.
-  explicit cpu_storage(index_t size) : size_(size) {
+  [[gnu::noinline]] explicit cpu_storage(index_t size) : size_(size) {
     detail::require_countable(size);
     if (size == 0) return;
     try {
