@@ -27,7 +27,7 @@ class plain_vector {
   /// `count` elements, all T().
   explicit plain_vector(std::size_t count) : plain_vector() { resize(count); }
   /// Copies of the elements at `first`.
-  plain_vector(const T* first, std::size_t count) : plain_vector() {
+  [[gnu::noinline]] plain_vector(const T* first, std::size_t count) : plain_vector() {
     reserve(count);
     for (; size_ < count; ++size_) ::new (static_cast<void*>(data_ + size_)) T(first[size_]);
   }

@@ -59,7 +59,7 @@ class network<B> {
   explicit network(const B& be) : be_(be) {
     static_assert(!std::is_void_v<None>, "chainrule: a network needs at least one layer");
   }
-  virtual ~network() = default;  // networks of listed layers derive from it
+  [[gnu::noinline]] virtual ~network() = default;  // networks of listed layers derive from it
   network(network&&) noexcept = default;
   network& operator=(network&&) noexcept = default;
   network(const network&) = delete;
