@@ -15,6 +15,7 @@
 #define CHAINRULE_MEMORY_ARENA_HPP
 
 #include <algorithm>
+#include <vector>
 
 #include "chainrule/core/plain_vector.hpp"
 #include "chainrule/memory/tensor.hpp"

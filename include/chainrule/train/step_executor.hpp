@@ -20,7 +20,6 @@
 #include <memory>
 #include <optional>
 #include <utility>
-#include <vector>
 
 #include "chainrule/core/plain_vector.hpp"
 #include "chainrule/optim/optimizer.hpp"
