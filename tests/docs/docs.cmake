@@ -22,6 +22,21 @@ add_test(NAME docs.self_test
                  -P "${CMAKE_CURRENT_LIST_DIR}/self_test.cmake")
 set_tests_properties(docs.self_test PROPERTIES LABELS docs TIMEOUT 300)
 
+# The bounds are some percent above what g++ 12 makes of the program for x86-64; others differ.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION MATCHES "^12[.]" AND
+   CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  add_test(NAME docs.size
+           COMMAND "${CMAKE_COMMAND}" -D "PAGE=${PROJECT_SOURCE_DIR}/README.md"
+                   -D "WORK=${CMAKE_CURRENT_BINARY_DIR}/docs/size" -D "COMPILER=${CMAKE_CXX_COMPILER}"
+                   -D "FLAGS=${CMAKE_CXX20_STANDARD_COMPILE_OPTION}|-isystem$<JOIN:${docs_includes},|-isystem>"
+                   -D "NM=${CMAKE_NM}" -D FUNCTIONS=5300 -D BYTES=295000
+                   -P "${CMAKE_CURRENT_LIST_DIR}/size.cmake")
+else()
+  add_test(NAME docs.size COMMAND "${CMAKE_COMMAND}" -E echo "skipped: the bounds are those of g++ 12")
+  set_tests_properties(docs.size PROPERTIES SKIP_REGULAR_EXPRESSION "skipped: ")
+endif()
+set_tests_properties(docs.size PROPERTIES LABELS docs TIMEOUT 300)
+
 # The reference: every public name is documented.
 find_program(doxygen_program doxygen)
 if(doxygen_program)

@@ -8,11 +8,30 @@
 
 namespace chainrule::contract {
 
+// The messages of what each verb compares are not inlined with the comparisons.
+
+[[noreturn, gnu::cold, gnu::noinline]] inline void refuse_shape(const char* verb,
+                                                                matrix_shape expected,
+                                                                matrix_shape got) {
+  detail::fail<shape_error>(verb, ": the shapes ", to_string(expected), " and ", to_string(got),
+                            " differ");
+}
+[[noreturn, gnu::cold, gnu::noinline]] inline void refuse_product(const char* verb, matrix_shape c,
+                                                                  matrix_shape a, matrix_shape b) {
+  detail::fail<shape_error>(verb, ": a product of ", to_string(a), " by ", to_string(b), " into ",
+                            to_string(c), "; the inner extents must agree and the result be ",
+                            a.rows, "x", b.cols);
+}
+[[noreturn, gnu::cold, gnu::noinline]] inline void refuse_rows(matrix_shape result,
+                                                               matrix_shape source,
+                                                               matrix_shape rows) {
+  detail::fail<shape_error>("gather: ", to_string(rows), " rows of ", to_string(source),
+                            " do not fill ", to_string(result));
+}
+
 /// Throws shape_error, naming the verb, unless the shapes are equal.
 inline void same_shape(const char* verb, matrix_shape expected, matrix_shape got) {
-  if (expected != got)
-    detail::fail<shape_error>(verb, ": the shapes ", to_string(expected), " and ", to_string(got),
-                              " differ");
+  if (expected != got) refuse_shape(verb, expected, got);
 }
 
 /// Throws shape_error unless an operand can be repeated to the shape of the whole.
@@ -47,10 +66,7 @@ inline void reduces(matrix_shape result, matrix_shape whole) {
 /// Throws shape_error, naming the verb, unless c can be the product of a and b, as they are after
 /// transposition.
 inline void product(matrix_shape c, matrix_shape a, matrix_shape b, const char* verb = "gemm") {
-  if (b.rows != a.cols || c.rows != a.rows || c.cols != b.cols)
-    detail::fail<shape_error>(verb, ": a product of ", to_string(a), " by ", to_string(b), " into ",
-                              to_string(c), "; the inner extents must agree and the result be ",
-                              a.rows, "x", b.cols);
+  if (b.rows != a.cols || c.rows != a.rows || c.cols != b.cols) refuse_product(verb, c, a, b);
 }
 
 /// Throws shape_error unless a batch of `count` products is valid: counts and steps are not
@@ -73,8 +89,7 @@ inline void products(index_t count, matrix_shape c, index_t c_stride, index_t c_
 /// Throws shape_error unless `rows` (1 x n) of a source fill a result of n rows.
 inline void gathers(matrix_shape result, matrix_shape source, matrix_shape rows) {
   if (rows.rows != 1 || rows.cols != result.rows || source.cols != result.cols)
-    detail::fail<shape_error>("gather: ", to_string(rows), " rows of ", to_string(source),
-                              " do not fill ", to_string(result));
+    refuse_rows(result, source, rows);
 }
 
 /// Throws shape_error, naming the verb, unless `rows` (1 x n) of a target take the n rows of a

@@ -70,6 +70,7 @@ class basic_cpu {
   basic_cpu(const basic_cpu&) = default;
   /// Shares the pool and the instruction set of the other handle.
   basic_cpu& operator=(const basic_cpu&) = default;
+  [[gnu::noinline]] ~basic_cpu() = default;  // handles are destroyed at many places
 
   [[nodiscard]] int threads() const { return pool_->threads(); }
   /// The threads of the backend, shared by its copies.

@@ -74,52 +74,51 @@ class out_of_memory : public backend_error {
 
 namespace detail {
 
-/// A part of a message: text, or a number that is written in decimal.
+/// A part of a message: text, or a number that is written in decimal. Two words, which hundreds of
+/// places write to the stack.
 class message_part {
  public:
-  message_part(std::string_view text) : text_(text) {}             // NOLINT: implicit
-  message_part(const char* text) : text_(text) {}                  // NOLINT: implicit
-  message_part(const std::string& text) : text_(text) {}           // NOLINT: implicit
-  message_part(char c) : kind_(kind::character), character_(c) {}  // NOLINT: implicit
-  message_part(std::signed_integral auto value)                    // NOLINT: implicit
-      : kind_(kind::integer), integer_(value) {}
+  message_part(std::string_view text)
+      : size_(text.size()), text_(text.data()) {}                           // NOLINT: implicit
+  message_part(const char* text) : message_part(std::string_view(text)) {}  // NOLINT: implicit
+  message_part(const std::string& text)
+      : message_part(std::string_view(text)) {}               // NOLINT: implicit
+  message_part(char c) : size_(is_character), integer_(c) {}  // NOLINT: implicit
+  message_part(std::signed_integral auto value)               // NOLINT: implicit
+      : size_(is_integer), integer_(value) {}
   message_part(std::unsigned_integral auto value)  // NOLINT: implicit
-      : kind_(kind::natural), natural_(value) {}
+      : size_(is_natural), natural_(value) {}
   message_part(std::floating_point auto value)  // NOLINT: implicit
-      : kind_(kind::real), real_(static_cast<double>(value)) {}
+      : size_(is_real), real_(static_cast<double>(value)) {}
 
   void append_to(std::string& out) const {
     char digits[32];
-    switch (kind_) {
-      case kind::text:
-        out += text_;
-        break;
-      case kind::character:
-        out += character_;
-        break;
-      case kind::integer:
-        out += std::to_string(integer_);
-        break;
-      case kind::natural:
-        out += std::to_string(natural_);
-        break;
-      case kind::real:
-        std::snprintf(digits, sizeof digits, "%g", real_);
-        out += digits;
-        break;
-    }
+    if (size_ == is_character)
+      out += static_cast<char>(integer_);
+    else if (size_ == is_integer)
+      out += std::to_string(integer_);
+    else if (size_ == is_natural)
+      out += std::to_string(natural_);
+    else if (size_ == is_real)
+      out.append(digits,
+                 static_cast<std::size_t>(std::snprintf(digits, sizeof digits, "%g", real_)));
+    else
+      out.append(text_, size_);
   }
 
  private:
-  enum class kind : unsigned char { text, character, integer, natural, real };
+  // Sizes that no text has.
+  static constexpr std::size_t is_character = static_cast<std::size_t>(-1);
+  static constexpr std::size_t is_integer = static_cast<std::size_t>(-2);
+  static constexpr std::size_t is_natural = static_cast<std::size_t>(-3);
+  static constexpr std::size_t is_real = static_cast<std::size_t>(-4);
 
-  kind kind_ = kind::text;
-  std::string_view text_;
+  std::size_t size_;
   union {
-    char character_;
+    const char* text_;
     long long integer_;
     unsigned long long natural_;
-    double real_ = 0;
+    double real_;
   };
 };
 

@@ -12,11 +12,11 @@ namespace chainrule::detail {
 
 /// `count` elements, all 0. Throws value_error if count is negative or the size overflows,
 /// out_of_memory.
-template <class T>
-[[nodiscard]] std::vector<T> host_vector(index_t count) {
+template <class T, class Vector = std::vector<T>>
+[[nodiscard]] Vector host_vector(index_t count) {
   require_countable(count);
   try {
-    return std::vector<T>(static_cast<std::size_t>(count));
+    return Vector(static_cast<std::size_t>(count));
   } catch (const std::bad_alloc&) {
   }
   throw_out_of_memory(count, sizeof(T));

@@ -62,15 +62,12 @@ class random_stream {
 
   /// 32 random bits.
   std::uint32_t bits() {
-    if (used_ == 4) {
-      block_ = philox(seed_, stream_, counter_++);
-      used_ = 0;
-    }
+    if (used_ == 4) draw();
     return block_[used_++];
   }
 
   /// Uniform in [0, 1), 53 bits.
-  double uniform() {
+  [[gnu::noinline]] double uniform() {
     const std::uint32_t first = bits();
     const std::uint32_t second = bits();
     return to_unit_double(first, second);
@@ -103,6 +100,12 @@ class random_stream {
   }
 
  private:
+  // Not inlined: numbers are drawn at many places.
+  [[gnu::noinline]] void draw() {
+    block_ = philox(seed_, stream_, counter_++);
+    used_ = 0;
+  }
+
   std::uint64_t seed_;
   std::uint64_t stream_;
   std::uint64_t counter_;

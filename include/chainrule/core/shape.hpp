@@ -46,15 +46,19 @@ inline constexpr index_t most_elements = std::numeric_limits<index_t>::max() / 1
           : concat("a matrix of ", rows, "x", cols, " has more elements than can be counted"));
 }
 
-/// rows * cols, for extents from outside the library. Throws shape_error if one is negative or the
-/// product is above most_elements.
-[[nodiscard]] constexpr index_t elements_of(index_t rows, index_t cols) {
-  if (is_small(rows | cols)) return rows * cols;
+[[nodiscard, gnu::cold, gnu::noinline]] constexpr index_t elements_of_large(index_t rows,
+                                                                            index_t cols) {
   index_t product = 0;
   if (rows < 0 || cols < 0 || __builtin_mul_overflow(rows, cols, &product) ||
       product > most_elements)
     refuse_extents(rows, cols);
   return product;
+}
+
+/// rows * cols, for extents from outside the library. Throws shape_error if one is negative or the
+/// product is above most_elements.
+[[nodiscard]] constexpr index_t elements_of(index_t rows, index_t cols) {
+  return is_small(rows | cols) ? rows * cols : elements_of_large(rows, cols);
 }
 
 [[noreturn, gnu::cold, gnu::noinline]] inline void refuse_count(index_t elements) {
@@ -79,8 +83,8 @@ struct matrix_shape {
 };
 
 /// "rows x cols" without spaces, as error messages print it.
-[[nodiscard]] inline std::string to_string(matrix_shape s) {
-  return std::to_string(s.rows) + "x" + std::to_string(s.cols);
+[[nodiscard, gnu::noinline]] inline std::string to_string(matrix_shape s) {
+  return detail::concat(s.rows, "x", s.cols);
 }
 
 /// Up to `max_rank` extents of at least 1. A default-constructed shape has no axes and stands for
@@ -146,9 +150,9 @@ class shape {
 };
 
 /// The extents with an x between them: "28x28x1".
-[[nodiscard]] inline std::string to_string(const shape& s) {
+[[nodiscard, gnu::noinline]] inline std::string to_string(const shape& s) {
   std::string text;
-  for (index_t i = 0; i < s.rank(); ++i) text += (i == 0 ? "" : "x") + std::to_string(s[i]);
+  for (index_t i = 0; i < s.rank(); ++i) text += detail::concat(i == 0 ? "" : "x", s[i]);
   return text;
 }
 

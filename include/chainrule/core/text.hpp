@@ -5,20 +5,25 @@
 
 #include <charconv>
 #include <concepts>
+#include <cstdarg>
 #include <cstdio>
 #include <string>
 #include <string_view>
 
+#include "chainrule/core/error.hpp"
 #include "chainrule/core/finite.hpp"
 #include "chainrule/core/shape.hpp"
 
 namespace chainrule::detail {
 
-/// What printf would print, up to 127 characters.
-template <class... Args>
-[[nodiscard]] std::string format(const char* pattern, Args... args) {
+/// What printf would print, up to 127 characters. Not a template: one function for all patterns.
+[[nodiscard, gnu::noinline, gnu::format(printf, 1, 2)]] inline std::string format(
+    const char* pattern, ...) {
   char text[128];
-  std::snprintf(text, sizeof text, pattern, args...);
+  std::va_list args;
+  va_start(args, pattern);
+  std::vsnprintf(text, sizeof text, pattern, args);
+  va_end(args);
   return text;
 }
 
@@ -30,24 +35,29 @@ void append_little_endian(std::string& out, Word word) {
 }
 
 /// `text` with spaces before it, `width` characters in all; a longer text as it is.
-[[nodiscard]] inline std::string padded_left(const std::string& text, std::size_t width) {
-  return text.size() < width ? std::string(width - text.size(), ' ') + text : text;
+[[nodiscard, gnu::noinline]] inline std::string padded_left(std::string_view text,
+                                                            std::size_t width) {
+  std::string padded(text.size() < width ? width - text.size() : 0, ' ');
+  return padded += text;
 }
 
 /// `text` with spaces after it, `width` characters in all; a longer text as it is.
-[[nodiscard]] inline std::string padded_right(const std::string& text, std::size_t width) {
-  return text.size() < width ? text + std::string(width - text.size(), ' ') : text;
+[[nodiscard, gnu::noinline]] inline std::string padded_right(std::string_view text,
+                                                             std::size_t width) {
+  std::string padded(text);
+  if (padded.size() < width) padded.resize(width, ' ');
+  return padded;
 }
 
 /// 101770 as "101,770"; the number is not negative.
-[[nodiscard]] inline std::string grouped(index_t number) {
-  std::string digits = std::to_string(number);
+[[nodiscard, gnu::noinline]] inline std::string grouped(index_t number) {
+  std::string digits = concat(number);
   for (std::size_t i = digits.size(); i > 3; i -= 3) digits.insert(i - 3, 1, ',');
   return digits;
 }
 
 /// The shortest digits that are read as the same number again.
-[[nodiscard]] inline std::string digits_of(double value) {
+[[nodiscard, gnu::noinline]] inline std::string digits_of(double value) {
   char digits[32];
   char* const begin = digits;
   return {begin, std::to_chars(begin, begin + sizeof digits, value).ptr};

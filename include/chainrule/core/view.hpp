@@ -56,6 +56,17 @@ class matrix_view {
                                                               other)  // NOLINT: implicit by design
       : data_(other.data()), rows_(other.rows()), cols_(other.cols()), stride_(other.stride()) {}
 
+  /// A view whose extents are known to be valid: none of the checks is made.
+  [[nodiscard]] static constexpr matrix_view unchecked(Pointer data, index_t rows, index_t cols,
+                                                       index_t stride) {
+    matrix_view view;
+    view.data_ = data;
+    view.rows_ = rows;
+    view.cols_ = cols;
+    view.stride_ = stride;
+    return view;
+  }
+
   [[nodiscard]] constexpr Pointer data() const { return data_; }
   [[nodiscard]] constexpr index_t rows() const { return rows_; }
   [[nodiscard]] constexpr index_t cols() const { return cols_; }
@@ -83,16 +94,10 @@ class matrix_view {
   [[nodiscard]] constexpr matrix_view block(index_t i, index_t j, index_t rows,
                                             index_t cols) const {
     if (i < 0 || j < 0 || rows < 0 || cols < 0 || i > rows_ - rows || j > cols_ - cols)
-      detail::fail<shape_error>("the block of ", rows, "x", cols, " at (", i, ", ", j,
-                                ") does not lie within a matrix of ", rows_, "x", cols_);
+      refuse_block(i, j, rows, cols);
     // An empty block may start past the end: do not form an address there.
     const bool nothing = rows == 0 || cols == 0;
-    matrix_view part;  // checked already
-    part.data_ = nothing ? data_ : data_ + (i * stride_ + j);
-    part.rows_ = rows;
-    part.cols_ = cols;
-    part.stride_ = stride_;
-    return part;
+    return unchecked(nothing ? data_ : data_ + (i * stride_ + j), rows, cols, stride_);
   }
 
  private:
@@ -101,6 +106,13 @@ class matrix_view {
       return data == nullptr;
     else
       return false;
+  }
+
+  [[noreturn, gnu::cold, gnu::noinline]] constexpr void refuse_block(index_t i, index_t j,
+                                                                     index_t rows,
+                                                                     index_t cols) const {
+    detail::fail<shape_error>("the block of ", rows, "x", cols, " at (", i, ", ", j,
+                              ") does not lie within a matrix of ", rows_, "x", cols_);
   }
 
   // The rare checks, not inlined, to keep the constructor small. An empty view may have any stride

@@ -9,8 +9,8 @@
 #include <array>
 #include <string>
 #include <string_view>
-#include <vector>
 
+#include "chainrule/core/plain_vector.hpp"
 #include "chainrule/layers/layer.hpp"
 
 namespace chainrule {
@@ -19,7 +19,8 @@ class layer_chain {
  public:
   /// Binds the next layer behind those bound so far. `in` is the input of the chain for the first.
   template <class Layer>
-  void bind_next(plan& p, std::string_view name, Layer& layer, const shape& in) {
+  [[gnu::cold, gnu::noinline]] void bind_next(plan& p, std::string_view name, Layer& layer,
+                                              const shape& in) {
     const index_t uses = p.parameter_uses();
     const shape out = p.child(name, layer, links_.empty() ? in : links_.back().out);
     if (p.parameter_uses() == uses && first_trained_ == size()) ++first_trained_;
@@ -28,7 +29,7 @@ class layer_chain {
   }
   /// Declares the buffers once all layers are bound. The chain of a network (`is_network`) also
   /// owns its output and the gradient with respect to it; a block is given both.
-  void finish(plan& p, bool is_network) {
+  [[gnu::cold, gnu::noinline]] void finish(plan& p, bool is_network) {
     index_t widest = 0;
     for (link& l : links_) {
       if (&l == &links_.back() && !is_network) break;
@@ -113,7 +114,7 @@ class layer_chain {
   };
   [[nodiscard]] const link& at(index_t i) const { return links_[static_cast<std::size_t>(i)]; }
 
-  std::vector<link> links_;
+  detail::plain_vector<link> links_;
   index_t first_trained_ = 0;  // the first layer with parameters to be trained, or size()
   std::array<scratch_id, 2> gradients_;
 };

@@ -76,7 +76,7 @@ class dense {
     return d;
   }
 
-  [[nodiscard]] shape bind(plan& p, const shape& in) {
+  [[nodiscard, gnu::cold]] shape bind(plan& p, const shape& in) {
     const shape x = p.input(in, inputs_);
     w_ = p.weight("weight", {x.last(), outputs_}, weights_);
     b_ = p.bias("bias", outputs_, bias_);
@@ -145,10 +145,10 @@ class dense {
     return backward_of<F>{f_};
   }
 
-  void describe(archive& a) const {
+  [[gnu::cold]] void describe(archive& a) const {
     a.extent("outputs", outputs_);
     a.activation(f_);
-    if (inputs_ != dynamic) a.option("inputs", std::to_string(inputs_));
+    if (inputs_ != dynamic) a.option("inputs", detail::concat(inputs_));
     if (weights_ != initializer_for<F>()) a.option("weights", weights_.in_words());
     if (bias_ != init::zeros()) a.option("bias", bias_.in_words());
   }

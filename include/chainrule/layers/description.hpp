@@ -33,11 +33,11 @@ struct description {
   /// The line of the layer in a summary: "dense + relu", "dropout 0.5".
   [[nodiscard]] std::string label() const {
     std::string text = kind;
-    for (const auto& [name, value] : constants) text += " " + value;
+    for (const auto& [name, value] : constants) text += detail::concat(" ", value);
     if (layers.size() == 1 && (kind == "frozen" || kind == "in_group"))
-      text += " " + layers.front().label();
-    if (!activation.empty()) text = (kind == "activation" ? "" : text + " + ") + activation;
-    return text;
+      text += detail::concat(" ", layers.front().label());
+    if (activation.empty()) return text;
+    return kind == "activation" ? activation : detail::concat(text, " + ", activation);
   }
 
   friend bool operator==(const description&, const description&) = default;
@@ -81,13 +81,9 @@ class archive {
   explicit archive(std::string kind) { description_.kind = std::move(kind); }
 
   /// Describes an extent of the layer.
-  void extent(std::string_view name, index_t n) {
-    description_.extents.emplace_back(name, std::to_string(n));
-  }
+  void extent(std::string_view name, index_t n) { extent(name, detail::concat(n)); }
   /// Describes a shape as an extent of the layer.
-  void extent(std::string_view name, const shape& s) {
-    description_.extents.emplace_back(name, to_string(s));
-  }
+  void extent(std::string_view name, const shape& s) { extent(name, to_string(s)); }
   /// Extents or options on which the result depends, in words: "2x3", "same".
   void extent(std::string_view name, std::string text) {
     description_.extents.emplace_back(name, std::move(text));

@@ -43,7 +43,7 @@ class initializer {
 
   friend constexpr bool operator==(const initializer&, const initializer&) = default;
   /// The rule and its constants: "normal(0, 0.01)".
-  [[nodiscard]] std::string in_words() const {
+  [[nodiscard, gnu::cold]] std::string in_words() const {
     return std::string(names[static_cast<std::size_t>(rule_)]) + "(" + detail::digits_of(a_) +
            ", " + detail::digits_of(b_) + ")";
   }

@@ -22,8 +22,8 @@
 #include <memory>
 #include <optional>
 #include <utility>
-#include <vector>
 
+#include "chainrule/core/plain_vector.hpp"
 #include "chainrule/layers/plan.hpp"
 #include "chainrule/memory/tensor.hpp"
 
@@ -88,9 +88,13 @@ template <backend B>
 class pass {
  public:
   pass() = default;
+  pass(pass&&) noexcept = default;
+  pass& operator=(pass&&) noexcept = default;
+  [[gnu::noinline]] ~pass() = default;
   /// Memory for what the plan declares; with `training`, also for what only a backward pass reads.
   /// Throws value_error unless capacity is at least 1.
-  pass(const B& be, std::shared_ptr<const plan> declared_plan, index_t capacity, bool training)
+  [[gnu::cold]] pass(const B& be, std::shared_ptr<const plan> declared_plan, index_t capacity,
+                     bool training)
       : be_(be), plan_(std::move(declared_plan)), capacity_(capacity), has_training_(training) {
     if (capacity < 1)
       detail::fail<value_error>("a pass needs room for at least 1 sample, got ", capacity);
@@ -99,7 +103,7 @@ class pass {
       const bool needed = training || m.in_inference;
       const bool once = m.per_sample == 0;
       const index_t cols = once ? m.cols : m.per_sample;
-      saved_.emplace_back(be, needed ? (once ? m.rows : capacity) : 0, cols);
+      saved_.push_back(tensor<B>(be, needed ? (once ? m.rows : capacity) : 0, cols));
       saved_at_.push_back(
           {saved_.back().view().data(), needed ? m.rows : 0, cols, needed && !once});
     }
@@ -133,7 +137,7 @@ class pass {
   /// Value of a parameter.
   [[nodiscard]] const_matrix<B> value(parameter_id id) const {
     const place& q = places_[at(id)];
-    return {parameters_->all().data() + q.first, q.rows, q.cols};
+    return const_matrix<B>::unchecked(parameters_->all().data() + q.first, q.rows, q.cols, q.cols);
   }
   /// The gradient of a parameter, and the factor of what it holds: the first use in a backward pass
   /// assigns, further ones add. To be called once for each use; parameters for which it is not
@@ -165,7 +169,7 @@ class pass {
   }
   /// The first n × cols elements of a scratch matrix that is at least as wide, without gaps.
   [[nodiscard]] matrix<B> scratch(scratch_id id, index_t cols) {
-    return {scratch_at_[at(id)].data, rows_, cols};
+    return matrix<B>::unchecked(scratch_at_[at(id)].data, rows_, cols, cols);
   }
 
   /// Assigns uniform numbers in [0, 1), a row for each sample, that depend on the seed, the stream,
@@ -246,7 +250,7 @@ class pass {
     parameters_ = &parameters;  // the network may have been moved
     states_ = &states;
     gradients_ = &gradients;
-    touched_.assign(touched_.size(), char{add});
+    for (char& t : touched_) t = char{add};
   }
   /// Ends a backward pass: parameters that no layer used, or that are frozen, have a gradient of 0.
   void end_backward() {
@@ -264,7 +268,7 @@ class pass {
   }
   [[nodiscard]] matrix<B> gradient(parameter_id id) {
     const place& q = places_[at(id)];
-    return {gradients_->all().data() + q.first, q.rows, q.cols};
+    return matrix<B>::unchecked(gradients_->all().data() + q.first, q.rows, q.cols, q.cols);
   }
   /// Memory that was declared: of a fixed number of rows, or with a row per sample.
   struct declared_matrix {
@@ -273,7 +277,7 @@ class pass {
     bool per_sample;
   };
   [[nodiscard]] matrix<B> of_this_pass(const declared_matrix& m) const {
-    return {m.data, m.per_sample ? rows_ : m.rows, m.cols};
+    return matrix<B>::unchecked(m.data, m.per_sample ? rows_ : m.rows, m.cols, m.cols);
   }
   /// Initializers use the streams 0 ... 2^32 - 1; bit 63 keeps the two apart.
   static constexpr std::uint64_t stream_number(stream_id id, std::uint64_t step) {
@@ -293,9 +297,9 @@ class pass {
   const arena<B>* parameters_ = nullptr;
   const arena<B>* states_ = nullptr;
   arena<B>* gradients_ = nullptr;
-  std::vector<tensor<B>> saved_;
-  std::vector<declared_matrix> saved_at_, scratch_at_;
-  std::vector<typename B::template storage<std::int32_t>> saved_indices_;
+  detail::plain_vector<tensor<B>> saved_;
+  detail::plain_vector<declared_matrix> saved_at_, scratch_at_;
+  detail::plain_vector<typename B::template storage<std::int32_t>> saved_indices_;
   tensor<B> scratch_;
   arena<B> new_state_;
   /// Where a parameter lies in every arena of the network.
@@ -304,9 +308,10 @@ class pass {
     index_t rows, cols;
     bool is_trained;
   };
-  std::vector<place> places_;
-  std::vector<char> touched_;  // parameters whose gradient was written in this backward pass
-  matrix<B> dy_{};             // where the scratch matrix in_dy_ lies
+  detail::plain_vector<place> places_;
+  detail::plain_vector<char>
+      touched_;     // parameters whose gradient was written in this backward pass
+  matrix<B> dy_{};  // where the scratch matrix in_dy_ lies
   index_t in_dy_ = -1;
 };
 

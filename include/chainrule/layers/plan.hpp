@@ -22,6 +22,7 @@
 #include <utility>
 #include <vector>
 
+#include "chainrule/core/plain_vector.hpp"
 #include "chainrule/core/shape.hpp"
 #include "chainrule/layers/description.hpp"
 #include "chainrule/layers/initializers.hpp"
@@ -165,7 +166,7 @@ class plan {
   /// "<name>.<own name>". Binding two layers under one name gives both the same parameters. Returns
   /// the shape of its output. Throws shape_error, naming the layer, if `in` does not fit.
   template <class Layer>
-  [[nodiscard]] shape child(std::string_view name, Layer& layer, const shape& in) {
+  [[nodiscard, gnu::cold]] shape child(std::string_view name, Layer& layer, const shape& in) {
     const scope outer = scope_;
     const std::string producer = producer_;
     scope_.path = scoped(name);
@@ -175,8 +176,8 @@ class plan {
     scope_.in_dy = {};
     scope_.peak = scope_.top;
     const std::size_t place = inputs_.size();
-    inputs_.emplace_back(scope_.path, in);
-    outputs_.emplace_back();
+    inputs_.push_back({scope_.path, in});
+    outputs_.push_back({});
     const shape out = layer.bind(*this, in);
     outputs_[place] = out;
     child_scratch_in_dy_ = scope_.in_dy;
@@ -213,8 +214,7 @@ class plan {
     if (reads_network_input()) require_one_kind_of_input(false);
     if (features != dynamic && in.last() != features)
       detail::fail<shape_error>(scope_.layer, " expects ", features, " features, ", producer_,
-                                " produces ",
-                                in.rank() == 1 ? std::to_string(in.last()) : to_string(in));
+                                " produces ", to_string(in));
     return in;
   }
   /// The shape of the network's input for a layer that reads it as indices (pass::indices) of
@@ -288,21 +288,23 @@ class plan {
   /// Places of all state.
   [[nodiscard]] const arena_plan& state_arena() const { return state_arena_; }
   /// Matrices that are saved for backward.
-  [[nodiscard]] const std::vector<saved_matrix>& saved() const { return saved_; }
+  [[nodiscard]] const detail::plain_vector<saved_matrix>& saved() const { return saved_; }
   /// The columns of each matrix of saved indices.
-  [[nodiscard]] const std::vector<index_t>& saved_indices() const { return saved_indices_; }
+  [[nodiscard]] const detail::plain_vector<index_t>& saved_indices() const {
+    return saved_indices_;
+  }
   /// Matrices of scratch memory.
-  [[nodiscard]] const std::vector<scratch_matrix>& scratches() const { return scratches_; }
+  [[nodiscard]] const detail::plain_vector<scratch_matrix>& scratches() const { return scratches_; }
   /// The scratch memory of a pass.
   [[nodiscard]] memory scratch_size() const { return scope_.peak; }
   /// Shape of a sample at the input of the network.
   [[nodiscard]] const shape& input() const { return input_; }
   /// The names of all layers, those of blocks included, and the shapes of their inputs.
-  [[nodiscard]] const std::vector<std::pair<std::string, shape>>& layer_inputs() const {
+  [[nodiscard]] const detail::plain_vector<std::pair<std::string, shape>>& layer_inputs() const {
     return inputs_;
   }
   /// The shapes of their outputs, in the same order.
-  [[nodiscard]] const std::vector<shape>& layer_outputs() const { return outputs_; }
+  [[nodiscard]] const detail::plain_vector<shape>& layer_outputs() const { return outputs_; }
   /// What the indices of the network's input are below; 0 if its input is scalars.
   [[nodiscard]] index_t index_count() const { return index_count_; }
   /// Whether a layer draws random numbers in training.
@@ -349,8 +351,8 @@ class plan {
     detail::fail<value_error>(scope_.layer, " declares ", name, " twice");
   }
 
-  parameter_id add(std::string_view name, const shape& extents, initializer initial, index_t inputs,
-                   index_t outputs, bool decay) {
+  [[gnu::cold]] parameter_id add(std::string_view name, const shape& extents, initializer initial,
+                                 index_t inputs, index_t outputs, bool decay) {
     require_extents(name, extents);
     std::string full = scoped(name);
     slot_tags tags = scope_.tags;
@@ -391,19 +393,19 @@ class plan {
   }
 
   std::vector<parameter> parameters_;
-  std::vector<index_t> declared_by_;  // the number of the layer that declared each first
+  detail::plain_vector<index_t> declared_by_;  // the number of the layer that declared each first
   index_t uses_ = 0;
   std::vector<parameter> states_;
   arena_plan parameter_arena_;
   arena_plan state_arena_;
-  std::vector<saved_matrix> saved_;
-  std::vector<index_t> saved_indices_;
-  std::vector<scratch_matrix> scratches_;
+  detail::plain_vector<saved_matrix> saved_;
+  detail::plain_vector<index_t> saved_indices_;
+  detail::plain_vector<scratch_matrix> scratches_;
   scope scope_;
   scratch_id child_scratch_in_dy_;
   shape input_;
-  std::vector<std::pair<std::string, shape>> inputs_;
-  std::vector<shape> outputs_;
+  detail::plain_vector<std::pair<std::string, shape>> inputs_;
+  detail::plain_vector<shape> outputs_;
   static constexpr const char* network_input = "the input";
   std::string producer_ = network_input;
   index_t index_count_ = 0;

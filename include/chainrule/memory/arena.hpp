@@ -17,6 +17,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "chainrule/core/plain_vector.hpp"
 #include "chainrule/memory/tensor.hpp"
 
 namespace chainrule {
@@ -95,7 +96,7 @@ class arena_plan {
   };
   [[nodiscard]] const tagged& at(index_t i) const { return regions_[static_cast<std::size_t>(i)]; }
 
-  std::vector<tagged> regions_{{weight_tags, 0}, {bias_tags, 0}};
+  detail::plain_vector<tagged> regions_{{weight_tags, 0}, {bias_tags, 0}};
 };
 
 /// Memory for the slices of a plan. Padding between slices is 0 and stays so under every rule that

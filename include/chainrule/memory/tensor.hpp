@@ -39,8 +39,12 @@ class tensor {
     return *this;
   }
 
-  [[nodiscard]] matrix<B> view() { return {storage_.data(), rows_, cols_}; }
-  [[nodiscard]] const_matrix<B> view() const { return {storage_.data(), rows_, cols_}; }
+  [[nodiscard]] matrix<B> view() {
+    return matrix<B>::unchecked(storage_.data(), rows_, cols_, cols_);
+  }
+  [[nodiscard]] const_matrix<B> view() const {
+    return const_matrix<B>::unchecked(storage_.data(), rows_, cols_, cols_);
+  }
   /// The first `count` rows. Throws shape_error if there are fewer.
   [[nodiscard]] matrix<B> top_rows(index_t count) { return view().middle_rows(0, count); }
   [[nodiscard]] const_matrix<B> top_rows(index_t count) const {

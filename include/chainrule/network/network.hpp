@@ -23,6 +23,7 @@
 #include <utility>
 #include <vector>
 
+#include "chainrule/core/plain_vector.hpp"
 #include "chainrule/layers/chain.hpp"
 #include "chainrule/layers/reshape.hpp"
 #include "chainrule/layers/sequence.hpp"
@@ -58,7 +59,7 @@ class network<B> {
   explicit network(const B& be) : be_(be) {
     static_assert(!std::is_void_v<None>, "chainrule: a network needs at least one layer");
   }
-  virtual ~network() = default;  // networks of listed layers derive from it
+  [[gnu::noinline]] virtual ~network() = default;  // networks of listed layers derive from it
   network(network&&) noexcept = default;
   network& operator=(network&&) noexcept = default;
   network(const network&) = delete;
@@ -67,7 +68,7 @@ class network<B> {
   /// A network of the same layers with the same parameters and state.
   [[nodiscard]] network clone() const {
     (void)declared();
-    network copy(be_, unbound_);
+    network copy(be_, std::vector<any_layer<B>>(unbound_.begin(), unbound_.end()));
     copy.assign(*this);
     return copy;
   }
@@ -173,7 +174,7 @@ class network<B> {
   }
 
   /// Memory for passes of up to `capacity` samples; with `training`, also for backward passes.
-  [[nodiscard]] pass<B> make_pass(index_t capacity, bool training = false) const {
+  [[nodiscard, gnu::noinline]] pass<B> make_pass(index_t capacity, bool training = false) const {
     (void)declared();
     return pass<B>(be_, plan_, capacity, training);
   }
@@ -490,8 +491,8 @@ class network<B> {
   }
 
   B be_;
-  std::vector<any_layer<B>> unbound_;  // as they were given
-  std::vector<any_layer<B>> layers_;
+  detail::plain_vector<any_layer<B>> unbound_;  // as they were given
+  detail::plain_vector<any_layer<B>> layers_;
   layer_chain chain_;
   std::shared_ptr<const plan> plan_;  // shared with the passes
   arena<B> parameters_;
@@ -499,16 +500,16 @@ class network<B> {
 };
 
 template <backend B>
-network<B>::network(const B& be, std::vector<any_layer<B>> layers)
-    : be_(be), unbound_(std::move(layers)), layers_(unbound_) {
+network<B>::network(const B& be, std::vector<any_layer<B>> layers) : be_(be) {
+  for (any_layer<B>& l : layers) unbound_.push_back(std::move(l));
+  const bool has_input = !unbound_.empty() && unbound_.front().is_input();
+  layers_ = detail::plain_vector<any_layer<B>>(unbound_.data() + (has_input ? 1 : 0),
+                                               unbound_.size() - (has_input ? 1U : 0U));
   auto declared = std::make_shared<plan>();
   shape in;
-  if (!layers_.empty() && layers_.front().is_input()) {
-    in = layers_.front().bind(*declared, in);
-    layers_.erase(layers_.begin());
-  }
+  if (has_input) in = any_layer<B>(unbound_.front()).bind(*declared, in);
   if (layers_.empty()) detail::fail<value_error>("a network needs at least one layer");
-  for (any_layer<B>& l : layers_) chain_.bind_next(*declared, std::to_string(chain_.size()), l, in);
+  for (any_layer<B>& l : layers_) chain_.bind_next(*declared, detail::concat(chain_.size()), l, in);
   chain_.finish(*declared, true);
   plan_ = std::move(declared);
   parameters_ = arena<B>(be_, plan_->parameter_arena());

@@ -17,29 +17,30 @@ namespace chainrule {
 /// batches of 32 samples (network::memory). `n` stands for the number of samples.
 template <backend B>
 [[nodiscard]] std::string summary(const network<B>& net) {
-  std::vector<layer_summary> lines = net.layers();
-  lines.insert(lines.begin(),
-               {net.declared().index_count() > 0 ? "indices" : "input", net.input_shape(), 0});
-  std::size_t widest = 5;
+  const std::vector<layer_summary> lines = net.layers();
+  const char* const input = net.declared().index_count() > 0 ? "indices" : "input";
+  std::size_t widest = std::string_view(input).size();
   for (const layer_summary& l : lines) widest = std::max(widest, l.name.size());
 
-  const auto line = [&](const std::string& number, const std::string& name,
-                        const std::string& output, const std::string& parameters) {
-    return detail::padded_left(number, 3) + "  " + detail::padded_right(name, widest) + "  " +
-           detail::padded_right(output, 10) + "  " + detail::padded_left(parameters, 12) + "\n";
+  const auto line = [&](std::string_view number, std::string_view name, std::string_view output,
+                        std::string_view parameters) __attribute__((noinline)) {
+    return detail::concat(detail::padded_left(number, 3), "  ", detail::padded_right(name, widest),
+                          "  ", detail::padded_right(output, 10), "  ",
+                          detail::padded_left(parameters, 12), "\n");
   };
-  std::string table = line("", "layer", "output", "parameters");
+  std::string table = line("", "layer", "output", "parameters") +
+                      line("", input, detail::concat("n x ", to_string(net.input_shape())), "");
   for (std::size_t i = 0; i < lines.size(); ++i)
-    table += line(i == 0 ? "" : std::to_string(i - 1), lines[i].name,
-                  detail::concat("n x ", to_string(lines[i].outputs)),
-                  i == 0 ? "" : detail::grouped(lines[i].parameters));
+    table +=
+        line(detail::concat(i), lines[i].name, detail::concat("n x ", to_string(lines[i].outputs)),
+             detail::grouped(lines[i].parameters));
   const network_memory memory = net.memory(32);
   const auto megabytes = [](std::uint64_t bytes) {
     return detail::format("%.2f MB", static_cast<double>(bytes) / 1e6);
   };
-  return table + line("", "total", "", detail::grouped(net.parameter_count())) +
-         "     memory for batches of 32: " + megabytes(memory.inference.total()) +
-         " in inference, " + megabytes(memory.training.total()) + " in training\n";
+  return detail::concat(table, line("", "total", "", detail::grouped(net.parameter_count())),
+                        "     memory for batches of 32: ", megabytes(memory.inference.total()),
+                        " in inference, ", megabytes(memory.training.total()), " in training\n");
 }
 
 }  // namespace chainrule

@@ -25,6 +25,7 @@
 #include <utility>
 #include <vector>
 
+#include "chainrule/core/plain_vector.hpp"
 #include "chainrule/optim/rules.hpp"
 
 namespace chainrule {
@@ -317,7 +318,7 @@ class any_optimizer {
   index_t per_region_;
   arena<B>* parameters_ = nullptr;  // of the model, if there is one
   arena<B> gradients_;
-  std::vector<arena<B>> state_;
+  detail::plain_vector<arena<B>> state_;
   std::vector<scalar_t<B>> host_scalars_;
   tensor<B> scalars_;  // of the current step
   tensor<B> planned_;  // of the steps to come, a row each
@@ -343,7 +344,7 @@ any_optimizer<B>::any_optimizer(const B& be, const arena_plan& plan, std::size_t
       per_region_(static_cast<index_t>(scalars) + 1),
       host_scalars_(static_cast<std::size_t>(per_step())),
       scalars_(be, 1, per_step()) {
-  for (std::size_t i = 0; i < slots; ++i) state_.emplace_back(be, plan);
+  for (std::size_t i = 0; i < slots; ++i) state_.push_back(arena<B>(be, plan));
 }
 
 template <backend B, class Chain>

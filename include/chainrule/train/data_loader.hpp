@@ -23,6 +23,7 @@
 #include <span>
 #include <vector>
 
+#include "chainrule/core/plain_vector.hpp"
 #include "chainrule/data/augmentation.hpp"
 #include "chainrule/data/sampler.hpp"
 #include "chainrule/memory/staging.hpp"
@@ -78,7 +79,7 @@ class host_batches {
       if constexpr (dataset<B>::can_stream)
         for (auto& s : memory<T>()) s = std::make_unique<chainrule::staging_of<B, T>>(be_, size);
       else
-        memory<T>() = detail::host_vector<T>(size);
+        memory<T>() = detail::host_vector<T, plain_vector<T>>(size);
     });
   }
 
@@ -128,7 +129,7 @@ class host_batches {
   template <class T>
   using memory_for = std::conditional_t<dataset<B>::can_stream,
                                         std::array<std::unique_ptr<chainrule::staging_of<B, T>>, 2>,
-                                        std::vector<T>>;
+                                        plain_vector<T>>;
 
   template <class T>
   [[nodiscard]] memory_for<T>& memory() {
@@ -187,7 +188,7 @@ class host_batches {
 /// Assigns an order that a user's code draws. Throws value_error unless it names each sample
 /// exactly once, or names samples if it may repeat them.
 inline void draw_order(epoch_order& from, std::span<std::int32_t> order) {
-  std::vector<bool> seen(order.size());
+  plain_vector<bool> seen(order.size());
   from.draw(order);
   for (const std::int32_t sample : order) {
     if (sample < 0 || static_cast<std::size_t>(sample) >= order.size())
@@ -214,10 +215,14 @@ void require_size(const B& be, tensor<B>& t, index_t rows, index_t cols) {
 template <backend B>
 class data_loader {
   using indices_view = typename B::template view<std::int32_t>;
+  using order_t = detail::plain_vector<std::int32_t>;
 
  public:
   /// A loader without data; `reset` gives it some.
   explicit data_loader(const B& be) : be_(be) {}
+  data_loader(data_loader&&) noexcept = default;
+  data_loader& operator=(data_loader&&) noexcept = default;
+  [[gnu::noinline]] ~data_loader() = default;
   /// A loader of this data, which must outlive it. Throws as `reset` does.
   data_loader(const B& be, const dataset<B>& data, const loader_options& options) : be_(be) {
     reset(data, options);
@@ -257,7 +262,7 @@ class data_loader {
     if (data.is_weighted()) detail::require_size(be_, weights_, most, 1);
     if (static_cast<index_t>(host_order_.size()) != data.count()) {
       order_ = {};
-      host_order_ = detail::host_vector<std::int32_t>(data.count());
+      host_order_ = detail::host_vector<std::int32_t, order_t>(data.count());
       order_ = be_.template allocate<std::int32_t>(data.count());
     }
     const bool is_prepared_by_host = !data.is_resident() || !augmenter_.is_none();
@@ -289,7 +294,12 @@ class data_loader {
     else
       for (std::size_t i = 0; i < host_order_.size(); ++i)
         host_order_[i] = static_cast<std::int32_t>(i);
-    std::rotate(host_order_.begin(), host_order_.begin() + done, host_order_.end());
+    if (done > 0) {
+      const order_t drawn = host_order_;
+      const auto from = static_cast<std::size_t>(done);
+      for (std::size_t i = 0; i < drawn.size(); ++i)
+        host_order_[i] = drawn[i < drawn.size() - from ? i + from : i + from - drawn.size()];
+    }
     for (std::int32_t& sample : host_order_) sample = data_->row_of(sample);
     be_.upload(order_.view(),
                matrix_view<const std::int32_t>(host_order_.data(), 1, data_->count()));
@@ -407,7 +417,7 @@ class data_loader {
   typename B::template storage<std::int32_t> indices_;  // in the place of inputs_
   index_t capacity_ = 0;
   index_t features_ = 0;
-  std::vector<std::int32_t> host_order_;
+  order_t host_order_;
   typename B::template storage<std::int32_t> order_;
   detail::image_augmenter augmenter_;
   std::unique_ptr<detail::host_batches<B>> host_batches_;  // none if the host takes no part

@@ -31,6 +31,7 @@
 
 #include "chainrule/backend/device/runtime.hpp"
 #include "chainrule/core/class_number.hpp"
+#include "chainrule/core/plain_vector.hpp"
 #include "chainrule/data/host_matrix.hpp"
 #include "chainrule/data/images.hpp"
 #include "chainrule/data/normalization.hpp"
@@ -236,7 +237,7 @@ class dataset {
                   "double of basic_cpu<double>); convert them, or take the other backend");
   }
 
-  [[nodiscard]] index_t count() const {
+  [[nodiscard, gnu::noinline]] index_t count() const {
     return rows_ == nullptr ? targets().rows() : static_cast<index_t>(rows_->size());
   }
   /// The row of a sample, which gather() takes: that of a subset is its number in the whole data
@@ -358,8 +359,8 @@ class dataset {
 
   /// What holds NaN or infinity, "the inputs of sample 5" or "the targets of sample 5"; "" if
   /// nothing does. Reads all of it, also from a device.
-  [[nodiscard]] std::string what_is_not_finite() const {
-    const std::vector<bool> used = rows_in_use();
+  [[nodiscard, gnu::noinline]] std::string what_is_not_finite() const {
+    const detail::plain_vector<bool> used = rows_in_use();
     index_t row = first_not_finite(numbers_.resident, used);
     visit_host([&]<class T>(matrix_view<const T> inputs) {
       if constexpr (std::floating_point<T>)
@@ -509,9 +510,10 @@ class dataset {
   }
 
   /// Whether each row is that of a sample; nothing if all are.
-  [[nodiscard]] std::vector<bool> rows_in_use() const {
+  [[nodiscard]] detail::plain_vector<bool> rows_in_use() const {
     if (rows_ == nullptr && weights_ == nullptr) return {};
-    std::vector<bool> used(static_cast<std::size_t>(targets().rows()), rows_ == nullptr);
+    detail::plain_vector<bool> used(static_cast<std::size_t>(targets().rows()));
+    for (bool& is_used : used) is_used = rows_ == nullptr;
     if (rows_ != nullptr)
       for (const std::int32_t row : *rows_) used[static_cast<std::size_t>(row)] = true;
     const std::vector<scalar> weights = weights_of_rows();
@@ -527,7 +529,7 @@ class dataset {
   /// The first row in use with an element that is not finite, -1 if there is none; of a matrix of
   /// the host whose rows begin with number `first`, or of the backend.
   [[nodiscard]] static index_t row_not_finite(matrix_view<const scalar> m, index_t first,
-                                              const std::vector<bool>& used) {
+                                              const detail::plain_vector<bool>& used) {
     for (index_t i = 0; i < m.rows(); ++i) {
       if (!used.empty() && !used[static_cast<std::size_t>(first + i)]) continue;
       for (index_t j = 0; j < m.cols(); ++j)
@@ -535,7 +537,8 @@ class dataset {
     }
     return -1;
   }
-  [[nodiscard]] index_t first_not_finite(const_matrix<B> m, const std::vector<bool>& used) const {
+  [[nodiscard]] index_t first_not_finite(const_matrix<B> m,
+                                         const detail::plain_vector<bool>& used) const {
     constexpr index_t at_once = 4096;
     for (index_t i = 0; i < m.rows(); i += at_once) {
       const index_t count = std::min(at_once, m.rows() - i);
@@ -588,13 +591,13 @@ void dataset<B>::set_scaling(const normalization& n) {
     detail::fail<shape_error>("a normalization of ", count,
                               " channels does not suit samples of shape ", to_string(sample_),
                               ", whose last extent is the channels");
-  std::vector<scalar> factors, shifts;
-  for (index_t i = 0; i < features_; ++i) {
-    const auto k = static_cast<std::size_t>(i) % count;
-    factors.push_back(static_cast<scalar>(n.scale / n.deviation[k]));
-    shifts.push_back(static_cast<scalar>(-n.mean[k] / n.deviation[k]));
+  std::vector<scalar> factors = detail::host_vector<scalar>(2 * features_);  // shifts behind them
+  const auto features = static_cast<std::size_t>(features_);
+  for (std::size_t i = 0; i < features; ++i) {
+    const std::size_t k = i % count;
+    factors[i] = static_cast<scalar>(n.scale / n.deviation[k]);
+    factors[features + i] = static_cast<scalar>(-n.mean[k] / n.deviation[k]);
   }
-  factors.insert(factors.end(), shifts.begin(), shifts.end());
   channels_ = std::make_shared<tensor<B>>(
       from_host(be_, matrix_view<const scalar>(factors.data(), 2, features_)));
 }

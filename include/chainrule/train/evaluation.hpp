@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "chainrule/core/plain_vector.hpp"
 #include "chainrule/network/network.hpp"
 #include "chainrule/train/metric_log.hpp"
 #include "chainrule/train/rank_group.hpp"
@@ -98,7 +99,8 @@ void for_outputs(const network<B>& net, const dataset<B>& data, const F& f, int 
 /// Loss and metrics of data that require_targets has accepted. Ranks share the batches.
 template <backend B>
 [[nodiscard]] metrics measured(const network<B>& net, const any_loss<B>& loss,
-                               const dataset<B>& data, const std::vector<any_metric<B>>& wanted,
+                               const dataset<B>& data,
+                               const std::type_identity_t<plain_vector<any_metric<B>>>& wanted,
                                rank_group<B>* ranks = nullptr) {
   if (data.count() == 0) return {};
   const B& be = net.backend();

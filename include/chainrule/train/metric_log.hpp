@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "chainrule/core/plain_vector.hpp"
 #include "chainrule/metrics/metric.hpp"
 #include "chainrule/train/data_loader.hpp"
 
@@ -20,7 +21,7 @@ class metric_log {
   metric_log() = default;
   /// For epochs of `samples`. With `batch`, the numbers of a batch of at most so many samples are
   /// first written side by side and then copied by `place`, at a place that the backend counts.
-  metric_log(const B& be, const std::vector<any_metric<B>>& metrics, index_t samples,
+  metric_log(const B& be, const detail::plain_vector<any_metric<B>>& metrics, index_t samples,
              index_t batch = 0)
       : be_(be), metrics_(metrics), samples_(samples), batch_capacity_(batch) {
     first_column_.push_back(0);
@@ -140,7 +141,7 @@ class metric_log {
         const_matrix<B>(batch_.view()).block(0, first_column_[i] * batch_capacity_, 1, k * n), k);
     }
   }
-  [[nodiscard]] matrix<B> section(std::size_t i, index_t first, row_range r) {
+  [[nodiscard, gnu::noinline]] matrix<B> section(std::size_t i, index_t first, row_range r) {
     const index_t k = columns(i);
     const bool by_batch = batch_capacity_ > 0;
     const index_t row = by_batch ? r.first : first + r.first;
@@ -150,13 +151,14 @@ class metric_log {
   }
 
   std::optional<B> be_;  // none before there is data: making a backend would open its device
-  std::vector<any_metric<B>> metrics_;
+  detail::plain_vector<any_metric<B>> metrics_;
   std::size_t accuracy_ = 0;  // the section of the accuracy, 0 without one
   index_t samples_ = 0;
   index_t batch_capacity_ = 0;
-  std::vector<index_t> first_column_;  // of the loss, of each metric, and the number of columns
-  tensor<B> all_;                      // the columns of the loss for all samples, those of a metric
-  tensor<B> batch_;                    // as all_, for the samples of a batch
+  // The first columns of the loss and of each metric, and the number of columns.
+  detail::plain_vector<index_t> first_column_;
+  tensor<B> all_;    // the columns of the loss for all samples, those of a metric
+  tensor<B> batch_;  // as all_, for the samples of a batch
 };
 
 }  // namespace chainrule

@@ -11,8 +11,8 @@
 #define CHAINRULE_TRAIN_MICRO_BATCHES_HPP
 
 #include <algorithm>
-#include <vector>
 
+#include "chainrule/core/plain_vector.hpp"
 #include "chainrule/losses/loss.hpp"
 #include "chainrule/network/network.hpp"
 #include "chainrule/train/data_loader.hpp"
@@ -70,8 +70,8 @@ class micro_batches {
   /// Makes room for batches of up to `capacity` samples, cut into at most `count`, of which this
   /// process takes the share of `rank` among `ranks`. If it throws there is room for none: what was
   /// there is freed first, since there may not be memory for both.
-  void prepare(const network<B>& net, index_t capacity, index_t count, index_t rank = 0,
-               index_t ranks = 1) {
+  [[gnu::cold]] void prepare(const network<B>& net, index_t capacity, index_t count,
+                             index_t rank = 0, index_t ranks = 1) {
     const bool is_made = capacity == capacity_ && count == most_ && ranks == ranks_;
     rank_ = rank;
     ranks_ = ranks;
@@ -154,8 +154,8 @@ class micro_batches {
   index_t capacity_ = 0;
   index_t most_ = 0;
   index_t rank_ = 0, ranks_ = 1;
-  index_t share_ = 1;        // micro-batches of a rank
-  std::vector<part> parts_;  // of this rank
+  index_t share_ = 1;                 // micro-batches of a rank
+  detail::plain_vector<part> parts_;  // of this rank
   arena<B> total_;
 };
 

@@ -61,9 +61,10 @@ class progress final : public callback {
   }
 
   /// "loss 0.1234  accuracy 0.9876"
-  static std::string text_of(const metrics& m) {
+  [[gnu::cold, gnu::noinline]] static std::string text_of(const metrics& m) {
     std::string text = detail::format("loss %.4f", m.loss);
-    for (const metric_value& v : m.values) text += "  " + v.name + detail::format(" %.4f", v.value);
+    for (const metric_value& v : m.values)
+      text += detail::concat("  ", v.name, detail::format(" %.4f", v.value));
     return text;
   }
 
@@ -76,32 +77,34 @@ class progress final : public callback {
 
   /// "epoch 3/10 [#####     ] 35000 samples/s  loss 0.1  accuracy 0.9  12 s left", within one line
   /// of the terminal: a longer one would wrap, and only its last line could be redrawn.
-  [[nodiscard]] std::string line(const batch_record& r) const {
+  [[nodiscard, gnu::cold]] std::string line(const batch_record& r) const {
     const double speed = r.seconds > 0 ? static_cast<double>(r.samples_done) / r.seconds : 0;
     const double left = static_cast<double>(r.samples - r.samples_done) +
                         static_cast<double>(r.epochs - r.epoch) * static_cast<double>(r.samples);
     const std::string head = detail::format("epoch %d/%d ", r.epoch, r.epochs);
-    std::string tail = detail::format(" %.0f samples/s  ", speed) + text_of(r.so_far());
-    if (speed > 0) tail += detail::format("  %.0f s left", left / speed);
+    const std::string tail =
+        detail::concat(detail::format(" %.0f samples/s  ", speed), text_of(r.so_far()),
+                       speed > 0 ? detail::format("  %.0f s left", left / speed) : std::string());
 
     const std::size_t all = columns() - 1;  // a full line moves the cursor in some terminals
     if (head.size() + tail.size() + 2 + least_bar > all)
-      return clear_line + (head + tail).substr(0, all);
+      return clear_line + detail::concat(head, tail).substr(0, all);
     const std::size_t width = std::min(widest_bar, all - head.size() - tail.size() - 2);
     const auto filled =
         static_cast<std::size_t>(r.samples_done) * width / static_cast<std::size_t>(r.samples);
-    return clear_line + head + (color_ ? "\033[32m" : "") + "[" + std::string(filled, '#') +
-           std::string(width - filled, ' ') + "]" + (color_ ? "\033[0m" : "") + tail;
+    return detail::concat(clear_line, head, color_ ? "\033[32m" : "", "[",
+                          detail::padded_right(std::string(filled, '#'), width), "]",
+                          color_ ? "\033[0m" : "", tail);
   }
 
   /// "epoch  3/10  loss 0.1  accuracy 0.9  validation loss ...  1.2 s  50000 samples/s"
-  [[nodiscard]] std::string line(const epoch_record& r) const {
-    std::string text = detail::format("epoch %2d/%d  ", r.epoch, epochs_) + text_of(r.training);
-    if (r.validated) text += "  validation " + text_of(r.validation);
-    text += detail::format("  %.2f s", r.seconds);
-    if (r.seconds > 0)
-      text += detail::format("  %.0f samples/s", static_cast<double>(r.samples) / r.seconds);
-    return text + "\n";
+  [[nodiscard, gnu::cold]] std::string line(const epoch_record& r) const {
+    const double speed = r.seconds > 0 ? static_cast<double>(r.samples) / r.seconds : 0;
+    return detail::concat(
+        detail::format("epoch %2d/%d  ", r.epoch, epochs_), text_of(r.training),
+        r.validated ? detail::concat("  validation ", text_of(r.validation)) : std::string(),
+        detail::format("  %.2f s", r.seconds),
+        r.seconds > 0 ? detail::format("  %.0f samples/s", speed) : std::string(), "\n");
   }
 
   std::FILE* out_;

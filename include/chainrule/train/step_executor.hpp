@@ -20,8 +20,8 @@
 #include <memory>
 #include <optional>
 #include <utility>
-#include <vector>
 
+#include "chainrule/core/plain_vector.hpp"
 #include "chainrule/optim/optimizer.hpp"
 #include "chainrule/train/callback.hpp"
 #include "chainrule/train/metric_log.hpp"
@@ -85,9 +85,9 @@ class step_executor {
   /// Makes room for the batches of a loader over `samples`. `micro_batches` is the number that a
   /// batch is cut into, 0 for that which suits its shape; `ranks` share them. Throws value_error if
   /// a batch cannot be cut, shape_error if the optimizer is not one of the network, out_of_memory.
-  void prepare(const data_loader<B>& loader, index_t samples,
-               const std::vector<any_metric<B>>& metrics, index_t micro_batches,
-               rank_group<B>* ranks = nullptr) {
+  [[gnu::noinline]] void prepare(const data_loader<B>& loader, index_t samples,
+                                 const detail::plain_vector<any_metric<B>>& metrics,
+                                 index_t micro_batches, rank_group<B>* ranks = nullptr) {
     const int count = ranks == nullptr ? 1 : ranks->size();
     parts_.prepare(*net_, loader.capacity(), number_of_parts(loader, micro_batches, count),
                    ranks == nullptr ? 0 : ranks->rank(), count);
@@ -101,7 +101,7 @@ class step_executor {
   /// Begins a call of fit in which a step takes up to `accumulate` batches. `seed` is that of
   /// layers that draw, `passes` the number of batches before this fit.
   void begin_fit(std::uint64_t seed, std::uint64_t passes,
-                 std::vector<gradient_callback<B>*> callbacks, index_t accumulate = 1) {
+                 detail::plain_vector<gradient_callback<B>*> callbacks, index_t accumulate = 1) {
     callbacks_ = std::move(callbacks);
     accumulate_ = accumulate;
     passes_ = 0;
@@ -182,8 +182,8 @@ class step_executor {
   }
 
  private:
-  [[nodiscard]] index_t number_of_parts(const data_loader<B>& loader, index_t wanted,
-                                        int ranks) const {
+  [[nodiscard, gnu::cold]] index_t number_of_parts(const data_loader<B>& loader, index_t wanted,
+                                                   int ranks) const {
     const char* why = nullptr;
     if (!loss_.traits().samples_are_independent)
       why = "the loss does not say that samples are independent";
@@ -386,7 +386,7 @@ class step_executor {
   any_optimizer<B>* optimizer_;
   micro_batches<B> parts_;
   metric_log<B> log_;
-  std::vector<gradient_callback<B>*> callbacks_;
+  detail::plain_vector<gradient_callback<B>*> callbacks_;
   std::unique_ptr<counter_t<B>> count_;  // of batches of the epoch, and of passes of this fit
   phase first_pass_;
   tensor<B> scale_;           // 1 / batch size

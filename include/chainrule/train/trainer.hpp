@@ -22,6 +22,7 @@
 #include <utility>
 #include <vector>
 
+#include "chainrule/core/plain_vector.hpp"
 #include "chainrule/train/early_stopping.hpp"
 #include "chainrule/train/evaluation.hpp"
 #include "chainrule/train/step_executor.hpp"
@@ -79,11 +80,11 @@ class trainer {
   /// have one name, or one has that of the loss, "loss".
   template <class Loss, class Rules>
   trainer(network<B>& net, const Loss& loss, const Rules& rules,
-          std::vector<any_metric<B>> metrics = {})
+          const std::vector<any_metric<B>>& metrics = {})
       : net_(&net),
         be_(net.backend()),
         loss_(loss),
-        metrics_(std::move(metrics)),
+        metrics_(metrics),
         optimizer_(std::make_unique<chainrule::optimizer<B, decltype(chain(rules))>>(
             be_, net.parameters().plan(), rules)),
         loader_(be_),
@@ -216,7 +217,8 @@ class trainer {
   };
 
   /// fit with the callbacks of this rank.
-  [[nodiscard]] history fit_here(const dataset<B>& data, const fit_options<B>& options);
+  [[nodiscard, gnu::noinline]] history fit_here(const dataset<B>& data,
+                                                const fit_options<B>& options);
   /// fit_here, where `begun` counts the callbacks whose on_fit_begin was called.
   [[nodiscard]] history run_fit(const dataset<B>& data, const fit_options<B>& options,
                                 std::size_t& begun) {
@@ -247,7 +249,7 @@ class trainer {
 
   /// Checks everything before anything changes, and makes loader and executor ready. Returns
   /// whether the first epoch is the rest of one that was stopped.
-  [[nodiscard]] bool begin_fit(const dataset<B>& data, const fit_options<B>& options) {
+  [[nodiscard, gnu::cold]] bool begin_fit(const dataset<B>& data, const fit_options<B>& options) {
     (void)std::as_const(*optimizer_).state();  // throws where an earlier fit left it divided
     if (data.count() == 0) detail::fail<value_error>("there are no samples to train on");
     detail::require_targets(*net_, loss_, data);
@@ -269,7 +271,7 @@ class trainer {
         options.batch > std::numeric_limits<index_t>::max() / options.accumulate)
       detail::fail<value_error>("a step divides its gradients by at most 2^63 - 1, got ",
                                 options.accumulate, " batches of ", options.batch);
-    std::vector<gradient_callback<B>*> of_gradients;
+    detail::plain_vector<gradient_callback<B>*> of_gradients;
     for (std::size_t i = 0; i < options.callbacks.size(); ++i) {
       if (options.callbacks[i] == nullptr)
         detail::fail<value_error>("callback ", i, " of the training is a null pointer");
@@ -297,8 +299,8 @@ class trainer {
     return continues;
   }
   /// Throws value_error, on all ranks, unless they are about to do the same.
-  [[gnu::noinline]] void agree(const dataset<B>& data, const fit_options<B>& o,
-                               std::size_t gradient_callbacks) {
+  [[gnu::cold, gnu::noinline]] void agree(const dataset<B>& data, const fit_options<B>& o,
+                                          std::size_t gradient_callbacks) {
     std::string words = detail::concat(
         o.epochs, " epochs, batch ", o.batch, ", seed ", o.seed, ", ", o.micro_batches,
         " micro-batches (0: by shape), accumulate ", o.accumulate, ", steps_per_epoch ",
@@ -341,8 +343,8 @@ class trainer {
   }
 
   /// What callbacks are told before the first epoch.
-  [[nodiscard]] fit_record record_of_fit(const dataset<B>& data,
-                                         const fit_options<B>& options) const {
+  [[nodiscard, gnu::cold, gnu::noinline]] fit_record record_of_fit(
+      const dataset<B>& data, const fit_options<B>& options) const {
     std::vector<std::string> names;
     for (const any_metric<B>& m : metrics_for(data)) names.push_back(m.name());
     return {options.epochs, data.count(), largest_step(data, options),
@@ -415,14 +417,14 @@ class trainer {
     return record;
   }
 
-  [[nodiscard]] std::vector<any_metric<B>> metrics_for(const dataset<B>& data) const {
+  [[nodiscard]] detail::plain_vector<any_metric<B>> metrics_for(const dataset<B>& data) const {
     const bool has_classes = data.classes() > 0 && (net_->outputs() > 1 || data.classes() <= 2);
     if (!metrics_.empty() || !has_classes) return metrics_;
     return {accuracy{}};
   }
 
   /// Ranks stop together, for the reason of the lowest that has one.
-  void check_should_stop(const fit_options<B>& options, history& h) const {
+  [[gnu::noinline]] void check_should_stop(const fit_options<B>& options, history& h) const {
     for (const callback* c : options.callbacks)
       if (h.message.empty()) h.message = c->should_stop();
     if (options.ranks != nullptr && stops_are_shared_)
@@ -431,7 +433,8 @@ class trainer {
   }
 
   /// Why the loss of a training on that data is not finite.
-  [[nodiscard]] static std::string why_not_finite(const dataset<B>& data) {
+  [[nodiscard, gnu::cold, gnu::noinline]] static std::string why_not_finite(
+      const dataset<B>& data) {
     const std::string culprit = data.what_is_not_finite();
     if (culprit.empty()) return "the loss is no longer finite; a smaller learning rate may help";
     return detail::concat("the loss is not finite because ", culprit,
@@ -441,7 +444,7 @@ class trainer {
   network<B>* net_;
   B be_;
   any_loss<B> loss_;
-  std::vector<any_metric<B>> metrics_;
+  detail::plain_vector<any_metric<B>> metrics_;
   std::unique_ptr<any_optimizer<B>> optimizer_;
   data_loader<B> loader_;
   step_executor<B> executor_;
@@ -456,7 +459,8 @@ class trainer {
 // What fit and evaluate reach is compiled once with chainrule::compiled: these are not inline.
 template <backend B>
 metrics trainer<B>::evaluate(const dataset<B>& data) const {
-  return chainrule::evaluate(*net_, loss_, data, metrics_for(data));
+  detail::require_targets(*net_, loss_, data);
+  return detail::measured(*net_, loss_, data, metrics_for(data));
 }
 template <backend B>
 history trainer<B>::fit_here(const dataset<B>& data, const fit_options<B>& options) {

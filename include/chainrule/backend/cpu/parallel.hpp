@@ -21,11 +21,11 @@
 #include <system_error>
 #include <thread>
 #include <utility>
-#include <vector>
 
 #include "chainrule/backend/cpu/denormals.hpp"
 #include "chainrule/backend/cpu/flags.hpp"
 #include "chainrule/core/error.hpp"
+#include "chainrule/core/plain_vector.hpp"
 #include "chainrule/core/shape.hpp"
 
 namespace chainrule {
@@ -40,7 +40,7 @@ class thread_pool {
                                 ", got ", threads);
     try {
       workers_.reserve(static_cast<std::size_t>(threads - 1));
-      for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { serve(); });
+      for (int i = 1; i < threads; ++i) workers_.push_back(std::thread([this] { serve(); }));
     } catch (const std::system_error&) {
       stop();
       detail::fail<backend_error>("the system allows only ", workers_.size() + 1, " of the ",
@@ -204,7 +204,7 @@ class thread_pool {
   std::exception_ptr failure_;
   std::mutex failure_mutex_;
   std::mutex busy_;
-  std::vector<std::thread> workers_;
+  detail::plain_vector<std::thread> workers_;
 };
 
 /// The number of threads that CHAINRULE_THREADS asks for, else that of the processors. Throws

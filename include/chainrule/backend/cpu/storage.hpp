@@ -44,7 +44,7 @@ class cpu_storage {
   cpu_storage() = default;
   /// Throws value_error if size is negative or no address could be that large, out_of_memory if
   /// there is not enough memory.
-  explicit cpu_storage(index_t size) : size_(size) {
+  [[gnu::noinline]] explicit cpu_storage(index_t size) : size_(size) {
     detail::require_countable(size);
     if (size == 0) return;
     try {
@@ -66,7 +66,9 @@ class cpu_storage {
   [[nodiscard]] index_t size() const { return size_; }
 
   /// All elements as one row.
-  [[nodiscard]] matrix_view<T> view() const { return {data_, 1, size_}; }
+  [[nodiscard]] matrix_view<T> view() const {
+    return matrix_view<T>::unchecked(data_, 1, size_, size_);
+  }
 
  private:
   [[nodiscard]] std::size_t bytes() const { return static_cast<std::size_t>(size_) * sizeof(T); }
