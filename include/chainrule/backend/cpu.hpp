@@ -29,6 +29,7 @@
 #include "chainrule/backend/cpu/map.hpp"
 #include "chainrule/backend/cpu/parallel.hpp"
 #include "chainrule/backend/cpu/pooling.hpp"
+#include "chainrule/backend/cpu/row_chain.hpp"
 #include "chainrule/backend/cpu/storage.hpp"
 #include "chainrule/core/compiled.hpp"
 #include "chainrule/core/philox.hpp"
@@ -88,6 +89,9 @@ class basic_cpu {
   }
 
   void synchronize() const {}
+
+  /// Forward passes of one sample, planned once: see cpu/row_chain.hpp.
+  using row_chain = detail::row_chain<T>;
 
   /// Held during a training step: denormal numbers count as 0 (cpu/denormals.hpp).
   using step_scope = flush_denormals;

@@ -175,7 +175,9 @@ class network<B> {
   /// Memory for passes of up to `capacity` samples; with `training`, also for backward passes.
   [[nodiscard]] pass<B> make_pass(index_t capacity, bool training = false) const {
     (void)declared();
-    return pass<B>(be_, plan_, capacity, training);
+    pass<B> p(be_, plan_, capacity, training);
+    if constexpr (row_backend<B>) chain_.plan_row(p, visitor());
+    return p;
   }
 
   /// The bytes that this network takes with one pass for up to `samples` samples, and for training
@@ -397,6 +399,13 @@ class network<B> {
 
   const_matrix<B> run(const_matrix<B> x, const_indices<B> indices, index_t rows, pass<B>& p,
                       const pass_phase<B>& what) const {
+    if constexpr (row_backend<B>)
+      if (rows == 1 && !what.training && !p.row().empty()) {
+        p.begin_forward(*plan_, parameters_, states_, rows, what);
+        p.row().run(x.data(), parameters_.all().data());
+        p.end_forward();
+        return chain_.output(p, depth() - 1);
+      }
     return run(x, indices, rows, p, what, visitor());
   }
   template <class Visit>

@@ -27,13 +27,14 @@ struct row_end {
   lane_kernel<T> kernel = nullptr;  // nothing follows
   const void* functor = nullptr;
   const T* operand = nullptr;  // 1 x n
+  index_t padding = 0;         // elements that may be read behind b and behind the operand
 };
 
 /// Columns [j, j + count) of a b, where sizeof...(V) vectors hold `count` columns. As in tile.hpp,
 /// each sum adds up k in order. Sums have no meaning behind the last column.
-template <class T, int Bytes, int Stored = Bytes, int... V>
-CHAINRULE_INLINE void row_sums(const gemm_problem<T>& g, index_t j, index_t count, T* to,
-                               std::integer_sequence<int, V...>) {
+template <class T, int Bytes, int... V>
+CHAINRULE_INLINE void row_sums(const gemm_problem<T>& g, index_t j, index_t count, index_t padding,
+                               T* to, std::integer_sequence<int, V...>) {
   using S = simd<T, Bytes>;
   using vector = typename S::vector;
   const index_t step = g.a.is_transposed ? g.a.stride : 1;
@@ -44,7 +45,7 @@ CHAINRULE_INLINE void row_sums(const gemm_problem<T>& g, index_t j, index_t coun
   // Vectors that exceed a row read from those behind it, as long as there are enough.
   const index_t beyond = static_cast<index_t>(sizeof...(V)) * S::width - count;
   index_t whole = g.k;
-  while (whole > 0 && (g.k - whole) * g.b.stride < beyond) --whole;
+  while (whole > 0 && (g.k - whole) * g.b.stride + padding < beyond) --whole;
   for (index_t left = whole; left > 0; --left, a += step, b += g.b.stride) {
     (S::load(v[V], b + V * S::width), ...);
     ((sum[V] += *a * v[V]), ...);
@@ -54,15 +55,7 @@ CHAINRULE_INLINE void row_sums(const gemm_problem<T>& g, index_t j, index_t coun
     for (index_t e = 0; e < count; ++e) reinterpret_cast<T*>(v)[e] = b[e];
     ((sum[V] += *a * v[V]), ...);
   }
-  if constexpr (Bytes < Stored) {  // the kernel reads the whole vector by one load
-    [&]<int... E>(std::integer_sequence<int, E...>) __attribute__((always_inline)) {
-      simd<T, Stored>::store(
-          to, __builtin_shufflevector(sum[0], vector{}, (E < S::width ? E : S::width)...));
-    }
-    (std::make_integer_sequence<int, static_cast<int>(simd<T, Stored>::width)>{});
-  } else {
-    (S::store(to + V * S::width, sum[V]), ...);
-  }
+  (S::store(to + V * S::width, sum[V]), ...);
 }
 
 /// Assigns columns [j, j + count) of c, from their sums.
@@ -98,10 +91,15 @@ CHAINRULE_INLINE void end_row(const gemm_problem<T>& g, index_t j, index_t count
     end.kernel(end.functor, in, &c, whole / S::width);
   }
   if (rest > 0) {
-    alignas(64) T last[static_cast<std::size_t>(S::width)] = {};
-    copy_few<S::width / 2>(last, operand + whole, rest);
+    // A copy in pieces delays the load of the vector until they have reached the cache.
+    alignas(64) T last[static_cast<std::size_t>(S::width)];
+    const bool is_padded = end.padding >= S::width - rest;
+    if (!is_padded) {
+      S::store(last, typename S::vector{});
+      copy_few<S::width / 2>(last, operand + whole, rest);
+    }
     T* const out = sums + whole;
-    const lane_operand<T> in[] = {{out, 0}, {last, 0}};
+    const lane_operand<T> in[] = {{out, 0}, {is_padded ? operand + whole : last, 0}};
     end.kernel(end.functor, in, &out, 1);
     copy_few<S::width / 2>(c + whole, out, rest);
   }
@@ -117,20 +115,13 @@ CHAINRULE_INLINE void multiply_row(const gemm_problem<T>& g, const row_end<T>& e
     const index_t left = g.n - j;
     if (left > 4 * width) {
       count = left < 8 * width ? left : 8 * width;
-      row_sums<T, Bytes>(g, j, count, sums, std::make_integer_sequence<int, 8>{});
+      row_sums<T, Bytes>(g, j, count, end.padding, sums, std::make_integer_sequence<int, 8>{});
     } else if (left > width) {
       count = left;
-      row_sums<T, Bytes>(g, j, count, sums, std::make_integer_sequence<int, 4>{});
+      row_sums<T, Bytes>(g, j, count, end.padding, sums, std::make_integer_sequence<int, 4>{});
     } else {
-      // Of short vectors fewer rows are read element by element.
       count = left;
-      using one = std::make_integer_sequence<int, 1>;
-      if (2 * left > width)
-        row_sums<T, Bytes>(g, j, count, sums, one{});
-      else if (4 * left > width || Bytes == 32)
-        row_sums<T, Bytes / 2, Bytes>(g, j, count, sums, one{});
-      else
-        row_sums<T, 16, Bytes>(g, j, count, sums, one{});
+      row_sums<T, Bytes>(g, j, count, end.padding, sums, std::make_integer_sequence<int, 1>{});
     }
     end_row<T, Bytes>(g, j, count, sums, end);
   }
