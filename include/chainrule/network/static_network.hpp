@@ -257,14 +257,15 @@ class static_network {
   }
 
   void predict_row(const T* x, T* y) const noexcept {
-    detail::with_lanes(detail::isa_of_static_networks(), [&](auto bytes) {
-      detail::static_rows<layout, bytes>(layers_, values_.data(), x, [&](const T* out) {
-        for (index_t j = 0; j < outputs; ++j) y[j] = out[j];
-      });
+    detail::with_lanes(detail::isa_of_static_networks(), [&](auto bytes) CHAINRULE_FLAT {
+      detail::static_rows<layout, bytes>(layers_, values_.data(), x,
+                                         [&](const T* out) CHAINRULE_FLAT {
+                                           for (index_t j = 0; j < outputs; ++j) y[j] = out[j];
+                                         });
     });
   }
   void predict_rows(matrix_view<const T> x, matrix_view<T> y) const noexcept {
-    detail::with_lanes(detail::isa_of_static_networks(), [&](auto bytes) {
+    detail::with_lanes(detail::isa_of_static_networks(), [&](auto bytes) CHAINRULE_FLAT {
       using X = math::lane<T, bytes>;
       X in[static_cast<std::size_t>(inputs)];
       std::array<const T*, static_cast<std::size_t>(X::width)> rows;
@@ -274,7 +275,7 @@ class static_network {
               x.data() + std::min(first + s, x.rows() - 1) * x.stride();
         detail::load_columns<inputs>(rows.data(), in);
         detail::static_outputs<layout>(layers_, values_.data(), static_cast<const X*>(in),
-                                       [&](const X* out) {
+                                       [&](const X* out) CHAINRULE_FLAT {
                                          T column[static_cast<std::size_t>(X::width)];
                                          const index_t count = std::min(X::width, x.rows() - first);
                                          for (index_t j = 0; j < outputs; ++j) {

@@ -36,7 +36,8 @@ CHAINRULE_CPU_BEGIN
 /// Assigns the gradient of a loss, times `scale`, to dy, and returns the losses, for targets that
 /// are values.
 template <index_t Outputs, class Loss, class X>
-[[nodiscard]] X static_loss(const Loss& loss, const X* y, const X* t, const X& scale, X* dy) {
+[[nodiscard]] CHAINRULE_FLAT X static_loss(const Loss& loss, const X* y, const X* t, const X& scale,
+                                           X* dy) {
   X losses(0);
   if constexpr (requires { loss.term(); }) {
     using Term = std::remove_cvref_t<decltype(loss.term())>;
@@ -168,16 +169,17 @@ class static_trainer {
   }
 
   template <class X>
-  void clear() {
+  CHAINRULE_FLAT void clear() {
     for (index_t i = 0; i < places.all; i += X::width) X(0).store(gradients_.data() + i);
   }
 
   /// Adds the gradients from the samples that a lane takes, from `first` on, and returns the sum of
   /// their losses. A sample that is repeated to fill the lane has the factor 0.
   template <class X, bool Update>
-  double add_gradients(const matrix_view<const T>& x, const matrix_view<const T>& targets,
-                       const std::int32_t* rows, index_t first, index_t n, bool classes,
-                       [[maybe_unused]] const matrix_view<T>& dx) {
+  CHAINRULE_FLAT double add_gradients(const matrix_view<const T>& x,
+                                      const matrix_view<const T>& targets, const std::int32_t* rows,
+                                      index_t first, index_t n, bool classes,
+                                      [[maybe_unused]] const matrix_view<T>& dx) {
     constexpr auto width = static_cast<std::size_t>(X::width);
     const index_t count = std::min(X::width, n - first);
     std::array<const T*, width> samples;
@@ -204,7 +206,7 @@ class static_trainer {
     }
     X losses(0);
     const X scale = X::load(scales.data());
-    const auto at_output = [&](const X* y, X* dy) {
+    const auto at_output = [&](const X* y, X* dy) CHAINRULE_FLAT {
       losses = detail::static_loss<outputs>(loss_, y, static_cast<const X*>(t), scale, dy);
     };
     // Where nothing is updated, the gradient of the inputs is computed, too.
@@ -246,8 +248,8 @@ class static_trainer {
   }
 
   template <class X>
-  void update(const step_scalars& scalars) {
-    const auto range = [&](index_t begin, index_t end, const auto& values) {
+  CHAINRULE_FLAT void update(const step_scalars& scalars) {
+    const auto range = [&](index_t begin, index_t end, const auto& values) CHAINRULE_FLAT {
       std::array<X, Chain::scalars + 1> s;
       for (std::size_t k = 0; k < s.size(); ++k) s[k] = X(values[k]);
       for (index_t i = begin; i < end; i += X::width) update_lane(i, s);
@@ -256,8 +258,9 @@ class static_trainer {
     range(places.all_weights, places.all, scalars[1]);
   }
   template <class X>
-  void update_lane(index_t i, const std::array<X, Chain::scalars + 1>& scalars) {
-    [&]<std::size_t... S, std::size_t... K>(std::index_sequence<S...>, std::index_sequence<K...>) {
+  CHAINRULE_FLAT void update_lane(index_t i, const std::array<X, Chain::scalars + 1>& scalars) {
+    [&]<std::size_t... S, std::size_t... K>(std::index_sequence<S...>, std::index_sequence<K...>)
+        CHAINRULE_FLAT {
       const auto result = kernel_(X::load(net_->data() + i), X::load(gradients_.data() + i),
                                   X::load(state_[S].data() + i)..., scalars[K]...);
       X(std::get<0>(result)).store(net_->data() + i);
