@@ -222,7 +222,7 @@ class pass {
   }
   /// Begins a forward pass. Throws shape_error if the pass is another network's or too small.
   void begin_forward(const plan& declared, const arena<B>& parameters, const arena<B>& states,
-                     index_t rows, const pass_phase<B>& p, const_indices<B> indices = {}) {
+                     index_t rows, const pass_phase<B>& p, const const_indices<B>& indices = {}) {
     require_plan(declared);
     if (p.training && !has_training_)
       detail::fail<shape_error>(

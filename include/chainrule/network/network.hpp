@@ -199,9 +199,17 @@ class network<B> {
 
   /// The outputs for x (n × inputs), n × outputs. They live in `p` until its next use. Throws
   /// shape_error.
-  const_matrix<B> forward(const_matrix<B> x, pass<B>& p,
+  // By reference: copied to the stack, a view would make consecutive calls wait for each other.
+  const_matrix<B> forward(const const_matrix<B>& x, pass<B>& p,
                           const pass_phase<B>& what = phase{}) const {
     require_samples(x, false);
+    if constexpr (row_backend<B>)
+      if (x.rows() == 1 && !what.training && !p.row().empty()) {
+        p.begin_forward(*plan_, parameters_, states_, 1, what);
+        p.row().run(x.data(), parameters_.all().data());
+        p.end_forward();
+        return chain_.output(p, depth() - 1);
+      }
     return run(x, {}, x.rows(), p, what);
   }
   /// The outputs for indices (n × inputs, rows without gaps), of a network whose first layer takes
@@ -399,13 +407,6 @@ class network<B> {
 
   const_matrix<B> run(const_matrix<B> x, const_indices<B> indices, index_t rows, pass<B>& p,
                       const pass_phase<B>& what) const {
-    if constexpr (row_backend<B>)
-      if (rows == 1 && !what.training && !p.row().empty()) {
-        p.begin_forward(*plan_, parameters_, states_, rows, what);
-        p.row().run(x.data(), parameters_.all().data());
-        p.end_forward();
-        return chain_.output(p, depth() - 1);
-      }
     return run(x, indices, rows, p, what, visitor());
   }
   template <class Visit>
