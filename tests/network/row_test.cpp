@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "chainrule/backend/cpu.hpp"
 #include "chainrule/layers/dense.hpp"
 #include "chainrule/network/network.hpp"
 #include "support/catch.hpp"

@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "chainrule/backend/concept.hpp"
 #include "chainrule/backend/cpu/gemm/product.hpp"
 
 namespace chainrule::detail {
