@@ -11,3 +11,9 @@ foreach(set IN ITEMS portable avx2 avx512)
       SKIP_REGULAR_EXPRESSION "does not support the instruction set ${set}")
   endforeach()
 endforeach()
+
+# A set that does not exist.
+add_test(NAME cpu_unknown.network
+         COMMAND test_network "a static network refuses an unknown instruction set")
+set_tests_properties(cpu_unknown.network PROPERTIES LABELS network TIMEOUT 60
+                                                    ENVIRONMENT "CHAINRULE_ISA=sse9")

@@ -5,7 +5,8 @@ set(backend_areas autodiff conformance gradients memory ops layers losses optim 
 # What is about the CPU alone, or about no backend at all.
 set(files_of_one_backend
     autodiff/vocabulary_test.cpp optim/schedule_test.cpp
-    network/allocation_test.cpp network/memory_test.cpp network/threads_test.cpp seeds/tashfeen_test.cpp
+    network/allocation_test.cpp network/memory_test.cpp network/row_test.cpp
+    network/threads_test.cpp seeds/tashfeen_test.cpp
     train/allocation_test.cpp train/interrupt_test.cpp
     train/progress_test.cpp train/roc_auc_test.cpp train/search_test.cpp train/small_sets_test.cpp
     train/text_logs_test.cpp

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <cstdlib>
 #include <vector>
 
 #include "chainrule/io/weights.hpp"
@@ -174,6 +175,19 @@ TEST_CASE("a static network refuses matrices that do not fit", "[network]") {
         }) ==
         "a static_network of 3 inputs and 2 outputs has no outputs of 3x2 for samples of 2x3");
   net.predict({numbers.data(), 0, 3}, {numbers.data(), 0, 2});
+}
+
+// tests/isa.cmake runs it with a set that does not exist.
+TEST_CASE("a static network refuses an unknown instruction set", "[network]") {
+  static_network net{dense<2, 3>{}};
+  const char* const set = std::getenv("CHAINRULE_ISA");
+  if (set == nullptr || std::string(set) != "sse9") {
+    CHECK(net.predict(std::array<float, 2>{1, 1})[0] == 0);
+    return;
+  }
+  for (int i = 0; i < 2; ++i)
+    CHECK(complaint<value_error>([&] { (void)net.predict(std::array<float, 2>{}); }) ==
+          "the environment variable CHAINRULE_ISA must be portable, avx2 or avx512, got 'sse9'");
 }
 
 TEST_CASE("inference makes no system call", "[network]") {

@@ -206,6 +206,74 @@ TEST_CASE("a static trainer refuses what does not fit", "[train]") {
         }).find("momentum") != std::string::npos);
 }
 
+TEST_CASE("a static trainer checks targets and constants once", "[train]") {
+  using support::complaint;
+  static_network<double, dense<2, 3>> net;
+  static_trainer entropy{net, softmax_cross_entropy{}, sgd{1}};
+  const auto says = [](const auto& trainer, std::vector<double> t, index_t n) {
+    return complaint<value_error>([&] { trainer.require_targets(rows_of(t, n)); });
+  };
+  CHECK(says(entropy, {0, 2, 1}, 3).empty());
+  CHECK(says(entropy, {0, 2, 3}, 3) ==
+        "static_trainer: the class of sample 2 is 3, the network has outputs for classes 0 to 2");
+  for (const double t : {-1.0, 0.5, not_a_number}) CHECK(!says(entropy, {0, t}, 2).empty());
+  CHECK(says(entropy, {0, 1, 2, 0.5, 0, 0}, 2).empty());
+  CHECK(says(entropy, {0, 1, 0, 0, 0, -2}, 2) ==
+        "softmax cross-entropy takes targets of at least 0, that of sample 1 is -2");
+  CHECK(!says(entropy, {0, 1, inf}, 1).empty());
+  CHECK(complaint<shape_error>([&] {
+          const std::vector<double> t(4);
+          entropy.require_targets(rows_of(t, 2));
+        }) ==
+        "softmax cross-entropy: targets of 2x2 do not fit outputs of 2x3; give as many "
+        "values, or one class number per sample");
+  const static_trainer machine{net, hinge{}, sgd{1}};
+  CHECK(says(machine, {1, -1, 1}, 1).empty());
+  CHECK(says(machine, {1, 0, 1}, 1) == "hinge takes targets of -1 or 1, that of sample 0 is 0");
+  CHECK(complaint<value_error>([&] { static_trainer(net, softmax_cross_entropy{1.5}, sgd{1}); }) ==
+        "softmax cross-entropy: the smoothing must be from 0 to 1, got 1.5");
+}
+
+TEST_CASE("a static trainer computes the loss alone", "[train]") {
+  static_network<float, dense<3, 5, fn::tanh>, dense<5, 4>> net;
+  net.initialize(3);
+  const cpu be;
+  const auto check = [&](const auto& loss, const tensor<cpu>& t) {
+    static_trainer trainer{net, loss, sgd{1}};
+    const auto x = uniform(be, 21, 3, 1);
+    const double mean = trainer.compute_gradients(x.view(), t.view());
+    const auto gradients = parameters_of(trainer.gradients());
+    REQUIRE(largest(gradients) > 1e-4);
+    CHECK(mean > 0);
+    CHECK(trainer.loss(x.view(), t.view()) == mean);
+    CHECK(parameters_of(trainer.gradients()) == gradients);
+    CHECK(trainer.steps() == 0);
+  };
+  check(softmax_cross_entropy{0.1}, labels(be, 21, 4));
+  check(mean_squared_error{}, uniform(be, 21, 4, 2));
+}
+
+TEST_CASE("a static trainer resumes from the state of another", "[train]") {
+  using net_type = static_network<float, dense<3, 5, fn::tanh>, dense<5, 1>>;
+  net_type net;
+  net.initialize(3);
+  const cpu be;
+  const auto x = uniform(be, 8, 3, 1);
+  const auto t = uniform(be, 8, 1, 2);
+  static_trainer trainer{net, mean_squared_error{}, adam{0.01}};
+  for (int i = 0; i < 5; ++i) (void)trainer.step(x.view(), t.view());
+  net_type copy = net;
+  net_type fresh = net;
+  static_trainer resumed{copy, mean_squared_error{}, adam{0.01}};
+  static_trainer begun{fresh, mean_squared_error{}, adam{0.01}};
+  resumed.resume(trainer.state());
+  CHECK(resumed.steps() == 5);
+  for (int i = 0; i < 3; ++i)
+    for (auto* each : {&trainer, &resumed, &begun}) (void)each->step(x.view(), t.view());
+  CHECK(parameters_of(copy) == parameters_of(net));
+  CHECK(parameters_of(fresh) != parameters_of(net));
+}
+
 TEST_CASE("a step of a static network makes no system call", "[train]") {
   using support::system_calls;
   if (support::system_calls_of([] {}) == system_calls::unknown) {

@@ -325,6 +325,31 @@ struct counter_of<B> {
 template <class B>
 using counter_t = typename detail::counter_of<B>::type;
 
+/// A backend that plans maps f(x W + b) of one sample, one after another: `B::row_chain`, with
+///
+///     chain.add(be.isa(), f, k, n, w, b, size, y)  // W is k x n; false if it is not to be planned
+///     chain.run(x, parameters)                // W and b at offsets w and b of these `size`
+template <class B>
+concept row_backend = requires {
+  typename B::row_chain;
+};
+
+namespace detail {
+/// The plan of a backend that has none.
+struct no_row_chain {};
+template <class B>
+struct row_chain_of {
+  using type = no_row_chain;
+};
+template <row_backend B>
+struct row_chain_of<B> {
+  using type = typename B::row_chain;
+};
+}  // namespace detail
+/// What B plans forward passes of one sample by.
+template <class B>
+using row_chain_t = typename detail::row_chain_of<B>::type;
+
 /// A backend whose verbs take functors of erased type: `B::traced_functor`, a functor of two
 /// numbers that is made from another one.
 template <class B>

@@ -29,6 +29,7 @@
 #include "chainrule/backend/cpu/map.hpp"
 #include "chainrule/backend/cpu/parallel.hpp"
 #include "chainrule/backend/cpu/pooling.hpp"
+#include "chainrule/backend/cpu/row_chain.hpp"
 #include "chainrule/backend/cpu/storage.hpp"
 #include "chainrule/core/compiled.hpp"
 #include "chainrule/core/philox.hpp"
@@ -89,6 +90,9 @@ class basic_cpu {
   }
 
   void synchronize() const {}
+
+  /// Forward passes of one sample, planned once: see cpu/row_chain.hpp.
+  using row_chain = detail::row_chain<T>;
 
   /// Held during a training step: denormal numbers count as 0 (cpu/denormals.hpp).
   using step_scope = flush_denormals;
@@ -169,6 +173,8 @@ class basic_cpu {
     if constexpr (std::same_as<Epilogue, fn::identity>) {
       multiply(c, a, b, scalars, nullptr);
     } else {
+      if constexpr (sizeof...(In) == 1)
+        if (c.rows() == 1 && multiply_row(c, a, b, scalars, epilogue, in...)) return;
       const detail::pointwise_call<T> call(isa_, "gemm", epilogue, c.shape(),
                                            std::array<matrix, 1>{c}, const_matrix(c),
                                            const_matrix(in)...);
@@ -569,6 +575,37 @@ class basic_cpu {
                          epilogue->run_block(at + begin * cols, at + end * cols, 0, c.outputs);
                      });
     });
+  }
+
+  /// c = f(a b, operand), if that is a row with an operand of as many columns: a network that sees
+  /// one sample at a time would otherwise spend more time on the call than on the arithmetic.
+  template <class F>
+  [[nodiscard]] bool multiply_row([[maybe_unused]] const matrix& c,
+                                  [[maybe_unused]] const gemm_operand<const_matrix>& a,
+                                  [[maybe_unused]] const gemm_operand<const_matrix>& b,
+                                  [[maybe_unused]] gemm_scalars scalars,
+                                  [[maybe_unused]] const F& f,
+                                  [[maybe_unused]] const const_matrix& operand) const {
+#if CHAINRULE_HAS_X86_TARGETS
+    const detail::gemm_problem<T> g{1,
+                                    c.cols(),
+                                    a.cols(),
+                                    T(1),
+                                    {a.view.data(), a.view.stride(), a.is_transposed},
+                                    {b.view.data(), b.view.stride(), b.is_transposed},
+                                    T(0),
+                                    c.data(),
+                                    c.stride()};
+    if (isa_ == chainrule::isa::portable || scalars.alpha != 1 || scalars.beta != 0 ||
+        operand.shape() != c.shape() || g.n == 0 || g.k == 0 || !detail::is_row(g))
+      return false;
+    detail::multiply_row<T>(isa_, g,
+                            {detail::pointwise_kernel<T, F, 1>(isa_, std::make_index_sequence<2>{}),
+                             &f, operand.data()});
+    return true;
+#else
+    return false;
+#endif
   }
 
   /// c = alpha a b + beta c, and the epilogue (if any) on each block while it is in cache.

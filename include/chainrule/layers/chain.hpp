@@ -68,6 +68,14 @@ class layer_chain {
       in = out;
     }
   }
+  /// Plans the forward pass of one sample, if the backend can and each layer takes part.
+  template <row_backend B, class Visit>
+  void plan_row(pass<B>& p, const Visit& visit) const {
+    bool is_planned = true;
+    for (index_t i = 0; i < size() && is_planned; ++i)
+      visit(i, [&](const auto& l) { is_planned = l.plan_row(p, p.row(), output(p, i)); });
+    if (!is_planned) p.row() = {};
+  }
   /// From dy, accumulates gradients and assigns dx, unless that is empty, by the backward pass of
   /// each layer, last to first. With `is_linked`, layers may end by what the one before begins
   /// with, so that gradient(p, i) is not always the gradient with respect to an output; with

@@ -101,6 +101,16 @@ class dense {
     }
   }
 
+  /// The layer of which plan_row computes the forward pass.
+  using row_layer = dense;
+  /// Adds the forward pass of one sample, of one position, to the backend's plan.
+  template <row_backend B>
+  [[nodiscard]] bool plan_row(const pass<B>& p, row_chain_t<B>& chain, const matrix<B>& y) const {
+    const auto& w = p.place_of(w_);
+    return y.cols() == outputs_ && chain.add(p.backend().isa(), f_, w.rows, w.cols, w.first,
+                                             p.place_of(b_).first, p.parameter_size(), y.data());
+  }
+
   template <backend B>
   void backward(pass<B>& p, const_matrix<B> x, const_matrix<B> y, const_matrix<B> dy,
                 matrix<B> dx) const {

@@ -139,6 +139,10 @@ class any_layer {
   [[nodiscard]] typename backward_link<B>::functor begin_of_backward() const {
     return held_->begin_of_backward();
   }
+  /// Adds the forward pass of one sample, into y, to the backend's plan; false if the layer cannot.
+  [[nodiscard]] bool plan_row(const pass<B>& p, row_chain_t<B>& chain, const matrix<B>& y) const {
+    return held_->plan_row(p, chain, y);
+  }
   void describe(archive& a) const { held().describe(a); }
 
  private:
@@ -160,6 +164,8 @@ class any_layer {
     virtual void backward(pass<B>&, const const_matrix<B>&, const const_matrix<B>&,
                           const const_matrix<B>&, const matrix<B>&, backward_link<B>&) const = 0;
     [[nodiscard]] virtual typename backward_link<B>::functor begin_of_backward() const = 0;
+    [[nodiscard]] virtual bool plan_row(const pass<B>&, row_chain_t<B>&,
+                                        const matrix<B>&) const = 0;
     virtual void describe(archive&) const = 0;
   };
   template <class L>
@@ -182,6 +188,15 @@ class any_layer {
     }
     [[nodiscard]] typename backward_link<B>::functor begin_of_backward() const override {
       return chainrule::begin_of_backward<B>(held);
+    }
+    [[nodiscard]] bool plan_row([[maybe_unused]] const pass<B>& p,
+                                [[maybe_unused]] row_chain_t<B>& chain,
+                                [[maybe_unused]] const matrix<B>& y) const override {
+      // Not for a layer that derives from one with a plan and has another forward pass.
+      if constexpr (row_backend<B> && requires { requires std::same_as<typename L::row_layer, L>; })
+        return held.plan_row(p, chain, y);
+      else
+        return false;
     }
     void describe(archive& a) const override { held.describe(a); }
     L held;

@@ -134,6 +134,16 @@ class pass {
   /// The input of a network that takes indices (plan::input_indices), a row per sample.
   [[nodiscard]] const const_indices<B>& indices() const { return indices_; }
 
+  /// Where a parameter lies in every arena of the network.
+  struct place {
+    index_t first;
+    index_t rows, cols;
+    bool is_trained;
+  };
+  /// The place of a parameter.
+  [[nodiscard]] const place& place_of(parameter_id id) const { return places_[at(id)]; }
+  /// Elements of an arena of all parameters.
+  [[nodiscard]] index_t parameter_size() const { return plan_->parameter_arena().size(); }
   /// Value of a parameter.
   [[nodiscard]] const_matrix<B> value(parameter_id id) const {
     const place& q = places_[at(id)];
@@ -200,6 +210,8 @@ class pass {
 
   // What networks and their users ask for.
 
+  /// The forward pass of one sample, if the network planned one; otherwise empty.
+  [[nodiscard]] row_chain_t<B>& row() { return row_; }
   /// Greatest number of samples of the pass.
   [[nodiscard]] index_t capacity() const { return capacity_; }
   /// Whether there is room for what a backward pass needs.
@@ -214,7 +226,7 @@ class pass {
   }
   /// Begins a forward pass. Throws shape_error if the pass is another network's or too small.
   void begin_forward(const plan& declared, const arena<B>& parameters, const arena<B>& states,
-                     index_t rows, const pass_phase<B>& p, const_indices<B> indices = {}) {
+                     index_t rows, const pass_phase<B>& p, const const_indices<B>& indices = {}) {
     require_plan(declared);
     if (p.training && !has_training_)
       detail::fail<shape_error>(
@@ -302,15 +314,10 @@ class pass {
   detail::plain_vector<typename B::template storage<std::int32_t>> saved_indices_;
   tensor<B> scratch_;
   arena<B> new_state_;
-  /// Where a parameter lies in every arena of the network.
-  struct place {
-    index_t first;
-    index_t rows, cols;
-    bool is_trained;
-  };
   detail::plain_vector<place> places_;
-  detail::plain_vector<char>
-      touched_;     // parameters whose gradient was written in this backward pass
+  // Whether the gradient of a parameter was written in this backward pass.
+  detail::plain_vector<char> touched_;
+  [[no_unique_address]] row_chain_t<B> row_;
   matrix<B> dy_{};  // where the scratch matrix in_dy_ lies
   index_t in_dy_ = -1;
 };

@@ -71,6 +71,11 @@ struct softmax_cross_entropy {
   using extras_taker = softmax_cross_entropy;
   static constexpr const char* targets = "of at least 0";  // of distributions
   static constexpr bool takes(double target) { return target >= 0; }
+  /// Throws value_error unless the smoothing is from 0 to 1.
+  void require_constants() const {
+    if (!(smoothing >= 0 && smoothing <= 1) || detail::is_nan(smoothing))
+      detail::fail<value_error>(name, ": the smoothing must be from 0 to 1, got ", smoothing);
+  }
   static constexpr output_link link = output_link::softmax;
   [[nodiscard]] static constexpr bool samples_are_independent() { return true; }
 
@@ -82,8 +87,7 @@ struct softmax_cross_entropy {
       detail::fail<shape_error>(
           "softmax cross-entropy needs at least 2 outputs per sample, got 1; use "
           "sigmoid cross-entropy for one");
-    if (!(smoothing >= 0 && smoothing <= 1) || detail::is_nan(smoothing))
-      detail::fail<value_error>(name, ": the smoothing must be from 0 to 1, got ", smoothing);
+    require_constants();
     const terms::target_of_column given{kind == target_kind::classes};
     if constexpr (requires {
                     be.softmax_cross_entropy_rows(y, t, scale, losses, gradient, scratch.extras);

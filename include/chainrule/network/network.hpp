@@ -176,7 +176,9 @@ class network<B> {
   /// Memory for passes of up to `capacity` samples; with `training`, also for backward passes.
   [[nodiscard, gnu::noinline]] pass<B> make_pass(index_t capacity, bool training = false) const {
     (void)declared();
-    return pass<B>(be_, plan_, capacity, training);
+    pass<B> p(be_, plan_, capacity, training);
+    if constexpr (row_backend<B>) chain_.plan_row(p, visitor());
+    return p;
   }
 
   /// The bytes that this network takes with one pass for up to `samples` samples, and for training
@@ -198,9 +200,17 @@ class network<B> {
 
   /// The outputs for x (n × inputs), n × outputs. They live in `p` until its next use. Throws
   /// shape_error.
-  const_matrix<B> forward(const_matrix<B> x, pass<B>& p,
+  // By reference: copied to the stack, a view would make consecutive calls wait for each other.
+  const_matrix<B> forward(const const_matrix<B>& x, pass<B>& p,
                           const pass_phase<B>& what = phase{}) const {
     require_samples(x, false);
+    if constexpr (row_backend<B>)
+      if (x.rows() == 1 && !what.training && !p.row().empty()) {
+        p.begin_forward(*plan_, parameters_, states_, 1, what);
+        p.row().run(x.data(), parameters_.all().data());
+        p.end_forward();
+        return chain_.output(p, depth() - 1);
+      }
     return run(x, {}, x.rows(), p, what);
   }
   /// The outputs for indices (n × inputs, rows without gaps), of a network whose first layer takes

@@ -100,7 +100,7 @@ CHAINRULE_CPU_BEGIN
 /// Calls f(first, std::index_sequence<0, 1, ...>) for tiles of `Tile` of `Count` indices; the last
 /// may be shorter.
 template <index_t Count, index_t Tile, class F>
-constexpr void each_tile(const F& f) {
+CHAINRULE_FLAT constexpr void each_tile(const F& f) {
   index_t i = 0;
   for (; i + Tile <= Count; i += Tile)
     f(i, std::make_index_sequence<static_cast<std::size_t>(Tile)>{});
@@ -110,7 +110,7 @@ constexpr void each_tile(const F& f) {
 
 /// a b + c
 template <class X>
-[[nodiscard]] constexpr X static_multiply_add(const X& a, const X& b, const X& c) {
+[[nodiscard]] CHAINRULE_FLAT constexpr X static_multiply_add(const X& a, const X& b, const X& c) {
   if constexpr (requires { X::width; })
     return math::lanes::multiply_add(a, b, c);
   else
@@ -121,8 +121,9 @@ template <class X>
 /// k.
 template <index_t Length, index_t Count, index_t RowStep, index_t ColumnStep, class X, class T,
           class Begin>
-constexpr void static_product(const T* w, const X* x, X* y, const Begin& begin) {
-  each_tile<Count, 8>([&]<std::size_t... J>(index_t first, std::index_sequence<J...>) {
+CHAINRULE_FLAT constexpr void static_product(const T* w, const X* x, X* y, const Begin& begin) {
+  each_tile<Count, 8>([&]<std::size_t... J>(index_t first,
+                                            std::index_sequence<J...>) CHAINRULE_FLAT {
     X sum[] = {begin(first + static_cast<index_t>(J))...};
     const T* row = w + first * ColumnStep;
     for (index_t k = 0; k < Length; ++k, row += RowStep) {
@@ -137,9 +138,9 @@ constexpr void static_product(const T* w, const X* x, X* y, const Begin& begin) 
 /// Adds to g[k] the sum across lane k of the first `Count` lanes that product(k) gives, and 0 to
 /// the rest of a whole lane.
 template <index_t Count, class X, class T, class Product>
-void add_sums_across(T* g, const Product& product) {
-  [&]<std::size_t... K>(std::index_sequence<K...>) {
-    const auto one = [&]<std::size_t At>(std::integral_constant<std::size_t, At>) {
+CHAINRULE_FLAT void add_sums_across(T* g, const Product& product) {
+  [&]<std::size_t... K>(std::index_sequence<K...>) CHAINRULE_FLAT {
+    const auto one = [&]<std::size_t At>(std::integral_constant<std::size_t, At>) CHAINRULE_FLAT {
       if constexpr (static_cast<index_t>(At) < Count)
         return X(product(std::integral_constant<index_t, static_cast<index_t>(At)>{}));
       else
@@ -153,19 +154,21 @@ void add_sums_across(T* g, const Product& product) {
 
 /// Adds Σ over samples of x[i] dz[j] to g[i * Outputs + j].
 template <index_t Inputs, index_t Outputs, class X, class T>
-void add_static_outer_product(T* g, const X* x, const X* dz) {
+CHAINRULE_FLAT void add_static_outer_product(T* g, const X* x, const X* dz) {
   if constexpr (Outputs <= X::width) {
     // So many inputs that their products fill whole lanes.
     constexpr index_t rows = X::width / std::gcd(X::width, Outputs);
-    each_tile<Inputs, rows>([&]<std::size_t... I>(index_t first, std::index_sequence<I...>) {
+    each_tile<Inputs, rows>([&]<std::size_t... I>(index_t first,
+                                                  std::index_sequence<I...>) CHAINRULE_FLAT {
       constexpr index_t products = static_cast<index_t>(sizeof...(I)) * Outputs;
-      [&]<std::size_t... G>(std::index_sequence<G...>) {
-        const auto group = [&]<index_t Begin>(std::integral_constant<index_t, Begin>) {
-          constexpr index_t count = products - Begin < X::width ? products - Begin : X::width;
-          add_sums_across<count, X>(g + first * Outputs + Begin, [&](auto k) {
-            return x[first + (Begin + k) / Outputs] * dz[(Begin + k) % Outputs];
-          });
-        };
+      [&]<std::size_t... G>(std::index_sequence<G...>) CHAINRULE_FLAT {
+        const auto group =
+            [&]<index_t Begin>(std::integral_constant<index_t, Begin>) CHAINRULE_FLAT {
+              constexpr index_t count = products - Begin < X::width ? products - Begin : X::width;
+              add_sums_across<count, X>(g + first * Outputs + Begin, [&](auto k) CHAINRULE_FLAT {
+                return x[first + (Begin + k) / Outputs] * dz[(Begin + k) % Outputs];
+              });
+            };
         (group(std::integral_constant<index_t, static_cast<index_t>(G) * X::width>{}), ...);
       }
       (std::make_index_sequence<static_cast<std::size_t>((products + X::width - 1) / X::width)>{});
@@ -173,9 +176,10 @@ void add_static_outer_product(T* g, const X* x, const X* dz) {
   } else {
     for (index_t i = 0; i < Inputs; ++i) {
       const X xi = x[i];
-      each_tile<Outputs, X::width>([&]<std::size_t... J>(index_t first, std::index_sequence<J...>) {
+      each_tile<Outputs, X::width>([&]<std::size_t... J>(index_t first,
+                                                         std::index_sequence<J...>) CHAINRULE_FLAT {
         add_sums_across<static_cast<index_t>(sizeof...(J)), X>(
-            g + i * Outputs + first, [&](auto k) { return xi * dz[first + k]; });
+            g + i * Outputs + first, [&](auto k) CHAINRULE_FLAT { return xi * dz[first + k]; });
       });
     }
   }
@@ -183,20 +187,21 @@ void add_static_outer_product(T* g, const X* x, const X* dz) {
 
 /// Assigns y, and z where the derivative of f needs it.
 template <index_t In, class T, class X, index_t Inputs, index_t Outputs, class F>
-constexpr void static_forward(const dense<Inputs, Outputs, F>& layer, const T* w, const T* b,
-                              const X* x, X* z, X* y) {
-  static_product<In, Outputs, Outputs, 1>(w, x, z, [&](index_t j) { return X(b[j]); });
+CHAINRULE_FLAT constexpr void static_forward(const dense<Inputs, Outputs, F>& layer, const T* w,
+                                             const T* b, const X* x, X* z, X* y) {
+  static_product<In, Outputs, Outputs, 1>(w, x, z,
+                                          [&](index_t j) CHAINRULE_FLAT { return X(b[j]); });
   for (index_t j = 0; j < Outputs; ++j) y[j] = math::convert<X>(layer.function()(z[j]));
 }
 template <index_t In, class T, class X, class F>
-constexpr void static_forward(const activation<F>& layer, const T*, const T*, const X* x, X*,
-                              X* y) {
+CHAINRULE_FLAT constexpr void static_forward(const activation<F>& layer, const T*, const T*,
+                                             const X* x, X*, X* y) {
   for (index_t j = 0; j < In; ++j) y[j] = math::convert<X>(layer.function()(x[j]));
 }
 
 /// dy[j] becomes dy[j] f'.
 template <index_t Count, class X, class F>
-void static_derivative(const F& f, const X* argument, const X* y, X* dy) {
+CHAINRULE_FLAT void static_derivative(const F& f, const X* argument, const X* y, X* dy) {
   if constexpr (!std::same_as<F, identity>)
     for (index_t j = 0; j < Count; ++j)
       dy[j] = backward_of<F>{f}(dy[j], derivable_from_output<F> ? y[j] : argument[j]);
@@ -204,21 +209,22 @@ void static_derivative(const F& f, const X* argument, const X* y, X* dy) {
 
 /// Adds the gradients of the parameters to dw and db, assigns dx if it is wanted and overwrites dy.
 template <index_t In, bool Wanted, class T, class X, index_t Inputs, index_t Outputs, class F>
-void static_backward(const dense<Inputs, Outputs, F>& layer, const T* w, T* dw, T* db, const X* x,
-                     const X* z, const X* y, X* dy, X* dx) {
+CHAINRULE_FLAT void static_backward(const dense<Inputs, Outputs, F>& layer, const T* w, T* dw,
+                                    T* db, const X* x, const X* z, const X* y, X* dy, X* dx) {
   static_derivative<Outputs>(layer.function(), z, y, dy);
   if constexpr (Wanted)
     static_product<Outputs, In, 1, Outputs>(w, static_cast<const X*>(dy), dx,
-                                            [](index_t) { return X(0); });
+                                            [](index_t) CHAINRULE_FLAT { return X(0); });
   add_static_outer_product<In, Outputs>(dw, x, static_cast<const X*>(dy));
-  each_tile<Outputs, X::width>([&]<std::size_t... J>(index_t first, std::index_sequence<J...>) {
-    add_sums_across<static_cast<index_t>(sizeof...(J)), X>(db + first,
-                                                           [&](auto k) { return dy[first + k]; });
+  each_tile<Outputs, X::width>([&]<std::size_t... J>(index_t first,
+                                                     std::index_sequence<J...>) CHAINRULE_FLAT {
+    add_sums_across<static_cast<index_t>(sizeof...(J)), X>(
+        db + first, [&](auto k) CHAINRULE_FLAT { return dy[first + k]; });
   });
 }
 template <index_t In, bool Wanted, class T, class X, class F>
-void static_backward(const activation<F>& layer, const T*, T*, T*, const X* x, const X*, const X* y,
-                     X* dy, X* dx) {
+CHAINRULE_FLAT void static_backward(const activation<F>& layer, const T*, T*, T*, const X* x,
+                                    const X*, const X* y, X* dy, X* dx) {
   static_derivative<In>(layer.function(), x, y, dy);
   if constexpr (Wanted)
     for (index_t j = 0; j < In; ++j) dx[j] = dy[j];
@@ -227,8 +233,8 @@ void static_backward(const activation<F>& layer, const T*, T*, T*, const X* x, c
 /// The passes of layers L, L + 1, ...: forward on the way to the loss, which is called with the
 /// output and assigns its gradient, and backward on the way back.
 template <class Layout, std::size_t L, bool Wanted, class T, class X, class Specs, class Loss>
-void static_passes(const Specs& specs, const T* values, T* gradients, const X* x, X* dx,
-                   const Loss& loss) {
+CHAINRULE_FLAT void static_passes(const Specs& specs, const T* values, T* gradients, const X* x,
+                                  X* dx, const Loss& loss) {
   constexpr Layout layout;
   constexpr index_t in = layout.features[L];
   constexpr auto out = static_cast<std::size_t>(layout.features[L + 1]);
@@ -249,7 +255,8 @@ void static_passes(const Specs& specs, const T* values, T* gradients, const X* x
 
 /// Calls use(output) behind the forward passes of layers L, L + 1, ...
 template <class Layout, std::size_t L = 0, class T, class X, class Specs, class Use>
-constexpr void static_outputs(const Specs& specs, const T* values, const X* x, const Use& use) {
+CHAINRULE_FLAT constexpr void static_outputs(const Specs& specs, const T* values, const X* x,
+                                             const Use& use) {
   constexpr Layout layout;
   constexpr auto out = static_cast<std::size_t>(layout.features[L + 1]);
   X z[out];
@@ -273,14 +280,16 @@ template <class T, int Bytes>
 /// Assigns y = f(x W + b) for one sample, in lanes of outputs. What y has behind its last whole
 /// lane is assigned too. Reads up to a lane behind w and b.
 template <index_t In, int Bytes, class T, index_t Inputs, index_t Outputs, class F>
-void static_row(const dense<Inputs, Outputs, F>& layer, const T* w, const T* b, const T* x, T* y) {
+CHAINRULE_FLAT void static_row(const dense<Inputs, Outputs, F>& layer, const T* w, const T* b,
+                               const T* x, T* y) {
   using X = math::lane<T, lane_bytes_for<T, Bytes>(Outputs)>;
   constexpr index_t lanes = (Outputs + X::width - 1) / X::width;
   // Several partial sums for each output where few lanes would wait for one another.
   constexpr index_t parts = In < 4 ? 1 : (lanes == 1 ? 4 : (lanes == 2 ? 2 : 1));
-  each_tile<lanes, 8>([&]<std::size_t... J>(index_t tile, std::index_sequence<J...>) {
+  each_tile<lanes, 8>([&]<std::size_t... J>(index_t tile,
+                                            std::index_sequence<J...>) CHAINRULE_FLAT {
     const index_t first = tile * X::width;
-    const auto add = [&](X* sum, index_t i) {
+    const auto add = [&](X* sum, index_t i) CHAINRULE_FLAT {
       const X xi(x[i]);
       const T* row = w + i * Outputs + first;
       ((sum[J] =
@@ -293,7 +302,8 @@ void static_row(const dense<Inputs, Outputs, F>& layer, const T* w, const T* b, 
     } else {
       X more[static_cast<std::size_t>(parts - 1)][sizeof...(J)];
       for (auto& m : more) ((m[J] = X(0)), ...);
-      each_tile<In, parts>([&]<std::size_t... P>(index_t i, std::index_sequence<P...>) {
+      each_tile<In, parts>([&]<std::size_t... P>(index_t i,
+                                                 std::index_sequence<P...>) CHAINRULE_FLAT {
         (add(P == 0 ? sum : more[P == 0 ? 0 : P - 1], i + static_cast<index_t>(P)), ...);
       });
       for (const auto& m : more) ((sum[J] = sum[J] + m[J]), ...);
@@ -304,7 +314,7 @@ void static_row(const dense<Inputs, Outputs, F>& layer, const T* w, const T* b, 
   });
 }
 template <index_t In, int Bytes, class T, class F>
-void static_row(const activation<F>& layer, const T*, const T*, const T* x, T* y) {
+CHAINRULE_FLAT void static_row(const activation<F>& layer, const T*, const T*, const T* x, T* y) {
   using X = math::lane<T, lane_bytes_for<T, Bytes>(In)>;
   for (index_t j = 0; j < In; j += X::width)
     math::convert<X>(layer.function()(X::load(x + j))).store(y + j);
@@ -312,7 +322,7 @@ void static_row(const activation<F>& layer, const T*, const T*, const T* x, T* y
 
 /// Calls use(output) behind the layers L, L + 1, ... for one sample.
 template <class Layout, int Bytes, std::size_t L = 0, class T, class Specs, class Use>
-void static_rows(const Specs& specs, const T* values, const T* x, const Use& use) {
+CHAINRULE_FLAT void static_rows(const Specs& specs, const T* values, const T* x, const Use& use) {
   constexpr Layout layout;
   constexpr index_t in = layout.features[L];
   T y[static_cast<std::size_t>(layout.features[L + 1] + Layout::widest)];
@@ -326,14 +336,16 @@ void static_rows(const Specs& specs, const T* values, const T* x, const Use& use
 
 /// Assigns to[j] element j of each row, a row per element of the lane.
 template <index_t Count, class X, class T>
-void load_columns(const T* const* rows, X* to) {
-  each_tile<Count, X::width>([&]<std::size_t... J>(index_t first, std::index_sequence<J...>) {
+CHAINRULE_FLAT void load_columns(const T* const* rows, X* to) {
+  each_tile<Count, X::width>([&]<std::size_t... J>(index_t first,
+                                                   std::index_sequence<J...>) CHAINRULE_FLAT {
     if constexpr (sizeof...(J) == X::width) {
       X lanes[] = {X::load(rows[J] + first)...};
       transpose_block(lanes);
       ((to[first + static_cast<index_t>(J)] = lanes[J]), ...);
     } else {
-      const auto column = [&]<std::size_t... S>(index_t j, std::index_sequence<S...>) {
+      const auto column = [&]<std::size_t... S>(index_t j, std::index_sequence<S...>)
+          CHAINRULE_FLAT {
         return X(typename X::vector{rows[S][j]...});
       };
       ((to[first + static_cast<index_t>(J)] =

@@ -44,20 +44,6 @@ struct layer_of_static_network {
   static constexpr bool value = true;
 };
 
-CHAINRULE_CPU_BEGIN
-/// chosen_isa(), or the widest set of the machine where CHAINRULE_ISA names none.
-[[nodiscard]] inline isa isa_of_static_networks() noexcept {
-  static const isa set = [] {
-    try {
-      return chosen_isa();
-    } catch (const value_error&) {
-      return best_isa();
-    }
-  }();
-  return set;
-}
-CHAINRULE_CPU_END
-
 }  // namespace detail
 
 CHAINRULE_CPU_BEGIN
@@ -145,9 +131,10 @@ class static_network {
   }
 
   /// The outputs for one sample. Allocates and locks nothing; the first call in the program
-  /// chooses the instruction set. In constant expressions as far as the activations allow it.
+  /// chooses the instruction set, and throws as chosen_isa does. In constant expressions as far as
+  /// the activations allow it.
   [[nodiscard]] constexpr std::array<T, static_cast<std::size_t>(outputs)> predict(
-      std::span<const T, static_cast<std::size_t>(inputs)> x) const noexcept {
+      std::span<const T, static_cast<std::size_t>(inputs)> x) const {
     std::array<T, static_cast<std::size_t>(outputs)> y{};
     if (std::is_constant_evaluated()) {
       using X = math::plain<T>;
@@ -164,7 +151,7 @@ class static_network {
   }
   /// The outputs for one sample.
   [[nodiscard]] constexpr std::array<T, static_cast<std::size_t>(outputs)> predict(
-      const std::array<T, static_cast<std::size_t>(inputs)>& x) const noexcept {
+      const std::array<T, static_cast<std::size_t>(inputs)>& x) const {
     return predict(std::span<const T, static_cast<std::size_t>(inputs)>(x));
   }
   /// Assigns the outputs for a row per sample to the rows of y. Allocates nothing. Throws
@@ -256,15 +243,16 @@ class static_network {
                    [](const auto& x) { return static_cast<T>(x); });
   }
 
-  void predict_row(const T* x, T* y) const noexcept {
-    detail::with_lanes(detail::isa_of_static_networks(), [&](auto bytes) {
-      detail::static_rows<layout, bytes>(layers_, values_.data(), x, [&](const T* out) {
-        for (index_t j = 0; j < outputs; ++j) y[j] = out[j];
-      });
+  void predict_row(const T* x, T* y) const {
+    detail::with_lanes(chosen_isa(), [&](auto bytes) CHAINRULE_FLAT {
+      detail::static_rows<layout, bytes>(layers_, values_.data(), x,
+                                         [&](const T* out) CHAINRULE_FLAT {
+                                           for (index_t j = 0; j < outputs; ++j) y[j] = out[j];
+                                         });
     });
   }
-  void predict_rows(matrix_view<const T> x, matrix_view<T> y) const noexcept {
-    detail::with_lanes(detail::isa_of_static_networks(), [&](auto bytes) {
+  void predict_rows(matrix_view<const T> x, matrix_view<T> y) const {
+    detail::with_lanes(chosen_isa(), [&](auto bytes) CHAINRULE_FLAT {
       using X = math::lane<T, bytes>;
       X in[static_cast<std::size_t>(inputs)];
       std::array<const T*, static_cast<std::size_t>(X::width)> rows;
@@ -274,7 +262,7 @@ class static_network {
               x.data() + std::min(first + s, x.rows() - 1) * x.stride();
         detail::load_columns<inputs>(rows.data(), in);
         detail::static_outputs<layout>(layers_, values_.data(), static_cast<const X*>(in),
-                                       [&](const X* out) {
+                                       [&](const X* out) CHAINRULE_FLAT {
                                          T column[static_cast<std::size_t>(X::width)];
                                          const index_t count = std::min(X::width, x.rows() - first);
                                          for (index_t j = 0; j < outputs; ++j) {

@@ -19,6 +19,15 @@
 namespace chainrule::detail {
 CHAINRULE_CPU_BEGIN
 
+/// Before functions, and behind the parameters of lambdas, that with_lanes is to compile for an
+/// instruction set. clang flattens only what the flattened function calls itself; with
+/// always_inline in between, g++ would not inline functors.
+#if defined(__clang__)
+#define CHAINRULE_FLAT __attribute__((always_inline))
+#else
+#define CHAINRULE_FLAT
+#endif
+
 /// Of blocks of `Half` elements, the even ones of a beside the even ones of b; with `odd`, the odd
 /// ones.
 template <index_t Half, bool Odd, class X, std::size_t... L>
@@ -85,8 +94,8 @@ CHAINRULE_WITH_LANES(avx512, 64, CHAINRULE_TARGET_AVX512)
 #undef CHAINRULE_VECTORS_AS_WRITTEN
 
 /// Calls f(bytes), where `bytes` is a constant, the size of the lanes of an instruction set. g++
-/// compiles all that f calls for that set; clang only what is inlined into f, and the rest for the
-/// set of the file.
+/// compiles all that f calls for that set; clang what is CHAINRULE_FLAT or small, and the rest for
+/// the set of the file.
 template <class F>
 void with_lanes([[maybe_unused]] isa set, const F& f) {
 #if CHAINRULE_HAS_X86_TARGETS

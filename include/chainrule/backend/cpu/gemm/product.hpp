@@ -71,12 +71,19 @@ CHAINRULE_TARGET_AVX2 [[gnu::noinline]] void multiply_small_avx2(const gemm_prob
 }
 
 template <class T>
-CHAINRULE_TARGET_AVX512 [[gnu::noinline]] void multiply_row_avx512(const gemm_problem<T>& g) {
-  multiply_row<T, 64>(g);
+CHAINRULE_TARGET_AVX512 [[gnu::noinline]] void multiply_row_avx512(const gemm_problem<T>& g,
+                                                                   const row_end<T>& end) {
+  multiply_row<T, 64>(g, end);
 }
 template <class T>
-CHAINRULE_TARGET_AVX2 [[gnu::noinline]] void multiply_row_avx2(const gemm_problem<T>& g) {
-  multiply_row<T, 32>(g);
+CHAINRULE_TARGET_AVX2 [[gnu::noinline]] void multiply_row_avx2(const gemm_problem<T>& g,
+                                                               const row_end<T>& end) {
+  multiply_row<T, 32>(g, end);
+}
+/// Computes g, which is a row, and what follows it, by the kernels of `set`, which is not portable.
+template <class T>
+void multiply_row(isa set, const gemm_problem<T>& g, const row_end<T>& end) {
+  set == isa::avx512 ? multiply_row_avx512(g, end) : multiply_row_avx2(g, end);
 }
 
 /// Computes g by the kernels of `set`, which is not portable, on a pool's threads. For each block
@@ -90,7 +97,7 @@ void multiply_by_tiles(isa set, thread_pool& pool, const gemm_problem<T>& g, con
     return end(0, g.m, 0, g.n);
   }
   if (is_row(g)) {
-    is_wide ? multiply_row_avx512(g) : multiply_row_avx2(g);
+    multiply_row(set, g, {});
     return end(0, g.m, 0, g.n);
   }
   const auto block = is_wide ? multiply_block_avx512<T> : multiply_block_avx2<T>;

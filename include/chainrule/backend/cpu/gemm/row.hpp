@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "chainrule/backend/cpu/gemm/plan.hpp"
+#include "chainrule/backend/cpu/kernel.hpp"
 #include "chainrule/backend/cpu/vector.hpp"
 
 namespace chainrule::detail {
@@ -20,24 +21,31 @@ template <class T>
   return g.m == 1 && !g.b.is_transposed && g.k * g.n <= most;
 }
 
-/// Columns [j, j + sizeof...(V) vectors) of c, as far as they exist. As in tile.hpp, each sum adds
-/// up k in order.
+/// What follows a product with alpha = 1 and beta = 0: c = f(product, operand), by the kernel of f.
+template <class T>
+struct row_end {
+  lane_kernel<T> kernel = nullptr;  // nothing follows
+  const void* functor = nullptr;
+  const T* operand = nullptr;  // 1 x n
+  index_t padding = 0;         // elements that may be read behind b and behind the operand
+};
+
+/// Columns [j, j + count) of a b, where sizeof...(V) vectors hold `count` columns. As in tile.hpp,
+/// each sum adds up k in order. Sums have no meaning behind the last column.
 template <class T, int Bytes, int... V>
-CHAINRULE_INLINE void multiply_row_part(const gemm_problem<T>& g, index_t j,
-                                        std::integer_sequence<int, V...>) {
+CHAINRULE_INLINE void row_sums(const gemm_problem<T>& g, index_t j, index_t count, index_t padding,
+                               T* to, std::integer_sequence<int, V...>) {
   using S = simd<T, Bytes>;
   using vector = typename S::vector;
-  constexpr index_t strip = sizeof...(V) * S::width;
-  const index_t count = g.n - j < strip ? g.n - j : strip;
   const index_t step = g.a.is_transposed ? g.a.stride : 1;
   const T* a = g.a.data;
   const T* b = g.b.data + j;
   vector sum[] = {(void(V), vector{})...};
   vector v[sizeof...(V)];
   // Vectors that exceed a row read from those behind it, as long as there are enough.
-  const index_t beyond = strip - count;
+  const index_t beyond = static_cast<index_t>(sizeof...(V)) * S::width - count;
   index_t whole = g.k;
-  while (whole > 0 && (g.k - whole) * g.b.stride < beyond) --whole;
+  while (whole > 0 && (g.k - whole) * g.b.stride + padding < beyond) --whole;
   for (index_t left = whole; left > 0; --left, a += step, b += g.b.stride) {
     (S::load(v[V], b + V * S::width), ...);
     ((sum[V] += *a * v[V]), ...);
@@ -47,35 +55,76 @@ CHAINRULE_INLINE void multiply_row_part(const gemm_problem<T>& g, index_t j,
     for (index_t e = 0; e < count; ++e) reinterpret_cast<T*>(v)[e] = b[e];
     ((sum[V] += *a * v[V]), ...);
   }
+  (S::store(to + V * S::width, sum[V]), ...);
+}
+
+/// Assigns columns [j, j + count) of c, from their sums.
+template <class T, int Bytes>
+CHAINRULE_INLINE void end_row(const gemm_problem<T>& g, index_t j, index_t count, T* sums,
+                              const row_end<T>& end) {
+  using S = simd<T, Bytes>;
   T* const c = g.c + j;
-  // A loop over a copy: unrolled, it would be most of the code, and the sums would not stay in
-  // registers above if they were indexed here.
-  const vector values[] = {sum[V]...};
-  for (index_t first = 0; first < count; first += S::width) {
-    vector value = g.alpha * values[first / S::width];
-    const index_t n = count - first < S::width ? count - first : S::width;
-    if (g.beta != T(0)) {
-      vector old{};
-      for (index_t e = 0; e < n; ++e) reinterpret_cast<T*>(&old)[e] = c[first + e];
-      value += g.beta * old;
+  const index_t rest = count & (S::width - 1);
+  const index_t whole = count - rest;
+  if (end.kernel == nullptr) {
+    for (index_t e = 0; e < count; e += S::width) {
+      typename S::vector value, old{};
+      S::load(value, sums + e);
+      value = g.alpha * value;
+      if (g.beta != T(0)) {
+        if (e < whole)
+          S::load(old, c + e);
+        else
+          copy_few<S::width / 2>(reinterpret_cast<T*>(&old), c + e, rest);
+        value += g.beta * old;
+      }
+      if (e < whole)
+        S::store(c + e, value);
+      else
+        copy_few<S::width / 2>(c + e, reinterpret_cast<const T*>(&value), rest);
     }
-    if (n == S::width)
-      S::store(c + first, value);
-    else
-      for (index_t e = 0; e < n; ++e) c[first + e] = reinterpret_cast<const T*>(&value)[e];
+    return;
+  }
+  const T* const operand = end.operand + j;
+  if (whole > 0) {
+    const lane_operand<T> in[] = {{sums, S::width}, {operand, S::width}};
+    end.kernel(end.functor, in, &c, whole / S::width);
+  }
+  if (rest > 0) {
+    // A copy in pieces delays the load of the vector until they have reached the cache.
+    alignas(64) T last[static_cast<std::size_t>(S::width)];
+    const bool is_padded = end.padding >= S::width - rest;
+    if (!is_padded) {
+      S::store(last, typename S::vector{});
+      copy_few<S::width / 2>(last, operand + whole, rest);
+    }
+    T* const out = sums + whole;
+    const lane_operand<T> in[] = {{out, 0}, {is_padded ? operand + whole : last, 0}};
+    end.kernel(end.functor, in, &out, 1);
+    copy_few<S::width / 2>(c + whole, out, rest);
   }
 }
 
-/// Computes g, which is a row.
+/// Computes g, which is a row, and what follows it.
 template <class T, int Bytes>
-CHAINRULE_INLINE void multiply_row(const gemm_problem<T>& g) {
+CHAINRULE_INLINE void multiply_row(const gemm_problem<T>& g, const row_end<T>& end) {
   constexpr index_t width = simd<T, Bytes>::width;
-  index_t j = 0;
-  for (; g.n - j > 4 * width; j += 8 * width)
-    multiply_row_part<T, Bytes>(g, j, std::make_integer_sequence<int, 8>{});
-  for (; g.n - j > width; j += 4 * width)
-    multiply_row_part<T, Bytes>(g, j, std::make_integer_sequence<int, 4>{});
-  if (j < g.n) multiply_row_part<T, Bytes>(g, j, std::make_integer_sequence<int, 1>{});
+  alignas(64) T sums[static_cast<std::size_t>(8 * width)];
+  index_t count = 0;
+  for (index_t j = 0; j < g.n; j += count) {
+    const index_t left = g.n - j;
+    if (left > 4 * width) {
+      count = left < 8 * width ? left : 8 * width;
+      row_sums<T, Bytes>(g, j, count, end.padding, sums, std::make_integer_sequence<int, 8>{});
+    } else if (left > width) {
+      count = left;
+      row_sums<T, Bytes>(g, j, count, end.padding, sums, std::make_integer_sequence<int, 4>{});
+    } else {
+      count = left;
+      row_sums<T, Bytes>(g, j, count, end.padding, sums, std::make_integer_sequence<int, 1>{});
+    }
+    end_row<T, Bytes>(g, j, count, sums, end);
+  }
 }
 
 CHAINRULE_CPU_END
