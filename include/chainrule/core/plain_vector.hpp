@@ -14,6 +14,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "chainrule/core/compiler.hpp"
+
 namespace chainrule::detail {
 
 /// Elements one after another in memory. They move when there is no more room, by a move
@@ -76,6 +78,7 @@ class plain_vector {
     static_assert(std::is_nothrow_move_constructible_v<T>);
     static_assert(alignof(T) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__);
     if (capacity <= capacity_) return;
+    if (capacity > std::size_t(-1) / sizeof(T)) throw std::bad_array_new_length();
     T* const larger = static_cast<T*>(::operator new(capacity * sizeof(T)));
     for (std::size_t i = 0; i < size_; ++i) {
       ::new (static_cast<void*>(larger + i)) T(std::move(data_[i]));
