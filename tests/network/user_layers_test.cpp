@@ -2,6 +2,7 @@
 // moving to another backend.
 #include "network/user_layers.hpp"
 
+#include "chainrule/backend/cpu.hpp"
 #include "chainrule/io/weights.hpp"
 #include "chainrule/layers/activation.hpp"
 #include "chainrule/layers/dense.hpp"
