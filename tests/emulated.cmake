@@ -58,6 +58,7 @@ emulated_fault(missing_wait_for_copy wait2 device "[streamed]")
 emulated_fault(missing_wait_of_host synchronize conformance "[copy]")
 # The last of them shows only where thread 0 of a block, which arrives for all, runs first.
 emulated_fault(missing_barrier_of_grid grid_barrier device "a persistent kernel computes*")
+emulated_fault(missing_barrier_of_groups group_barrier device "blocks of a persistent kernel share*")
 emulated_fault(missing_barrier_of_steps step_barrier device "a persistent kernel computes*")
 emulated_fault(missing_wait_for_grid grid_leave device "a persistent kernel computes*")
 emulated_fault(missing_wait_before_grid grid_arrival device "a persistent kernel computes*")

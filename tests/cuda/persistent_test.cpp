@@ -127,6 +127,83 @@ TEMPLATE_TEST_CASE("steps of whole networks compile as persistent kernels", "[cu
   CHECK(fake_cuda::now().alive == 0);
 }
 
+TEMPLATE_TEST_CASE("every verb compiles as a persistent kernel", "[cuda][persistent]", float,
+                   double) {
+  fake_cuda::reset();
+  fake_cuda::now().units = 132;
+  {
+    using B = fake<TestType>;
+    using indices = typename B::template view<const std::int32_t>;
+    const B be = opened<TestType>();
+    const auto memory = be.template allocate<TestType>(100000);
+    const auto integers = be.template allocate<std::int32_t>(1000);
+    const auto more_integers = be.template allocate<std::int32_t>(1000);
+    const typename B::counter count(be);
+    const auto at = [&](index_t first, index_t rows, index_t cols) {
+      return typename B::matrix(memory.view().data() + first, rows, cols);
+    };
+    const indices rows(integers.view().data(), 1, 3);
+    const auto to = [&](index_t r, index_t c) {
+      return typename B::template view<std::int32_t>(more_integers.view().data(), r, c);
+    };
+    convolution c;
+    c.window.channels = 3;
+    c.outputs = 4;
+    c.window.height = c.window.width = {6, 3, 1, 1, 0, 0};
+    convolution depthwise = c;
+    depthwise.groups = depthwise.outputs = 3;
+    const auto composes = [&](const char* verb, const auto& work) {
+      INFO(verb);
+      const auto step = be.capture(work);
+      CHECK(step.why_not_persistent() == "");
+      check_last_text(90);
+    };
+    composes("copy", [&] {
+      be.template copy<std::int32_t>(to(2, 3), indices(integers.view().data(), 2, 3));
+    });
+    composes("gather", [&] {
+      be.gather(to(3, 3), indices(integers.view().data(), 4, 3), rows);
+      be.gather(at(0, 3, 3), at(100, 4, 3), rows);
+    });
+    composes("counter", [&] {
+      be.take(at(0, 1, 3), at(100, 4, 3), count);
+      be.copy_at(at(0, 4, 9), at(100, 4, 3), count, 3);
+      be.random(at(0, 4, 3), 1, 2, 0, count);
+    });
+    composes("rows", [&] {
+      be.softmax_rows(at(0, 4, 300), at(2000, 4, 300));
+      be.log_sum_exp_rows(at(0, 4, 3), at(2000, 4, 1));
+      be.argmax_rows(at(0, 4, 300), at(2000, 4, 1));
+      be.argmax_matches_rows(at(0, 4, 300), at(2000, 4, 1), at(3000, 4, 1));
+    });
+    composes("moves", [&] {
+      be.scatter(at(0, 4, 10), rows, at(1000, 3, 10));
+      be.scatter_add(at(0, 4, 10), rows, at(1000, 3, 10));
+      be.transpose(at(0, 4, 10), at(1000, 10, 4));
+    });
+    composes("reduce", [&] {
+      be.reduce(reduction::sum{}, at(0, 4, 1), fn::identity{}, at(1000, 4, 10));
+      be.reduce(reduction::maximum{}, at(0, 1, 10), fn::identity{}, at(1000, 4, 10));
+    });
+    composes("products", [&] {
+      be.gemm(at(0, 4, 4), {at(1000, 4, 2000)}, {at(20000, 2000, 4)});
+      be.gemm_batch(2, {at(0, 16, 16), 256}, {{at(1000, 16, 16)}, 256}, {{at(2000, 16, 16)}, 256});
+    });
+    composes("convolve", [&] { be.convolve(at(0, 2, 64), at(1000, 2, 108), at(5000, 27, 4), c); });
+    composes("gradients of convolve", [&] {
+      be.convolve_input(at(1000, 2, 108), at(0, 2, 64), at(5000, 27, 4), c);
+      be.convolve_weights(at(5000, 27, 4), at(1000, 2, 108), at(0, 2, 64), c);
+    });
+    composes("depthwise convolve",
+             [&] { be.convolve(at(0, 2, 48), at(1000, 2, 108), at(5000, 9, 3), depthwise); });
+    composes("pooling", [&] {
+      be.max_pool(at(0, 2, 48), at(3000, 2, 48), at(1000, 2, 108), c.window);
+      be.unpool(at(1000, 2, 108), at(0, 2, 48), at(3000, 2, 48), c.window);
+    });
+  }
+  CHECK(fake_cuda::now().alive == 0);
+}
+
 TEST_CASE("a persistent kernel has as many blocks as the device holds at once",
           "[cuda][persistent]") {
   fake_cuda::reset();

@@ -130,6 +130,67 @@ TEMPLATE_LIST_TEST_CASE("a persistent kernel computes the bits of the graph's re
   }
 }
 
+/// The elements of every matrix of a step after two replays of it, by a persistent kernel or not.
+template <class B, class Work>
+std::vector<scalar_t<B>> after_replays(bool persistent, const Work& work) {
+  using T = scalar_t<B>;
+  const B be = opened<B>(persistent);
+  constexpr index_t size = 40000;
+  std::vector<T> values;
+  for (index_t i = 0; i < size; ++i)
+    values.push_back(static_cast<T>(i * 7 % 13 - 6) / static_cast<T>(8));
+  tensor<B> memory = from_host(be, matrix_view<const T>(values.data(), 1, size));
+  const auto at = [&](index_t first, index_t rows, index_t cols) {
+    return matrix<B>(memory.view().data() + first, rows, cols);
+  };
+  work(be, at);  // kernels are built before they are captured
+  const auto step = be.capture([&] { work(be, at); });
+  CHECK((step.why_not_persistent() == "") == persistent);
+  step.replay(2);
+  return to_host(be, const_matrix<B>(memory.view()));
+}
+template <class B, class Work>
+void check_step(const Work& work) {
+  const auto expected = after_replays<B>(false, work);
+  CHECK(after_replays<B>(true, work) == expected);
+}
+
+TEMPLATE_LIST_TEST_CASE("blocks of a persistent kernel share the groups of a product",
+                        "[device][persistent]", backends) {
+  using B = TestType;
+  if constexpr (device::persists<typename B::runtime_type>) {
+    // More groups than blocks, and an odd number of tiles along k: the next group of a block begins
+    // with the tile that the last one ended with.
+    check_step<B>([](const B& be, const auto& at) {
+      be.gemm(at(0, 40, 400), {at(20000, 40, 7)}, {at(30000, 7, 400)});
+    });
+    check_step<B>([](const B& be, const auto& at) {
+      be.gemm(at(0, 500, 20), {at(20000, 500, 3)}, {at(30000, 3, 20)});
+    });
+  }
+}
+
+TEMPLATE_LIST_TEST_CASE("persistent kernels have every verb of a network for images",
+                        "[device][persistent]", backends) {
+  using B = TestType;
+  if constexpr (device::persists<typename B::runtime_type>) {
+    convolution c;
+    c.window.channels = 3;
+    c.outputs = 4;
+    c.window.height = c.window.width = {6, 3, 1, 1, 0, 0};
+    check_step<B>([&](const B& be, const auto& at) {
+      be.convolve(at(0, 2, 64), at(1000, 2, 108), at(2000, 27, 4), c);
+      be.max_pool(at(3000, 2, 16), at(4000, 2, 16), at(0, 2, 64),
+                  {.channels = 4, .height = {4, 2, 2, 1, 0, 0}, .width = {4, 2, 2, 1, 0, 0}});
+      be.unpool(at(5000, 2, 64), at(3000, 2, 16), at(4000, 2, 16),
+                {.channels = 4, .height = {4, 2, 2, 1, 0, 0}, .width = {4, 2, 2, 1, 0, 0}});
+      be.convolve_weights(at(2000, 27, 4), at(1000, 2, 108), at(5000, 2, 64), c);
+      be.convolve_input(at(6000, 2, 108), at(5000, 2, 64), at(2000, 27, 4), c);
+      be.map(fn::tanh{}, at(1000, 2, 108), at(6000, 2, 108));
+    });
+  }
+}
+
 TEMPLATE_LIST_TEST_CASE("replays of captured work are launched when other work is",
                         "[device][persistent]", backends) {
   using B = TestType;

@@ -5,6 +5,7 @@
 ///     grid_barrier                   persistent kernels have no barriers over the grid
 ///     grid_arrival                   a block does not wait for its threads before it arrives there
 ///     grid_leave                     a block's threads do not wait until all blocks have arrived
+///     group_barrier                  their blocks do not wait between two groups
 ///     step_barrier                   persistent kernels have no barrier between two steps
 ///     one_tile                       products hold one tile in local memory, not two in turn
 ///     transpose                      products take a factor's other transpose
@@ -38,6 +39,7 @@ namespace emulated {
     for (std::size_t at = 0; (at = text.find(right, at)) != std::string::npos; at += wrong.size())
       text.replace(at, right.size(), wrong);
   };
+  if (has_fault("group_barrier")) replace("        BARRIER;\n      }\n", "      }\n");
   const std::string meets = "cr_meet(arrived);";
   if (has_fault("grid_barrier")) replace(meets, "__syncthreads();");
   if (has_fault("step_barrier"))

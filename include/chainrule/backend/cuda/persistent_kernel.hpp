@@ -74,11 +74,11 @@ inline constexpr const char* dialect = R"(#undef KERNEL
 #define LOCAL_INDEX(d) ((d) == 0 ? cr_at.across : cr_at.down)
 #define INDEX(d) (GROUP(d) * ((d) == 0 ? cr_at.width : cr_at.height) + LOCAL_INDEX(d))
 #define BARRIER __barrier_sync_count(1, cr_at.width * cr_at.height)
-#define cr_main(...) cr_main(const cr_place cr_at, __VA_ARGS__)
+#define cr_main(...) cr_main(const cr_where cr_at, __VA_ARGS__)
 #ifndef SPIN
 #define SPIN
 #endif
-struct cr_place {
+struct cr_where {
   unsigned column, row;
   int across, down, width, height;
   void* memory;
@@ -112,18 +112,30 @@ FUNCTION void cr_meet(unsigned* arrived) {
   return text.substr(from);
 }
 
+/// Whether a text has a typedef of that name, each of which is a line.
+[[nodiscard]] inline bool defines(std::string_view text, std::string_view type) {
+  static constexpr std::string_view begin = "typedef ";
+  for (std::size_t at = text.find(begin); at != std::string_view::npos; at = text.find(begin, at)) {
+    const std::size_t end = text.find('\n', at);
+    if (last_name(text.substr(at, end - at)) == type) return true;
+    at += begin.size();
+  }
+  return false;
+}
+
 /// A parameter of a kernel: its type, as written outside of the namespace `scope`, and its name.
 struct parameter {
   std::string type, name;
 };
-[[nodiscard]] inline parameter parameter_of(std::string_view text, const std::string& scope) {
+[[nodiscard]] inline parameter parameter_of(std::string_view source, std::string_view text,
+                                            const std::string& scope) {
   parameter p;
   p.name = last_name(text);
   const std::string_view type = text.substr(0, text.rfind(p.name));
   for (std::size_t at = 0; at < type.size();) {
     const std::size_t end = std::max(end_of_name(type, at), at + 1);
     const std::string_view word = type.substr(at, end - at);
-    if (word == "real" || word == "result") p.type += scope + "::";
+    if (defines(source, word)) p.type += scope + "::";
     p.type += word;
     at = end;
   }
@@ -160,13 +172,15 @@ struct part {
   std::size_t at = source.find('(', name) + 1;
   for (const std::size_t end = source.find(')', at); at < end;) {
     const std::size_t next = std::min(source.find(',', at), end);
-    p.parameters.push_back(parameter_of(source.substr(at, next - at), scope));
+    p.parameters.push_back(parameter_of(source, source.substr(at, next - at), scope));
     at = next + 1;
   }
   // Variables in local memory become members, and references to them.
   std::string memory;
   std::string body;
   static constexpr std::string_view local = "  LOCAL ";
+  if (source.find(local) < begin)
+    throw backend_error("a function that a kernel of the step calls has local memory of its own");
   for (at = begin;;) {
     const std::size_t found = source.find(local, at);
     body += source.substr(at, found - at);
@@ -192,6 +206,7 @@ struct part {
 }  // namespace persistent_detail
 
 /// Composes launches, of which there is one at least, into one kernel for blocks of one dimension.
+/// The caller refuses those of 2^32 groups. Throws backend_error.
 [[nodiscard]] inline persistent_kernel compose(std::span<const composed_launch> launches) {
   using persistent_detail::part;
   persistent_kernel k;
@@ -212,16 +227,16 @@ struct part {
       if (of->has_memory) memory += "    " + of->scope + "::cr_local of_" + of->scope + ";\n";
     }
     const work& w = l.items;
-    const auto columns = static_cast<unsigned>(w.width / w.local_width);
+    const std::size_t columns = w.width / w.local_width;
     const std::size_t groups = columns * (w.height / w.local_height);
     k.groups = std::max(k.groups, groups);
-    k.arguments.push_back(argument_of(columns));
+    k.arguments.push_back(argument_of(static_cast<unsigned>(columns)));
     k.arguments.push_back(argument_of(static_cast<unsigned>(groups)));
     k.arguments.insert(k.arguments.end(), l.arguments.begin(), l.arguments.end());
     const std::string own = "_" + std::to_string(n);
     const std::string width = std::to_string(w.local_width);
     const std::string items = std::to_string(w.local_width * w.local_height);
-    parameters += ",\n    unsigned columns" + own + ", unsigned groups" + own;
+    parameters += ",\n    unsigned cr_columns" + own + ", unsigned cr_groups" + own;
     std::string values;
     for (const auto& [type, name] : of->parameters) {
       parameters += "," + type + name + own;
@@ -229,9 +244,9 @@ struct part {
     }
     if (n > 0) calls += "    cr_meet(arrived);\n";
     calls += "    if (item < " + items +
-             ")\n      for (unsigned group = blockIdx.x; group < groups" + own +
-             "; group += gridDim.x) {\n        const cr_place cr_at{group % columns" + own +
-             ", group / columns" + own + ", (int)(item % " + width + "), (int)(item / " + width +
+             ")\n      for (unsigned group = blockIdx.x; group < cr_groups" + own +
+             "; group += gridDim.x) {\n        const cr_where cr_at{group % cr_columns" + own +
+             ", group / cr_columns" + own + ", (int)(item % " + width + "), (int)(item / " + width +
              "), " + width + ", " + std::to_string(w.local_height) + ", " +
              (of->has_memory ? "&memory" : "0") + "};\n        " + of->scope + "::cr_main(cr_at" +
              values + ");\n" + (of->has_memory ? "        BARRIER;\n" : "") + "      }\n";

@@ -200,7 +200,8 @@ class basic_cuda_runtime
     if (text_gemm_) return false;
     // A product by cuBLASLt cannot be a part of a persistent kernel.
     constexpr index_t most = index_t{1} << 23;
-    if (persistent_ && p.count * p.rows * p.cols <= most / std::max<index_t>(p.inner, 1))
+    if (driver_.launch_cooperative != nullptr &&
+        p.count * p.rows * p.cols <= most / std::max<index_t>(p.inner, 1))
       return false;
     return base::queue("gemm", [&] {
       const bool may_plan = !base::is_capturing();
@@ -235,10 +236,12 @@ class basic_cuda_runtime
   /// (cuda/persistent_kernel.hpp), and replays that follow each other are one launch of it: a
   /// replay is queued when other work is queued or the host waits, at the latest after
   /// most_deferred replays.
-  [[nodiscard]] const std::string& why_not_persistent(const graph& g) const {
-    return g.state->why_not;
+  [[nodiscard]] std::string why_not_persistent(const graph& g) const {
+    return base::locked([&] { return g.state->why_not; });
   }
-  [[nodiscard]] const std::string& why_not_persistent() const { return why_not_; }
+  [[nodiscard]] std::string why_not_persistent() const {
+    return base::locked([&] { return why_not_; });
+  }
   /// Replays that one launch runs, at most.
   static constexpr unsigned most_deferred = 64;
   /// Groups of a launch for each block that the device holds at once, at most: beyond that, kernels
@@ -466,7 +469,8 @@ class basic_cuda_runtime
           {*l.kernel->text, device::grouped(l.items, base::info().units), l.arguments});
       const device::work& w = launches.back().items;
       if (w.local_width * w.local_height % 32 != 0 &&
-          l.kernel->text->find("BARRIER") != std::string::npos)
+          (l.kernel->text->find("BARRIER") != std::string::npos ||
+           l.kernel->text->find("LOCAL ") != std::string::npos))
         return detail::concat("a launch of the step has groups of ", w.local_width, " x ",
                               w.local_height, " work items, which are no whole warps");
     }

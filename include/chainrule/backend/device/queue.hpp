@@ -18,7 +18,6 @@
 #include "chainrule/backend/concept.hpp"
 #include "chainrule/backend/contract.hpp"
 #include "chainrule/backend/device/choice.hpp"
-#include "chainrule/backend/device/kernels/gemm.hpp"
 #include "chainrule/backend/device/runtime.hpp"
 #include "chainrule/backend/device/staging.hpp"
 
@@ -210,10 +209,6 @@ class device_queue {
 
   /// Whether kernels are laid out for a CPU device.
   [[nodiscard]] bool on_cpu() const { return runtime_->layout() == device_kind::processor; }
-  /// What the plan of a product has to know.
-  [[nodiscard]] device::gemm_device gemm_device() const {
-    return {on_cpu(), info().units, info().vector_bytes, info().group_items};
-  }
 
   template <class U>
   static std::size_t bytes(index_t elements) {

@@ -129,12 +129,18 @@ class runtime_base {
     require_alive();
     queue_deferred();
     last_verb_ = verb;
-    if (capturing_)
-      captured_.push_back({k, w, {arguments.begin(), arguments.end()}});
-    else
-      ++counted_.launches;
     k->last_use = ++uses_;
-    self().raw_launch(k->module, w, arguments);
+    if (!capturing_) {
+      ++counted_.launches;
+      return self().raw_launch(k->module, w, arguments);
+    }
+    captured_.push_back({k, w, {arguments.begin(), arguments.end()}});
+    try {
+      self().raw_launch(k->module, w, arguments);
+    } catch (...) {
+      captured_.pop_back();
+      throw;
+    }
   }
 
   /// Copies `rows` rows of `bytes` bytes to the device; returns when the host's memory may be
@@ -399,6 +405,12 @@ class runtime_base {
   /// Queues replays that the runtime has deferred.
   void queue_deferred() {
     if constexpr (requires { self().raw_queue_deferred(); }) self().raw_queue_deferred();
+  }
+  /// What `read()` returns while no other thread uses the device.
+  template <class Read>
+  [[nodiscard]] auto locked(const Read& read) const {
+    const std::lock_guard lock(mutex_);
+    return read();
   }
   /// Counts a launch that runs the work of several replays.
   void count_persistent_launch() { ++counted_.persistent_launches; }
