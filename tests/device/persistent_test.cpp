@@ -178,12 +178,11 @@ TEMPLATE_LIST_TEST_CASE("persistent kernels have every verb of a network for ima
     c.window.channels = 3;
     c.outputs = 4;
     c.window.height = c.window.width = {6, 3, 1, 1, 0, 0};
+    const window pooled{{4, 2, 2, 1, 0, 0}, {4, 2, 2, 1, 0, 0}, 4};
     check_step<B>([&](const B& be, const auto& at) {
       be.convolve(at(0, 2, 64), at(1000, 2, 108), at(2000, 27, 4), c);
-      be.max_pool(at(3000, 2, 16), at(4000, 2, 16), at(0, 2, 64),
-                  {.channels = 4, .height = {4, 2, 2, 1, 0, 0}, .width = {4, 2, 2, 1, 0, 0}});
-      be.unpool(at(5000, 2, 64), at(3000, 2, 16), at(4000, 2, 16),
-                {.channels = 4, .height = {4, 2, 2, 1, 0, 0}, .width = {4, 2, 2, 1, 0, 0}});
+      be.max_pool(at(3000, 2, 16), at(4000, 2, 16), at(0, 2, 64), pooled);
+      be.unpool(at(5000, 2, 64), at(3000, 2, 16), at(4000, 2, 16), pooled);
       be.convolve_weights(at(2000, 27, 4), at(1000, 2, 108), at(5000, 2, 64), c);
       be.convolve_input(at(6000, 2, 108), at(5000, 2, 64), at(2000, 27, 4), c);
       be.map(fn::tanh{}, at(1000, 2, 108), at(6000, 2, 108));
