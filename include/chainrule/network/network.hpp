@@ -59,7 +59,9 @@ class network<B> {
   explicit network(const B& be) : be_(be) {
     static_assert(!std::is_void_v<None>, "chainrule: a network needs at least one layer");
   }
-  [[gnu::noinline]] virtual ~network() = default;  // networks of listed layers derive from it
+  // Not inlined, and with a body, since g++ warns of it without. Networks of listed layers derive
+  // from this one.
+  [[gnu::noinline]] virtual ~network() {}  // NOLINT
   network(network&&) noexcept = default;
   network& operator=(network&&) noexcept = default;
   network(const network&) = delete;

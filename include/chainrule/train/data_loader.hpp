@@ -222,7 +222,8 @@ class data_loader {
   explicit data_loader(const B& be) : be_(be) {}
   data_loader(data_loader&&) noexcept = default;
   data_loader& operator=(data_loader&&) noexcept = default;
-  [[gnu::noinline]] ~data_loader() = default;
+  // Not inlined, and with a body, since g++ warns of it without.
+  [[gnu::noinline]] ~data_loader() {}  // NOLINT
   /// A loader of this data, which must outlive it. Throws as `reset` does.
   data_loader(const B& be, const dataset<B>& data, const loader_options& options) : be_(be) {
     reset(data, options);

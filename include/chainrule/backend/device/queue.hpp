@@ -18,6 +18,7 @@
 #include "chainrule/backend/concept.hpp"
 #include "chainrule/backend/contract.hpp"
 #include "chainrule/backend/device/choice.hpp"
+#include "chainrule/backend/device/kernels/common.hpp"
 #include "chainrule/backend/device/runtime.hpp"
 #include "chainrule/backend/device/staging.hpp"
 
