@@ -491,7 +491,7 @@ class basic_cuda_runtime
     if (at_once == 0) return "no block of the kernel fits into a multiprocessor";
     if (k.groups > most_rounds * at_once)
       return detail::concat("a launch of the step has ", k.groups,
-                            " groups of work items; there may ", "be ", most_rounds * at_once,
+                            " groups of work items; there may be ", most_rounds * at_once,
                             ", as the device holds ", at_once, " at once");
     made.blocks = static_cast<unsigned>(std::min(k.groups, at_once));
     if (arrived_ == nullptr) {

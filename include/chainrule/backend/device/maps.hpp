@@ -6,7 +6,6 @@
 #include <array>
 #include <cstdint>
 #include <string>
-#include <utility>
 
 #include "chainrule/backend/contract.hpp"
 #include "chainrule/backend/device/kernels/copy.hpp"
@@ -186,11 +185,9 @@ class device_maps : public device_queue<Runtime, T> {
   }
 
  protected:
-  using typename base::arguments;
-  template <class U>
-  using pointer = device_pointer<typename Runtime::buffer, U>;
   using base::items, base::kernel_for, base::kernel_of, base::launch, base::on_cpu,
       base::require_apart;
+  using typename base::arguments;
 
   /// A reduction, with beta times what out holds added to it.
   template <class Op, class F, class... In>
