@@ -11,7 +11,7 @@
 #   --nets ABCDT    which networks of benchmarks/shapes.hpp
 #   --no-compile    does not measure compilers
 #   --against COMMIT  builds this library as of COMMIT too and lets the two take turns, beside the
-#                   products alone and nobody else
+#                   products alone and nobody else; compiles the README's program of both
 #
 # Our epochs beside those of plain Eigen, NumPy, PyTorch, dlib and FANN, on the same data, by one
 # thread and by two; beside the matrix products alone, by whichever library is found; plain -O2
@@ -48,7 +48,7 @@ while [ $# -gt 0 ]; do
         --data) data=$2 ;;
         --rounds) rounds=$2 ;;
         --nets) nets=$2 ;;
-        --against) against=$2; kind=-against; compile=no ;;
+        --against) against=$2; kind=-against ;;
       esac
       shift ;;
     *) say "there is no option $1; --help lists them" >&2; exit 2 ;;
@@ -146,9 +146,10 @@ if [ -n "$against" ]; then
   entry train "chainrule of $commit_against" ABCDT 12 "'$old/build/benchmarks/peers/chainrule'"
 fi
 contender train 'chainrule' ABCDT 12 chainrule ''
+contender train 'chainrule, extents in the type' T 1 chainrule '' --extents-in-type
+contender pair 'chainrule, two processes' ABCD 2 chainrule ''
 if [ -z "$against" ]; then
   contender train 'chainrule, -march=native' ABCDT 1 chainrule_native ''
-  contender train 'chainrule, extents in the type' T 1 chainrule '' --extents-in-type
   contender train 'plain Eigen, -march=native' ABCDT 12 eigen_native ''
   contender train 'plain Eigen' ABCDT 1 eigen ''
   contender train 'Eigen, extents in the type' T 1 eigen_native '' --extents-in-type
@@ -195,6 +196,8 @@ cost_of() {
   printf '%s\n' "$measured" |
     sed -n 's/.*"processor_seconds": \([0-9.]*\), "peak_megabytes": \([0-9]*\).*/\1 \2/p'
 }
+# first_program README: its first program.
+first_program() { awk '/^```cpp$/ { on = 1; next } /^```$/ { if (on) exit } on' "$1"; }
 # measure_compiler WHAT COMPILER COMMAND: the run of three that took the middle time.
 measure_compiler() {
   middle=$(for _ in 1 2 3; do cost_of "$3"; done | sort -n | sed -n 2p)
@@ -207,17 +210,26 @@ measure_compiler() {
 if [ $compile = yes ]; then
   rm -rf "$scratch"
   mkdir -p "$scratch"
-  # The first program of the README.
-  awk '/^```cpp$/ { on = 1; next } /^```$/ { if (on) exit } on' "$root/README.md" \
-    >"$scratch/first.cpp"
+  first_program "$root/README.md" >"$scratch/first.cpp"
   example=$root/examples/mnist
-  for compiler in "$(cached CMAKE_CXX_COMPILER)" clang++; do
+  set -- "$(cached CMAKE_CXX_COMPILER)"
+  [ -n "$against" ] || set -- "$@" clang++
+  for compiler; do
     command -v "$compiler" >/dev/null || { entry skip "$compiler" 'it is not installed'; continue; }
     name=$("$compiler" --version | head -n 1)
     say "compiling with $name"
-    with="'$compiler' -std=c++20 -I'$root/include' $eigen_flags -pthread"
+    common="'$compiler' -std=c++20 $eigen_flags -pthread"
+    with="$common -I'$root/include'"
+    if [ -n "$against" ]; then
+      first_program "$old/source/README.md" >"$scratch/old.cpp"
+      measure_compiler "the README's program of $commit_against" "$name" \
+        "$common -I'$old/source/include' -O2 -c '$scratch/old.cpp' -o '$scratch/old.o'"
+    fi
     measure_compiler "the README's program" "$name" \
-      "$with -O2 '$scratch/first.cpp' -o '$scratch/first'"
+      "$with -O2 -c '$scratch/first.cpp' -o '$scratch/first.o'"
+    measure_compiler "the README's program, with chainrule::compiled" "$name" \
+      "$with -DCHAINRULE_COMPILED -O2 -c '$scratch/first.cpp' -o '$scratch/first.o'"
+    [ -z "$against" ] || continue
     # Its options are not optimised (examples/mnist/CMakeLists.txt).
     measure_compiler 'examples/mnist, all its files' "$name" \
       "set -e; cd '$scratch'; $with -DMNIST_BACKEND=cpu -O0 -c '$example/options.cpp'

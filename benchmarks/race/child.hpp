@@ -70,12 +70,16 @@ class child {
     }
   }
 
-  /// The same, after it was sent a line.
-  [[nodiscard]] std::string ask(const std::string& line, int seconds) {
+  /// Sends it a line; it runs until listen() has its answer. False if it cannot be reached.
+  [[nodiscard]] bool send(const std::string& line) {
     const std::string all = line + "\n";
     ::kill(-pid_, SIGCONT);
-    if (::write(to_, all.data(), all.size()) != static_cast<ssize_t>(all.size())) return {};
-    return listen(seconds);
+    return ::write(to_, all.data(), all.size()) == static_cast<ssize_t>(all.size());
+  }
+
+  /// Its answer to a line; empty as of listen().
+  [[nodiscard]] std::string ask(const std::string& line, int seconds) {
+    return send(line) ? listen(seconds) : std::string{};
   }
 
   /// Of all its threads so far; 0 where the system does not say.

@@ -9,6 +9,7 @@
 ///
 ///     train    NAME  NETS  THREADS  COMMAND      a contender (peers/contender.hpp)
 ///     gemms    NAME  NETS  THREADS  COMMAND      one that runs the products of the steps alone
+///     pair     NAME  NETS  2        COMMAND      two processes at once, of one thread each
 ///     skip     NAME  WHY
 ///     compile  WHAT  COMPILER  SECONDS  MEGABYTES
 ///     note     KEY   VALUE
@@ -35,7 +36,7 @@ struct options {
 };
 
 struct contender {
-  bool gemms;
+  bool gemms, pair;
   std::string name, nets, threads, command;
 };
 
@@ -70,11 +71,13 @@ struct runner {
   entry result;
   std::string log;
   std::unique_ptr<child> process;
-  int epochs = 1;  // of one turn
+  std::unique_ptr<child> second;  // of a pair; else null
+  int epochs = 1;                 // of one turn
 
   void give_up(const std::string& why) {
     result.wrong = why;
     process.reset();
+    second.reset();
   }
 
   /// Waits for the first epoch, which does not count.
@@ -89,16 +92,27 @@ struct runner {
     if (again.empty()) return give_up("it broke off; see " + log);
     const double one = number_in(again, "seconds", 1);
     epochs = std::max(1, static_cast<int>(std::min(0.05 / std::max(one, 1e-9), 10000.0)));
+    if (second && second->listen(patience).empty()) give_up("its second did not start; see " + log);
   }
 
   void take_turn() {
     if (!process) return;
-    const double before = process->processor_seconds();
-    const std::string line = process->ask("train " + std::to_string(epochs), patience);
-    if (line.empty()) return give_up("it broke off; see " + log);
-    result.seconds.push_back(number_in(line, "seconds", std::nan("")));
-    result.work.push_back((process->processor_seconds() - before) / epochs);
+    const double before = processor_seconds();
+    const std::string turn = "train " + std::to_string(epochs);
+    if ((second && !second->send(turn)) || !process->send(turn))
+      return give_up("it broke off; see " + log);
+    const std::string line = process->listen(patience);
+    const std::string other = second ? second->listen(patience) : line;
+    if (line.empty() || other.empty()) return give_up("it broke off; see " + log);
+    result.seconds.push_back(std::max(number_in(line, "seconds", std::nan("")),
+                                      number_in(other, "seconds", std::nan(""))));
+    result.work.push_back((processor_seconds() - before) / epochs);
     result.loss = number_in(line, "loss", 0);
+  }
+
+  /// Of a pair: of both processes.
+  [[nodiscard]] double processor_seconds() const {
+    return process->processor_seconds() + (second ? second->processor_seconds() : 0);
   }
 
   void be_judged() {
@@ -156,8 +170,10 @@ void race_on(const net_shape& s, const std::vector<contender>& contenders, const
       r.result.threads = threads;
       r.result.gemms = c.gemms;
       r.log = o.log;
-      r.process =
-          std::make_unique<child>(c.command + options_of(s, threads, o.data), threads, o.log);
+      const int each = c.pair ? 1 : threads;
+      const std::string command = c.command + options_of(s, each, o.data);
+      r.process = std::make_unique<child>(command, each, o.log);
+      if (c.pair) r.second = std::make_unique<child>(command, each, o.log);
       r.warm_up();
       // Somebody else's program that cannot start is no mistake of ours.
       if (!r.process && c.name.rfind("chainrule", 0) != 0)
@@ -189,8 +205,10 @@ bool read_list(const std::string& path, std::vector<contender>& contenders, resu
     for (std::string part; std::getline(from, part, '\t');) parts.push_back(part);
     if (parts.empty()) continue;
     const std::string& kind = parts[0];
-    if ((kind == "train" || kind == "gemms") && parts.size() == 5)
-      contenders.push_back({kind == "gemms", parts[1], parts[2], parts[3], parts[4]});
+    if ((kind == "train" || kind == "gemms" || (kind == "pair" && parts[3] == "2")) &&
+        parts.size() == 5)
+      contenders.push_back(
+          {kind == "gemms", kind == "pair", parts[1], parts[2], parts[3], parts[4]});
     else if (kind == "skip" && parts.size() == 3)
       all.skipped.emplace_back(parts[1], parts[2]);
     else if (kind == "compile" && parts.size() == 5)

@@ -13,6 +13,7 @@ namespace report {
 
 inline const char* const ours = "chainrule";
 inline const char* const ours_native = "chainrule, -march=native";
+inline const char* const our_pair = "chainrule, two processes";
 inline constexpr int steps_of_t = 128;
 
 /// Rows of cells, each column as wide as it must be; the first row is the head.
@@ -78,14 +79,14 @@ inline void print_times(const results& r, const std::vector<std::string>& nets, 
   print_table(rows);
 }
 
-/// Adds the ratio, if both are there, and its text to the row.
+/// Adds `factor` times the ratio, if both are there, and its text to the row.
 inline void add_ratio(results& r, std::vector<std::string>& row, const std::string& name,
-                      const entry* over, const entry* under) {
+                      const entry* over, const entry* under, double factor) {
   if (over == nullptr || under == nullptr) {
     row.emplace_back();
     return;
   }
-  r.ratios.emplace_back(name, ratio_of(*over, *under));
+  r.ratios.emplace_back(name, factor * ratio_of(*over, *under));
   row.push_back(number(r.ratios.back().second));
 }
 
@@ -93,10 +94,11 @@ inline void add_ratio(results& r, std::vector<std::string>& row, const std::stri
 inline void print_ratios(results& r, const std::vector<std::string>& nets) {
   std::vector<std::vector<std::string>> rows{{"ratio"}};
   for (const std::string& net : nets) rows[0].push_back(net);
-  const auto add = [&](const std::string& what, const auto& over, const auto& under) {
+  const auto add = [&](const std::string& what, const auto& over, const auto& under,
+                       double factor = 1) {
     rows.push_back({what});
     for (const std::string& net : nets)
-      add_ratio(r, rows.back(), what + ", " + net, over(net), under(net));
+      add_ratio(r, rows.back(), what + ", " + net, over(net), under(net), factor);
   };
   const auto our = [&](int threads) {
     return [&r, threads](const std::string& net) { return r.find(ours, net, threads); };
@@ -124,6 +126,7 @@ inline void print_ratios(results& r, const std::vector<std::string>& nets) {
     return r.find("plain Eigen, -march=native", net, 1);
   };
   const auto native = [&](const std::string& net) { return r.find(ours_native, net, 1); };
+  const auto pair = [&](const std::string& net) { return r.find(our_pair, net, 2); };
   const auto numpy = [&](const std::string& net) {
     return r.fastest([&](const entry& e) { return e.net == net && e.name.rfind("NumPy", 0) == 0; });
   };
@@ -132,6 +135,9 @@ inline void print_ratios(results& r, const std::vector<std::string>& nets) {
   add("our products alone over theirs, 1 thread", products(1, true), products(1, false));
   add("our epoch over our own products alone, 1 thread", our(1), products(1, true));
   add("one thread over two", our(1), our(2));
+  add("two processes of one thread, their work over one's: what the machine allows", our(1), pair,
+      2);
+  add("two threads' work over that of two processes", pair, our(2), 0.5);
   add("-O2 over -march=native, 1 thread", our(1), native);
   add("plain Eigen, -march=native, over ours, 1 thread", eigen, our(1));
   add("NumPy, its best, over our best", numpy, our_best);
