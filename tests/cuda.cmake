@@ -16,8 +16,12 @@ chainrule_compile_in_batches(test_cuda)
 target_link_libraries(test_cuda PRIVATE chainrule_test_support chainrule::cuda)
 chainrule_own_target(test_cuda)
 add_test(NAME cuda COMMAND test_cuda)
-# Compiling all kernels for five families of GPUs takes about a minute.
+# All kernels compile for the oldest and the newest family of GPUs, and with -C long for each.
 set_tests_properties(cuda PROPERTIES LABELS cuda TIMEOUT 900 ENVIRONMENT "${counting_environment}")
+add_test(NAME cuda.every_family CONFIGURATIONS long
+         COMMAND test_cuda "every kernel compiles for families*")
+set_tests_properties(cuda.every_family PROPERTIES LABELS "cuda;long" TIMEOUT 900
+                     ENVIRONMENT "CHAINRULE_TEST_ALL_FAMILIES=1")
 
 # Built for the emulated device as well, see emulated.cmake.
 add_library(chainrule_emulated_cuda STATIC emulated/blas.cpp emulated/device.cpp

@@ -14,14 +14,19 @@ if("${CMAKE_CXX_FLAGS} ${CMAKE_CXX_FLAGS_${build_type}}" MATCHES "-fsanitize=thr
   return()
 endif()
 
-# emulated_test(<name> <area> [<setting>...]): both orders of a suite, in an environment.
+# emulated_test(<name> <area> [<setting>...]): both orders of a suite, in an environment. The gradients
+# take a minute, and the reverse order of what they run is that of the layers and of conformance.
 function(emulated_test name area)
   foreach(order IN ITEMS forward reverse)
     set(test emulated.${name})
+    set(when)
     if(order STREQUAL "reverse")
       string(APPEND test .reverse)
+      if(name STREQUAL "gradients")
+        set(when CONFIGURATIONS long)
+      endif()
     endif()
-    add_test(NAME ${test} COMMAND test_cuda_${area})
+    add_test(NAME ${test} ${when} COMMAND test_cuda_${area})
     set_tests_properties(${test} PROPERTIES LABELS emulated TIMEOUT 600
       ENVIRONMENT "${ARGN};CHAINRULE_EMULATED_CUDA=1;CHAINRULE_EMULATED_ORDER=${order}")
   endforeach()

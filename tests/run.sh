@@ -5,9 +5,10 @@
 #   sh tests/run.sh --asan           address and undefined-behaviour sanitizers, in build-asan/
 #   sh tests/run.sh --oclgrind       the OpenCL suites under Oclgrind, which takes long
 #   sh tests/run.sh -R core -V       only the tests whose name matches, verbosely
-#   sh tests/run.sh -C long          also what takes long: the kernels for GPUs on any device, the
-#                                    gradients in float on OpenCL, the Debian package, the reference,
-#                                    processes that are killed in many steps
+#   sh tests/run.sh -C long          also what takes long: the kernels for GPUs on any device and for
+#                                    every family of GPUs, the gradients in float on OpenCL and in
+#                                    reverse order on the emulated device, the Debian package, the
+#                                    reference, processes that are killed in many steps
 #
 # Presets: --debug --asan --tsan --clang --native. BUILD_DIR names another build folder, JOBS the
 # number of parallel jobs. On Debian and Ubuntu what is missing is installed first. The exit status

@@ -7,10 +7,10 @@ set(files_of_one_backend
     autodiff/vocabulary_test.cpp optim/schedule_test.cpp
     network/allocation_test.cpp network/memory_test.cpp network/row_test.cpp
     network/threads_test.cpp seeds/tashfeen_test.cpp
-    train/allocation_test.cpp train/interrupt_test.cpp
-    train/progress_test.cpp train/roc_auc_test.cpp train/search_test.cpp train/small_sets_test.cpp
-    train/text_logs_test.cpp
-    train/threads_test.cpp)
+    train/allocation_test.cpp train/confusion_matrix_test.cpp train/interrupt_test.cpp
+    train/micro_batches_test.cpp train/progress_test.cpp train/report_test.cpp
+    train/roc_auc_test.cpp train/search_test.cpp train/small_sets_test.cpp
+    train/static_trainer_test.cpp train/text_logs_test.cpp train/threads_test.cpp)
 
 # chainrule_backend_suite(<backend> <area> FILES <file>... LIBS <target>...)
 # is the test <backend>.<area>, of an executable test_<backend>_<area> that is compiled with
