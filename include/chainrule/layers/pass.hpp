@@ -94,8 +94,7 @@ class pass {
   [[gnu::noinline]] ~pass() {}  // NOLINT
   /// Memory for what the plan declares; with `training`, also for what only a backward pass reads.
   /// Throws value_error unless capacity is at least 1.
-  [[gnu::cold]] pass(const B& be, std::shared_ptr<const plan> declared_plan, index_t capacity,
-                     bool training)
+  pass(const B& be, std::shared_ptr<const plan> declared_plan, index_t capacity, bool training)
       : be_(be), plan_(std::move(declared_plan)), capacity_(capacity), has_training_(training) {
     if (capacity < 1)
       detail::fail<value_error>("a pass needs room for at least 1 sample, got ", capacity);
