@@ -325,10 +325,8 @@ struct counter_of<B> {
 template <class B>
 using counter_t = typename detail::counter_of<B>::type;
 
-/// A backend that plans maps f(x W + b) of one sample, one after another: `B::row_chain`, with
-///
-///     chain.add(be.isa(), f, k, n, w, b, size, y)  // W is k x n; false if it is not to be planned
-///     chain.run(x, parameters)                // W and b at offsets w and b of these `size`
+/// A backend that plans the forward pass of one sample, step by step: `B::row_chain`, as
+/// backend/cpu/row_chain.hpp describes it.
 template <class B>
 concept row_backend = requires {
   typename B::row_chain;

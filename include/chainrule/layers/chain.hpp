@@ -68,13 +68,15 @@ class layer_chain {
       in = out;
     }
   }
-  /// Plans the forward pass of one sample, if the backend can and each layer takes part.
+  /// Adds the forward pass of one sample, into y, to the pass's plan; false if a layer has none.
   template <row_backend B, class Visit>
-  void plan_row(pass<B>& p, const Visit& visit) const {
+  [[nodiscard]] bool plan_row(pass<B>& p, const matrix<B>& y, const Visit& visit) const {
     bool is_planned = true;
-    for (index_t i = 0; i < size() && is_planned; ++i)
-      visit(i, [&](const auto& l) { is_planned = l.plan_row(p, p.row(), output(p, i)); });
-    if (!is_planned) p.row() = {};
+    for (index_t i = 0; i < size() && is_planned; ++i) {
+      const matrix<B> out = i + 1 == size() ? y : output(p, i);
+      visit(i, [&](const auto& layer) { is_planned = chainrule::plan_row(layer, p, out); });
+    }
+    return is_planned;
   }
   /// From dy, accumulates gradients and assigns dx, unless that is empty, by the backward pass of
   /// each layer, last to first. With `is_linked`, layers may end by what the one before begins

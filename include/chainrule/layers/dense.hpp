@@ -101,14 +101,12 @@ class dense {
     }
   }
 
-  /// The layer of which plan_row computes the forward pass.
   using row_layer = dense;
-  /// Adds the forward pass of one sample, of one position, to the backend's plan.
   template <row_backend B>
-  [[nodiscard]] bool plan_row(const pass<B>& p, row_chain_t<B>& chain, const matrix<B>& y) const {
+  [[nodiscard]] bool plan_row(pass<B>& p, const matrix<B>& y) const {
     const auto& w = p.place_of(w_);
-    return y.cols() == outputs_ && chain.add(p.backend().isa(), f_, w.rows, w.cols, w.first,
-                                             p.place_of(b_).first, p.parameter_size(), y.data());
+    return y.cols() == outputs_ &&
+           p.row().multiply(f_, w.rows, w.cols, w.first, p.place_of(b_).first, y.data());
   }
 
   template <backend B>
