@@ -64,14 +64,14 @@ class scale_and_shift {
 };
 
 /// The constants of a normalization.
-class normalization {
+class normalization_constants {
  protected:
   double eps_ = 1e-5;
   scale_and_shift affine_;
 };
 
 /// `Passes`, a normalization, with the options of the layer that derives from it.
-template <class Layer, class Passes = normalization>
+template <class Layer, class Passes = normalization_constants>
 class normalization_options : public Passes {
  public:
   /// This layer with another number added to the variance. Throws value_error unless it is
