@@ -135,18 +135,17 @@ class dense {
     const auto [dw, beta_w] = trained ? p.gradient_to_add(w_) : gradient_sum<B>{};
     const auto [db, beta_b] = trained ? p.gradient_to_add(b_) : gradient_sum<B>{};
     if (!dx.empty()) dx = with_columns(dx, w.rows());
-    bool end_by_link = false;
-    if constexpr (tracing_backend<B>) end_by_link = !dx.empty() && link.of_layer_before;
+    bool begins_before = false;  // the backward pass of the layer before
+    if constexpr (tracing_backend<B>)
+      link.is_begun = begins_before = !dx.empty() && link.of_layer_before;
     ops::matrix_step<B, 3> step(p.backend(), with_columns(dz, outputs_), {},
                                 {with_columns(x, w.rows()), w, {}},
-                                {end_by_link ? matrix<B>{} : dx, {dw, beta_w}, {db, beta_b}});
+                                {begins_before ? matrix<B>{} : dx, {dw, beta_w}, {db, beta_b}});
     ops::linear_op{}.vjp(step);
     if constexpr (tracing_backend<B>)
-      if (end_by_link) {
-        link.has_ended = true;
+      if (begins_before)
         p.backend().gemm(dx, with_columns(dz, outputs_), transposed(w), {}, *link.of_layer_before,
                          with_columns(x, w.rows()));
-      }
   }
   /// (dy, y) -> dz, where that is what the backward pass begins with.
   [[nodiscard]] auto begin_of_backward() const requires(from_output && !is_linear) {

@@ -78,9 +78,10 @@ struct backward_link {
 template <tracing_backend B>
 struct backward_link<B> {
   using functor = std::optional<typename B::traced_functor>;
-  bool is_begun = false;    // the layer's dy is its dz already
-  functor of_layer_before;  // if any, the layer may apply it to (dx, x),
-  bool has_ended = false;   // and says so here
+  functor of_layer_before;  // if any, the layer may apply it to (dx, x)
+  // Before the layer's backward pass, whether its dy is its dz already; after it, whether it did so
+  // for the layer before.
+  bool is_begun = false;
 };
 
 /// The memory behind the handles of a plan, for up to `capacity` samples. Move-only.
