@@ -257,12 +257,24 @@ TEST_CASE("a step that cannot be a persistent kernel is a graph", "[cuda][persis
     }
   }
   SECTION("too large a kernel") {
+    fake_cuda::now().units = 132;
     fake_cuda::now().blocks_of_unit = 0;
     CHECK(why(opened()) == "no block of the kernel fits into a multiprocessor");
   }
   SECTION("more work than blocks") {
+    fake_cuda::now().units = 10;
+    CHECK(
+        has(why(opened()), "work items; there may be 320, as the device holds at most 20 at once"));
+  }
+  SECTION("more work than any multiprocessors hold, of which no text is built") {
     fake_cuda::now().units = 1;
-    CHECK(has(why(opened()), "groups of work items; there may be 32, as the device holds 2"));
+    fake_cuda::now().blocks_of_unit = 1000;
+    const fake<float> be = opened();
+    const auto x = be.allocate<float>(index_t{1} << 20);
+    const auto step = be.capture([&] { be.map(fn::negate{}, x.view(), x.view()); });
+    CHECK(has(step.why_not_persistent(), "there may be 128, as the device holds at most 8"));
+    for (const auto& text : fake_cuda::now().texts)
+      CHECK_FALSE(has(text, "cr_main(unsigned steps"));
   }
   SECTION("products that are left to cuBLASLt") {
     const fake<float> be = opened();
@@ -306,6 +318,7 @@ TEST_CASE("a step that cannot be a persistent kernel is a graph", "[cuda][persis
   SECTION("a text that does not build") {
     // Where the persistent kernel is among the texts that the training builds.
     int builds = 0;
+    fake_cuda::now().units = 132;
     {
       const fake<float> other = opened();
       train_a(other);
@@ -313,6 +326,7 @@ TEST_CASE("a step that cannot be a persistent kernel is a graph", "[cuda][persis
       while (!has(all[static_cast<std::size_t>(builds)], "cr_main(unsigned steps")) ++builds;
     }
     fake_cuda::reset();
+    fake_cuda::now().units = 132;
     fake_cuda::fail("nvrtcCompileProgram", builds + 1);
     const std::string said = why(opened());
     CHECK(has(said, "a kernel does not build"));

@@ -15,3 +15,18 @@ else()
   set_tests_properties(flat PROPERTIES SKIP_REGULAR_EXPRESSION "skipped: ")
 endif()
 set_tests_properties(flat PROPERTIES LABELS network TIMEOUT 300)
+
+# Functions of users compiled by g++: cold.cmake says what is tested.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_NM)
+  set(include
+      "$<FILTER:$<TARGET_PROPERTY:chainrule_test_support,INTERFACE_INCLUDE_DIRECTORIES>,EXCLUDE,^/usr/include$>")
+  add_test(NAME flat.cold
+           COMMAND "${CMAKE_COMMAND}" -D "SOURCE=${CMAKE_CURRENT_LIST_DIR}"
+                   -D "INCLUDE=$<$<BOOL:${include}>:-isystem$<JOIN:${include},|-isystem>>"
+                   -D "WORK=${CMAKE_CURRENT_BINARY_DIR}/flat" -D "COMPILER=${CMAKE_CXX_COMPILER}"
+                   -D "NM=${CMAKE_NM}" -P "${CMAKE_CURRENT_LIST_DIR}/cold.cmake")
+else()
+  add_test(NAME flat.cold COMMAND "${CMAKE_COMMAND}" -E echo "skipped: it needs g++ and nm")
+  set_tests_properties(flat.cold PROPERTIES SKIP_REGULAR_EXPRESSION "skipped: ")
+endif()
+set_tests_properties(flat.cold PROPERTIES LABELS network TIMEOUT 300)

@@ -150,6 +150,14 @@ TEST_CASE("inference in a pass allocates nothing after the first", "[network][al
   CHECK(during([&] {
           for (int i = 0; i < 5; ++i) net.forward(x.view(), pass);
         }) == 0);
+
+  // The steps for one sample do not even in the first pass.
+  const network small{be,           dense{features, 30}, batch_norm{gelu{}},
+                      dropout{0.1}, residual{dense{30}}, dense{10}};
+  auto steps = small.make_pass(1);
+  CHECK(during([&] {
+          for (index_t i = 0; i < 3; ++i) small.forward(x.view().middle_rows(i, 1), steps);
+        }) == 0);
 }
 
 }  // namespace allocation_test

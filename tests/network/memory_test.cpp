@@ -68,7 +68,8 @@ TEST_CASE("the parts of the memory of a small network, by hand") {
   // Slices of 32, 16 and 8, 2 elements, each rounded up to 16.
   CHECK(m.inference.parameters == (32 + 16 + 16 + 16) * sizeof(double));
   CHECK(m.inference.states == 0);
-  CHECK(m.inference.saved == 10 * (8 + 2) * sizeof(double));  // the outputs of both layers
+  // The outputs of both layers, with a vector behind each.
+  CHECK(m.inference.saved == 10 * (8 + 2) * sizeof(double) + 2 * 64);
   CHECK(m.training.saved == m.inference.saved);               // relu's derivative needs only y
   CHECK(support::complaint<value_error>([&] { (void)net.memory(0); }) ==
         "the memory of a network is that of at least 1 sample, got 0");

@@ -310,45 +310,37 @@ concept has_device_counter = requires(const B& be, const typename B::counter& co
 };
 
 namespace detail {
-/// The counter type of a backend that has none.
-struct no_counter {};
+/// The type Member<B>, or an empty one for a backend without.
+template <bool IsThere, template <class> class Member, class B>
+struct optional_member {
+  struct type {};
+};
+template <template <class> class Member, class B>
+struct optional_member<true, Member, B> {
+  using type = Member<B>;
+};
 template <class B>
-struct counter_of {
-  using type = no_counter;
-};
-template <has_device_counter B>
-struct counter_of<B> {
-  using type = typename B::counter;
-};
+using counter_member = typename B::counter;
+template <class B>
+using row_chain_member = typename B::row_chain;
 }  // namespace detail
+
 /// The counter of B for numbers that are read from device memory.
 template <class B>
-using counter_t = typename detail::counter_of<B>::type;
+using counter_t =
+    typename detail::optional_member<has_device_counter<B>, detail::counter_member, B>::type;
 
-/// A backend that plans maps f(x W + b) of one sample, one after another: `B::row_chain`, with
-///
-///     chain.add(be.isa(), f, k, n, w, b, size, y)  // W is k x n; false if it is not to be planned
-///     chain.run(x, parameters)                // W and b at offsets w and b of these `size`
+/// A backend that plans the forward pass of one sample, step by step: `B::row_chain`, as
+/// backend/cpu/row_chain.hpp describes it.
 template <class B>
 concept row_backend = requires {
   typename B::row_chain;
 };
 
-namespace detail {
-/// The plan of a backend that has none.
-struct no_row_chain {};
-template <class B>
-struct row_chain_of {
-  using type = no_row_chain;
-};
-template <row_backend B>
-struct row_chain_of<B> {
-  using type = typename B::row_chain;
-};
-}  // namespace detail
 /// What B plans forward passes of one sample by.
 template <class B>
-using row_chain_t = typename detail::row_chain_of<B>::type;
+using row_chain_t =
+    typename detail::optional_member<row_backend<B>, detail::row_chain_member, B>::type;
 
 /// A backend whose verbs take functors of erased type: `B::traced_functor`, a functor of two
 /// numbers that is made from another one.

@@ -92,7 +92,7 @@ class basic_cpu {
 
   void synchronize() const {}
 
-  /// Forward passes of one sample, planned once: see cpu/row_chain.hpp.
+  /// The forward pass of one sample, planned once: see cpu/row_chain.hpp.
   using row_chain = detail::row_chain<T>;
 
   /// Held during a training step: denormal numbers count as 0 (cpu/denormals.hpp).

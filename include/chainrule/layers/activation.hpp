@@ -29,6 +29,11 @@ class activation {
   void forward(pass<B>& p, const_matrix<B> x, matrix<B> y) const {
     op{f_}.forward(p.backend(), y, x);
   }
+  using row_layer = activation;
+  template <row_backend B>
+  [[nodiscard]] bool plan_row(pass<B>& p, const matrix<B>& y) const {
+    return p.row().map(f_, y.cols(), y.data(), p.row().last());
+  }
   template <backend B>
   void backward(pass<B>& p, const_matrix<B> x, const_matrix<B> y, const_matrix<B> dy,
                 matrix<B> dx) const {

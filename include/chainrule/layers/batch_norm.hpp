@@ -117,6 +117,20 @@ class batch_norm : public detail::normalization_options<batch_norm<F>> {
     be.map(to_inverse, inverse, inverse);
     standardize(p, y, x, mean, inverse);
   }
+  using row_layer = batch_norm;
+  template <row_backend B>
+  [[nodiscard]] bool plan_row(pass<B>& p, const matrix<B>& y) const {
+    row_chain_t<B>& row = p.row();
+    const auto x = row.last();
+    // y holds the inverse deviations first.
+    return y.cols() == channels_ &&
+           row.map(ops::terms::inverse_deviation{eps_}, channels_, y.data(),
+                   row.state(p.offset_of(running_var_))) &&
+           affine_.with_operands(p, [&](const auto&... affine) {
+             return row.map(detail::standardized_then<F>{f_}, channels_, y.data(), x,
+                            row.state(p.offset_of(running_mean_)), row.last(), affine...);
+           });
+  }
 
   template <backend B>
   void backward(pass<B>& p, const_matrix<B> x, const_matrix<B> y, const_matrix<B> dy,

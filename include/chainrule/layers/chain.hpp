@@ -68,13 +68,15 @@ class layer_chain {
       in = out;
     }
   }
-  /// Plans the forward pass of one sample, if the backend can and each layer takes part.
+  /// Adds the forward pass of one sample, into y, to the pass's plan; false if a layer has none.
   template <row_backend B, class Visit>
-  void plan_row(pass<B>& p, const Visit& visit) const {
+  [[nodiscard]] bool plan_row(pass<B>& p, const matrix<B>& y, const Visit& visit) const {
     bool is_planned = true;
-    for (index_t i = 0; i < size() && is_planned; ++i)
-      visit(i, [&](const auto& l) { is_planned = l.plan_row(p, p.row(), output(p, i)); });
-    if (!is_planned) p.row() = {};
+    for (index_t i = 0; i < size() && is_planned; ++i) {
+      const matrix<B> out = i + 1 == size() ? y : output(p, i);
+      visit(i, [&](const auto& layer) { is_planned = chainrule::plan_row(layer, p, out); });
+    }
+    return is_planned;
   }
   /// From dy, accumulates gradients and assigns dx, unless that is empty, by the backward pass of
   /// each layer, last to first. With `is_linked`, layers may end by what the one before begins
@@ -99,13 +101,11 @@ class layer_chain {
       if (!last) p.place_in_dy(at(i).in_dy, gradient(p, i));
       if constexpr (tracing_backend<B>) {
         between.of_layer_before.reset();
-        between.has_ended = false;
         if (is_linked && i > first)
           visit(i - 1, [&](const auto& l) { between.of_layer_before = begin_of_backward<B>(l); });
       }
       visit(i,
             [&](const auto& layer) { backward_in_chain(layer, p, in, out, dout, din, between); });
-      if constexpr (tracing_backend<B>) between.is_begun = between.has_ended;
     }
   }
   /// Allows the last layer to overwrite the chain's dy.

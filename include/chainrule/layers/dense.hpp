@@ -101,14 +101,12 @@ class dense {
     }
   }
 
-  /// The layer of which plan_row computes the forward pass.
   using row_layer = dense;
-  /// Adds the forward pass of one sample, of one position, to the backend's plan.
   template <row_backend B>
-  [[nodiscard]] bool plan_row(const pass<B>& p, row_chain_t<B>& chain, const matrix<B>& y) const {
+  [[nodiscard]] bool plan_row(pass<B>& p, const matrix<B>& y) const {
     const auto& w = p.place_of(w_);
-    return y.cols() == outputs_ && chain.add(p.backend().isa(), f_, w.rows, w.cols, w.first,
-                                             p.place_of(b_).first, p.parameter_size(), y.data());
+    return y.cols() == outputs_ &&
+           p.row().multiply(f_, w.rows, w.cols, w.first, p.place_of(b_).first, y.data());
   }
 
   template <backend B>
@@ -137,18 +135,17 @@ class dense {
     const auto [dw, beta_w] = trained ? p.gradient_to_add(w_) : gradient_sum<B>{};
     const auto [db, beta_b] = trained ? p.gradient_to_add(b_) : gradient_sum<B>{};
     if (!dx.empty()) dx = with_columns(dx, w.rows());
-    bool end_by_link = false;
-    if constexpr (tracing_backend<B>) end_by_link = !dx.empty() && link.of_layer_before;
+    bool begins_before = false;  // the backward pass of the layer before
+    if constexpr (tracing_backend<B>)
+      link.is_begun = begins_before = !dx.empty() && link.of_layer_before;
     ops::matrix_step<B, 3> step(p.backend(), with_columns(dz, outputs_), {},
                                 {with_columns(x, w.rows()), w, {}},
-                                {end_by_link ? matrix<B>{} : dx, {dw, beta_w}, {db, beta_b}});
+                                {begins_before ? matrix<B>{} : dx, {dw, beta_w}, {db, beta_b}});
     ops::linear_op{}.vjp(step);
     if constexpr (tracing_backend<B>)
-      if (end_by_link) {
-        link.has_ended = true;
+      if (begins_before)
         p.backend().gemm(dx, with_columns(dz, outputs_), transposed(w), {}, *link.of_layer_before,
                          with_columns(x, w.rows()));
-      }
   }
   /// (dy, y) -> dz, where that is what the backward pass begins with.
   [[nodiscard]] auto begin_of_backward() const requires(from_output && !is_linear) {

@@ -35,6 +35,10 @@ class dropout_layer {
     p.draw(stream_, random);
     Op{p_}.forward(p.backend(), y, x, const_matrix<B>(random));
   }
+  template <row_backend B>
+  [[nodiscard]] bool plan_row(pass<B>& p, const matrix<B>& y) const {
+    return p.row().copy(y.cols(), y.data());
+  }
   template <backend B>
   void backward(pass<B>& p, const_matrix<B>, const_matrix<B>, const_matrix<B> dy,
                 matrix<B> dx) const {
@@ -62,6 +66,7 @@ class dropout_layer {
 class dropout : public detail::dropout_layer<ops::dropout_op, false> {
  public:
   static constexpr const char* name = "dropout";
+  using row_layer = dropout;
   /// Throws value_error unless 0 <= p < 1.
   constexpr explicit dropout(double p) : dropout_layer(name, p) {}
 };
@@ -71,6 +76,7 @@ class dropout : public detail::dropout_layer<ops::dropout_op, false> {
 class dropout2d : public detail::dropout_layer<ops::channel_dropout_op, true> {
  public:
   static constexpr const char* name = "dropout2d";
+  using row_layer = dropout2d;
   /// Throws value_error unless 0 <= p < 1.
   constexpr explicit dropout2d(double p) : dropout_layer(name, p) {}
 };

@@ -27,7 +27,7 @@ namespace detail {
 /// In host memory a sample is such a matrix, and often fits a cache. On a device a loop over
 /// samples would be one over small kernels, so the batch is transposed: its axes are then position,
 /// channel and sample, and channel and sample are the columns.
-class sample_norm : public normalization {
+class sample_norm : public normalization_constants {
  public:
   template <backend B>
   void forward(pass<B>& p, const_matrix<B> x, matrix<B> y) const {

@@ -96,6 +96,18 @@ void backward_in_chain(const Layer& l, pass<B>& p, const const_matrix<B>& x,
     l.backward(p, x, y, dy, dx);
 }
 
+/// Adds the forward pass of one sample, into y, to the pass's plan: by `plan_row` of the layer that
+/// names itself as `row_layer`. False if it has none, as one that derives from it.
+template <backend B, class Layer>
+[[nodiscard]] bool plan_row([[maybe_unused]] const Layer& l, [[maybe_unused]] pass<B>& p,
+                            [[maybe_unused]] const matrix<B>& y) {
+  if constexpr (row_backend<B> &&
+                requires { requires std::same_as<typename Layer::row_layer, Layer>; })
+    return l.plan_row(p, y);
+  else
+    return false;
+}
+
 class input;
 
 /// Any layer over backend B; itself a layer. A copy holds a copy of the layer.
@@ -139,9 +151,9 @@ class any_layer {
   [[nodiscard]] typename backward_link<B>::functor begin_of_backward() const {
     return held_->begin_of_backward();
   }
-  /// Adds the forward pass of one sample, into y, to the backend's plan; false if the layer cannot.
-  [[nodiscard]] bool plan_row(const pass<B>& p, row_chain_t<B>& chain, const matrix<B>& y) const {
-    return held_->plan_row(p, chain, y);
+  using row_layer = any_layer;
+  [[nodiscard]] bool plan_row(pass<B>& p, const matrix<B>& y) const {
+    return held_->plan_row(p, y);
   }
   void describe(archive& a) const { held().describe(a); }
 
@@ -164,8 +176,7 @@ class any_layer {
     virtual void backward(pass<B>&, const const_matrix<B>&, const const_matrix<B>&,
                           const const_matrix<B>&, const matrix<B>&, backward_link<B>&) const = 0;
     [[nodiscard]] virtual typename backward_link<B>::functor begin_of_backward() const = 0;
-    [[nodiscard]] virtual bool plan_row(const pass<B>&, row_chain_t<B>&,
-                                        const matrix<B>&) const = 0;
+    [[nodiscard]] virtual bool plan_row(pass<B>&, const matrix<B>&) const = 0;
     virtual void describe(archive&) const = 0;
   };
   template <class L>
@@ -189,14 +200,8 @@ class any_layer {
     [[nodiscard]] typename backward_link<B>::functor begin_of_backward() const override {
       return chainrule::begin_of_backward<B>(held);
     }
-    [[nodiscard]] bool plan_row([[maybe_unused]] const pass<B>& p,
-                                [[maybe_unused]] row_chain_t<B>& chain,
-                                [[maybe_unused]] const matrix<B>& y) const override {
-      // Not for a layer that derives from one with a plan and has another forward pass.
-      if constexpr (row_backend<B> && requires { requires std::same_as<typename L::row_layer, L>; })
-        return held.plan_row(p, chain, y);
-      else
-        return false;
+    [[nodiscard]] bool plan_row(pass<B>& p, const matrix<B>& y) const override {
+      return chainrule::plan_row(held, p, y);
     }
     void describe(archive& a) const override { held.describe(a); }
     L held;

@@ -78,15 +78,20 @@ struct backward_link {
 template <tracing_backend B>
 struct backward_link<B> {
   using functor = std::optional<typename B::traced_functor>;
-  bool is_begun = false;    // the layer's dy is its dz already
-  functor of_layer_before;  // if any, the layer may apply it to (dx, x),
-  bool has_ended = false;   // and says so here
+  functor of_layer_before;  // if any, the layer may apply it to (dx, x)
+  // Before the layer's backward pass, whether its dy is its dz already; after it, whether it did so
+  // for the layer before.
+  bool is_begun = false;
 };
 
 /// The memory behind the handles of a plan, for up to `capacity` samples. Move-only.
 template <backend B>
 class pass {
  public:
+  /// Elements behind each saved matrix: the steps for one sample write whole vectors.
+  static constexpr index_t padding =
+      row_backend<B> ? 64 / static_cast<index_t>(sizeof(scalar_t<B>)) : 0;
+
   pass() = default;
   pass(pass&&) noexcept = default;
   pass& operator=(pass&&) noexcept = default;
@@ -94,8 +99,7 @@ class pass {
   [[gnu::noinline]] ~pass() {}  // NOLINT
   /// Memory for what the plan declares; with `training`, also for what only a backward pass reads.
   /// Throws value_error unless capacity is at least 1.
-  [[gnu::cold]] pass(const B& be, std::shared_ptr<const plan> declared_plan, index_t capacity,
-                     bool training)
+  pass(const B& be, std::shared_ptr<const plan> declared_plan, index_t capacity, bool training)
       : be_(be), plan_(std::move(declared_plan)), capacity_(capacity), has_training_(training) {
     if (capacity < 1)
       detail::fail<value_error>("a pass needs room for at least 1 sample, got ", capacity);
@@ -104,7 +108,8 @@ class pass {
       const bool needed = training || m.in_inference;
       const bool once = m.per_sample == 0;
       const index_t cols = once ? m.cols : m.per_sample;
-      saved_.push_back(tensor<B>(be, needed ? (once ? m.rows : capacity) : 0, cols));
+      saved_.push_back(tensor<B>(
+          be, 1, needed ? detail::elements_of(once ? m.rows : capacity, cols) + padding : 0));
       saved_at_.push_back(
           {saved_.back().view().data(), needed ? m.rows : 0, cols, needed && !once});
     }
@@ -143,8 +148,11 @@ class pass {
   };
   /// The place of a parameter.
   [[nodiscard]] const place& place_of(parameter_id id) const { return places_[at(id)]; }
-  /// Elements of an arena of all parameters.
-  [[nodiscard]] index_t parameter_size() const { return plan_->parameter_arena().size(); }
+  /// The offset of a state in the network's arena of states.
+  [[nodiscard]] index_t offset_of(state_id id) const {
+    const slice& s = plan_->states()[at(id)].place;
+    return plan_->state_arena().begin(s.region) + s.offset;
+  }
   /// Value of a parameter.
   [[nodiscard]] const_matrix<B> value(parameter_id id) const {
     const place& q = places_[at(id)];
@@ -211,7 +219,7 @@ class pass {
 
   // What networks and their users ask for.
 
-  /// The forward pass of one sample, if the network planned one; otherwise empty.
+  /// The steps of the forward pass of one sample, if the network planned one; otherwise empty.
   [[nodiscard]] row_chain_t<B>& row() { return row_; }
   /// Greatest number of samples of the pass.
   [[nodiscard]] index_t capacity() const { return capacity_; }

@@ -21,6 +21,10 @@ struct copies_elements {
   void forward(pass<B>& p, const_matrix<B> x, matrix<B> y) const {
     p.backend().copy(y, x);
   }
+  template <row_backend B>
+  [[nodiscard]] bool plan_row(pass<B>& p, const matrix<B>& y) const {
+    return p.row().copy(y.cols(), y.data());
+  }
   template <backend B>
   void backward(pass<B>& p, const_matrix<B>, const_matrix<B>, const_matrix<B> dy,
                 matrix<B> dx) const {
@@ -51,6 +55,7 @@ class input : public detail::copies_elements {
 class reshape_to : public detail::copies_elements {
  public:
   static constexpr const char* name = "reshape_to";
+  using row_layer = reshape_to;
 
   /// Throws shape_error unless all extents are at least 1.
   template <std::convertible_to<index_t>... Extents>
@@ -76,6 +81,7 @@ class reshape_to : public detail::copies_elements {
 class flatten : public detail::copies_elements {
  public:
   static constexpr const char* name = "flatten";
+  using row_layer = flatten;
 
   [[nodiscard]] shape bind(plan& p, const shape& in) const { return p.input(in).flattened(); }
   void describe(archive&) const {}

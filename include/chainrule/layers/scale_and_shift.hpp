@@ -32,6 +32,14 @@ class scale_and_shift {
   void with_both(const pass<B>& p, const F& f) const {
     used ? f(p.value(weight_), p.value(bias_)) : f();
   }
+  /// f(weight, bias), as operands of the plan for one sample, or f() without them.
+  template <row_backend B, class F>
+  [[nodiscard]] bool with_operands(const pass<B>& p, const F& f) const {
+    using row = row_chain_t<B>;
+    return used ? f(row::parameter(p.place_of(weight_).first),
+                    row::parameter(p.place_of(bias_).first))
+                : f();
+  }
   /// f(weight), or f() without it.
   template <backend B, class F>
   void with_weight(const pass<B>& p, const F& f) const {
@@ -56,14 +64,14 @@ class scale_and_shift {
 };
 
 /// The constants of a normalization.
-class normalization {
+class normalization_constants {
  protected:
   double eps_ = 1e-5;
   scale_and_shift affine_;
 };
 
 /// `Passes`, a normalization, with the options of the layer that derives from it.
-template <class Layer, class Passes = normalization>
+template <class Layer, class Passes = normalization_constants>
 class normalization_options : public Passes {
  public:
   /// This layer with another number added to the variance. Throws value_error unless it is

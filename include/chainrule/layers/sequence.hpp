@@ -130,6 +130,11 @@ class sequence {
   void forward(pass<B>& p, const_matrix<B> x, matrix<B> y) const {
     chain_.forward(p, x, y, visitor());
   }
+  using row_layer = sequence;
+  template <row_backend B>
+  [[nodiscard]] bool plan_row(pass<B>& p, const matrix<B>& y) const {
+    return chain_.plan_row(p, y, visitor());
+  }
   template <backend B>
   void backward(pass<B>& p, const_matrix<B> x, const_matrix<B> y, const_matrix<B> dy,
                 matrix<B> dx) const {
@@ -180,6 +185,17 @@ class projected_residual {
     inner_.forward(p, x, p.saved(f_));
     projection_.forward(p, x, p.saved(p_));
     p.backend().map(fn::plus{}, y, p.saved(p_), p.saved(f_));
+  }
+  using row_layer = projected_residual;
+  template <row_backend B>
+  [[nodiscard]] bool plan_row(pass<B>& p, const matrix<B>& y) const {
+    row_chain_t<B>& row = p.row();
+    const auto x = row.last();
+    if (!inner_.plan_row(p, p.saved(f_))) return false;
+    const auto f = row.last();
+    row.continue_from(x);
+    return chainrule::plan_row(projection_, p, p.saved(p_)) &&
+           row.map(fn::plus{}, y.cols(), y.data(), row.last(), f);
   }
   template <backend B>
   void backward(pass<B>& p, const_matrix<B> x, const_matrix<B>, const_matrix<B> dy,
@@ -237,6 +253,13 @@ class residual {
     const matrix<B> f = p.saved(f_);
     inner_.forward(p, x, f);
     p.backend().map(fn::plus{}, y, x, const_matrix<B>(f));
+  }
+  using row_layer = residual;
+  template <row_backend B>
+  [[nodiscard]] bool plan_row(pass<B>& p, const matrix<B>& y) const {
+    const auto x = p.row().last();
+    return inner_.plan_row(p, p.saved(f_)) &&
+           p.row().map(fn::plus{}, y.cols(), y.data(), x, p.row().last());
   }
   template <backend B>
   void backward(pass<B>& p, const_matrix<B> x, const_matrix<B>, const_matrix<B> dy,
@@ -352,6 +375,11 @@ class repeat {
   template <backend B>
   void forward(pass<B>& p, const_matrix<B> x, matrix<B> y) const {
     copies_->forward(p, x, y);
+  }
+  using row_layer = repeat;
+  template <row_backend B>
+  [[nodiscard]] bool plan_row(pass<B>& p, const matrix<B>& y) const {
+    return copies_->plan_row(p, y);
   }
   template <backend B>
   void backward(pass<B>& p, const_matrix<B> x, const_matrix<B> y, const_matrix<B> dy,

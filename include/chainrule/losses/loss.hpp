@@ -38,16 +38,12 @@
 namespace chainrule {
 
 namespace detail {
-struct no_row_extras {};
 template <class B>
-struct row_extras_of {
-  using type = no_row_extras;
+inline constexpr bool has_row_extras = requires {
+  typename B::row_extras;
 };
 template <class B>
-requires requires { typename B::row_extras; }
-struct row_extras_of<B> {
-  using type = typename B::row_extras;
-};
+using row_extras_member = typename B::row_extras;
 }  // namespace detail
 
 /// What a training step wants from the launch of a loss beside it, on a backend whose verbs for
@@ -57,7 +53,8 @@ struct row_extras_of<B> {
 /// has this operator: `using extras_taker = softmax_cross_entropy;`. For other losses the step does
 /// the rest.
 template <class B>
-using row_extras_t = typename detail::row_extras_of<B>::type;
+using row_extras_t =
+    typename detail::optional_member<detail::has_row_extras<B>, detail::row_extras_member, B>::type;
 
 /// What losses and metrics need beside their arguments, for up to `rows` samples.
 template <backend B>

@@ -34,9 +34,10 @@ struct network_memory {
 
 namespace detail {
 
-/// What make_pass(samples, training) and the arenas of a network allocate.
+/// What make_pass(samples, training) and the arenas of a network allocate, with `padding` elements
+/// behind each saved matrix.
 [[nodiscard]] inline memory_use memory_of(const plan& p, index_t samples, bool training,
-                                          std::size_t scalar_bytes) {
+                                          std::size_t scalar_bytes, index_t padding) {
   const auto bytes = [](index_t count, std::size_t each) {
     return static_cast<std::uint64_t>(count) * each;
   };
@@ -46,8 +47,9 @@ namespace detail {
   if (training) m.gradients = m.parameters;
   for (const plan::saved_matrix& s : p.saved())
     if (training || s.in_inference)
-      m.saved += bytes(s.per_sample == 0 ? s.rows * s.cols : elements_of(samples, s.per_sample),
-                       scalar_bytes);
+      m.saved += bytes(
+          (s.per_sample == 0 ? s.rows * s.cols : elements_of(samples, s.per_sample)) + padding,
+          scalar_bytes);
   if (training)
     for (const index_t cols : p.saved_indices())
       m.saved += bytes(elements_of(samples, cols), sizeof(std::int32_t));

@@ -179,7 +179,10 @@ class network<B> {
   [[nodiscard, gnu::noinline]] pass<B> make_pass(index_t capacity, bool training = false) const {
     (void)declared();
     pass<B> p(be_, plan_, capacity, training);
-    if constexpr (row_backend<B>) chain_.plan_row(p, visitor());
+    if constexpr (row_backend<B>) {
+      p.row() = row_chain_t<B>(be_.isa(), inputs(), parameters_.all().size());
+      if (!chain_.plan_row(p, chain_.output(p, depth() - 1), visitor())) p.row() = {};
+    }
     return p;
   }
 
@@ -191,8 +194,8 @@ class network<B> {
       detail::fail<value_error>("the memory of a network is that of at least 1 sample, got ",
                                 samples);
     constexpr std::size_t bytes = sizeof(scalar_t<B>);
-    return {detail::memory_of(declared(), samples, false, bytes),
-            detail::memory_of(declared(), samples, true, bytes)};
+    return {detail::memory_of(declared(), samples, false, bytes, pass<B>::padding),
+            detail::memory_of(declared(), samples, true, bytes, pass<B>::padding)};
   }
 
   [[deprecated("chainrule: now make_pass")]] pass<B> make_workspace(index_t capacity,
@@ -209,7 +212,7 @@ class network<B> {
     if constexpr (row_backend<B>)
       if (x.rows() == 1 && !what.training && !p.row().empty()) {
         p.begin_forward(*plan_, parameters_, states_, 1, what);
-        p.row().run(x.data(), parameters_.all().data());
+        p.row().run(x.data(), parameters_.all().data(), states_.all().data());
         p.end_forward();
         return chain_.output(p, depth() - 1);
       }

@@ -378,7 +378,7 @@ class step_executor {
   }
 
   static constexpr bool has_extras = has_device_counter<B> && tracing_backend<B> &&
-                                     !std::same_as<row_extras_t<B>, detail::no_row_extras>;
+                                     detail::has_row_extras<B>;
 
   network<B>* net_;
   B be_;

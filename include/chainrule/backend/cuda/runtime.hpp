@@ -464,6 +464,7 @@ class basic_cuda_runtime
       return detail::concat("the step has work that is not a kernel of this library: ", held.other);
     if (held.launches.empty()) return "the step launches nothing";
     std::vector<device::composed_launch> launches;
+    std::size_t arguments = 2, items = 0, groups = 0;  // as device::compose states them
     for (const auto& l : held.launches) {
       launches.push_back(
           {*l.kernel->text, device::grouped(l.items, base::info().units), l.arguments});
@@ -473,12 +474,25 @@ class basic_cuda_runtime
            l.kernel->text->find("LOCAL ") != std::string::npos))
         return detail::concat("a launch of the step has groups of ", w.local_width, " x ",
                               w.local_height, " work items, which are no whole warps");
+      arguments += 2 + l.arguments.size();
+      items = std::max(items, w.local_width * w.local_height);
+      groups = std::max(groups, w.width / w.local_width * (w.height / w.local_height));
     }
-    device::persistent_kernel k = device::compose(launches);
     constexpr std::size_t most_arguments = 512;  // 4096 bytes
-    if (k.arguments.size() > most_arguments)
-      return detail::concat("the kernel would have ", k.arguments.size(),
-                            " arguments; there may be ", most_arguments);
+    if (arguments > most_arguments)
+      return detail::concat("the kernel would have ", arguments, " arguments; there may be ",
+                            most_arguments);
+    const auto units = static_cast<std::size_t>(base::info().units);
+    const auto too_many = [&](std::size_t at_once) {
+      return groups <= most_rounds * at_once
+                 ? std::string()
+                 : detail::concat("a launch of the step has ", groups,
+                                  " groups of work items; there may be ", most_rounds * at_once,
+                                  ", as the device holds at most ", at_once, " at once");
+    };
+    // Before a text is built: no multiprocessor holds more than 2048 work items.
+    if (std::string why = too_many(units * (2048 / items)); !why.empty()) return why;
+    device::persistent_kernel k = device::compose(launches);
     device::cuda_persistent<typename base::kernel_handle> made{base::built("persistent", k.text),
                                                                std::move(k.arguments), 0,
                                                                static_cast<unsigned>(k.items)};
@@ -486,13 +500,9 @@ class basic_cuda_runtime
     activate();
     check(driver_.blocks_at_once(&each, made.kernel->module.function, static_cast<int>(k.items), 0),
           "cuOccupancyMaxActiveBlocksPerMultiprocessor");
-    const std::size_t at_once =
-        static_cast<std::size_t>(std::max(each, 0)) * static_cast<std::size_t>(base::info().units);
+    const std::size_t at_once = static_cast<std::size_t>(std::max(each, 0)) * units;
     if (at_once == 0) return "no block of the kernel fits into a multiprocessor";
-    if (k.groups > most_rounds * at_once)
-      return detail::concat("a launch of the step has ", k.groups,
-                            " groups of work items; there may be ", most_rounds * at_once,
-                            ", as the device holds ", at_once, " at once");
+    if (std::string why = too_many(at_once); !why.empty()) return why;
     made.blocks = static_cast<unsigned>(std::min(k.groups, at_once));
     if (arrived_ == nullptr) {
       constexpr std::size_t bytes = 64;

@@ -73,12 +73,12 @@ CHAINRULE_TARGET_AVX2 [[gnu::noinline]] void multiply_small_avx2(const gemm_prob
 template <class T>
 CHAINRULE_TARGET_AVX512 [[gnu::noinline]] void multiply_row_avx512(const gemm_problem<T>& g,
                                                                    const row_end<T>& end) {
-  multiply_row<T, 64>(g, end);
+  multiply_row<T, 64>(g, end, next_sums_avx512<T>);
 }
 template <class T>
 CHAINRULE_TARGET_AVX2 [[gnu::noinline]] void multiply_row_avx2(const gemm_problem<T>& g,
                                                                const row_end<T>& end) {
-  multiply_row<T, 32>(g, end);
+  multiply_row<T, 32>(g, end, next_sums_avx2<T>);
 }
 /// Computes g, which is a row, and what follows it, by the kernels of `set`, which is not portable.
 template <class T>

@@ -27,11 +27,11 @@ struct row_end {
   lane_kernel<T> kernel = nullptr;  // nothing follows
   const void* functor = nullptr;
   const T* operand = nullptr;  // 1 x n
-  index_t padding = 0;         // elements that may be read behind b and behind the operand
 };
 
-/// Columns [j, j + count) of a b, where sizeof...(V) vectors hold `count` columns. As in tile.hpp,
-/// each sum adds up k in order. Sums have no meaning behind the last column.
+/// Assigns the columns [j, j + count) of a b, which sizeof...(V) vectors hold, to whole vectors.
+/// `padding` elements may be read behind b. As in tile.hpp, each sum adds up k in order. Sums have
+/// no meaning behind the last column.
 template <class T, int Bytes, int... V>
 CHAINRULE_INLINE void row_sums(const gemm_problem<T>& g, index_t j, index_t count, index_t padding,
                                T* to, std::integer_sequence<int, V...>) {
@@ -55,8 +55,41 @@ CHAINRULE_INLINE void row_sums(const gemm_problem<T>& g, index_t j, index_t coun
     for (index_t e = 0; e < count; ++e) reinterpret_cast<T*>(v)[e] = b[e];
     ((sum[V] += *a * v[V]), ...);
   }
-  (S::store(to + V * S::width, sum[V]), ...);
+  ((V * S::width < count ? S::store(to + V * S::width, sum[V]) : void()), ...);
 }
+
+/// Assigns the next columns of a b, from column j on, to at most 8 whole vectors, and returns how
+/// many columns they are.
+template <class T, int Bytes>
+CHAINRULE_INLINE index_t next_sums(const gemm_problem<T>& g, index_t j, index_t padding, T* to) {
+  constexpr index_t width = simd<T, Bytes>::width;
+  const index_t left = g.n - j;
+  const index_t count = left < 8 * width ? left : 8 * width;
+  if (count > 4 * width)
+    row_sums<T, Bytes>(g, j, count, padding, to, std::make_integer_sequence<int, 8>{});
+  else if (count > width)
+    row_sums<T, Bytes>(g, j, count, padding, to, std::make_integer_sequence<int, 4>{});
+  else
+    row_sums<T, Bytes>(g, j, count, padding, to, std::make_integer_sequence<int, 1>{});
+  return count;
+}
+
+/// next_sums by an instruction set.
+template <class T>
+using next_sums_kernel = index_t (*)(const gemm_problem<T>&, index_t j, index_t padding, T* to);
+#if CHAINRULE_HAS_X86_TARGETS
+template <class T>
+CHAINRULE_TARGET_AVX512 [[gnu::noinline]] index_t next_sums_avx512(const gemm_problem<T>& g,
+                                                                   index_t j, index_t padding,
+                                                                   T* to) {
+  return next_sums<T, 64>(g, j, padding, to);
+}
+template <class T>
+CHAINRULE_TARGET_AVX2 [[gnu::noinline]] index_t next_sums_avx2(const gemm_problem<T>& g, index_t j,
+                                                               index_t padding, T* to) {
+  return next_sums<T, 32>(g, j, padding, to);
+}
+#endif
 
 /// Assigns columns [j, j + count) of c, from their sums.
 template <class T, int Bytes>
@@ -91,15 +124,11 @@ CHAINRULE_INLINE void end_row(const gemm_problem<T>& g, index_t j, index_t count
     end.kernel(end.functor, in, &c, whole / S::width);
   }
   if (rest > 0) {
-    // A copy in pieces delays the load of the vector until they have reached the cache.
     alignas(64) T last[static_cast<std::size_t>(S::width)];
-    const bool is_padded = end.padding >= S::width - rest;
-    if (!is_padded) {
-      S::store(last, typename S::vector{});
-      copy_few<S::width / 2>(last, operand + whole, rest);
-    }
+    S::store(last, typename S::vector{});
+    copy_few<S::width / 2>(last, operand + whole, rest);
     T* const out = sums + whole;
-    const lane_operand<T> in[] = {{out, 0}, {is_padded ? operand + whole : last, 0}};
+    const lane_operand<T> in[] = {{out, 0}, {last, 0}};
     end.kernel(end.functor, in, &out, 1);
     copy_few<S::width / 2>(c + whole, out, rest);
   }
@@ -107,22 +136,12 @@ CHAINRULE_INLINE void end_row(const gemm_problem<T>& g, index_t j, index_t count
 
 /// Computes g, which is a row, and what follows it.
 template <class T, int Bytes>
-CHAINRULE_INLINE void multiply_row(const gemm_problem<T>& g, const row_end<T>& end) {
-  constexpr index_t width = simd<T, Bytes>::width;
-  alignas(64) T sums[static_cast<std::size_t>(8 * width)];
+CHAINRULE_INLINE void multiply_row(const gemm_problem<T>& g, const row_end<T>& end,
+                                   next_sums_kernel<T> next) {
+  alignas(64) T sums[static_cast<std::size_t>(8 * simd<T, Bytes>::width)];
   index_t count = 0;
   for (index_t j = 0; j < g.n; j += count) {
-    const index_t left = g.n - j;
-    if (left > 4 * width) {
-      count = left < 8 * width ? left : 8 * width;
-      row_sums<T, Bytes>(g, j, count, end.padding, sums, std::make_integer_sequence<int, 8>{});
-    } else if (left > width) {
-      count = left;
-      row_sums<T, Bytes>(g, j, count, end.padding, sums, std::make_integer_sequence<int, 4>{});
-    } else {
-      count = left;
-      row_sums<T, Bytes>(g, j, count, end.padding, sums, std::make_integer_sequence<int, 1>{});
-    }
+    count = next(g, j, 0, sums);
     end_row<T, Bytes>(g, j, count, sums, end);
   }
 }
