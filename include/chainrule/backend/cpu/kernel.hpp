@@ -121,15 +121,24 @@ CHAINRULE_TARGET_AVX512 CHAINRULE_VECTORS_AS_WRITTEN [[gnu::flatten]] void conve
   using X = math::lane<T, 64>;
   constexpr int width = static_cast<int>(X::width);
   using bytes = simd<std::uint8_t, width>;
-  // In two steps: g++ 12 doubles the width by an instruction, but converts to the fourfold one by
-  // one.
-  using halves = typename simd<std::uint16_t, 2 * width>::vector;
   using integers = typename simd<std::int32_t, 4 * width>::vector;
   held_functor<F> f = functor;
   for (index_t j = 0; j < lanes * X::width; j += X::width) {
     typename bytes::vector b;
     bytes::load(b, from + j);
-    const integers whole = __builtin_convertvector(__builtin_convertvector(b, halves), integers);
+    integers whole;
+#if defined(__clang__)
+    whole = __builtin_convertvector(b, integers);
+#else
+    // g++ 12 converts to the fourfold width element by element, to the double by an instruction.
+    if constexpr (width == 16) {
+      using chars = char __attribute__((vector_size(16)));
+      whole = __builtin_ia32_pmovzxbd512_mask(reinterpret_cast<chars>(b), integers{}, 0xffff);
+    } else {
+      using halves = typename simd<std::uint16_t, 2 * width>::vector;
+      whole = __builtin_convertvector(__builtin_convertvector(b, halves), integers);
+    }
+#endif
     X(f(X(__builtin_convertvector(whole, typename X::vector)))).store(to + j);
   }
 }
