@@ -421,8 +421,7 @@ void reduce_tall(const reduction_call<T>& op, const pointwise_call<T>& call, ind
     op.combine_each(call.set(), values.data(), (end - i) * cols, totals.data());
   }
   for (index_t j = 0; j < cols; ++j) out[j] = op.neutral;
-  for (index_t r = 0; r < most; ++r)
-    op.combine_each(call.set(), totals.data() + r * cols, cols, out);
+  op.combine_each(call.set(), totals.data(), cols, out, most);
 }
 
 /// The reduction of all rows, columns [first, last), into out[j], which begins at beta out[j]: 0
@@ -438,8 +437,7 @@ void reduce_columns(const reduction_call<T>& op, const pointwise_call<T>& call, 
     for (index_t i = 0; i < rows; i += most) {
       const index_t end = i + most < rows ? i + most : rows;
       call.run_rows_into(values.data(), i, end);
-      const T* v = values.data();
-      for (index_t r = i; r < end; ++r, v += cols) op.combine_each(call.set(), v, cols, out);
+      op.combine_each(call.set(), values.data(), cols, out, end - i);
     }
     return;
   }
