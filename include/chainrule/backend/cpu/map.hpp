@@ -362,19 +362,15 @@ template <class T>
 void reduce_short_rows(isa set, const reduction_call<T>& op, const T* values, index_t rows,
                        index_t cols, T beta, T* out, index_t step) {
   constexpr index_t lanes = 64 / static_cast<index_t>(sizeof(T));
-  alignas(64) std::array<T, static_cast<std::size_t>(run_length)> total;
-  alignas(64) std::array<T, static_cast<std::size_t>(run_length)> column;
   const index_t padded = (rows + lanes - 1) / lanes * lanes;
-  for (index_t r = 0; r < padded; ++r) {
-    total[static_cast<std::size_t>(r)] = op.neutral;
-    column[static_cast<std::size_t>(r)] = T(0);
-  }
-  for (index_t j = 0; j < cols; ++j) {
-    for (index_t r = 0; r < rows; ++r) column[static_cast<std::size_t>(r)] = values[r * cols + j];
-    op.combine_each(set, column.data(), padded, total.data());
-  }
-  for (index_t r = 0; r < rows; ++r)
-    assign_scaled(out[r * step], beta, total[static_cast<std::size_t>(r)]);
+  // Lanes beyond the rows hold any numbers, and so do their results.
+  alignas(64) T columns[2 * run_length];
+  alignas(64) T total[run_length];
+  for (index_t r = 0; r < padded; ++r) total[r] = op.neutral;
+  for (index_t j = 0; j < cols; ++j)
+    for (index_t r = 0; r < rows; ++r) columns[j * padded + r] = values[r * cols + j];
+  op.combine_each(set, columns, padded, total, cols);
+  for (index_t r = 0; r < rows; ++r) assign_scaled(out[r * step], beta, total[r]);
 }
 
 /// The reductions of rows [first, last), whole, to out[i * step], whose values times beta are
