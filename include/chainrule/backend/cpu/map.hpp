@@ -34,9 +34,12 @@ inline constexpr index_t run_length = 512;
 /// Shorter rows are computed several at a time, since the call would cost more than their elements.
 inline constexpr index_t short_row = 256;
 
-/// The number of short rows that are computed at a time.
+/// The number of short rows that are computed at a time: if there are more, a multiple of 16, which
+/// are whole vectors.
 [[nodiscard]] constexpr index_t rows_of_run(index_t rows, index_t cols) {
-  return rows * cols <= run_length ? rows : run_length / cols;
+  if (rows * cols <= run_length) return rows;
+  const index_t most = run_length / cols;
+  return most < 16 ? most : most / 16 * 16;
 }
 
 /// An operand, broadcast to the shape of the operation.
@@ -409,7 +412,8 @@ void reduce_tall(const reduction_call<T>& op, const pointwise_call<T>& call, ind
   alignas(64) std::array<T, run_length> values;
   alignas(64) std::array<T, run_length> totals;
   const index_t cols = call.whole().cols;
-  const index_t most = rows_of_run(last - first, cols);
+  // Sums are added in an order that depends on it.
+  const index_t most = (last - first) * cols <= run_length ? last - first : run_length / cols;
   for (index_t j = 0; j < most * cols; ++j) totals[static_cast<std::size_t>(j)] = op.neutral;
   for (index_t i = first; i < last; i += most) {
     const index_t end = i + most < last ? i + most : last;
