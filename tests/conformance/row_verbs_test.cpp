@@ -179,6 +179,13 @@ TEMPLATE_LIST_TEST_CASE("argmax_matches_rows takes the first largest for the ans
         be.argmax_matches_rows(x.view(), t.view(), out.view());
         CHECK(out.differs(wanted) == "");
       }
+    // Alone in its row, NaN is not the largest either.
+    const framed<TestType> nan(be, host_matrix<T>({1, 1}, std::numeric_limits<T>::quiet_NaN()),
+                               packed);
+    const framed<TestType> zero(be, host_matrix<T>({1, 1}), packed);
+    const framed<TestType> one(be, unset<T>({1, 1}), packed);
+    be.argmax_matches_rows(nan.view(), zero.view(), one.view());
+    CHECK(one.differs(host_matrix<T>({1, 1})) == "");
     const framed<TestType> x(be, host_matrix<T>({2, 3}), packed);
     const framed<TestType> out(be, unset<T>({3, 1}), packed);
     CHECK(says(complaint<chainrule::shape_error>(
