@@ -141,6 +141,61 @@ TEMPLATE_LIST_TEST_CASE("argmax_rows finds the first largest", "[conformance][ro
   }
 }
 
+TEMPLATE_LIST_TEST_CASE("argmax_matches_rows takes the first largest for the answer",
+                        "[conformance][rows]", backends) {
+  using T = scalar_t<TestType>;
+  if constexpr (requires(const TestType& be, chainrule::const_matrix<TestType> in,
+                         chainrule::matrix<TestType> out) {
+                  be.argmax_matches_rows(in, in, out);
+                }) {
+    const TestType be{};
+    for (const matrix_shape s : shapes)
+      for (const layout l : {packed, strided}) {
+        INFO(to_string(s) << (l == packed ? " packed" : " strided"));
+        // Few different values: the largest is there often. Classes are in turn the answer, the
+        // last of the largest elements, another column, none of the columns; some rows have NaN.
+        auto a = integers<T>(s, 2);
+        host_matrix<T> classes({s.rows, 1}), wanted({s.rows, 1});
+        for (index_t i = 0; i < s.rows; ++i) {
+          index_t first = 0;
+          index_t last = 0;
+          for (index_t j = 1; j < s.cols; ++j) {
+            if (a(i, j) > a(i, first)) first = j;
+            if (a(i, j) >= a(i, last)) last = j;
+          }
+          const index_t others[] = {first, last, i * 31 % s.cols, s.cols, -1};
+          const index_t named = others[i % 5];
+          const bool is_between = i % 7 == 6;
+          classes(i, 0) = static_cast<T>(named) + (is_between ? T(0.5) : T(0));
+          wanted(i, 0) = named == first && !is_between ? T(1) : T(0);
+          if (i % 11 == 10) {
+            a(i, i * 17 % s.cols) = std::numeric_limits<T>::quiet_NaN();
+            wanted(i, 0) = 0;
+          }
+        }
+        const framed<TestType> x(be, a, l);
+        const framed<TestType> t(be, classes, l);
+        const framed<TestType> out(be, unset<T>({s.rows, 1}), l);
+        be.argmax_matches_rows(x.view(), t.view(), out.view());
+        CHECK(out.differs(wanted) == "");
+      }
+    // Alone in its row, NaN is not the largest either.
+    const framed<TestType> nan(be, host_matrix<T>({1, 1}, std::numeric_limits<T>::quiet_NaN()),
+                               packed);
+    const framed<TestType> zero(be, host_matrix<T>({1, 1}), packed);
+    const framed<TestType> one(be, unset<T>({1, 1}), packed);
+    be.argmax_matches_rows(nan.view(), zero.view(), one.view());
+    CHECK(one.differs(host_matrix<T>({1, 1})) == "");
+    const framed<TestType> x(be, host_matrix<T>({2, 3}), packed);
+    const framed<TestType> out(be, unset<T>({3, 1}), packed);
+    CHECK(says(complaint<chainrule::shape_error>(
+                   [&] { be.argmax_matches_rows(x.view(), out.view(), out.view()); }),
+               "argmax_matches_rows", "2x1", "3x1"));
+  } else {
+    WARN("this backend has no argmax_matches_rows");
+  }
+}
+
 TEMPLATE_LIST_TEST_CASE("softmax_cross_entropy_rows by class", "[conformance][rows]", backends) {
   if constexpr (has_row_verbs<TestType>) {
     using T = scalar_t<TestType>;

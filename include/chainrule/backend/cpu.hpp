@@ -349,6 +349,18 @@ class basic_cpu {
     });
   }
 
+  /// out (n x 1) = 1 where the first largest element of a row is that of its class number (n x 1),
+  /// else 0; 0 if there is NaN. Throws shape_error.
+  void argmax_matches_rows(const_matrix x, const_matrix classes, matrix out) const {
+    contract::same_shape("argmax_matches_rows", {x.rows(), 1}, out.shape());
+    contract::same_shape("argmax_matches_rows", {x.rows(), 1}, classes.shape());
+    split_rows(x.shape(), [&](index_t first, index_t last) {
+      for (index_t i = first; i < last; ++i)
+        out.data()[i * out.stride()] =
+            is_first_largest(x.data() + i * x.stride(), x.cols(), classes(i, 0)) ? T(1) : T(0);
+    });
+  }
+
   // Pooling and resampling: see backend/pooling.hpp. Results are assigned and do not overlap
   // operands.
 
@@ -389,6 +401,21 @@ class basic_cpu {
       has_padding = has_padding || rows(0, i) < 0;
     }
     return has_padding;
+  }
+
+  /// Whether element `number` of a row exists and is larger than those before it and at least as
+  /// large as the others; false if there is NaN.
+  [[nodiscard]] static bool is_first_largest(const T* row, index_t cols, T number) {
+    if (!(number >= 0 && number < static_cast<T>(cols))) return false;
+    const auto at = static_cast<index_t>(number);
+    if (static_cast<T>(at) != number) return false;
+    const T largest = row[at];
+    index_t below = 0;
+    for (index_t j = 0; j < cols; ++j) below += row[j] < largest ? 1 : 0;
+    if (below == cols - 1) return largest == largest;
+    for (index_t j = 0; j < cols; ++j)
+      if (!(j < at ? row[j] < largest : row[j] <= largest)) return false;
+    return true;
   }
 
   /// gather for results of any type.
@@ -518,8 +545,7 @@ class basic_cpu {
       }
     });
     for (index_t j = 0; j < cols; ++j) out[j] = beta == T(0) ? op.neutral : beta * out[j];
-    for (index_t b = 0; b < blocks; ++b)
-      op.combine_each(call.set(), partial.data() + b * cols, cols, out);
+    op.combine_each(call.set(), partial.data(), cols, out, blocks);
   }
 
   /// One partial result per run of at most `grain` elements of a row, combined in double.

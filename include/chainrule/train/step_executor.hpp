@@ -354,14 +354,21 @@ class step_executor {
       for_each_chunk(
           [&](index_t first, index_t size) { parts_.add_gradients(be_, count, first, size); });
   }
-  /// f(first, size) for all elements of the gradients, in pieces that fit in a cache.
+  /// f(first, size) for all elements of the gradients, in equal pieces that fit in a cache, as many
+  /// for each thread.
   template <class F>
   void for_each_chunk(const F& f) const {
     const index_t all = parts_.total().all().cols();
     if constexpr (!parallel_backend<B>) {
       f(index_t{0}, all);
     } else {
-      constexpr index_t chunk = 8192;
+      constexpr index_t most = 8192;
+      constexpr index_t line = 16;  // of a cache
+      index_t chunks = all / most + 1;
+      if constexpr (requires { be_.threads(); })
+        if (const index_t rest = chunks % be_.threads(); rest > 0 && rest < chunks)
+          chunks += be_.threads() - rest;
+      const index_t chunk = (all / line / chunks + 1) * line;
       be_.parallel_for((all + chunk - 1) / chunk, [&](index_t i) {
         const index_t first = i * chunk;
         f(first, first + chunk < all ? chunk : all - first);

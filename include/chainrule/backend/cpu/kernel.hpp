@@ -68,7 +68,7 @@ using held_functor =
 
 // run: the kernel of a functor. combine: op of values in a fixed order, into lanes, by two chains
 // of operations to hide their latency; returns the number of values combined. combine_each: out[j]
-// = op(out[j], values[j]); returns that number too.
+// = op(out[j], values[j]) for each row of values; returns the number of columns combined.
 #define CHAINRULE_POINTWISE_KERNELS(name, bytes, attribute)                            \
   template <class T, class F, std::size_t Outs, std::size_t... I>                      \
   attribute CHAINRULE_VECTORS_AS_WRITTEN [[gnu::flatten]] void run_##name(             \
@@ -97,11 +97,15 @@ using held_functor =
   }                                                                                    \
   template <class T, class Op>                                                         \
   attribute CHAINRULE_VECTORS_AS_WRITTEN [[gnu::flatten]] index_t combine_each_##name( \
-      const Op& op, const T* values, index_t count, T* out) {                          \
+      const Op& op, const T* values, index_t count, T* out, index_t rows) {            \
     using X = math::lane<T, bytes>;                                                    \
     index_t j = 0;                                                                     \
-    for (; j + X::width <= count; j += X::width)                                       \
-      X(op(X::load(out + j), X::load(values + j))).store(out + j);                     \
+    for (; j + X::width <= count; j += X::width) {                                     \
+      X total = X::load(out + j);                                                      \
+      for (index_t at = j; at < rows * count; at += count)                             \
+        total = op(total, X::load(values + at));                                       \
+      total.store(out + j);                                                            \
+    }                                                                                  \
     return j;                                                                          \
   }
 
@@ -121,15 +125,24 @@ CHAINRULE_TARGET_AVX512 CHAINRULE_VECTORS_AS_WRITTEN [[gnu::flatten]] void conve
   using X = math::lane<T, 64>;
   constexpr int width = static_cast<int>(X::width);
   using bytes = simd<std::uint8_t, width>;
-  // In two steps: g++ 12 doubles the width by an instruction, but converts to the fourfold one by
-  // one.
-  using halves = typename simd<std::uint16_t, 2 * width>::vector;
   using integers = typename simd<std::int32_t, 4 * width>::vector;
   held_functor<F> f = functor;
   for (index_t j = 0; j < lanes * X::width; j += X::width) {
     typename bytes::vector b;
     bytes::load(b, from + j);
-    const integers whole = __builtin_convertvector(__builtin_convertvector(b, halves), integers);
+    integers whole;
+#if defined(__clang__)
+    whole = __builtin_convertvector(b, integers);
+#else
+    // g++ 12 converts to the fourfold width element by element, to the double by an instruction.
+    if constexpr (width == 16) {
+      using chars = char __attribute__((vector_size(16)));
+      whole = __builtin_ia32_pmovzxbd512_mask(reinterpret_cast<chars>(b), integers{}, 0xffff);
+    } else {
+      using halves = typename simd<std::uint16_t, 2 * width>::vector;
+      whole = __builtin_convertvector(__builtin_convertvector(b, halves), integers);
+    }
+#endif
     X(f(X(__builtin_convertvector(whole, typename X::vector)))).store(to + j);
   }
 }
@@ -227,19 +240,25 @@ template <class T, class Op>
   return total;
 }
 
-/// out[j] = op(out[j], values[j])
+/// out[j] = op(out[j], values[j]) for `rows` rows of values, contiguous, one after another.
 template <class T, class Op>
-void combine_each([[maybe_unused]] isa set, const Op& op, const T* values, index_t count, T* out) {
+void combine_each([[maybe_unused]] isa set, const Op& op, const T* values, index_t count, T* out,
+                  index_t rows = 1) {
   index_t j = 0;
 #if CHAINRULE_HAS_X86_TARGETS
   if (set == isa::avx512)
-    j = combine_each_avx512(op, values, count, out);
+    j = combine_each_avx512(op, values, count, out, rows);
   else if (set == isa::avx2)
-    j = combine_each_avx2(op, values, count, out);
+    j = combine_each_avx2(op, values, count, out, rows);
   else
 #endif
-    j = combine_each_portable(op, values, count, out);
-  for (; j < count; ++j) out[j] = static_cast<T>(op(out[j], values[j]));
+    j = combine_each_portable(op, values, count, out, rows);
+  for (; j < count; ++j) {
+    T total = out[j];
+    for (index_t at = j; at < rows * count; at += count)
+      total = static_cast<T>(op(total, values[at]));
+    out[j] = total;
+  }
 }
 
 /// The operation of a reduction, type-erased: reductions are compiled once per scalar.
@@ -254,8 +273,8 @@ class reduction_call {
         values_([](const void* o, isa set, const T* values, index_t count) {
           return detail::combine(set, *static_cast<const Op*>(o), values, count);
         }),
-        each_([](const void* o, isa set, const T* values, index_t count, T* out) {
-          detail::combine_each(set, *static_cast<const Op*>(o), values, count, out);
+        each_([](const void* o, isa set, const T* values, index_t count, T* out, index_t rows) {
+          detail::combine_each(set, *static_cast<const Op*>(o), values, count, out, rows);
         }),
         two_([](const void* o, double a, double b) {
           return static_cast<double>((*static_cast<const Op*>(o))(a, b));
@@ -267,15 +286,15 @@ class reduction_call {
   [[nodiscard]] T combine(isa set, const T* values, index_t count) const {
     return values_(op_, set, values, count);
   }
-  void combine_each(isa set, const T* values, index_t count, T* out) const {
-    each_(op_, set, values, count, out);
+  void combine_each(isa set, const T* values, index_t count, T* out, index_t rows = 1) const {
+    each_(op_, set, values, count, out, rows);
   }
   [[nodiscard]] double combine_two(double a, double b) const { return two_(op_, a, b); }
 
  private:
   const void* op_;
   T (*values_)(const void*, isa, const T*, index_t);
-  void (*each_)(const void*, isa, const T*, index_t, T*);
+  void (*each_)(const void*, isa, const T*, index_t, T*, index_t);
   double (*two_)(const void*, double, double);
 };
 

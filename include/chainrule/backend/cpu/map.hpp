@@ -34,9 +34,12 @@ inline constexpr index_t run_length = 512;
 /// Shorter rows are computed several at a time, since the call would cost more than their elements.
 inline constexpr index_t short_row = 256;
 
-/// The number of short rows that are computed at a time.
+/// The number of short rows that are computed at a time: if there are more, a multiple of 16, which
+/// are whole vectors.
 [[nodiscard]] constexpr index_t rows_of_run(index_t rows, index_t cols) {
-  return rows * cols <= run_length ? rows : run_length / cols;
+  if (rows * cols <= run_length) return rows;
+  const index_t most = run_length / cols;
+  return most < 16 ? most : most / 16 * 16;
 }
 
 /// An operand, broadcast to the shape of the operation.
@@ -362,19 +365,15 @@ template <class T>
 void reduce_short_rows(isa set, const reduction_call<T>& op, const T* values, index_t rows,
                        index_t cols, T beta, T* out, index_t step) {
   constexpr index_t lanes = 64 / static_cast<index_t>(sizeof(T));
-  alignas(64) std::array<T, static_cast<std::size_t>(run_length)> total;
-  alignas(64) std::array<T, static_cast<std::size_t>(run_length)> column;
   const index_t padded = (rows + lanes - 1) / lanes * lanes;
-  for (index_t r = 0; r < padded; ++r) {
-    total[static_cast<std::size_t>(r)] = op.neutral;
-    column[static_cast<std::size_t>(r)] = T(0);
-  }
-  for (index_t j = 0; j < cols; ++j) {
-    for (index_t r = 0; r < rows; ++r) column[static_cast<std::size_t>(r)] = values[r * cols + j];
-    op.combine_each(set, column.data(), padded, total.data());
-  }
-  for (index_t r = 0; r < rows; ++r)
-    assign_scaled(out[r * step], beta, total[static_cast<std::size_t>(r)]);
+  // Lanes beyond the rows hold any numbers, and so do their results.
+  alignas(64) T columns[2 * run_length];
+  alignas(64) T total[run_length];
+  for (index_t r = 0; r < padded; ++r) total[r] = op.neutral;
+  for (index_t j = 0; j < cols; ++j)
+    for (index_t r = 0; r < rows; ++r) columns[j * padded + r] = values[r * cols + j];
+  op.combine_each(set, columns, padded, total, cols);
+  for (index_t r = 0; r < rows; ++r) assign_scaled(out[r * step], beta, total[r]);
 }
 
 /// The reductions of rows [first, last), whole, to out[i * step], whose values times beta are
@@ -413,7 +412,8 @@ void reduce_tall(const reduction_call<T>& op, const pointwise_call<T>& call, ind
   alignas(64) std::array<T, run_length> values;
   alignas(64) std::array<T, run_length> totals;
   const index_t cols = call.whole().cols;
-  const index_t most = rows_of_run(last - first, cols);
+  // Sums are added in an order that depends on it.
+  const index_t most = (last - first) * cols <= run_length ? last - first : run_length / cols;
   for (index_t j = 0; j < most * cols; ++j) totals[static_cast<std::size_t>(j)] = op.neutral;
   for (index_t i = first; i < last; i += most) {
     const index_t end = i + most < last ? i + most : last;
@@ -421,8 +421,7 @@ void reduce_tall(const reduction_call<T>& op, const pointwise_call<T>& call, ind
     op.combine_each(call.set(), values.data(), (end - i) * cols, totals.data());
   }
   for (index_t j = 0; j < cols; ++j) out[j] = op.neutral;
-  for (index_t r = 0; r < most; ++r)
-    op.combine_each(call.set(), totals.data() + r * cols, cols, out);
+  op.combine_each(call.set(), totals.data(), cols, out, most);
 }
 
 /// The reduction of all rows, columns [first, last), into out[j], which begins at beta out[j]: 0
@@ -438,8 +437,7 @@ void reduce_columns(const reduction_call<T>& op, const pointwise_call<T>& call, 
     for (index_t i = 0; i < rows; i += most) {
       const index_t end = i + most < rows ? i + most : rows;
       call.run_rows_into(values.data(), i, end);
-      const T* v = values.data();
-      for (index_t r = i; r < end; ++r, v += cols) op.combine_each(call.set(), v, cols, out);
+      op.combine_each(call.set(), values.data(), cols, out, end - i);
     }
     return;
   }
