@@ -371,6 +371,9 @@ class trainer {
       left = options.steps_per_epoch, samples = left * options.accumulate * loader_.batch();
     while (h.message.empty() && left-- > 0 && loader_.next()) {
       record.rate = rate();
+      // Callbacks may read them after each step, others after the last one of an epoch: fit may end
+      // with it.
+      executor_.set_gradients_read(!options.callbacks.empty() || left == 0);
       const index_t size = take_step(options);
       if (before == 0 && record.samples == 0) ++epochs_begun_;
       record.samples += size;

@@ -8,6 +8,7 @@
 #ifndef CHAINRULE_BACKEND_CPU_GEMM_TILE_HPP
 #define CHAINRULE_BACKEND_CPU_GEMM_TILE_HPP
 
+#include <type_traits>
 #include <utility>
 
 #include "chainrule/backend/cpu/vector.hpp"
@@ -29,6 +30,9 @@ struct gemm_tile_sizes {
   static constexpr int few_rows = 4;
 };
 
+template <class T>
+struct gemm_map;
+
 /// The addresses of a tile's factors and sums.
 template <class T>
 struct gemm_tile {
@@ -40,13 +44,14 @@ struct gemm_tile {
   T* sums;  // the sums of row i begin at sums + i * sums_row
   index_t sums_row;
   index_t k;
-  bool resumes;  // adds to what is in `sums`
-  int skip;      // rows at the top that another tile stores
+  bool resumes;            // adds to what is in `sums`
+  int skip;                // rows at the top that another tile stores
+  const gemm_map<T>* map;  // what takes the sums in place of a store: see map_tile.hpp
 };
 
 /// sums (+)= x y. SideBySide: the rows' numbers of one step are neighbours (a is transposed), else
-/// the steps of one row.
-template <class T, int Bytes, int Rows, int Vecs, bool SideBySide>
+/// the steps of one row. Map takes the sums, void stores them.
+template <class T, int Bytes, int Rows, int Vecs, bool SideBySide, class Map = void>
 CHAINRULE_INLINE void multiply_tile(const gemm_tile<T>& t) {
   using S = simd<T, Bytes>;
   using vector = typename S::vector;
@@ -75,9 +80,15 @@ CHAINRULE_INLINE void multiply_tile(const gemm_tile<T>& t) {
       ((x[P] += step), ...);
       y += t.y_step;
     }
-    ((I / Vecs >= t.skip ? S::store(t.sums + I / Vecs * t.sums_row + I % Vecs * S::width, sum[I])
-                         : void()),
-     ...);
+    if constexpr (std::is_void_v<Map>) {
+      ((I / Vecs >= t.skip ? S::store(t.sums + I / Vecs * t.sums_row + I % Vecs * S::width, sum[I])
+                           : void()),
+       ...);
+    } else {
+      const Map map(t);
+      ((I / Vecs >= t.skip ? map(I / Vecs * t.sums_row + I % Vecs * S::width, sum[I]) : void()),
+       ...);
+    }
   }
   (std::make_integer_sequence<int, pointers>{}, std::make_integer_sequence<int, Vecs>{},
    std::make_integer_sequence<int, Rows * Vecs>{});
