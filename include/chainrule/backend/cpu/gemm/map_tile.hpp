@@ -31,6 +31,8 @@ class tile_map {
   using X = math::lane<T, Bytes>;
 
  public:
+  /// Unrolled, a functor with state would be much code.
+  static constexpr bool is_looped = Outs > 1;
   CHAINRULE_INLINE explicit tile_map(const gemm_tile<T>& t)
       : f_(*static_cast<const F*>(t.map->functor)) {
     const index_t offset = t.sums - t.map->c;

@@ -84,6 +84,11 @@ CHAINRULE_INLINE void multiply_tile(const gemm_tile<T>& t) {
       ((I / Vecs >= t.skip ? S::store(t.sums + I / Vecs * t.sums_row + I % Vecs * S::width, sum[I])
                            : void()),
        ...);
+    } else if constexpr (Map::is_looped) {
+      const Map map(t);
+      const vector values[] = {sum[I]...};  // sums that are indexed would not stay in registers
+      for (int r = t.skip; r < Rows; ++r)
+        for (int v = 0; v < Vecs; ++v) map(r * t.sums_row + v * S::width, values[r * Vecs + v]);
     } else {
       const Map map(t);
       ((I / Vecs >= t.skip ? map(I / Vecs * t.sums_row + I % Vecs * S::width, sum[I]) : void()),
