@@ -24,44 +24,6 @@ struct gemm_map {
   std::array<T*, most_results> out;
 };
 
-/// What takes the sums of a tile for F, which has Outs results and Outs + 1 matrices among its
-/// operands I.
-template <class T, int Bytes, class F, std::size_t Outs, std::size_t... I>
-class tile_map {
-  using X = math::lane<T, Bytes>;
-
- public:
-  /// Unrolled, a functor with state would be much code.
-  static constexpr bool is_looped = Outs > 1;
-  CHAINRULE_INLINE explicit tile_map(const gemm_tile<T>& t)
-      : f_(*static_cast<const F*>(t.map->functor)) {
-    const index_t offset = t.sums - t.map->c;
-    for (std::size_t o = 0; o < Outs; ++o) out_[o] = t.map->out[o] + offset;
-    ((in_[I] = t.map->in[I] + (I <= Outs ? offset : 0)), ...);
-    ((I > Outs ? void(single_[I] = X::load(in_[I])) : void()), ...);
-  }
-
-  /// Takes the product of the elements `at` behind the first of the tile.
-  CHAINRULE_INLINE void operator()(index_t at, const typename X::vector& product) const {
-    const auto operand = [&]<std::size_t K>(std::integral_constant<std::size_t, K>)
-        __attribute__((always_inline)) {
-      if constexpr (K == 1)
-        return X(product);
-      else if constexpr (K <= Outs)
-        return X::load(in_[K] + at);
-      else
-        return single_[K];
-    };
-    store_results<X, Outs>(f_(operand(std::integral_constant<std::size_t, I>{})...), out_, at);
-  }
-
- private:
-  held_functor<F> f_;
-  const T* in_[sizeof...(I)];
-  X single_[sizeof...(I)];
-  T* out_[Outs];
-};
-
 #if CHAINRULE_HAS_X86_TARGETS
 // As the kernels in kernel.hpp.
 #if defined(__clang__)
@@ -69,12 +31,38 @@ class tile_map {
 #else
 #define CHAINRULE_VECTORS_AS_WRITTEN [[gnu::optimize("no-tree-vectorize")]]
 #endif
-#define CHAINRULE_MAP_TILE(name, bytes, attribute)                                            \
-  template <class T, class F, std::size_t Outs, std::size_t... I>                             \
-  attribute CHAINRULE_VECTORS_AS_WRITTEN                                                      \
-      [[gnu::noinline, gnu::flatten]] void map_tile_##name(const gemm_tile<T>& t) {           \
-    multiply_tile<T, bytes, gemm_tile_sizes<bytes>::rows, gemm_tile_sizes<bytes>::vecs, true, \
-                  tile_map<T, bytes, F, Outs, I...>>(t);                                      \
+// A tile whose sums F takes: it has Outs results, and Outs + 1 matrices among its operands I. F is
+// called as in kernel.hpp, by nothing that is always inlined. Unrolled, a functor with state would
+// be much code.
+#define CHAINRULE_MAP_TILE(name, bytes, attribute)                                                 \
+  template <class T, class F, std::size_t Outs, std::size_t... I>                                  \
+  attribute CHAINRULE_VECTORS_AS_WRITTEN                                                           \
+      [[gnu::noinline, gnu::flatten]] void map_tile_##name(const gemm_tile<T>& t) {                \
+    using X = math::lane<T, bytes>;                                                                \
+    constexpr int rows = gemm_tile_sizes<bytes>::rows;                                             \
+    constexpr int vecs = gemm_tile_sizes<bytes>::vecs;                                             \
+    typename X::vector sums[rows * vecs];                                                          \
+    multiply_tile<T, bytes, rows, vecs, true>(t, sums);                                            \
+    const gemm_map<T>& map = *t.map;                                                               \
+    held_functor<F> f = *static_cast<const F*>(map.functor);                                       \
+    const index_t first = t.sums - map.c;                                                          \
+    const T* in[] = {map.in[I] + (I <= Outs ? first : 0)...};                                      \
+    T* out[Outs];                                                                                  \
+    for (std::size_t o = 0; o < Outs; ++o) out[o] = map.out[o] + first;                            \
+    const auto take = [&](int r, int v, const typename X::vector& sum) {                           \
+      const index_t at = r * t.sums_row + v * X::width;                                            \
+      store_results<X, Outs>(f((I == 1 ? X(sum) : X::load(in[I] + (I <= Outs ? at : 0)))...), out, \
+                             at);                                                                  \
+    };                                                                                             \
+    if constexpr (Outs > 1) {                                                                      \
+      for (int r = t.skip; r < rows; ++r)                                                          \
+        for (int v = 0; v < vecs; ++v) take(r, v, sums[r * vecs + v]);                             \
+    } else {                                                                                       \
+      [&]<int... S>(std::integer_sequence<int, S...>) {                                            \
+        ((S / vecs >= t.skip ? take(S / vecs, S % vecs, sums[S]) : void()), ...);                  \
+      }                                                                                            \
+      (std::make_integer_sequence<int, rows * vecs>{});                                            \
+    }                                                                                              \
   }
 CHAINRULE_MAP_TILE(avx2, 32, CHAINRULE_TARGET_AVX2)
 CHAINRULE_MAP_TILE(avx512, 64, CHAINRULE_TARGET_AVX512)

@@ -8,7 +8,6 @@
 #ifndef CHAINRULE_BACKEND_CPU_GEMM_TILE_HPP
 #define CHAINRULE_BACKEND_CPU_GEMM_TILE_HPP
 
-#include <type_traits>
 #include <utility>
 
 #include "chainrule/backend/cpu/vector.hpp"
@@ -50,9 +49,10 @@ struct gemm_tile {
 };
 
 /// sums (+)= x y. SideBySide: the rows' numbers of one step are neighbours (a is transposed), else
-/// the steps of one row. Map takes the sums, void stores them.
-template <class T, int Bytes, int Rows, int Vecs, bool SideBySide, class Map = void>
-CHAINRULE_INLINE void multiply_tile(const gemm_tile<T>& t) {
+/// the steps of one row. With `kept`, the sums are assigned to it, row by row, and not stored.
+template <class T, int Bytes, int Rows, int Vecs, bool SideBySide>
+CHAINRULE_INLINE void multiply_tile(const gemm_tile<T>& t,
+                                    typename simd<T, Bytes>::vector* kept = nullptr) {
   using S = simd<T, Bytes>;
   using vector = typename S::vector;
   // Rows share pointers in threes, which an address reaches with the stride once or twice: twelve
@@ -80,20 +80,12 @@ CHAINRULE_INLINE void multiply_tile(const gemm_tile<T>& t) {
       ((x[P] += step), ...);
       y += t.y_step;
     }
-    if constexpr (std::is_void_v<Map>) {
+    if (kept != nullptr)
+      ((kept[I] = sum[I]), ...);
+    else
       ((I / Vecs >= t.skip ? S::store(t.sums + I / Vecs * t.sums_row + I % Vecs * S::width, sum[I])
                            : void()),
        ...);
-    } else if constexpr (Map::is_looped) {
-      const Map map(t);
-      const vector values[] = {sum[I]...};  // sums that are indexed would not stay in registers
-      for (int r = t.skip; r < Rows; ++r)
-        for (int v = 0; v < Vecs; ++v) map(r * t.sums_row + v * S::width, values[r * Vecs + v]);
-    } else {
-      const Map map(t);
-      ((I / Vecs >= t.skip ? map(I / Vecs * t.sums_row + I % Vecs * S::width, sum[I]) : void()),
-       ...);
-    }
   }
   (std::make_integer_sequence<int, pointers>{}, std::make_integer_sequence<int, Vecs>{},
    std::make_integer_sequence<int, Rows * Vecs>{});
