@@ -1,7 +1,7 @@
 // Weights that are updated by the products that compute their gradients: the bits of other steps,
 // and gradients that are there whenever somebody may read them.
 #include <cstring>
-#include <optional>
+#include <string_view>
 #include <vector>
 
 #include "chainrule/layers/dense.hpp"
@@ -12,6 +12,7 @@
 #include "chainrule/network/network.hpp"
 #include "chainrule/optim/adaptive.hpp"
 #include "chainrule/optim/chain.hpp"
+#include "chainrule/train/early_stopping.hpp"
 #include "chainrule/train/trainer.hpp"
 #include "cpu/sets.hpp"
 
@@ -172,6 +173,39 @@ TEST_CASE("callbacks see the gradients of each step") {
   seen.before = numbers(be, std::as_const(net).parameters());
   t.fit(data, {.epochs = 2, .batch = 32, .callbacks = {&seen}});
   CHECK(seen.steps == 6);
+}
+
+TEST_CASE("gradients of the last step are there after a fit, whatever callbacks follow it") {
+  /// Stops after the second batch.
+  struct stop final : callback {
+    int steps = 0;
+    void on_batch_end(const batch_record&) override { ++steps; }
+    [[nodiscard]] std::string_view should_stop() const override {
+      return steps == 2 ? "two steps" : "";
+    }
+  } stopping;
+  struct quiet final : callback {
+    [[nodiscard]] bool needs_gradients() const override { return false; }
+  } no_need;
+  early_stopping patience{1};
+  const samples all;
+  const cpu be(1);
+  const dataset<cpu> data = all.data(be);
+  const auto run = [&](const std::vector<callback*>& callbacks, int epochs) {
+    auto net = net_of(be);
+    trainer t{net, softmax_cross_entropy{}, sgd{0.1}};
+    stopping.steps = 0;
+    t.fit(data, {.epochs = epochs, .batch = 32, .callbacks = callbacks});
+    return numbers(be, t.gradients());
+  };
+  idle watching;
+  const auto wanted = run({&watching}, 2);
+  CHECK(same_bits(run({}, 2), wanted));
+  CHECK(same_bits(run({&no_need, &patience}, 2), wanted));
+  const auto stopped = run({&watching, &stopping}, 2);
+  CHECK_FALSE(same_bits(stopped, wanted));
+  CHECK(same_bits(run({&no_need, &stopping}, 2), stopped));
+  CHECK(same_bits(run({&stopping}, 2), stopped));
 }
 
 TEST_CASE("a training that is resumed has the bits of one that was not") {
