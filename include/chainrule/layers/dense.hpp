@@ -152,7 +152,7 @@ class dense {
         p.backend().gemm(dx, dz, transposed(w), {}, *link.of_layer_before, x);
       }
     // At last, since dx is computed by the weights of the forward pass.
-    if (updates && !link.updates->update(dw, transposed(x), dz))
+    if (updates && !link.updates->update(p.place_of(w_).first, dw, transposed(x), dz))
       p.backend().gemm(dw, transposed(x), dz);
   }
   /// (dy, y) -> dz, where that is what the backward pass begins with.

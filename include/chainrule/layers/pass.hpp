@@ -72,9 +72,10 @@ struct gradient_sum {
 template <backend B>
 class weight_updates {
  public:
-  /// Updates the weights whose gradient is dw = a b, which is not assigned. Returns false, and does
-  /// nothing, where that does not pay.
-  [[nodiscard]] virtual bool update(matrix<B> dw, const gemm_operand<const_matrix<B>>& a,
+  /// Updates the weights from element `first` of the arenas on, whose gradient is dw = a b, which
+  /// is not assigned. Returns false, and does nothing, where that does not pay.
+  [[nodiscard]] virtual bool update(index_t first, matrix<B> dw,
+                                    const gemm_operand<const_matrix<B>>& a,
                                     const gemm_operand<const_matrix<B>>& b) = 0;
 
  protected:

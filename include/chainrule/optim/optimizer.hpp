@@ -158,13 +158,12 @@ class any_optimizer {
       if (from < to) apply(parameters, gradients, i, from, to - from);
     }
   }
-  /// Updates the weights whose gradient is g = a b, a matrix of `gradients`, without assigning g,
+  /// Updates the weights from element `first` on, whose gradient is g = a b, without assigning g:
   /// between begin_step and end_step of rules that do not measure. Returns false, and does nothing,
   /// if the backend has no kernel for it.
-  [[nodiscard]] bool update_by_product(arena<B>& parameters, const arena<B>& gradients, matrix<B> g,
+  [[nodiscard]] bool update_by_product(arena<B>& parameters, index_t first, matrix<B> g,
                                        const gemm_operand<const_matrix<B>>& a,
                                        const gemm_operand<const_matrix<B>>& b) {
-    const index_t first = g.data() - gradients.all().data();
     index_t region = 0;
     if (!tags_alike_)
       while (first >= plan_.begin(region) + plan_.size(region)) ++region;

@@ -32,12 +32,13 @@ class product_updates final : public weight_updates<B> {
 
   /// Begins a step. Call it after the optimizer's begin_step().
   void begin() { done_.clear(); }
-  [[nodiscard]] bool update(matrix<B> dw, const gemm_operand<const_matrix<B>>& a,
+  /// Updates the weights from element `first` of the arenas on, whose gradient is dw = a b, which
+  /// is not assigned; false, and nothing done, if they are few or the optimizer cannot.
+  [[nodiscard]] bool update(index_t first, matrix<B> dw, const gemm_operand<const_matrix<B>>& a,
                             const gemm_operand<const_matrix<B>>& b) override {
-    if (dw.size() < least ||
-        !optimizer_->update_by_product(net_->parameters(), *gradients_, dw, a, b))
+    if (dw.size() < least || !optimizer_->update_by_product(net_->parameters(), first, dw, a, b))
       return false;
-    done_.push_back({dw.data() - gradients_->all().data(), dw.size()});
+    done_.push_back({first, dw.size()});
     return true;
   }
   /// Updates the parameters that were not.
