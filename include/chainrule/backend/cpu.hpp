@@ -421,14 +421,11 @@ class basic_cpu {
     [[maybe_unused]] const bool has_padding = require_rows("gather", rows, source.rows());
     if (out.empty()) return;
     // Rows are scattered in memory: the next ones are prefetched while this one is converted.
-    constexpr index_t ahead = 32;
+    constexpr index_t ahead = 8;
     const auto row = [&](index_t i) {
       return source.data() + (rows(0, i) < 0 ? 0 : rows(0, i)) * source.stride();
     };
-    // Few pieces, since each begins without rows that were prefetched; nothing is added up in them.
-    const index_t share = (out.rows() + threads() - 1) / threads();
-    const index_t least = 1 + (grain - 1) / out.cols();
-    split(out.rows(), share > least ? share : least, [&](index_t first, index_t last) {
+    split_rows(out.shape(), [&](index_t first, index_t last) {
       // Single numbers, such as class numbers: loads that the processor overlaps by itself.
       if constexpr (detail::is_copy<V, std::remove_const_t<U>, F>)
         if (!has_padding && out.cols() == 1) {
@@ -438,9 +435,9 @@ class basic_cpu {
       if constexpr (!detail::is_copy<V, std::remove_const_t<U>, F>)
         if (!has_padding && out.contiguous() && out.cols() < detail::short_row / 4)
           return detail::convert_short_rows(isa_, f, row, out.cols(), first, last, out.data());
-      for (index_t i = first - ahead; i < last; ++i) {
-        if (i + ahead < last) detail::prefetch(row(i + ahead), out.cols());
-        if (i < first) continue;
+      for (index_t i = first == 0 ? -ahead : first; i < last; ++i) {
+        if (i + ahead < out.rows()) detail::prefetch(row(i + ahead), out.cols());
+        if (i < 0) continue;
         V* const to = out.data() + i * out.stride();
         if (rows(0, i) < 0)
           std::memset(to, 0, static_cast<std::size_t>(out.cols()) * sizeof(V));
