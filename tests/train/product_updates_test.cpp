@@ -106,6 +106,9 @@ TEST_CASE("updates in products have the bits of other updates, whatever the rule
   SECTION("rules that depend on tags") {
     check_rules(chain(weight_decay{1e-2}, momentum{.rate = exponential(0.1, 0.9)}));
   }
+  SECTION("rules without state that depend on tags") {
+    check_rules(chain(weight_decay{1e-2}, clip_by_value{0.01}, sgd{exponential(0.1, 0.9)}));
+  }
   SECTION("decay behind the rule with the rate") { check_rules(adamw{.rate = 0.01}); }
   SECTION("a rule that needs the whole gradient") {
     check_rules(chain(clip_by_norm{0.05}, momentum{.rate = 0.1}));

@@ -160,7 +160,7 @@ class any_optimizer {
   }
   /// Updates the weights from element `first` on, whose gradient is g = a b, without assigning g:
   /// between begin_step and end_step of rules that do not measure. Returns false, and does nothing,
-  /// if the backend has no kernel for it.
+  /// if the rules have state or the backend has no kernel for it.
   [[nodiscard]] bool update_by_product(arena<B>& parameters, index_t first, matrix<B> g,
                                        const gemm_operand<const_matrix<B>>& a,
                                        const gemm_operand<const_matrix<B>>& b) {
@@ -478,25 +478,21 @@ class optimizer final : public any_optimizer<B> {
       [[maybe_unused]] index_t first, [[maybe_unused]] matrix<B> g,
       [[maybe_unused]] const gemm_operand<const_matrix<B>>& a,
       [[maybe_unused]] const gemm_operand<const_matrix<B>>& b) override {
-    const auto run = [&]<std::size_t... S, std::size_t... K>(std::index_sequence<S...>,
-                                                             std::index_sequence<K...>) {
-      const auto at = [&](arena<B>& in) {
-        return matrix<B>(in.all().data() + first, g.rows(), g.cols());
-      };
-      const matrix<B> w = at(parameters);
-      const std::array<matrix<B>, slots> state{at(this->all_state()[S])...};
-      const std::array<matrix<B>, slots + 1> out{w, state[S]...};
-      const detail::update_kernel<Chain> kernel{rules_.rules(), identity_};
-      const B& be = this->backend();
-      if constexpr (requires {
-                      be.gemm_and_map(g, a, b, kernel, out, w, g, state[S]...,
-                                      this->scalar(region, K)...);
-                    })
-        return be.gemm_and_map(g, a, b, kernel, out, w, g, state[S]..., this->scalar(region, K)...);
-      else
-        return false;
-    };
-    return run(std::make_index_sequence<slots>{}, std::make_index_sequence<Chain::scalars + 1>{});
+    // With state, blocks of several arenas at a time take longer to read than whole arenas later.
+    if constexpr (slots == 0) return [&]<std::size_t... K>(std::index_sequence<K...>) {
+        const B& be = this->backend();
+        const matrix<B> w(parameters.all().data() + first, g.rows(), g.cols());
+        const detail::update_kernel<Chain> kernel{rules_.rules(), identity_};
+        if constexpr (requires {
+                        be.gemm_and_map(g, a, b, kernel, std::array{w}, w, g,
+                                        this->scalar(region, K)...);
+                      })
+          return be.gemm_and_map(g, a, b, kernel, std::array{w}, w, g, this->scalar(region, K)...);
+        else
+          return false;
+      }
+    (std::make_index_sequence<Chain::scalars + 1>{});
+    else return false;
   }
 
   Chain rules_;

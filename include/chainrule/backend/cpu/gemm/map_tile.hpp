@@ -32,8 +32,7 @@ struct gemm_map {
 #define CHAINRULE_VECTORS_AS_WRITTEN [[gnu::optimize("no-tree-vectorize")]]
 #endif
 // A tile whose sums F takes: it has Outs results, and Outs + 1 matrices among its operands I. F is
-// called as in kernel.hpp, by nothing that is always inlined. Unrolled, a functor with state would
-// be much code.
+// called as in kernel.hpp, by nothing that is always inlined.
 #define CHAINRULE_MAP_TILE(name, bytes, attribute)                                                 \
   template <class T, class F, std::size_t Outs, std::size_t... I>                                  \
   attribute CHAINRULE_VECTORS_AS_WRITTEN                                                           \
@@ -54,15 +53,10 @@ struct gemm_map {
       store_results<X, Outs>(f((I == 1 ? X(sum) : X::load(in[I] + (I <= Outs ? at : 0)))...), out, \
                              at);                                                                  \
     };                                                                                             \
-    if constexpr (Outs > 1) {                                                                      \
-      for (int r = t.skip; r < rows; ++r)                                                          \
-        for (int v = 0; v < vecs; ++v) take(r, v, sums[r * vecs + v]);                             \
-    } else {                                                                                       \
-      [&]<int... S>(std::integer_sequence<int, S...>) {                                            \
-        ((S / vecs >= t.skip ? take(S / vecs, S % vecs, sums[S]) : void()), ...);                  \
-      }                                                                                            \
-      (std::make_integer_sequence<int, rows * vecs>{});                                            \
+    [&]<int... S>(std::integer_sequence<int, S...>) {                                              \
+      ((S / vecs >= t.skip ? take(S / vecs, S % vecs, sums[S]) : void()), ...);                    \
     }                                                                                              \
+    (std::make_integer_sequence<int, rows * vecs>{});                                              \
   }
 CHAINRULE_MAP_TILE(avx2, 32, CHAINRULE_TARGET_AVX2)
 CHAINRULE_MAP_TILE(avx512, 64, CHAINRULE_TARGET_AVX512)
