@@ -25,9 +25,10 @@ class product_updates final : public weight_updates<B> {
     const auto& all = net.declared().parameters();
     done_.reserve(all.size());
     has_large_ = false;
+    if (!optimizer.all_state().empty()) return;  // update_by_product would do nothing
     for (const parameter& p : all) has_large_ = has_large_ || p.place.rows * p.place.cols >= least;
   }
-  /// Whether there is a weight that may be large enough.
+  /// Whether there may be weights to update in products.
   [[nodiscard]] bool has_large() const { return has_large_; }
 
   /// Begins a step. Call it after the optimizer's begin_step().
