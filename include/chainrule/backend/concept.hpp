@@ -235,6 +235,10 @@ concept backend = std::copyable<B> &&
 //     be.gemm_and_sum(c, a, b, {alpha, beta}, sums, beta_of_sums)
 //                                         gemm(c, a, b, {alpha, beta}) and sums (1 x n) = the sum
 //                                         of b's rows + beta_of_sums sums; b is not transposed
+//     be.gemm_and_map(c, a, b, f, outs, operands...)
+//                                         map(f, outs, operands...), the second of which is c = a
+//                                         b, without assigning c; false, and nothing done, if there
+//                                         is no kernel for it
 //     be.softmax_rows(x, y)               y = e^x / Σ e^x in each row; y may be x
 //     be.log_sum_exp_rows(x, out)         out (n x 1) = log Σ e^x of each row
 //     be.argmax_matches_rows(x, classes, out)

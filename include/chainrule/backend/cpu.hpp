@@ -183,6 +183,28 @@ class basic_cpu {
     }
   }
 
+  /// out = f(in...), where the second operand is c = a b: each element of it is used as soon as it
+  /// is computed, and c is not assigned. The other operands are single numbers or have the shape of
+  /// c. Returns false, and does nothing, if there is no kernel for it. Throws shape_error.
+  template <class F, std::size_t Outs, class... In>
+  [[nodiscard]] bool gemm_and_map([[maybe_unused]] matrix c,
+                                  [[maybe_unused]] gemm_operand<const_matrix> a,
+                                  [[maybe_unused]] gemm_operand<const_matrix> b,
+                                  [[maybe_unused]] const F& f,
+                                  [[maybe_unused]] const std::array<matrix, Outs>& out,
+                                  [[maybe_unused]] const In&... in) const {
+#if CHAINRULE_HAS_X86_TARGETS
+    if (isa_ == chainrule::isa::portable) return false;
+    const std::array<const_matrix, sizeof...(In)> operands{in...};
+    detail::gemm_map<T> map;
+    map.tile = detail::map_tile<T, F, Outs>(isa_, std::make_index_sequence<sizeof...(In)>{});
+    map.functor = &f;
+    return multiply_and_map(c, a, b, map, operands.data(), operands.size(), out.data(), Outs);
+#else
+    return false;
+#endif
+  }
+
   /// c[i] = alpha a[i] b[i] + beta c[i]: see backend/gemm_batch.hpp. Each product has the bits that
   /// gemm gives it. Throws shape_error.
   void gemm_batch(index_t count, strided_batch<matrix> c,
@@ -639,6 +661,46 @@ class basic_cpu {
   [[gnu::noinline]] void multiply(matrix c, const gemm_operand<const_matrix>& a,
                                   const gemm_operand<const_matrix>& b, gemm_scalars scalars,
                                   const detail::pointwise_call<T>* epilogue) const;
+
+#if CHAINRULE_HAS_X86_TARGETS
+  /// gemm_and_map without a template parameter: `map` has the tile and its functor.
+  [[nodiscard, gnu::noinline]] bool multiply_and_map(matrix c, const gemm_operand<const_matrix>& a,
+                                                     const gemm_operand<const_matrix>& b,
+                                                     detail::gemm_map<T>& map,
+                                                     const const_matrix* in, std::size_t operands,
+                                                     const matrix* out, std::size_t results) const {
+    contract::product(c.shape(), {a.rows(), a.cols()}, {b.rows(), b.cols()});
+    const detail::gemm_problem<T> g{c.rows(),
+                                    c.cols(),
+                                    a.cols(),
+                                    T(1),
+                                    {a.view.data(), a.view.stride(), a.is_transposed},
+                                    {b.view.data(), b.view.stride(), b.is_transposed},
+                                    T(0),
+                                    c.data(),
+                                    c.stride(),
+                                    &map};
+    bool suits = detail::suits_map(isa_, g);
+    constexpr std::size_t lanes = 64 / sizeof(T);
+    alignas(64) T numbers[detail::most_operands * lanes];
+    map.c = c.data();
+    for (std::size_t k = 0; k < operands; ++k) {
+      const bool is_single = k > results;
+      contract::same_shape("gemm_and_map", is_single ? matrix_shape{1, 1} : c.shape(),
+                           in[k].shape());
+      suits = suits && (is_single || in[k].stride() == c.stride());
+      map.in[k] = is_single ? numbers + k * lanes : in[k].data();
+      for (std::size_t l = 0; is_single && l < lanes; ++l) numbers[k * lanes + l] = *in[k].data();
+    }
+    for (std::size_t o = 0; o < results; ++o) {
+      contract::same_shape("gemm_and_map", c.shape(), out[o].shape());
+      suits = suits && out[o].stride() == c.stride();
+      map.out[o] = out[o].data();
+    }
+    if (suits) detail::multiply_by_tiles(isa_, *pool_, g, [](auto...) {});
+    return suits;
+  }
+#endif
 
   /// c *= beta; with beta = 0, c = 0 even if it held NaN.
   static void scale(matrix c, T beta) {

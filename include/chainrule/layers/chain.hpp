@@ -90,6 +90,7 @@ class layer_chain {
     // Where dx is not wanted, neither are the gradients before the first parameter to be trained.
     const index_t first = dx.empty() ? first_trained_ : 0;
     backward_link<B> between;
+    between.updates = p.take_updates();  // for these layers, but not for layers within them
     if constexpr (tracing_backend<B>) between.is_begun = is_begun;
     for (index_t i = size(); i-- > first;) {
       const bool last = i + 1 == size();

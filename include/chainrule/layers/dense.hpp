@@ -138,14 +138,18 @@ class dense {
     bool begins_before = false;  // the backward pass of the layer before
     if constexpr (tracing_backend<B>)
       link.is_begun = begins_before = !dx.empty() && link.of_layer_before;
-    ops::matrix_step<B, 3> step(p.backend(), with_columns(dz, outputs_), {},
-                                {with_columns(x, w.rows()), w, {}},
-                                {begins_before ? matrix<B>{} : dx, {dw, beta_w}, {db, beta_b}});
+    const bool updates = link.updates != nullptr && trained && beta_w == 0;
+    dz = with_columns(dz, outputs_);
+    x = with_columns(x, w.rows());
+    ops::matrix_step<B, 3> step(
+        p.backend(), dz, {}, {x, w, {}},
+        {begins_before ? matrix<B>{} : dx, {updates ? matrix<B>{} : dw, beta_w}, {db, beta_b}});
     ops::linear_op{}.vjp(step);
     if constexpr (tracing_backend<B>)
-      if (begins_before)
-        p.backend().gemm(dx, with_columns(dz, outputs_), transposed(w), {}, *link.of_layer_before,
-                         with_columns(x, w.rows()));
+      if (begins_before) p.backend().gemm(dx, dz, transposed(w), {}, *link.of_layer_before, x);
+    // At last, since dx is computed by the weights of the forward pass.
+    if (updates && !link.updates->update(p.place_of(w_).first, dw, transposed(x), dz))
+      p.backend().gemm(dw, transposed(x), dz);
   }
   /// (dy, y) -> dz, where that is what the backward pass begins with.
   [[nodiscard]] auto begin_of_backward() const requires(from_output && !is_linear) {

@@ -67,13 +67,29 @@ struct gradient_sum {
   double beta;
 };
 
-/// What neighbours in a chain of layers compute for each other in a backward pass: nothing on a
-/// backend that cannot take functors of erased type.
+/// Updates weights by gradients that are products, while these are computed: in a step where
+/// nothing else reads them. See optim/product_updates.hpp.
+template <backend B>
+class weight_updates {
+ public:
+  /// Updates the weights from element `first` of the arenas on, whose gradient is dw = a b, which
+  /// is not assigned. Returns false, and does nothing, where that does not pay.
+  [[nodiscard]] virtual bool update(index_t first, matrix<B> dw,
+                                    const gemm_operand<const_matrix<B>>& a,
+                                    const gemm_operand<const_matrix<B>>& b) = 0;
+
+ protected:
+  ~weight_updates() = default;
+};
+
+/// What neighbours in a chain of layers compute for each other in a backward pass (nothing on a
+/// backend that cannot take functors of erased type), and what updates their weights in it.
 template <class B>
 struct backward_link {
   /// The functor (dy, y) -> dz by which a layer begins its backward pass.
   struct functor {};
   static constexpr bool is_begun = false;
+  weight_updates<B>* updates = nullptr;  // of parameters that no other layer has, unless null
 };
 template <tracing_backend B>
 struct backward_link<B> {
@@ -82,6 +98,7 @@ struct backward_link<B> {
   // Before the layer's backward pass, whether its dy is its dz already; after it, whether it did so
   // for the layer before.
   bool is_begun = false;
+  weight_updates<B>* updates = nullptr;  // of parameters that no other layer has, unless null
 };
 
 /// The memory behind the handles of a plan, for up to `capacity` samples. Move-only.
@@ -217,6 +234,12 @@ class pass {
     return std::exchange(is_output_gradient_begun_, false);
   }
 
+  /// Allows the network's own layers to update their weights in the next backward pass, unless
+  /// null.
+  void set_updates(weight_updates<B>* updates) { updates_ = updates; }
+  /// What was given; null after this call.
+  [[nodiscard]] weight_updates<B>* take_updates() { return std::exchange(updates_, nullptr); }
+
   // What networks and their users ask for.
 
   /// The steps of the forward pass of one sample, if the network planned one; otherwise empty.
@@ -313,6 +336,7 @@ class pass {
   bool has_training_ = false;
   bool is_output_gradient_begun_ = false;
   bool is_complete_ = false;  // the last forward pass ran to its end
+  weight_updates<B>* updates_ = nullptr;
   const_indices<B> indices_{};
   pass_phase<B> phase_{phase{}};
   const arena<B>* parameters_ = nullptr;

@@ -158,6 +158,17 @@ class any_optimizer {
       if (from < to) apply(parameters, gradients, i, from, to - from);
     }
   }
+  /// Updates the weights from element `first` on, whose gradient is g = a b, without assigning g:
+  /// between begin_step and end_step of rules that do not measure. Returns false, and does nothing,
+  /// if the rules have state or the backend has no kernel for it.
+  [[nodiscard]] bool update_by_product(arena<B>& parameters, index_t first, matrix<B> g,
+                                       const gemm_operand<const_matrix<B>>& a,
+                                       const gemm_operand<const_matrix<B>>& b) {
+    index_t region = 0;
+    if (!tags_alike_)
+      while (first >= plan_.begin(region) + plan_.size(region)) ++region;
+    return apply_product(parameters, region, first, g, a, b);
+  }
   /// Counts the step. To be called for every replay of a captured step too.
   void end_step() { ++step_; }
 
@@ -255,6 +266,10 @@ class any_optimizer {
   /// Updates `count` elements from `first` on with the scalars of a region.
   virtual void apply(arena<B>& parameters, const arena<B>& gradients, index_t region, index_t first,
                      index_t count) = 0;
+  /// Updates the elements from `first` on whose gradient is g = a b; false if there is no kernel.
+  [[nodiscard]] virtual bool apply_product(arena<B>& parameters, index_t region, index_t first,
+                                           matrix<B> g, const gemm_operand<const_matrix<B>>& a,
+                                           const gemm_operand<const_matrix<B>>& b) = 0;
 
   [[nodiscard]] matrix<B> scalar(index_t region, std::size_t i) {
     return scalars_.view().block(0, region * per_region_ + static_cast<index_t>(i), 1, 1);
@@ -456,6 +471,28 @@ class optimizer final : public any_optimizer<B> {
           kernel, region, std::array<matrix<B>, slots + 1>{w, state[S]...}, w, g, state[S]...);
     }
     (std::make_index_sequence<slots>{});
+  }
+
+  [[nodiscard]] bool apply_product(
+      [[maybe_unused]] arena<B>& parameters, [[maybe_unused]] index_t region,
+      [[maybe_unused]] index_t first, [[maybe_unused]] matrix<B> g,
+      [[maybe_unused]] const gemm_operand<const_matrix<B>>& a,
+      [[maybe_unused]] const gemm_operand<const_matrix<B>>& b) override {
+    // With state, blocks of several arenas at a time take longer to read than whole arenas later.
+    if constexpr (slots == 0) return [&]<std::size_t... K>(std::index_sequence<K...>) {
+        const B& be = this->backend();
+        const matrix<B> w(parameters.all().data() + first, g.rows(), g.cols());
+        const detail::update_kernel<Chain> kernel{rules_.rules(), identity_};
+        if constexpr (requires {
+                        be.gemm_and_map(g, a, b, kernel, std::array{w}, w, g,
+                                        this->scalar(region, K)...);
+                      })
+          return be.gemm_and_map(g, a, b, kernel, std::array{w}, w, g, this->scalar(region, K)...);
+        else
+          return false;
+      }
+    (std::make_index_sequence<Chain::scalars + 1>{});
+    else return false;
   }
 
   Chain rules_;

@@ -81,6 +81,10 @@ class callback {
   virtual void on_fit_failed() {}
   /// Whether only the first of several ranks calls it: because it prints, logs or saves.
   [[nodiscard]] virtual bool is_for_first_rank() const { return false; }
+  /// Whether the trainer's gradients must be those of the last step after each step: because the
+  /// callback reads them, or may stop the training within an epoch. Without one, steps are faster:
+  /// gradients of large weights are not assigned, except in the last step of an epoch.
+  [[nodiscard]] virtual bool needs_gradients() const { return true; }
   /// The reason to stop in words, or nothing. Read after each batch and each epoch.
   [[nodiscard]] virtual std::string_view should_stop() const { return {}; }
   /// The penalty on the parameters as they are, of a callback that acts as one. Read at the end of

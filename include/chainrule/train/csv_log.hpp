@@ -37,6 +37,7 @@ class csv_log final : public callback {
       : file_(std::move(path), options.append) {}
 
   [[nodiscard]] bool is_for_first_rank() const override { return true; }
+  [[nodiscard]] bool needs_gradients() const override { return false; }
   /// Opens the file and writes the header if it is empty. Throws io_error if it cannot be written,
   /// format_error if it is appended to and has another header or a last line without an end.
   void on_fit_begin(const fit_record& r) override {

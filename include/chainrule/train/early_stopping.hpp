@@ -83,6 +83,7 @@ class early_stopping final : public callback {
     kept_ = std::make_unique<detail::network_snapshot<typename Net::backend_type>>(net);
   }
 
+  [[nodiscard]] bool needs_gradients() const override { return false; }
   void on_fit_begin(const fit_record&) override {
     best_ = std::numeric_limits<double>::quiet_NaN();
     best_epoch_ = waited_ = 0;

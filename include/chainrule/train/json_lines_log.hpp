@@ -45,6 +45,7 @@ class json_lines_log final : public callback {
   }
 
   [[nodiscard]] bool is_for_first_rank() const override { return true; }
+  [[nodiscard]] bool needs_gradients() const override { return false; }
   /// Opens the file. Throws io_error if it cannot be written, format_error if it is appended to and
   /// its last line has no end.
   void on_fit_begin(const fit_record& r) override {

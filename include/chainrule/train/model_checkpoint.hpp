@@ -55,6 +55,7 @@ class model_checkpoint final : public callback {
   }
 
   [[nodiscard]] bool is_for_first_rank() const override { return true; }
+  [[nodiscard]] bool needs_gradients() const override { return false; }
   void on_fit_begin(const fit_record& r) override { epochs_done_ = r.epochs_done; }
   /// Throws io_error if the file cannot be written; the old one is then untouched.
   void on_epoch_end(const epoch_record& r) override {

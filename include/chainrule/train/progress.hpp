@@ -32,6 +32,7 @@ class progress final : public callback {
       : out_(out), terminal_(terminal), color_(terminal && !plain) {}
 
   [[nodiscard]] bool is_for_first_rank() const override { return true; }
+  [[nodiscard]] bool needs_gradients() const override { return false; }
   void on_batch_end(const batch_record& r) override {
     epochs_ = r.epochs;
     if (!terminal_) return;

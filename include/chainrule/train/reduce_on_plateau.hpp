@@ -66,6 +66,7 @@ class reduce_on_plateau final : public callback {
     check(options_);
   }
 
+  [[nodiscard]] bool needs_gradients() const override { return false; }
   void on_epoch_end(const epoch_record& r) override {
     const detail::monitored now = detail::monitored_in(r, options_.monitor, "reduce_on_plateau");
     const double margin = detail::is_nan(best_) ? 0 : options_.min_delta * best_;

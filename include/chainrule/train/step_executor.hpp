@@ -22,7 +22,7 @@
 #include <utility>
 
 #include "chainrule/core/plain_vector.hpp"
-#include "chainrule/optim/optimizer.hpp"
+#include "chainrule/optim/product_updates.hpp"
 #include "chainrule/train/callback.hpp"
 #include "chainrule/train/metric_log.hpp"
 #include "chainrule/train/micro_batches.hpp"
@@ -93,6 +93,7 @@ class step_executor {
                    ranks == nullptr ? 0 : ranks->rank(), count);
     ranks_ = ranks;
     optimizer_->require_plan(net_->parameters(), parts_.total());
+    updates_.prepare(*net_, *optimizer_, parts_.total());
     const bool by_batch = has_device_counter<B> || ranks != nullptr;
     log_ = {};
     log_ = metric_log<B>(be_, metrics, samples, by_batch ? loader.capacity() : 0);
@@ -118,6 +119,10 @@ class step_executor {
     }
   }
 
+  /// Says whether gradients() is read after the next steps, as it is at first. Where it is not,
+  /// large weights may be updated without it, which is faster and gives the same bits.
+  void set_gradients_read(bool are_read) { are_gradients_read_ = are_read; }
+
   /// Takes one step on the loader's batch; gradients are divided by `divisor`. A step on several
   /// batches is one call for each: the first of them begins with new gradients, the last updates.
   void step(data_loader<B>& loader, index_t divisor, bool is_first = true, bool is_last = true) {
@@ -134,6 +139,9 @@ class step_executor {
       can_replay ? captured.run(be_, work) : work();
     };
     const bool is_split = ranks_ != nullptr || (is_last && !callbacks_.empty());
+    if constexpr (!has_device_counter<B>)  // whose steps are planned
+      updates_in_backward_ = updates_.has_large() && !are_gradients_read_ && is_first && is_last &&
+                             !is_split && count == 1 && !optimizer_->measures();
     run(batch_[is_first ? 0 : 1][is_last ? 0 : 1], [&] {
       forward_backward(loader);
       if (is_last && is_split) sum_gradients(count);
@@ -255,6 +263,11 @@ class step_executor {
     const bool are_done = end_extras(memory, scratch.extras);
     loader.weigh(rows, log_.losses(first, rows), net_->output_gradient(memory));
     log_.measure(first, rows, {y, t, loss_.traits(), scratch}, has_hits && are_done);
+    if (updates_in_backward_) {
+      optimizer_->begin_step();
+      updates_.begin();
+    }
+    memory.set_updates(updates_in_backward_ ? &updates_ : nullptr);
     loader.visit_inputs(place, [&](auto x) {
       if (i < parts_in_use_)
         net_->add_backward(x, memory, parts_.gradients(i));
@@ -299,6 +312,7 @@ class step_executor {
 
   /// Updates the parameters by the sum of `count` gradients.
   void update(index_t count) {
+    if (updates_in_backward_) return updates_.finish();
     arena<B>& parameters = net_->parameters();
     const arena<B>& gradients = parts_.total();
     if constexpr (has_device_counter<B>)
@@ -400,6 +414,9 @@ class step_executor {
   index_t divisor_ = 0;       // what scale_ holds
   index_t accumulate_ = 1;    // batches of a step, at most
   std::uint64_t passes_ = 0;  // batches of this fit
+  product_updates<B> updates_;
+  bool are_gradients_read_ = true;
+  bool updates_in_backward_ = false;  // of the step under way
   bool are_placed_ = false;   // losses and metrics of the batch are among those of the epoch
   index_t parts_in_use_ = 0;  // micro-batches whose gradients hold those of earlier batches
   // Captured: a batch that is the first of its step, whose gradients are assigned, or another,

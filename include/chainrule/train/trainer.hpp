@@ -369,8 +369,12 @@ class trainer {
     index_t samples = loader_.samples();
     if (options.steps_per_epoch > 0 && options.steps_per_epoch < left)
       left = options.steps_per_epoch, samples = left * options.accumulate * loader_.batch();
+    bool needs_gradients = stops_are_shared_;
+    for (const callback* c : options.callbacks)
+      needs_gradients = needs_gradients || c->needs_gradients();
     while (h.message.empty() && left-- > 0 && loader_.next()) {
       record.rate = rate();
+      executor_.set_gradients_read(needs_gradients || left == 0);  // fit may end with the epoch
       const index_t size = take_step(options);
       if (before == 0 && record.samples == 0) ++epochs_begun_;
       record.samples += size;

@@ -3,6 +3,7 @@
 #ifndef CHAINRULE_BACKEND_CPU_GEMM_BLOCK_HPP
 #define CHAINRULE_BACKEND_CPU_GEMM_BLOCK_HPP
 
+#include "chainrule/backend/cpu/gemm/map_tile.hpp"
 #include "chainrule/backend/cpu/gemm/panel.hpp"
 #include "chainrule/backend/cpu/gemm/plan.hpp"
 #include "chainrule/backend/cpu/gemm/tile.hpp"
@@ -23,7 +24,8 @@ inline constexpr gemm_strip_tiles<T> strip_tiles = {
     Tiles::template run<T, gemm_tile_sizes<Tiles::bytes>::few_rows, Vecs, SideBySide>,
     Tiles::template run<T, 1, Vecs, SideBySide>};
 
-/// All rows of one strip of columns, tile by tile; t is at the first row.
+/// All rows of one strip of columns, tile by tile; t is at the first row. Without small tiles,
+/// there are enough rows for a tall one.
 template <int Bytes, class T>
 CHAINRULE_INLINE void multiply_strip(const gemm_strip_tiles<T>& tiles, gemm_tile<T> t,
                                      index_t rows) {
@@ -35,7 +37,8 @@ CHAINRULE_INLINE void multiply_strip(const gemm_strip_tiles<T>& tiles, gemm_tile
     const index_t left = rows - i;
     // A tile that would extend below the block is moved up and stores only the remaining rows. For
     // few rows a smaller tile is cheaper.
-    const bool is_tall = rows >= tall && left > (tall > 2 * few ? 2 * few : few);
+    const bool is_tall =
+        tiles.few == nullptr || (rows >= tall && left > (tall > 2 * few ? 2 * few : few));
     const index_t height = is_tall ? tall : (rows >= few ? few : 1);
     const index_t first = left < height ? rows - height : i;
     t.x = x + first * t.x_row;
@@ -92,6 +95,7 @@ CHAINRULE_INLINE void multiply_block(const gemm_problem<T>& g, const gemm_plan& 
     gemm_tile<T> t{};
     t.k = depth;
     t.resumes = p > 0;
+    t.map = g.map;
     t.x = g.a.is_transposed ? g.a.data + p * g.a.stride + i : g.a.data + i * g.a.stride + p;
     t.x_row = g.a.is_transposed ? 1 : g.a.stride;
     t.x_step = g.a.is_transposed ? g.a.stride : 1;
@@ -129,7 +133,10 @@ CHAINRULE_INLINE void multiply_block(const gemm_problem<T>& g, const gemm_plan& 
                                          : strip_tiles<Tiles, T, 2, false>)
                     : (g.a.is_transposed ? strip_tiles<Tiles, T, 1, true>
                                          : strip_tiles<Tiles, T, 1, false>);
-      multiply_strip<Bytes>(tiles, t, rows);
+      if (g.map != nullptr && p + depth == g.k)
+        multiply_strip<Bytes>(gemm_strip_tiles<T>{g.map->tile, nullptr, nullptr}, t, rows);
+      else
+        multiply_strip<Bytes>(tiles, t, rows);
       if (!in_place && p + depth == g.k)
         scale_sums<T, Bytes>(t.sums, t.sums_row, g.alpha, g.beta, c, g.c_stride, rows, width);
     }

@@ -14,6 +14,9 @@ namespace chainrule::detail {
 CHAINRULE_CPU_BEGIN
 
 template <class T>
+struct gemm_map;
+
+template <class T>
 struct gemm_factor {
   const T* data;
   index_t stride;
@@ -29,6 +32,7 @@ struct gemm_problem {
   T beta;
   T* c;
   index_t c_stride;
+  const gemm_map<T>* map = nullptr;  ///< takes the sums, which are not all stored in c
 };
 
 struct gemm_plan {

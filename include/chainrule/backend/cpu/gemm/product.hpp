@@ -86,6 +86,18 @@ void multiply_row(isa set, const gemm_problem<T>& g, const row_end<T>& end) {
   set == isa::avx512 ? multiply_row_avx512(g, end) : multiply_row_avx2(g, end);
 }
 
+/// Whether the kernels of `set` can compute g with a map: their tiles are whole strips wide, and no
+/// block is lower than a tile.
+template <class T>
+[[nodiscard]] bool suits_map(isa set, const gemm_problem<T>& g) {
+  const bool is_wide = set == isa::avx512;
+  const index_t lanes = is_wide ? simd<T, 64>::width : simd<T, 32>::width;
+  const index_t tall = is_wide ? gemm_tile_sizes<64>::rows : gemm_tile_sizes<32>::rows;
+  if (!g.a.is_transposed || g.k == 0 || g.n % (2 * lanes) != 0 || g.m < tall) return false;
+  const index_t last = g.m % plan_gemm(g, lanes, tall).rows;
+  return last == 0 || last >= tall;
+}
+
 /// Computes g by the kernels of `set`, which is not portable, on a pool's threads. For each block
 /// of c, `end(first_row, last_row, first_column, last_column)` is called when it is done, on the
 /// thread that computed it.

@@ -29,6 +29,9 @@ struct gemm_tile_sizes {
   static constexpr int few_rows = 4;
 };
 
+template <class T>
+struct gemm_map;
+
 /// The addresses of a tile's factors and sums.
 template <class T>
 struct gemm_tile {
@@ -40,14 +43,16 @@ struct gemm_tile {
   T* sums;  // the sums of row i begin at sums + i * sums_row
   index_t sums_row;
   index_t k;
-  bool resumes;  // adds to what is in `sums`
-  int skip;      // rows at the top that another tile stores
+  bool resumes;            // adds to what is in `sums`
+  int skip;                // rows at the top that another tile stores
+  const gemm_map<T>* map;  // what takes the sums in place of a store: see map_tile.hpp
 };
 
 /// sums (+)= x y. SideBySide: the rows' numbers of one step are neighbours (a is transposed), else
-/// the steps of one row.
+/// the steps of one row. With `kept`, the sums are assigned to it, row by row, and not stored.
 template <class T, int Bytes, int Rows, int Vecs, bool SideBySide>
-CHAINRULE_INLINE void multiply_tile(const gemm_tile<T>& t) {
+CHAINRULE_INLINE void multiply_tile(const gemm_tile<T>& t,
+                                    typename simd<T, Bytes>::vector* kept = nullptr) {
   using S = simd<T, Bytes>;
   using vector = typename S::vector;
   // Rows share pointers in threes, which an address reaches with the stride once or twice: twelve
@@ -75,9 +80,12 @@ CHAINRULE_INLINE void multiply_tile(const gemm_tile<T>& t) {
       ((x[P] += step), ...);
       y += t.y_step;
     }
-    ((I / Vecs >= t.skip ? S::store(t.sums + I / Vecs * t.sums_row + I % Vecs * S::width, sum[I])
-                         : void()),
-     ...);
+    if (kept != nullptr)
+      ((kept[I] = sum[I]), ...);
+    else
+      ((I / Vecs >= t.skip ? S::store(t.sums + I / Vecs * t.sums_row + I % Vecs * S::width, sum[I])
+                           : void()),
+       ...);
   }
   (std::make_integer_sequence<int, pointers>{}, std::make_integer_sequence<int, Vecs>{},
    std::make_integer_sequence<int, Rows * Vecs>{});
