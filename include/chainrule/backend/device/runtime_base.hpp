@@ -414,6 +414,12 @@ class runtime_base {
   }
   /// Counts a launch that runs the work of several replays.
   void count_persistent_launch() { ++counted_.persistent_launches; }
+  /// Adds launches of another graph to those captured.
+  void capture(const std::vector<captured_launch>& launches) {
+    captured_.insert(captured_.end(), launches.begin(), launches.end());
+  }
+  /// Whether an error has made the device useless, for callers that hold the lock.
+  [[nodiscard]] bool is_poisoned() const { return !fatal_.empty(); }
   /// Whether queued work is captured instead of run.
   [[nodiscard]] bool is_capturing() const { return capturing_; }
 
