@@ -125,7 +125,8 @@ class basic_opencl_runtime
       build_options_ += " -cl-fp32-correctly-rounded-divide-sqrt";  // as on other devices
     const char* wanted = std::getenv("CHAINRULE_OPENCL_PERSISTENT");
     const std::string_view when = wanted == nullptr ? "" : wanted;
-    persistent_ = info.kind == device_kind::processor && when != "0";
+    persistent_ = info.kind == device_kind::processor && base::layout() == device_kind::processor &&
+                  !base::checks_memory() && when != "0";
     if (when == "1") replays_before_persistent_ = 0;
   }
   ~basic_opencl_runtime() { base::close(); }
