@@ -15,6 +15,7 @@
 #include "chainrule/network/network.hpp"
 #include "chainrule/train/trainer.hpp"
 #include "support/catch.hpp"
+#include "support/scratch.hpp"
 
 namespace opencl_persistent_test {
 
@@ -121,10 +122,22 @@ TEMPLATE_TEST_CASE("a persistent kernel of an OpenCL device computes the bits of
   SECTION("more steps than a launch has") {
     check<B>(small_net<B>, softmax_cross_entropy{}, sgd{0.1}, 66, 6);
   }
-  SECTION("by default only what is replayed often") {
-    // 65 replays, 63 of 66 one by one, 3 at once, then 66, of which 64 fill a launch.
-    check<B>(small_net<B>, softmax_cross_entropy{}, sgd{0.1}, 66, 3, "");
-  }
+}
+
+TEST_CASE("a persistent kernel is compiled where that pays, and used from the cache", "[opencl]") {
+  using B = device_of<float>;
+  const char* before = std::getenv("CHAINRULE_CACHE_DIR");
+  const std::string kept = before == nullptr ? "" : before;
+  const scratch::folder own;
+  ::setenv("CHAINRULE_CACHE_DIR", own.path().c_str(), 1);
+  const auto train_with = [](const char* setting, std::uint64_t launches) {
+    check<B>(small_net<B>, softmax_cross_entropy{}, sgd{0.1}, 66, launches, setting);
+  };
+  train_with("", 0);  // 197 replays
+  train_with("1", 6);
+  train_with("", 3);  // 128 replays one by one, then 3, 64 and 2 at once
+  before == nullptr ? ::unsetenv("CHAINRULE_CACHE_DIR")
+                    : ::setenv("CHAINRULE_CACHE_DIR", kept.c_str(), 1);
 }
 
 namespace {

@@ -54,8 +54,8 @@ struct opencl_graph {
   // On the heap, since replays that are deferred refer to it.
   struct replays {
     std::vector<Launch> launches;
-    std::uint64_t count = 0;
-    bool can_persist = false;
+    std::uint64_t count = 0;   // of replays while it is not composed
+    bool can_persist = false;  // and is not composed
     std::optional<persistent> composed;
   };
   std::unique_ptr<replays> state;
@@ -89,8 +89,12 @@ class basic_opencl_runtime
       device::opencl_graph<Api, typename base::captured_launch, typename base::kernel_handle>;
   /// Replays that one launch of a persistent kernel runs, at most.
   static constexpr unsigned most_deferred = 64;
-  /// Replays after which a captured step is composed into a persistent kernel.
-  static constexpr std::uint64_t replays_before_compiling = 128;
+  /// Replays of a captured step after which its persistent kernel is used if it was compiled
+  /// before, and after which it is compiled, which takes seconds.
+  static constexpr std::uint64_t replays_before_loading = 128;
+  static constexpr std::uint64_t replays_before_compiling = 8192;
+  /// Compute units of a device with persistent kernels, at most: they share one counter.
+  static constexpr int most_units = 16;
 
   /// All devices of all platforms, GPUs first; none if there is no driver.
   [[nodiscard]] static std::vector<device_info> devices() {
@@ -123,11 +127,12 @@ class basic_opencl_runtime
     if ((number_of<cl_device_fp_config>(device_, CL_DEVICE_SINGLE_FP_CONFIG) &
          CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT) != 0)
       build_options_ += " -cl-fp32-correctly-rounded-divide-sqrt";  // as on other devices
-    const char* wanted = std::getenv("CHAINRULE_OPENCL_PERSISTENT");
-    const std::string_view when = wanted == nullptr ? "" : wanted;
-    persistent_ = info.kind == device_kind::processor && base::layout() == device_kind::processor &&
-                  !base::checks_memory() && when != "0";
-    if (when == "1") replays_before_persistent_ = 0;
+    const char* persistent = std::getenv("CHAINRULE_OPENCL_PERSISTENT");
+    const std::string_view wanted = persistent == nullptr ? "" : persistent;
+    at_once_ = wanted == "1";
+    persistent_ = wanted != "0" && info.kind == device_kind::processor &&
+                  base::layout() == device_kind::processor && info.units <= most_units &&
+                  !base::checks_memory();
   }
   ~basic_opencl_runtime() { base::close(); }
 
@@ -300,7 +305,11 @@ class basic_opencl_runtime
     typename graph::replays& r = *g.state;
     if (base::is_capturing()) return base::capture(r.launches);
     if (deferred_ != &r) raw_queue_deferred();
-    if (r.can_persist && !r.composed && r.count++ >= replays_before_persistent_) compose(r);
+    if (r.can_persist) {
+      const bool may_compile = at_once_ || r.count == replays_before_compiling;
+      if (may_compile || r.count == replays_before_loading) compose(r, may_compile);
+      ++r.count;
+    }
     if (!r.composed) return launch_all(r);
     deferred_ = &r;
     if (++deferrals_ == most_deferred) raw_queue_deferred();
@@ -309,22 +318,24 @@ class basic_opencl_runtime
     for (const auto& l : r.launches) queue_launch(l.kernel->module, l.items, l.arguments);
   }
   /// Composes the launches, if that is possible; they are queued one by one otherwise.
-  void compose(typename graph::replays& r) {
-    r.can_persist = false;
+  void compose(typename graph::replays& r, bool may_compile) {
     std::vector<device::composed_launch> launches;
     for (const auto& l : r.launches) {
-      if (l.items.local_width * l.items.local_height > 1) return;
+      r.can_persist = r.can_persist && l.items.local_width * l.items.local_height <= 1;
       launches.push_back({*l.kernel->text, l.items, l.arguments});
     }
+    if (!r.can_persist) return;
     device::cpu_persistent_kernel k = device::compose_for_cpu(launches, base::info().units);
+    if (!may_compile && !base::is_compiled(k.text)) return;
+    r.can_persist = false;
     try {
       typename graph::persistent made{base::built("persistent", k.text), {}, {}, {}};
       const std::vector<std::byte> zeros(k.counter_bytes);
-      made.counters = filled_buffer(zeros.data(), zeros.size());
+      made.counters = filled_buffer(zeros);
       std::vector<std::byte> numbers;
       for (const device::argument& a : k.numbers)
         numbers.insert(numbers.end(), a.bytes.begin(), a.bytes.end());
-      made.numbers = filled_buffer(numbers.data(), numbers.size());
+      made.numbers = filled_buffer(numbers);
       made.arguments = {device::argument_of(0U), device::argument_of(made.counters.get()),
                         device::argument_of(made.numbers.get())};
       made.arguments.insert(made.arguments.end(), k.buffers.begin(), k.buffers.end());
@@ -333,9 +344,10 @@ class basic_opencl_runtime
       if (base::is_poisoned()) throw;
     }
   }
-  [[nodiscard]] auto filled_buffer(const void* from, std::size_t bytes) {
-    device::opencl_owner<cl_mem, &Api::release_buffer> b(raw_allocate(bytes));
-    write(b.get(), {0, bytes}, from, bytes, bytes, 1);
+  [[nodiscard]] auto filled_buffer(const std::vector<std::byte>& bytes) {
+    const std::size_t size = bytes.size();
+    device::opencl_owner<cl_mem, &Api::release_buffer> b(raw_allocate(size));
+    write(b.get(), {0, size}, bytes.data(), size, size, 1);
     return b;
   }
   /// Launches the replays that were deferred.
@@ -472,8 +484,8 @@ class basic_opencl_runtime
 
   cl_device_id device_ = nullptr;
   std::string build_options_ = "-cl-std=CL1.2";
-  bool persistent_ = false;
-  std::uint64_t replays_before_persistent_ = replays_before_compiling;
+  bool persistent_ = false;  // captured steps may become persistent kernels
+  bool at_once_ = false;     // at their first replay
   typename graph::replays* deferred_ = nullptr;
   unsigned deferrals_ = 0;  // replays of it that are not queued
   device::opencl_owner<cl_context, &Api::release_context> context_;
