@@ -195,6 +195,14 @@ TEMPLATE_TEST_CASE("persistent kernels of an OpenCL device have every verb of a 
         },
         0);
   }
+  SECTION("up to 32 of them") {
+    for (const int count : {32, 33})
+      check_step<B>(
+          [&](const B& be, const auto& at) {
+            for (int i = 0; i < count; ++i) be.map(fn::affine{1, double(i)}, at(0, 3, 7), at(0, 3, 7));
+          },
+          count == 32 ? 1 : 0);
+  }
   SECTION("images") {
     convolution c;
     c.window.channels = 3;

@@ -16,7 +16,7 @@
 
 namespace chainrule::device {
 
-/// A launch: the text of its kernel, its work items as grouped() gives them, its arguments.
+/// A launch: the text of its kernel, its work items, its arguments.
 struct composed_launch {
   std::string_view text;
   work items;

@@ -2,7 +2,7 @@
 /// The text of a persistent kernel for CPU devices: launches that follow each other, composed into
 /// one kernel that runs them, and repeats them, without the host.
 ///
-///     const cpu_persistent_kernel k = compose_for_cpu<cl_mem>(launches, units);
+///     const cpu_persistent_kernel k = compose_for_cpu(launches, units);
 ///     k.text;                                     // OpenCL C, for groups of one work item
 ///
 /// A launch of a few microseconds costs a driver more than its work: it wakes the threads that
@@ -36,8 +36,8 @@ struct cpu_persistent_kernel {
   /// of the counters (counter_bytes, zeros at first and at the end of each launch), that of the
   /// numbers, then these.
   std::vector<argument> buffers;
-  /// Of 8 bytes each: the parts of a step; of each launch its parts, the work items of a row, of a
-  /// part and all, and its other arguments.
+  /// Of 8 bytes each: the parts of a step; of each launch its parts, the work items of a row, all,
+  /// those of a part, and its other arguments.
   std::vector<argument> numbers;
   static constexpr std::size_t counter_bytes = 256;
 };
@@ -102,7 +102,8 @@ void each_name(std::string_view text, const Use& use) {
          std::string(source.substr(parameters)) + undone;
 }
 
-/// Cases and searches of launches, as they are composed.
+/// A kernel that is composed launch by launch: of each a case that computes a part of it, and the
+/// statements by which the number of a part of the step is searched.
 struct cpu_composition {
   cpu_persistent_kernel kernel;
   std::vector<std::string_view> texts;

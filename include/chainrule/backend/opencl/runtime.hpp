@@ -95,6 +95,10 @@ class basic_opencl_runtime
   static constexpr std::uint64_t replays_before_compiling = 8192;
   /// Compute units of a device with persistent kernels, at most: they share one counter.
   static constexpr int most_units = 16;
+  /// Launches of a step that becomes one, and buffers that it uses, at most: compiling takes longer
+  /// with each launch, and arguments have 1024 bytes.
+  static constexpr std::size_t most_launches = 32;
+  static constexpr std::size_t most_buffers = 120;
 
   /// All devices of all platforms, GPUs first; none if there is no driver.
   [[nodiscard]] static std::vector<device_info> devices() {
@@ -299,7 +303,8 @@ class basic_opencl_runtime
   [[nodiscard]] graph raw_end_capture() { return {std::make_unique<typename graph::replays>()}; }
   void raw_prepare(graph& g, const typename base::held_resources& held) {
     g.state->launches = held.launches;
-    g.state->can_persist = persistent_ && held.other == nullptr && !held.launches.empty();
+    g.state->can_persist = persistent_ && held.other == nullptr && !held.launches.empty() &&
+                           held.launches.size() <= most_launches;
   }
   void raw_replay(const graph& g) {
     typename graph::replays& r = *g.state;
@@ -326,7 +331,8 @@ class basic_opencl_runtime
     }
     if (!r.can_persist) return;
     device::cpu_persistent_kernel k = device::compose_for_cpu(launches, base::info().units);
-    if (!may_compile && !base::is_compiled(k.text)) return;
+    r.can_persist = k.buffers.size() <= most_buffers;
+    if (!r.can_persist || (!may_compile && !base::is_compiled(k.text))) return;
     r.can_persist = false;
     try {
       typename graph::persistent made{base::built("persistent", k.text), {}, {}, {}};
