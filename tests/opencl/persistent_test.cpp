@@ -199,7 +199,8 @@ TEMPLATE_TEST_CASE("persistent kernels of an OpenCL device have every verb of a 
     for (const int count : {32, 33})
       check_step<B>(
           [&](const B& be, const auto& at) {
-            for (int i = 0; i < count; ++i) be.map(fn::affine{1, double(i)}, at(0, 3, 7), at(0, 3, 7));
+            for (int i = 0; i < count; ++i)
+              be.map(fn::affine{1, double(i)}, at(0, 3, 7), at(0, 3, 7));
           },
           count == 32 ? 1 : 0);
   }
