@@ -201,14 +201,14 @@ TEMPLATE_LIST_TEST_CASE("inputs and targets are gathered at once as one after th
   const typename B::template view<std::uint8_t> source(pixels.data(), 5, 33);
   be.upload(source, matrix_view<const std::uint8_t>(bytes.data(), 5, 33));
   const tensor<B> from = from_host(be, matrix_view<const T>(numbers.data(), 5, 2));
-  const std::vector<std::int32_t> order{4, 3, 2, -1, 0, 5};
-  auto rows = be.template allocate<std::int32_t>(6);
-  be.upload(rows.view(), matrix_view<const std::int32_t>(order.data(), 1, 6));
+  const std::vector<std::int32_t> order{4, 3, 2, -1, 0, 5, 1, -1, 7, 3};
+  auto rows = be.template allocate<std::int32_t>(10);
+  be.upload(rows.view(), matrix_view<const std::int32_t>(order.data(), 1, 10));
   typename B::counter count(be);
   be.advance(count);
-  const typename B::counted_rows second{rows.view(), count, 2};  // 2, -1, 0, 5
+  const typename B::counted_rows second{rows.view(), count, 2};  // 2, -1, 0, 5, 1, -1, 7, 3
   const fn::affine f{0.5, 1};
-  tensor<B> x(be, 4, 33), t(be, 4, 2), both_x(be, 4, 33), both_t(be, 4, 2);
+  tensor<B> x(be, 8, 33), t(be, 8, 2), both_x(be, 8, 33), both_t(be, 8, 2);
   for (tensor<B>* m : {&x, &t, &both_x, &both_t}) be.map(fn::fill{-7}, m->view());
   const typename B::template view<const std::uint8_t> read_only = source;
   be.gather(x.view(), read_only, second, f);

@@ -18,22 +18,14 @@
 #define CHAINRULE_BACKEND_CUDA_PERSISTENT_KERNEL_HPP
 
 #include <algorithm>
-#include <cstring>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "chainrule/backend/device/runtime.hpp"
+#include "chainrule/backend/device/composed_launch.hpp"
 
 namespace chainrule::device {
-
-/// A launch: the text of its kernel, its work items as grouped() gives them, its arguments.
-struct composed_launch {
-  std::string_view text;
-  work items;
-  std::span<const argument> arguments;
-};
 
 /// A kernel that runs several launches in turn, and that as often as its first argument says.
 struct persistent_kernel {
@@ -45,16 +37,6 @@ struct persistent_kernel {
   std::size_t items = 0;   ///< of a block
   std::size_t groups = 0;  ///< the most of a launch
 };
-
-/// An argument of that value.
-template <class Value>
-[[nodiscard]] argument argument_of(const Value& value) {
-  argument a;
-  static_assert(sizeof value <= sizeof a.bytes);
-  a.size = sizeof value;
-  std::memcpy(a.bytes.data(), &value, sizeof value);
-  return a;
-}
 
 namespace persistent_detail {
 
@@ -96,52 +78,6 @@ FUNCTION void cr_meet(unsigned* arrived) {
 }
 )";
 
-[[nodiscard]] inline bool is_of_name(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-}
-/// The end of the name that begins at `from`.
-[[nodiscard]] inline std::size_t end_of_name(std::string_view text, std::size_t from) {
-  while (from < text.size() && is_of_name(text[from])) ++from;
-  return from;
-}
-/// The last name that ends at or before `to`, and where it begins.
-[[nodiscard]] inline std::string_view last_name(std::string_view text) {
-  while (!text.empty() && !is_of_name(text.back())) text.remove_suffix(1);
-  std::size_t from = text.size();
-  while (from > 0 && is_of_name(text[from - 1])) --from;
-  return text.substr(from);
-}
-
-/// Whether a text has a typedef of that name, each of which is a line.
-[[nodiscard]] inline bool defines(std::string_view text, std::string_view type) {
-  static constexpr std::string_view begin = "typedef ";
-  for (std::size_t at = text.find(begin); at != std::string_view::npos; at = text.find(begin, at)) {
-    const std::size_t end = text.find('\n', at);
-    if (last_name(text.substr(at, end - at)) == type) return true;
-    at += begin.size();
-  }
-  return false;
-}
-
-/// A parameter of a kernel: its type, as written outside of the namespace `scope`, and its name.
-struct parameter {
-  std::string type, name;
-};
-[[nodiscard]] inline parameter parameter_of(std::string_view source, std::string_view text,
-                                            const std::string& scope) {
-  parameter p;
-  p.name = last_name(text);
-  const std::string_view type = text.substr(0, text.rfind(p.name));
-  for (std::size_t at = 0; at < type.size();) {
-    const std::size_t end = std::max(end_of_name(type, at), at + 1);
-    const std::string_view word = type.substr(at, end - at);
-    if (defines(source, word)) p.type += scope + "::";
-    p.type += word;
-    at = end;
-  }
-  return p;
-}
-
 /// A kernel's text as a function of a namespace.
 struct part {
   std::string_view source;
@@ -151,30 +87,10 @@ struct part {
   bool has_memory = false;
 };
 
-/// The lines that undo the definitions of a text.
-[[nodiscard]] inline std::string undefined(std::string_view text) {
-  static constexpr std::string_view define = "#define ";
-  std::string lines;
-  for (std::size_t at = text.find(define); at != std::string_view::npos;
-       at = text.find(define, at)) {
-    at += define.size();
-    const std::string_view name = text.substr(at, end_of_name(text, at) - at);
-    const std::string line = "#undef " + std::string(name) + "\n";
-    if (lines.find(line) == std::string::npos) lines += line;
-  }
-  return lines;
-}
-
 [[nodiscard]] inline part part_of(std::string_view source, const std::string& scope) {
-  part p{source, scope, {}, {}, false};
-  const std::size_t name = source.find("cr_main(");
-  const std::size_t begin = source.rfind("KERNEL", name);
-  std::size_t at = source.find('(', name) + 1;
-  for (const std::size_t end = source.find(')', at); at < end;) {
-    const std::size_t next = std::min(source.find(',', at), end);
-    p.parameters.push_back(parameter_of(source, source.substr(at, next - at), scope));
-    at = next + 1;
-  }
+  part p{source, scope, {}, parameters_of(source, scope + "::"), false};
+  const std::size_t begin = source.rfind("KERNEL", source.find("cr_main("));
+  std::size_t at = 0;
   // Variables in local memory become members, and references to them.
   std::string memory;
   std::string body;
@@ -239,7 +155,7 @@ struct part {
     parameters += ",\n    unsigned cr_columns" + own + ", unsigned cr_groups" + own;
     std::string values;
     for (const auto& [type, name] : of->parameters) {
-      parameters += "," + type + name + own;
+      parameters += ", " + type + name + own;
       values += ", " + name + own;
     }
     if (n > 0) calls += "    cr_meet(arrived);\n";

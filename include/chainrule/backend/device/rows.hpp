@@ -89,7 +89,7 @@ class device_rows : public device_products<Runtime, T> {
            kernel_for("gather_pair", f, {device::type_number<Element>()},
                       [&] {
                         return device::gather_pair_kernel<Element>(
-                            device::gathered_scalars<T>(trace_of<1>(f)).function);
+                            device::gathered_scalars<T>(trace_of<1>(f)).function, on_cpu());
                       }),
            gathering(out.cols() + second.cols(), out.rows()), a);
   }
@@ -337,7 +337,7 @@ class device_rows : public device_products<Runtime, T> {
     using Element = std::remove_const_t<U>;
     const auto text = [&] {
       return device::gather_kernel<Element>(device::gathered_scalars<T>(trace_of<1>(f)),
-                                            at != nullptr);
+                                            at != nullptr, on_cpu());
     };
     gather_by(kernel_for("gather", f, {device::type_number<Element>(), at != nullptr}, text), out,
               source, rows, at, step);
@@ -346,7 +346,8 @@ class device_rows : public device_products<Runtime, T> {
                        view<const std::int32_t> rows, const counter* at, index_t step) const {
     if (out.empty()) return;
     const auto text = [&] {
-      return device::gather_kernel<std::int32_t>(device::gathered_integers(), at != nullptr);
+      return device::gather_kernel<std::int32_t>(device::gathered_integers(), at != nullptr,
+                                                 on_cpu());
     };
     gather_by(kernel_of("gather", {at != nullptr}, text), out, source, rows, at, step);
   }

@@ -5,16 +5,20 @@
 #define CHAINRULE_BACKEND_OPENCL_RUNTIME_HPP
 
 #include <algorithm>
+#include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "chainrule/backend/device/choice.hpp"
 #include "chainrule/backend/device/runtime_base.hpp"
 #include "chainrule/backend/opencl/api.hpp"
+#include "chainrule/backend/opencl/persistent_kernel.hpp"
 
 namespace chainrule {
 
@@ -36,6 +40,25 @@ struct opencl_module {
   opencl_owner<cl_program, &Api::release_program> program;
   opencl_owner<cl_kernel, &Api::release_kernel> kernel;
   std::size_t most_items = 0;  // that a group of this kernel may have
+};
+
+/// A captured step, ready to be replayed.
+template <class Api, class Launch, class Kernel>
+struct opencl_graph {
+  /// The kernel that runs all launches, see opencl/persistent_kernel.hpp.
+  struct persistent {
+    Kernel kernel;
+    std::vector<argument> arguments;
+    opencl_owner<cl_mem, &Api::release_buffer> counters, numbers;
+  };
+  // On the heap, since replays that are deferred refer to it.
+  struct replays {
+    std::vector<Launch> launches;
+    std::uint64_t count = 0;   // of replays while it is not composed
+    bool can_persist = false;  // and is not composed
+    std::optional<persistent> composed;
+  };
+  std::unique_ptr<replays> state;
 };
 
 /// Host memory, with a queue for copies from it.
@@ -62,6 +85,20 @@ class basic_opencl_runtime
   static constexpr const char* api = "opencl";
   using typename base::module;
   using staging = device::opencl_staging<Api>;
+  using graph =
+      device::opencl_graph<Api, typename base::captured_launch, typename base::kernel_handle>;
+  /// Replays that one launch of a persistent kernel runs, at most.
+  static constexpr unsigned most_deferred = 64;
+  /// Replays of a captured step after which its persistent kernel is used if it was compiled
+  /// before, and after which it is compiled, which takes seconds.
+  static constexpr std::uint64_t replays_before_loading = 128;
+  static constexpr std::uint64_t replays_before_compiling = 8192;
+  /// Compute units of a device with persistent kernels, at most: they share one counter.
+  static constexpr int most_units = 16;
+  /// Launches of a step that becomes one, and buffers that it uses, at most: compiling takes longer
+  /// with each launch, and arguments have 1024 bytes.
+  static constexpr std::size_t most_launches = 32;
+  static constexpr std::size_t most_buffers = 120;
 
   /// All devices of all platforms, GPUs first; none if there is no driver.
   [[nodiscard]] static std::vector<device_info> devices() {
@@ -94,6 +131,12 @@ class basic_opencl_runtime
     if ((number_of<cl_device_fp_config>(device_, CL_DEVICE_SINGLE_FP_CONFIG) &
          CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT) != 0)
       build_options_ += " -cl-fp32-correctly-rounded-divide-sqrt";  // as on other devices
+    const char* persistent = std::getenv("CHAINRULE_OPENCL_PERSISTENT");
+    const std::string_view wanted = persistent == nullptr ? "" : persistent;
+    at_once_ = wanted == "1";
+    persistent_ = wanted != "0" && info.kind == device_kind::processor &&
+                  base::layout() == device_kind::processor && info.units <= most_units &&
+                  !base::checks_memory();
   }
   ~basic_opencl_runtime() { base::close(); }
 
@@ -227,6 +270,9 @@ class basic_opencl_runtime
   }
 
   void raw_launch(module& m, const device::work& w, std::span<const device::argument> arguments) {
+    if (!base::is_capturing()) queue_launch(m, w, arguments);
+  }
+  void queue_launch(module& m, const device::work& w, std::span<const device::argument> arguments) {
     for (std::size_t i = 0; i < arguments.size(); ++i)
       check(Api::set_argument(m.kernel.get(), static_cast<cl_uint>(i), arguments[i].size,
                               arguments[i].bytes.data()),
@@ -246,6 +292,79 @@ class basic_opencl_runtime
   }
 
   void wait() { check(Api::finish(queue_.get()), "clFinish"); }
+
+  // Graph capture, see runtime_base::begin_capture(): OpenCL 1.2 has none, so the launches that
+  // the base class notes are queued again. On a CPU device those of a step that is replayed often
+  // become one persistent kernel, and replays that follow each other one launch of it: a replay is
+  // queued when other work is queued or the host waits, at the latest after most_deferred.
+
+  void raw_begin_capture() {}
+  void raw_abandon_capture() noexcept {}
+  [[nodiscard]] graph raw_end_capture() { return {std::make_unique<typename graph::replays>()}; }
+  void raw_prepare(graph& g, const typename base::held_resources& held) {
+    g.state->launches = held.launches;
+    g.state->can_persist = persistent_ && held.other == nullptr && !held.launches.empty() &&
+                           held.launches.size() <= most_launches;
+  }
+  void raw_replay(const graph& g) {
+    typename graph::replays& r = *g.state;
+    if (base::is_capturing()) return base::capture(r.launches);
+    if (deferred_ != &r) raw_queue_deferred();
+    if (r.can_persist) {
+      const bool may_compile = at_once_ || r.count == replays_before_compiling;
+      if (may_compile || r.count == replays_before_loading) compose(r, may_compile);
+      ++r.count;
+    }
+    if (!r.composed) return launch_all(r);
+    deferred_ = &r;
+    if (++deferrals_ == most_deferred) raw_queue_deferred();
+  }
+  void launch_all(typename graph::replays& r) {
+    for (const auto& l : r.launches) queue_launch(l.kernel->module, l.items, l.arguments);
+  }
+  /// Composes the launches, if that is possible; they are queued one by one otherwise.
+  void compose(typename graph::replays& r, bool may_compile) {
+    std::vector<device::composed_launch> launches;
+    for (const auto& l : r.launches) {
+      r.can_persist = r.can_persist && l.items.local_width * l.items.local_height <= 1;
+      launches.push_back({*l.kernel->text, l.items, l.arguments});
+    }
+    if (!r.can_persist) return;
+    device::cpu_persistent_kernel k = device::compose_for_cpu(launches, base::info().units);
+    r.can_persist = k.buffers.size() <= most_buffers;
+    if (!r.can_persist || (!may_compile && !base::is_compiled(k.text))) return;
+    r.can_persist = false;
+    try {
+      typename graph::persistent made{base::built("persistent", k.text), {}, {}, {}};
+      const std::vector<std::byte> zeros(k.counter_bytes);
+      made.counters = filled_buffer(zeros);
+      std::vector<std::byte> numbers;
+      for (const device::argument& a : k.numbers)
+        numbers.insert(numbers.end(), a.bytes.begin(), a.bytes.end());
+      made.numbers = filled_buffer(numbers);
+      made.arguments = {device::argument_of(0U), device::argument_of(made.counters.get()),
+                        device::argument_of(made.numbers.get())};
+      made.arguments.insert(made.arguments.end(), k.buffers.begin(), k.buffers.end());
+      r.composed = std::move(made);
+    } catch (const backend_error&) {  // the launches themselves may still be queued
+      if (base::is_poisoned()) throw;
+    }
+  }
+  [[nodiscard]] auto filled_buffer(const std::vector<std::byte>& bytes) {
+    const std::size_t size = bytes.size();
+    device::opencl_owner<cl_mem, &Api::release_buffer> b(raw_allocate(size));
+    write(b.get(), {0, size}, bytes.data(), size, size, 1);
+    return b;
+  }
+  /// Launches the replays that were deferred.
+  void raw_queue_deferred() {
+    if (deferred_ == nullptr) return;
+    typename graph::persistent& p = *std::exchange(deferred_, nullptr)->composed;
+    p.arguments[0] = device::argument_of(std::exchange(deferrals_, 0U));
+    const auto units = static_cast<std::size_t>(base::info().units);
+    queue_launch(p.kernel->module, {units, 1, 1, 1}, p.arguments);
+    base::count_persistent_launch();
+  }
 
   // Staging, see runtime_base::stage().
 
@@ -371,6 +490,10 @@ class basic_opencl_runtime
 
   cl_device_id device_ = nullptr;
   std::string build_options_ = "-cl-std=CL1.2";
+  bool persistent_ = false;  // captured steps may become persistent kernels
+  bool at_once_ = false;     // at their first replay
+  typename graph::replays* deferred_ = nullptr;
+  unsigned deferrals_ = 0;  // replays of it that are not queued
   device::opencl_owner<cl_context, &Api::release_context> context_;
   device::opencl_owner<cl_command_queue, &Api::release_queue> queue_;
 };
