@@ -106,6 +106,11 @@ class plain_vector : public vector_memory {
     swap(other);
     return *this;
   }
+  /// Copies of the elements in a std::vector.
+  template <class Vector>
+  requires std::same_as<typename Vector::value_type, T> &&
+      std::constructible_from<Vector, const T*, const T*, const typename Vector::allocator_type&>
+  operator Vector() const { return Vector(begin(), end()); }  // NOLINT: implicit
   ~plain_vector() { clear(); }
 
   [[nodiscard]] T* data() { return static_cast<T*>(data_); }

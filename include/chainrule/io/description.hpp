@@ -49,7 +49,7 @@ inline void require_readable(const description& d, int depth) {
 }
 
 inline void append_pairs(std::string& out, const char* key,
-                         const std::vector<std::pair<std::string, std::string>>& pairs) {
+                         const named_texts& pairs) {
   if (pairs.empty()) return;
   out += concat(",\"", key, "\":");
   char before = '{';
@@ -93,7 +93,7 @@ inline void append_description(std::string& out, const description& d, int depth
     if (!is_readable(s)) in.refuse("a name or value is empty or too long");
     return s;
   };
-  const auto pairs = [&](std::vector<std::pair<std::string, std::string>>& list) {
+  const auto pairs = [&](detail::named_texts& list) {
     in.members([&](const std::string& name) {
       if (!is_readable(name)) in.refuse("a name or value is empty or too long");
       list.emplace_back(name, text());

@@ -53,7 +53,8 @@ class network<B> {
 
   /// Binds copies of the layers one after another and initializes the parameters from seed 0.
   /// Throws shape_error if neighbours do not fit, value_error if there are none.
-  network(const B& be, std::vector<any_layer<B>> layers);
+  network(const B& be, const std::vector<any_layer<B>>& layers)
+      : network(be, layers.data(), layers.size()) {}
   /// Refuses, at compile time, a network without layers.
   template <class None = void>
   explicit network(const B& be) : be_(be) {
@@ -70,7 +71,7 @@ class network<B> {
   /// A network of the same layers with the same parameters and state.
   [[nodiscard]] network clone() const {
     (void)declared();
-    network copy(be_, std::vector<any_layer<B>>(unbound_.begin(), unbound_.end()));
+    network copy(be_, unbound_.data(), unbound_.size());
     copy.assign(*this);
     return copy;
   }
@@ -98,7 +99,7 @@ class network<B> {
   }
 
   /// Every parameter, in the order of the layers.
-  [[nodiscard]] const std::vector<parameter>& parameter_list() const {
+  [[nodiscard]] const detail::plain_vector<parameter>& parameter_list() const {
     return declared().parameters();
   }
   [[nodiscard]] arena<B>& parameters() { return parameters_; }
@@ -351,9 +352,9 @@ class network<B> {
   const { return refuse_samples<Samples>().view(); }
 
   /// One line per layer: its name, the shape of its output, its number of parameters.
-  [[nodiscard]] std::vector<layer_summary> layers() const {
+  [[nodiscard]] detail::plain_vector<layer_summary> layers() const {
     (void)declared();
-    std::vector<layer_summary> lines;
+    detail::plain_vector<layer_summary> lines;
     for (index_t i = 0; i < depth(); ++i) {
       index_t count = 0;
       const std::string prefix = detail::concat(i, ".");
@@ -370,11 +371,11 @@ class network<B> {
     if (first < 0 || count < 1 || first > depth() - count)
       detail::fail<value_error>("a network of ", depth(), " layers has no slice of ", count,
                                 " layers from layer ", first);
-    std::vector<any_layer<B>> layers{
-        input(first == 0 ? input_shape() : chain_.output_shape(first - 1))};
-    const auto begin = unbound_.end() - depth() + first;  // an input before them has no number
-    layers.insert(layers.end(), begin, begin + count);
-    network part(be_, std::move(layers));
+    detail::plain_vector<any_layer<B>> layers;
+    layers.push_back(input(first == 0 ? input_shape() : chain_.output_shape(first - 1)));
+    const auto* const begin = unbound_.end() - depth() + first;  // an input before has no number
+    for (index_t i = 0; i < count; ++i) layers.push_back(begin[i]);
+    network part(be_, layers.data(), layers.size());
     part.assign_from(*this, [&](const std::string& name) {
       return std::to_string(first + std::stoll(name)) + name.substr(name.find('.'));
     });
@@ -388,6 +389,10 @@ class network<B> {
     for (const any_layer<B>& l : layers_) a.child(l);
     return a.result();
   }
+
+ protected:
+  /// Binds copies of `count` layers.
+  network(const B& be, const any_layer<B>* layers, std::size_t count);
 
  private:
   [[nodiscard]] const any_layer<B>& at(index_t i) const {
@@ -467,8 +472,8 @@ class network<B> {
                : detail::concat("samples of ", to_string(input_shape()), ", ", inputs(), what);
   }
 
-  static void require_same(const char* what, const std::vector<parameter>& mine,
-                           const std::vector<parameter>& theirs) {
+  static void require_same(const char* what, const detail::plain_vector<parameter>& mine,
+                           const detail::plain_vector<parameter>& theirs) {
     if (theirs.size() != mine.size())
       detail::fail<shape_error>("a network of ", mine.size(), " ", what,
                                 "s cannot take those of one with ", theirs.size());
@@ -482,8 +487,8 @@ class network<B> {
   /// All elements for an arena of this network, from one in which slots may have other places.
   template <chainrule::backend From, class Name>
   [[nodiscard]] static std::vector<scalar_t<B>> values_for(
-      const arena<B>& to, const std::vector<parameter>& mine, const From& from_be,
-      const arena<From>& from, const std::vector<parameter>& theirs, const Name& name_in_other) {
+      const arena<B>& to, const detail::plain_vector<parameter>& mine, const From& from_be,
+      const arena<From>& from, const detail::plain_vector<parameter>& theirs, const Name& name_in_other) {
     const std::vector<scalar_t<From>> values = to_host(from_be, from.all());
     auto result = detail::host_vector<scalar_t<B>>(to.all().cols());
     const auto first = [](const arena_plan& plan, const chainrule::slice& s) {
@@ -512,8 +517,8 @@ class network<B> {
 };
 
 template <backend B>
-network<B>::network(const B& be, std::vector<any_layer<B>> layers) : be_(be) {
-  for (any_layer<B>& l : layers) unbound_.push_back(std::move(l));
+network<B>::network(const B& be, const any_layer<B>* layers, std::size_t count)
+    : be_(be), unbound_(layers, count) {
   const bool has_input = !unbound_.empty() && unbound_.front().is_input();
   layers_ = detail::plain_vector<any_layer<B>>(unbound_.data() + (has_input ? 1 : 0),
                                                unbound_.size() - (has_input ? 1U : 0U));
@@ -540,7 +545,7 @@ class network : public network<B> {
   /// Binds the layers one after another and initializes the parameters from seed 0. Throws
   /// shape_error if neighbours do not fit.
   explicit network(const B& be, const Layers&... layers)
-      : network<B>(be, std::vector<any_layer<B>>{any_layer<B>(layers)...}), listed_(layers...) {}
+      : network(be, listed{any_layer<B>(layers)...}, layers...) {}
 
   /// The same layers with the same parameters and state on another backend.
   template <backend To>
@@ -552,6 +557,10 @@ class network : public network<B> {
   }
 
  private:
+  using listed = any_layer<B>[sizeof...(Layers)];
+  network(const B& be, const listed& erased, const Layers&... layers)
+      : network<B>(be, erased, sizeof...(Layers)), listed_(layers...) {}
+
   std::tuple<Layers...> listed_;
 };
 

@@ -16,10 +16,10 @@
 #include <cstring>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 #include "chainrule/backend/concept.hpp"
 #include "chainrule/backend/cpu/gemm/product.hpp"
+#include "chainrule/core/plain_vector.hpp"
 
 namespace chainrule::detail {
 CHAINRULE_CPU_BEGIN
@@ -76,7 +76,7 @@ class row_chain {
     index_t w, b;
     functor function;
   };
-  std::vector<step> steps_;
+  plain_vector<step> steps_;
   void (*multiply_)(const gemm_problem<T>&, const row_end<T>&) = nullptr;
 };
 
