@@ -12,7 +12,6 @@
 #include <cmath>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "chainrule/core/error.hpp"
 #include "chainrule/core/philox.hpp"
@@ -108,7 +107,7 @@ class initializer {
       return by_rows ? m(v, i) : m(i, v);
     };
     // Each vector in one piece: along the columns of a tall matrix it takes ten times as long.
-    std::vector<double> packed(static_cast<std::size_t>(vectors * length));
+    detail::plain_vector<double> packed(static_cast<std::size_t>(vectors * length));
     const auto vector = [&](index_t v) { return packed.data() + v * length; };
     for (index_t v = 0; v < vectors; ++v)
       for (index_t i = 0; i < length; ++i) vector(v)[i] = element(v, i);

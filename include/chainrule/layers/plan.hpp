@@ -423,11 +423,11 @@ namespace detail {
 template <backend B>
 void initialize(const B& be, arena<B>& values, const parameter& p, std::uint64_t seed,
                 std::uint64_t stream) {
-  auto drawn = host_vector<double>(p.place.rows * p.place.cols);
-  auto rounded = host_vector<scalar_t<B>>(p.place.rows * p.place.cols);
+  auto drawn = host_vector<double, plain_vector<double>>(p.place.rows * p.place.cols);
+  auto rounded = host_vector<scalar_t<B>, plain_vector<scalar_t<B>>>(p.place.rows * p.place.cols);
   random_stream random(seed, stream);
   p.initial.fill({drawn.data(), p.place.rows, p.place.cols}, p.inputs, p.outputs, random);
-  std::copy(drawn.begin(), drawn.end(), rounded.begin());
+  for (std::size_t i = 0; i < drawn.size(); ++i) rounded[i] = static_cast<scalar_t<B>>(drawn[i]);
   be.upload(values[p.place],
             matrix_view<const scalar_t<B>>(rounded.data(), p.place.rows, p.place.cols));
   be.synchronize();  // `rounded` must live until it is read

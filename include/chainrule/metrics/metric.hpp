@@ -28,9 +28,9 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "chainrule/core/finite.hpp"
+#include "chainrule/core/plain_vector.hpp"
 #include "chainrule/losses/loss.hpp"
 
 namespace chainrule {
@@ -174,7 +174,7 @@ struct metrics {
   /// Mean loss; NaN of no samples.
   double loss = std::numeric_limits<double>::quiet_NaN();
   double accuracy = std::numeric_limits<double>::quiet_NaN();  // NaN unless it was measured
-  std::vector<metric_value> values;                            // all of them, accuracy too
+  detail::plain_vector<metric_value> values;                   // all of them, accuracy too
 
   /// Whether the accuracy was measured.
   [[nodiscard]] bool has_accuracy() const { return !detail::is_nan(accuracy); }

@@ -167,7 +167,7 @@ void apply_link(const B& be, const loss_traits& loss, matrix<B> y) {
 template <backend B>
 [[nodiscard]] metrics evaluate(const network<B>& net, const std::type_identity_t<any_loss<B>>& loss,
                                const dataset<B>& data,
-                               const std::vector<any_metric<B>>& wanted = {}) {
+                               const std::type_identity_t<detail::plain_vector<any_metric<B>>>& wanted = {}) {
   detail::require_targets(net, loss, data);
   return detail::measured(net, loss, data, wanted);
 }

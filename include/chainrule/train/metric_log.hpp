@@ -92,7 +92,7 @@ class metric_log {
         host = to_host(*be_, const_matrix<B>(all_.view()).block(0, from + first * k, 1, count * k));
         from = 0;
       }
-      std::vector<double> means(static_cast<std::size_t>(k));
+      detail::plain_vector<double> means(static_cast<std::size_t>(k));
       for (index_t c = 0; c < k; ++c) {
         double sum = 0;
         for (index_t e = c; e < count * k; e += k)
@@ -104,7 +104,7 @@ class metric_log {
         continue;
       }
       const any_metric<B>& metric = metrics_[i - 1];
-      m.values.push_back({metric.name(), metric.result(means), metric.lower_is_better()});
+      m.values.push_back({metric.name(), metric.result({means.data(), means.size()}), metric.lower_is_better()});
       if (metric.name() == accuracy::name) m.accuracy = m.values.back().value;
     }
     return m;

@@ -39,7 +39,7 @@ struct fit_options {
   /// Evaluated after each epoch; may be null.
   const dataset<B>* validation = nullptr;
   /// Called in this order; not owned.
-  std::vector<callback*> callbacks{};
+  detail::plain_vector<callback*> callbacks{};
   epoch_order* order = nullptr;  // draws the order of samples in the seed's place
   /// The remaining samples join the last full batch instead of forming a short one.
   bool merge_last_batch = false;
@@ -80,7 +80,7 @@ class trainer {
   /// have one name, or one has that of the loss, "loss".
   template <class Loss, class Rules>
   trainer(network<B>& net, const Loss& loss, const Rules& rules,
-          const std::vector<any_metric<B>>& metrics = {})
+          const std::type_identity_t<detail::plain_vector<any_metric<B>>>& metrics = {})
       : net_(&net),
         be_(net.backend()),
         loss_(loss),
@@ -104,11 +104,12 @@ class trainer {
   /// that seed and number of samples are the same and no order is given; else a new one begins.
   /// Throws shape_error or value_error if the data does not fit the network or cannot be augmented,
   /// an option is out of range or an order given is not one.
-  history fit(const dataset<B>& data, const fit_options<B>& options = {}) {
+  [[gnu::cold]] history fit(const dataset<B>& data, const fit_options<B>& options = {}) {
     if (options.ranks == nullptr || options.ranks->is_first()) return fit_here(data, options);
     fit_options<B> mine = options;
-    std::erase_if(mine.callbacks,
-                  [](const callback* c) { return c != nullptr && c->is_for_first_rank(); });
+    mine.callbacks = {};
+    for (callback* c : options.callbacks)
+      if (c == nullptr || !c->is_for_first_rank()) mine.callbacks.push_back(c);
     return fit_here(data, mine);
   }
 
@@ -345,7 +346,7 @@ class trainer {
   /// What callbacks are told before the first epoch.
   [[nodiscard, gnu::cold, gnu::noinline]] fit_record record_of_fit(
       const dataset<B>& data, const fit_options<B>& options) const {
-    std::vector<std::string> names;
+    detail::plain_vector<std::string> names;
     for (const any_metric<B>& m : metrics_for(data)) names.push_back(m.name());
     return {options.epochs, data.count(), largest_step(data, options),
             steps(),        epochs_done_, std::move(names)};
