@@ -17,7 +17,6 @@
 
 #include <cstdint>
 #include <cstring>
-#include <memory>
 #include <type_traits>
 
 #include "chainrule/backend/concept.hpp"
@@ -32,6 +31,7 @@
 #include "chainrule/backend/cpu/row_chain.hpp"
 #include "chainrule/backend/cpu/storage.hpp"
 #include "chainrule/core/compiled.hpp"
+#include "chainrule/core/holders.hpp"
 #include "chainrule/core/philox.hpp"
 
 namespace chainrule {
@@ -61,7 +61,7 @@ class basic_cpu {
   /// Uses a separate pool of `threads` threads, and the instruction set `set`. Throws value_error
   /// if `threads` is below 1 or the machine does not support `set`.
   explicit basic_cpu(int threads, chainrule::isa set = chosen_isa())
-      : pool_(std::make_shared<thread_pool>(threads)), isa_(require_supported(set)) {}
+      : pool_(detail::make_shared<thread_pool>(threads)), isa_(require_supported(set)) {}
   /// Uses the pool and the instruction set of a handle with another scalar.
   template <class U>
   explicit basic_cpu(const basic_cpu<U>& other) : pool_(other.pool()), isa_(other.isa()) {}
@@ -76,7 +76,7 @@ class basic_cpu {
 
   [[nodiscard]] int threads() const { return pool_->threads(); }
   /// The threads of the backend, shared by its copies.
-  [[nodiscard]] const std::shared_ptr<thread_pool>& pool() const { return pool_; }
+  [[nodiscard]] const detail::shared<thread_pool>& pool() const { return pool_; }
 
   [[nodiscard]] std::string name() const { return "cpu"; }
   /// The instruction set whose kernels are used.
@@ -627,7 +627,7 @@ class basic_cpu {
     }
   }
 
-  std::shared_ptr<thread_pool> pool_;
+  detail::shared<thread_pool> pool_;
   chainrule::isa isa_;
 };
 

@@ -12,6 +12,7 @@
 #include <cstring>
 #include <initializer_list>
 #include <new>
+#include <stdexcept>
 #include <type_traits>
 #include <utility>
 
@@ -39,7 +40,7 @@ class vector_memory {
   [[gnu::noinline]] void make_room(std::size_t capacity, std::size_t each, relocation relocate) {
     if (capacity <= capacity_) return;
     if (capacity > std::size_t(-1) / each) throw std::bad_array_new_length();
-    void* const larger = ::operator new(capacity * each);
+    void* const larger = ::operator new(capacity* each);
     if (relocate != nullptr)
       relocate(larger, data_, size_);
     else if (size_ != 0)
@@ -121,6 +122,10 @@ class plain_vector : public vector_memory {
   [[nodiscard]] const T* end() const { return static_cast<const T*>(data_) + size_; }
   [[nodiscard]] T& operator[](std::size_t i) { return static_cast<T*>(data_)[i]; }
   [[nodiscard]] const T& operator[](std::size_t i) const { return static_cast<const T*>(data_)[i]; }
+  [[nodiscard]] const T& at(std::size_t i) const {
+    if (i >= size_) throw std::out_of_range("an index is past the end of a vector");
+    return (*this)[i];
+  }
   [[nodiscard]] T& front() { return *static_cast<T*>(data_); }
   [[nodiscard]] const T& front() const { return *static_cast<const T*>(data_); }
   [[nodiscard]] T& back() { return static_cast<T*>(data_)[size_ - 1]; }

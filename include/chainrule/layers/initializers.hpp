@@ -93,13 +93,13 @@ class initializer {
   }
 
  private:
-  using completion = void (*)(matrix_view<double> m, double a, random_stream& random);
-  constexpr initializer(rule r, double a, double b, completion orthonormalize)
-      : rule_(r), a_(a), b_(b), orthonormalize_(orthonormalize) {}
+  using completion = void (*)(matrix_view<double> m, double gain, random_stream& random);
+  constexpr initializer(rule r, double a, double b, completion after)
+      : rule_(r), a_(a), b_(b), orthonormalize_(after) {}
 
   /// Makes the rows (or the columns, if they are fewer) orthonormal by Gram and Schmidt's process,
-  /// run twice per vector against rounding, and multiplies by a.
-  static void orthonormalize(matrix_view<double> m, double a, random_stream& random) {
+  /// run twice per vector against rounding, and multiplies by the gain.
+  static void orthonormalize(matrix_view<double> m, double gain, random_stream& random) {
     const bool by_rows = m.rows() <= m.cols();
     const index_t vectors = by_rows ? m.rows() : m.cols();
     const index_t length = by_rows ? m.cols() : m.rows();
@@ -133,7 +133,7 @@ class initializer {
       for (index_t i = 0; i < length; ++i) x[i] /= norm;
     }
     for (index_t v = 0; v < vectors; ++v)
-      for (index_t i = 0; i < length; ++i) element(v, i) = a * vector(v)[i];
+      for (index_t i = 0; i < length; ++i) element(v, i) = gain * vector(v)[i];
   }
 
   rule rule_;

@@ -19,10 +19,10 @@
 #define CHAINRULE_LAYERS_PASS_HPP
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <utility>
 
+#include "chainrule/core/holders.hpp"
 #include "chainrule/core/plain_vector.hpp"
 #include "chainrule/layers/plan.hpp"
 #include "chainrule/memory/tensor.hpp"
@@ -94,7 +94,7 @@ class pass {
   [[gnu::noinline]] ~pass() {}  // NOLINT
   /// Memory for what the plan declares; with `training`, also for what only a backward pass reads.
   /// Throws value_error unless capacity is at least 1.
-  [[gnu::cold]] pass(const B& be, std::shared_ptr<const plan> declared_plan, index_t capacity,
+  [[gnu::cold]] pass(const B& be, detail::shared<const plan> declared_plan, index_t capacity,
                      bool training)
       : be_(be), plan_(std::move(declared_plan)), capacity_(capacity), has_training_(training) {
     if (capacity < 1)
@@ -298,8 +298,8 @@ class pass {
            (step & 0xffffffffffffU);
   }
 
-  std::optional<B> be_;  // none by default: making a backend would open its device
-  std::shared_ptr<const plan> plan_;
+  detail::maybe<B> be_;  // none by default: making a backend would open its device
+  detail::shared<const plan> plan_;
   index_t capacity_ = 0;
   index_t rows_ = 0;
   bool has_training_ = false;

@@ -20,7 +20,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "chainrule/core/plain_vector.hpp"
 #include "chainrule/core/shape.hpp"

@@ -16,13 +16,13 @@
 #define CHAINRULE_NETWORK_NETWORK_HPP
 
 #include <algorithm>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <tuple>
 #include <utility>
 #include <vector>
 
+#include "chainrule/core/holders.hpp"
 #include "chainrule/core/plain_vector.hpp"
 #include "chainrule/layers/chain.hpp"
 #include "chainrule/layers/reshape.hpp"
@@ -488,7 +488,8 @@ class network<B> {
   template <chainrule::backend From, class Name>
   [[nodiscard]] static std::vector<scalar_t<B>> values_for(
       const arena<B>& to, const detail::plain_vector<parameter>& mine, const From& from_be,
-      const arena<From>& from, const detail::plain_vector<parameter>& theirs, const Name& name_in_other) {
+      const arena<From>& from, const detail::plain_vector<parameter>& theirs,
+      const Name& name_in_other) {
     const std::vector<scalar_t<From>> values = to_host(from_be, from.all());
     auto result = detail::host_vector<scalar_t<B>>(to.all().cols());
     const auto first = [](const arena_plan& plan, const chainrule::slice& s) {
@@ -511,7 +512,7 @@ class network<B> {
   detail::plain_vector<any_layer<B>> unbound_;  // as they were given
   detail::plain_vector<any_layer<B>> layers_;
   layer_chain chain_;
-  std::shared_ptr<const plan> plan_;  // shared with the passes
+  detail::shared<const plan> plan_;  // shared with the passes
   arena<B> parameters_;
   arena<B> states_;
 };
@@ -522,7 +523,7 @@ network<B>::network(const B& be, const any_layer<B>* layers, std::size_t count)
   const bool has_input = !unbound_.empty() && unbound_.front().is_input();
   layers_ = detail::plain_vector<any_layer<B>>(unbound_.data() + (has_input ? 1 : 0),
                                                unbound_.size() - (has_input ? 1U : 0U));
-  auto declared = std::make_shared<plan>();
+  auto declared = detail::make_shared<plan>();
   shape in;
   if (has_input) in = any_layer<B>(unbound_.front()).bind(*declared, in);
   if (layers_.empty()) detail::fail<value_error>("a network needs at least one layer");

@@ -19,10 +19,9 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
-#include <optional>
 #include <span>
-#include <vector>
 
+#include "chainrule/core/holders.hpp"
 #include "chainrule/core/plain_vector.hpp"
 #include "chainrule/data/augmentation.hpp"
 #include "chainrule/data/sampler.hpp"
@@ -250,7 +249,7 @@ class data_loader {
     const index_t most =
         options_.batch + std::max(merged_in(data.count()), merged_in(data.count() - done));
     const index_t features = data.features();
-    if (capacity_ != most || features_ != features) host_batches_.reset();
+    if (capacity_ != most || features_ != features) host_batches_ = {};
     detail::require_size(be_, inputs_, most, data.has_indices() ? 0 : features);
     if (const index_t size = data.has_indices() ? detail::elements_of(most, features) : 0;
         indices_.size() != size) {
@@ -268,7 +267,8 @@ class data_loader {
     }
     const bool is_prepared_by_host = !data.is_resident() || !augmenter_.is_none();
     if (is_prepared_by_host && !(host_batches_ && host_batches_->suits(data)))
-      host_batches_ = std::make_unique<detail::host_batches<B>>(be_, data, most);
+      host_batches_ =
+          detail::unique<detail::host_batches<B>>(new detail::host_batches<B>(be_, data, most));
     data_ = &data;
     samples_ = first_ = size_ = 0;
   }
@@ -421,7 +421,7 @@ class data_loader {
   order_t host_order_;
   typename B::template storage<std::int32_t> order_;
   detail::image_augmenter augmenter_;
-  std::unique_ptr<detail::host_batches<B>> host_batches_;  // none if the host takes no part
+  detail::unique<detail::host_batches<B>> host_batches_;  // none if the host takes no part
   std::uint64_t epoch_ = 0;
   index_t samples_ = 0;
   index_t first_ = 0;

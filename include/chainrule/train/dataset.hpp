@@ -23,7 +23,6 @@
 #include <concepts>
 #include <cstdint>
 #include <limits>
-#include <memory>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -31,6 +30,7 @@
 
 #include "chainrule/backend/device/runtime.hpp"
 #include "chainrule/core/class_number.hpp"
+#include "chainrule/core/holders.hpp"
 #include "chainrule/core/plain_vector.hpp"
 #include "chainrule/data/host_matrix.hpp"
 #include "chainrule/data/images.hpp"
@@ -150,7 +150,7 @@ class dataset {
   /// the numbers is copied: memory of the data set is shared, what it borrows must outlive the
   /// subset as well. Throws value_error if there is no such sample.
   [[nodiscard]] dataset subset(std::span<const std::int32_t> numbers) const {
-    auto rows = std::make_shared<std::vector<std::int32_t>>(numbers.begin(), numbers.end());
+    auto rows = detail::make_shared<std::vector<std::int32_t>>(numbers.begin(), numbers.end());
     for (std::int32_t& row : *rows) {
       if (row < 0 || row >= count())
         detail::fail<value_error>("a subset names sample ", row, " of a data set of ", count(),
@@ -186,7 +186,7 @@ class dataset {
       of_rows[row] = weight;
     }
     dataset result = *this;
-    result.weights_ = std::make_shared<tensor<B>>(
+    result.weights_ = detail::make_shared<tensor<B>>(
         from_host(be_, matrix_view<const scalar>(of_rows.data(), targets().rows(), 1)));
     be_.synchronize();
     result.weigh_ = [](const B& be, const_matrix<B> w, matrix<B> losses, matrix<B> gradients) {
@@ -208,7 +208,7 @@ class dataset {
     return weighted(of_samples);
   }
   /// Whether the samples have weights.
-  [[nodiscard]] bool is_weighted() const { return weights_ != nullptr; }
+  [[nodiscard]] bool is_weighted() const { return static_cast<bool>(weights_); }
   /// The weights of the rows that row_of names; empty without weights. Reads the backend's memory.
   [[nodiscard]] std::vector<scalar> weights_of_rows() const {
     return is_weighted() ? to_host(be_, view_of(weights_)) : std::vector<scalar>();
@@ -238,12 +238,12 @@ class dataset {
   }
 
   [[nodiscard, gnu::noinline]] index_t count() const {
-    return rows_ == nullptr ? targets().rows() : static_cast<index_t>(rows_->size());
+    return !rows_ ? targets().rows() : static_cast<index_t>(rows_->size());
   }
   /// The row of a sample, which gather() takes: that of a subset is its number in the whole data
   /// set, else it is the number itself.
   [[nodiscard]] std::int32_t row_of(std::int32_t sample) const {
-    return rows_ == nullptr ? sample : (*rows_)[static_cast<std::size_t>(sample)];
+    return !rows_ ? sample : (*rows_)[static_cast<std::size_t>(sample)];
   }
   /// Number of elements of a sample.
   [[nodiscard]] index_t features() const { return features_; }
@@ -284,7 +284,7 @@ class dataset {
     const auto from = [&]<class Element>(typename B::template view<const Element> inputs) {
       const const_matrix<B> all = targets();
       if constexpr (requires { be_.gather_pair(x, inputs, t, all, rows, scaling_); })
-        if (target_cols() > 0 && channels_ == nullptr)
+        if (target_cols() > 0 && !channels_)
           return be_.gather_pair(x, inputs, t, all, rows, scaling_);
       gather_scaled<Element>(rows, inputs, x);
       gather_targets(rows, t);
@@ -354,7 +354,7 @@ class dataset {
     const double scale[] = {scaling_.scale, scaling_.shift};
     f(std::as_bytes(std::span(scale)));
     all(view_of(channels_));
-    if (rows_ != nullptr) f(std::as_bytes(std::span(*rows_)));
+    if (rows_) f(std::as_bytes(std::span(*rows_)));
   }
 
   /// What holds NaN or infinity, "the inputs of sample 5" or "the targets of sample 5"; "" if
@@ -398,11 +398,11 @@ class dataset {
             detail::fail<value_error>("sample ", i, " has ", m(i, j), " in column ", j,
                                       ", too large for the backend's scalar; scale it");
         }
-      memory = std::make_shared<const std::vector<scalar>>(std::move(converted));
+      memory = detail::make_shared<const std::vector<scalar>>(std::move(converted));
     }
     [[nodiscard]] matrix_view<const scalar> view() const { return {memory->data(), rows, cols}; }
     index_t rows, cols;
-    std::shared_ptr<const std::vector<scalar>> memory;
+    detail::shared<const std::vector<scalar>> memory;
   };
   template <class... Rest>
   dataset(const scalars& inputs, const B& be, const Rest&... rest)
@@ -411,11 +411,11 @@ class dataset {
   }
 
   void hold_targets(matrix_view<const scalar> targets) {
-    targets_ = std::make_shared<tensor<B>>(from_host(be_, targets));
+    targets_ = detail::make_shared<tensor<B>>(from_host(be_, targets));
     be_.synchronize();
   }
-  [[nodiscard]] static const_matrix<B> view_of(const std::shared_ptr<const tensor<B>>& t) {
-    return t == nullptr ? const_matrix<B>{} : t->view();  // none if it was moved from
+  [[nodiscard]] static const_matrix<B> view_of(const detail::shared<const tensor<B>>& t) {
+    return t ? t->view() : const_matrix<B>{};  // none if it was moved from
   }
 
   template <class Element>
@@ -445,7 +445,7 @@ class dataset {
   /// Inputs of one type, in the backend's memory or where the caller has them.
   template <class Element>
   struct source {
-    std::shared_ptr<typename B::template storage<Element>> storage;
+    detail::shared<typename B::template storage<Element>> storage;
     typename B::template view<const Element> resident;
     matrix_view<const Element> host;  // if it is not in another memory
   };
@@ -457,7 +457,7 @@ class dataset {
       is_resident_ = wants_resident(inputs.size() * static_cast<index_t>(sizeof(Element)), options);
       try {
         if (is_resident_)
-          held.storage = std::make_shared<typename B::template storage<Element>>(
+          held.storage = detail::make_shared<typename B::template storage<Element>>(
               be_.template allocate<Element>(inputs.size()));
       } catch (const out_of_memory&) {  // a device may also limit what one buffer can hold
         if (options.inputs == residence::resident) throw;
@@ -511,10 +511,10 @@ class dataset {
 
   /// Whether each row is that of a sample; nothing if all are.
   [[nodiscard]] detail::plain_vector<bool> rows_in_use() const {
-    if (rows_ == nullptr && weights_ == nullptr) return {};
+    if (!rows_ && !weights_) return {};
     detail::plain_vector<bool> used(static_cast<std::size_t>(targets().rows()));
-    for (bool& is_used : used) is_used = rows_ == nullptr;
-    if (rows_ != nullptr)
+    for (bool& is_used : used) is_used = !rows_;
+    if (rows_)
       for (const std::int32_t row : *rows_) used[static_cast<std::size_t>(row)] = true;
     const std::vector<scalar> weights = weights_of_rows();
     for (std::size_t i = 0; i < weights.size(); ++i)
@@ -523,7 +523,7 @@ class dataset {
   }
   /// The first sample of a row.
   [[nodiscard]] index_t sample_of(index_t row) const {
-    if (rows_ == nullptr) return row;
+    if (!rows_) return row;
     return std::find(rows_->begin(), rows_->end(), row) - rows_->begin();
   }
   /// The first row in use with an element that is not finite, -1 if there is none; of a matrix of
@@ -563,7 +563,7 @@ class dataset {
   int classes_ = 0;
   fn::affine scaling_;
   // A factor and a shift for each feature, 2 × features, if channels differ.
-  std::shared_ptr<const tensor<B>> channels_;
+  detail::shared<const tensor<B>> channels_;
   index_t features_ = 0;
   shape sample_;
   bool is_resident_ = true;
@@ -572,12 +572,12 @@ class dataset {
   source<std::uint8_t> bytes_;
   source<std::int32_t> indices_;
   source<scalar> numbers_;
-  std::shared_ptr<const tensor<B>> targets_;
-  std::shared_ptr<const tensor<B>> weights_;  // of the rows that targets_ has; none if all are 1
+  detail::shared<const tensor<B>> targets_;
+  detail::shared<const tensor<B>> weights_;  // of the rows that targets_ has; none if all are 1
   // Assigned where weights are, so that programs without weights do not compile it.
   void (*weigh_)(const B&, const_matrix<B>, matrix<B>, matrix<B>) = nullptr;
-  std::shared_ptr<const std::vector<scalar>> own_;  // what `host` views look at, if it is ours
-  std::shared_ptr<const std::vector<std::int32_t>> rows_;  // of a subset
+  detail::shared<const std::vector<scalar>> own_;  // what `host` views look at, if it is ours
+  detail::shared<const std::vector<std::int32_t>> rows_;  // of a subset
 };
 
 template <backend B>
@@ -598,7 +598,7 @@ void dataset<B>::set_scaling(const normalization& n) {
     factors[i] = static_cast<scalar>(n.scale / n.deviation[k]);
     factors[features + i] = static_cast<scalar>(-n.mean[k] / n.deviation[k]);
   }
-  channels_ = std::make_shared<tensor<B>>(
+  channels_ = detail::make_shared<tensor<B>>(
       from_host(be_, matrix_view<const scalar>(factors.data(), 2, features_)));
 }
 

@@ -5,10 +5,10 @@
 
 #include <algorithm>
 #include <array>
-#include <optional>
 #include <span>
 #include <vector>
 
+#include "chainrule/core/holders.hpp"
 #include "chainrule/core/plain_vector.hpp"
 #include "chainrule/metrics/metric.hpp"
 #include "chainrule/train/data_loader.hpp"
@@ -104,7 +104,8 @@ class metric_log {
         continue;
       }
       const any_metric<B>& metric = metrics_[i - 1];
-      m.values.push_back({metric.name(), metric.result({means.data(), means.size()}), metric.lower_is_better()});
+      m.values.push_back(
+          {metric.name(), metric.result({means.data(), means.size()}), metric.lower_is_better()});
       if (metric.name() == accuracy::name) m.accuracy = m.values.back().value;
     }
     return m;
@@ -150,7 +151,7 @@ class metric_log {
     return {in.view().block(0, begin + row * k, 1, r.count * k).data(), r.count, k};
   }
 
-  std::optional<B> be_;  // none before there is data: making a backend would open its device
+  detail::maybe<B> be_;  // none before there is data: making a backend would open its device
   detail::plain_vector<any_metric<B>> metrics_;
   std::size_t accuracy_ = 0;  // the section of the accuracy, 0 without one
   index_t samples_ = 0;

@@ -17,10 +17,10 @@
 
 #include <algorithm>
 #include <array>
-#include <memory>
 #include <optional>
 #include <utility>
 
+#include "chainrule/core/holders.hpp"
 #include "chainrule/core/plain_vector.hpp"
 #include "chainrule/optim/optimizer.hpp"
 #include "chainrule/train/callback.hpp"
@@ -387,7 +387,7 @@ class step_executor {
   micro_batches<B> parts_;
   metric_log<B> log_;
   detail::plain_vector<gradient_callback<B>*> callbacks_;
-  std::unique_ptr<counter_t<B>> count_;  // of batches of the epoch, and of passes of this fit
+  detail::unique<counter_t<B>> count_;  // of batches of the epoch, and of passes of this fit
   phase first_pass_;
   tensor<B> scale_;           // 1 / batch size
   index_t divisor_ = 0;       // what scale_ holds
@@ -411,7 +411,7 @@ step_executor<B>::step_executor(network<B>& net, any_loss<B> loss, any_optimizer
       optimizer_(&optimizer),
       parts_(net),
       scale_(be_, 1, 1) {
-  if constexpr (has_device_counter<B>) count_ = std::make_unique<counter_t<B>>(be_);
+  if constexpr (has_device_counter<B>) count_ = detail::unique<counter_t<B>>(new counter_t<B>(be_));
 }
 
 }  // namespace chainrule

@@ -17,11 +17,11 @@
 
 #include <chrono>
 #include <limits>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "chainrule/core/holders.hpp"
 #include "chainrule/core/plain_vector.hpp"
 #include "chainrule/train/early_stopping.hpp"
 #include "chainrule/train/evaluation.hpp"
@@ -85,8 +85,8 @@ class trainer {
         be_(net.backend()),
         loss_(loss),
         metrics_(metrics),
-        optimizer_(std::make_unique<chainrule::optimizer<B, decltype(chain(rules))>>(
-            be_, net.parameters().plan(), rules)),
+        optimizer_(new chainrule::optimizer<B, decltype(chain(rules))>(be_, net.parameters().plan(),
+                                                                       rules)),
         loader_(be_),
         executor_(net, loss_, *optimizer_) {
     for (std::size_t i = 0; i < metrics_.size(); ++i) {
@@ -446,7 +446,7 @@ class trainer {
   B be_;
   any_loss<B> loss_;
   detail::plain_vector<any_metric<B>> metrics_;
-  std::unique_ptr<any_optimizer<B>> optimizer_;
+  detail::unique<any_optimizer<B>> optimizer_;
   data_loader<B> loader_;
   step_executor<B> executor_;
   std::uint64_t epochs_begun_ = 0;  // over all calls of fit: each epoch has an order of its own

@@ -25,6 +25,7 @@
 #include "chainrule/backend/cpu/denormals.hpp"
 #include "chainrule/backend/cpu/flags.hpp"
 #include "chainrule/core/error.hpp"
+#include "chainrule/core/holders.hpp"
 #include "chainrule/core/plain_vector.hpp"
 #include "chainrule/core/shape.hpp"
 
@@ -225,8 +226,8 @@ class thread_pool {
 }
 
 /// The pool of handles that were not given a number of threads, made by the first call.
-[[nodiscard]] inline const std::shared_ptr<thread_pool>& shared_thread_pool() {
-  static const auto pool = std::make_shared<thread_pool>(default_threads());
+[[nodiscard]] inline const detail::shared<thread_pool>& shared_thread_pool() {
+  static const auto pool = detail::make_shared<thread_pool>(default_threads());
   return pool;
 }
 
