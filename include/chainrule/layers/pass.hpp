@@ -57,6 +57,17 @@ struct pass_phase : phase {
 template <class B>
 using const_indices = typename B::template view<const std::int32_t>;
 
+/// Inputs of samples, a row each: scalars, or the indices of a network that takes those.
+template <backend B>
+struct batch_inputs {
+  const_matrix<B> scalars;
+  const_indices<B> indices;
+  bool are_indices = false;
+
+  [[nodiscard]] index_t rows() const { return are_indices ? indices.rows() : scalars.rows(); }
+  [[nodiscard]] index_t cols() const { return are_indices ? indices.cols() : scalars.cols(); }
+};
+
 /// Where a layer adds to the gradient of a parameter: gradient = what it computed + beta gradient.
 /// beta is 0 at the parameter's first use in a backward pass, and 1 after it.
 template <backend B>

@@ -206,7 +206,7 @@ class network<B> {
   // By reference: copied to the stack, a view would make consecutive calls wait for each other.
   const_matrix<B> forward(const const_matrix<B>& x, pass<B>& p,
                           const pass_phase<B>& what = phase{}) const {
-    require_samples(x, false);
+    require_samples(x.cols(), false);
     if constexpr (row_backend<B>)
       if (x.rows() == 1 && !what.training && !p.row().empty()) {
         p.begin_forward(*plan_, parameters_, states_, 1, what);
@@ -220,8 +220,16 @@ class network<B> {
   /// them, such as embedding.
   template <indices_of<B> Indices>
   const_matrix<B> forward(const Indices& x, pass<B>& p, const pass_phase<B>& what = phase{}) const {
-    require_samples(x, true);
+    require_samples(x.cols(), true);
     return run({}, x, x.rows(), p, what);
+  }
+
+  /// The outputs for scalars or indices.
+  const_matrix<B> forward(const batch_inputs<B>& x, pass<B>& p,
+                          const pass_phase<B>& what = phase{}) const {
+    if (!x.are_indices) return forward(x.scalars, p, what);
+    require_samples(x.cols(), true);
+    return run({}, x.indices, x.rows(), p, what);
   }
 
   /// The gradient with respect to the output, n × outputs: a loss writes it here before backward.
@@ -245,26 +253,31 @@ class network<B> {
   /// which was one in training. Throws shape_error.
   void backward(const_matrix<B> x, pass<B>& p, arena<B>& gradients,
                 matrix<B> input_gradient = {}) const {
-    require_samples(x, false);
+    require_samples(x.cols(), false);
     run_backward(x, {}, x.rows(), p, gradients, input_gradient, false);
   }
   /// A backward pass that adds dL/dparameters to `gradients`; dL/dx is assigned.
   void add_backward(const_matrix<B> x, pass<B>& p, arena<B>& gradients,
                     matrix<B> input_gradient = {}) const {
-    require_samples(x, false);
+    require_samples(x.cols(), false);
     run_backward(x, {}, x.rows(), p, gradients, input_gradient, true);
   }
   /// The backward pass of a network that takes indices, which have no gradient.
   template <indices_of<B> Indices>
   void backward(const Indices& x, pass<B>& p, arena<B>& gradients) const {
-    require_samples(x, true);
+    require_samples(x.cols(), true);
     run_backward({}, x, x.rows(), p, gradients, {}, false);
   }
   /// Adds the gradients of the parameters, for inputs that are indices.
   template <indices_of<B> Indices>
   void add_backward(const Indices& x, pass<B>& p, arena<B>& gradients) const {
-    require_samples(x, true);
+    require_samples(x.cols(), true);
     run_backward({}, x, x.rows(), p, gradients, {}, true);
+  }
+  /// The backward pass for scalars or indices, which adds the gradients of the parameters if `add`.
+  void backward(const batch_inputs<B>& x, pass<B>& p, arena<B>& gradients, bool add) const {
+    require_samples(x.cols(), x.are_indices);
+    run_backward(x.scalars, x.indices, x.rows(), p, gradients, {}, add);
   }
   /// Passes for diagnosis, of scalars or indices x: for each layer i, in the order of the pass,
   /// around(i, m, run) is called and has to call run() once. m is the layer's output in the forward
@@ -274,7 +287,7 @@ class network<B> {
   const_matrix<B> trace_forward(const Samples& x, pass<B>& p, const pass_phase<B>& what,
                                 const Around& around) const {
     constexpr bool are_indices = indices_of<Samples, B>;
-    require_samples(x, are_indices);
+    require_samples(x.cols(), are_indices);
     const auto visit = [&](index_t i, const auto& f) {
       around(i, const_matrix<B>(chain_.output(p, i)), [&] { f(at(i)); });
     };
@@ -289,7 +302,7 @@ class network<B> {
   void trace_backward(const Samples& x, pass<B>& p, arena<B>& gradients, matrix<B> input_gradient,
                       const Around& around) const {
     constexpr bool are_indices = indices_of<Samples, B>;
-    require_samples(x, are_indices);
+    require_samples(x.cols(), are_indices);
     const auto visit = [&](index_t i, const auto& f) {
       around(i, const_matrix<B>(chain_.gradient(p, i)), [&] { f(at(i)); });
     };
@@ -402,15 +415,14 @@ class network<B> {
     return [this](index_t i, const auto& f) { f(at(i)); };
   }
 
-  template <class Samples>
-  void require_samples(const Samples& x, bool are_indices) const {
+  void require_samples(index_t cols, bool are_indices) const {
     if ((declared().index_count() > 0) != are_indices)
       detail::fail<shape_error>(
           are_indices ? "the network takes scalars, the samples are indices"
                       : "the network takes indices: give it a matrix of std::int32_t");
-    if (x.cols() != inputs())
+    if (cols != inputs())
       detail::fail<shape_error>("the network expects ", input_in_words(), ", the samples have ",
-                                x.cols());
+                                cols);
   }
 
   const_matrix<B> run(const_matrix<B> x, const_indices<B> indices, index_t rows, pass<B>& p,

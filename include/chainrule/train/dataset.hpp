@@ -39,6 +39,29 @@
 
 namespace chainrule {
 
+template <backend B>
+class dataset;
+
+namespace detail {
+struct no_counted_rows {};
+template <class B>
+struct counted_rows {
+  using type = no_counted_rows;
+};
+template <has_device_counter B>
+struct counted_rows<B> {
+  using type = typename B::counted_rows;
+};
+template <class B>
+using counted_rows_of = typename counted_rows<B>::type;
+
+template <backend B>
+class host_batches;
+template <backend B, class T>
+[[nodiscard]] unique<host_batches<B>> make_host_batches(const B& be, index_t capacity,
+                                                        index_t features);
+}  // namespace detail
+
 /// Where the inputs of a data set are kept, if the backend's memory is not the host's.
 enum class residence : unsigned char {
   automatic,  // resident if they take no more than a fraction of the device's memory, else streamed
@@ -281,18 +304,10 @@ class dataset {
   void gather(const Rows& rows, matrix<B> x, matrix<B> t) const {
     require_resident();
     require_inputs(false);
-    const auto from = [&]<class Element>(typename B::template view<const Element> inputs) {
-      const const_matrix<B> all = targets();
-      if constexpr (requires { be_.gather_pair(x, inputs, t, all, rows, scaling_); })
-        if (target_cols() > 0 && !channels_)
-          return be_.gather_pair(x, inputs, t, all, rows, scaling_);
-      gather_scaled<Element>(rows, inputs, x);
-      gather_targets(rows, t);
-    };
     if (bytes_.resident.empty())
-      from(numbers_.resident);
+      gather_from(rows, numbers_.resident, x, t);
     else
-      from(bytes_.resident);
+      gather_from(rows, bytes_.resident, x, t);
   }
   /// Assigns the indices of the samples of those rows to x and their targets to t. Throws
   /// value_error if the inputs are streamed, or if they are not indices.
@@ -303,6 +318,19 @@ class dataset {
     be_.gather(x, indices_.resident, rows);
     gather_targets(rows, t);
   }
+  /// Assigns the samples of those rows to x, or to `i` where they are indices, and their targets to
+  /// t. Compiled for inputs of the type that a data set was made of, and for no other.
+  void gather(const indices& rows, matrix<B> x, indices i, matrix<B> t) const {
+    require_resident();
+    gather_(*this, rows, x, i, t);
+  }
+  /// The same for rows that begin at a number which the backend counts.
+  void gather(const detail::counted_rows_of<B>& rows, matrix<B> x, indices i, matrix<B> t) const {
+    require_resident();
+    gather_counted_(*this, rows, x, i, t);
+  }
+  /// What makes the batches that the host gathers: one function for each type of inputs.
+  [[nodiscard]] auto maker_of_host_batches() const { return make_host_batches_; }
   /// Throws value_error unless the inputs are indices, or scalars if not `as_indices`.
   void require_inputs(bool as_indices) const {
     if (as_indices != has_indices_)
@@ -373,6 +401,16 @@ class dataset {
 
   /// Whether the host can read the inputs: they are streamed, or its memory is the backend's.
   [[nodiscard]] bool is_on_host() const { return !can_stream || !is_resident_; }
+  /// The inputs where the caller has them, if they are on the host and of this type.
+  template <class T>
+  [[nodiscard]] matrix_view<const T> host_inputs() const {
+    if constexpr (std::same_as<T, std::uint8_t>)
+      return bytes_.host;
+    else if constexpr (std::same_as<T, std::int32_t>)
+      return indices_.host;
+    else
+      return numbers_.host;
+  }
   /// Calls `visit` with the inputs where the caller has them, of bytes, indices or scalars; without
   /// elements unless they are on the host.
   template <class Visit>
@@ -410,6 +448,29 @@ class dataset {
     if (is_on_host()) own_ = inputs.memory;
   }
 
+  template <class Element, class Rows>
+  void gather_from(const Rows& rows, typename B::template view<const Element> inputs, matrix<B> x,
+                   matrix<B> t) const {
+    const const_matrix<B> all = targets();
+    if constexpr (requires { be_.gather_pair(x, inputs, t, all, rows, scaling_); })
+      if (target_cols() > 0 && !channels_)
+        return be_.gather_pair(x, inputs, t, all, rows, scaling_);
+    gather_scaled<Element>(rows, inputs, x);
+    gather_targets(rows, t);
+  }
+  template <class Element, class Rows>
+  static void gather_inputs(const dataset& d, const Rows& rows, matrix<B> x, indices i,
+                            matrix<B> t) {
+    if constexpr (std::same_as<Element, std::int32_t>) {
+      d.be_.gather(i, d.indices_.resident, rows);
+      d.gather_targets(rows, t);
+    } else if constexpr (std::same_as<Element, std::uint8_t>) {
+      d.gather_from<Element>(rows, d.bytes_.resident, x, t);
+    } else {
+      d.gather_from<Element>(rows, d.numbers_.resident, x, t);
+    }
+  }
+
   void hold_targets(matrix_view<const scalar> targets) {
     targets_ = detail::make_shared<tensor<B>>(from_host(be_, targets));
     be_.synchronize();
@@ -429,6 +490,10 @@ class dataset {
         "the backend's scalar (float of cpu, double of basic_cpu<double>); convert them, or take "
         "the other backend");
     const matrix_view<const U> read_only = inputs;
+    gather_ = &gather_inputs<U, indices>;
+    if constexpr (has_device_counter<B>)
+      gather_counted_ = &gather_inputs<U, detail::counted_rows_of<B>>;
+    make_host_batches_ = &detail::make_host_batches<B, U>;
     set_shape(inputs.cols(), options.sample);
     if constexpr (std::same_as<U, std::int32_t>)
       require_indices(read_only, scale);
@@ -574,6 +639,12 @@ class dataset {
   source<scalar> numbers_;
   detail::shared<const tensor<B>> targets_;
   detail::shared<const tensor<B>> weights_;  // of the rows that targets_ has; none if all are 1
+  // Assigned where inputs are, for their type.
+  void (*gather_)(const dataset&, const indices&, matrix<B>, indices, matrix<B>) = nullptr;
+  void (*gather_counted_)(const dataset&, const detail::counted_rows_of<B>&, matrix<B>, indices,
+                          matrix<B>) = nullptr;
+  detail::unique<detail::host_batches<B>> (*make_host_batches_)(const B&, index_t,
+                                                                index_t) = nullptr;
   // Assigned where weights are, so that programs without weights do not compile it.
   void (*weigh_)(const B&, const_matrix<B>, matrix<B>, matrix<B>) = nullptr;
   detail::shared<const std::vector<scalar>> own_;  // what `host` views look at, if it is ours
@@ -616,5 +687,7 @@ template <backend B>
 }
 
 }  // namespace chainrule
+
+#include "chainrule/train/host_batches.hpp"
 
 #endif  // CHAINRULE_TRAIN_DATASET_HPP

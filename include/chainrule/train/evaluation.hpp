@@ -91,8 +91,7 @@ void for_outputs(const network<B>& net, const dataset<B>& data, const F& f, int 
   for (loader.begin_epoch(0); loader.next();) {
     if (loader.first() / loader.batch() % ranks != rank) continue;
     loader.load();
-    f(loader.visit_inputs({0, loader.size()}, [&](auto x) { return net.forward(x, memory); }),
-      loader);
+    f(net.forward(loader.samples({0, loader.size()}), memory), loader);
   }
 }
 
@@ -165,9 +164,9 @@ void apply_link(const B& be, const loss_traits& loss, matrix<B> y) {
 /// which are without weights. The network is not changed. Throws shape_error, or value_error, if
 /// the data does not fit network and loss.
 template <backend B>
-[[nodiscard]] metrics evaluate(const network<B>& net, const std::type_identity_t<any_loss<B>>& loss,
-                               const dataset<B>& data,
-                               const std::type_identity_t<detail::plain_vector<any_metric<B>>>& wanted = {}) {
+[[nodiscard]] metrics evaluate(
+    const network<B>& net, const std::type_identity_t<any_loss<B>>& loss, const dataset<B>& data,
+    const std::type_identity_t<detail::plain_vector<any_metric<B>>>& wanted = {}) {
   detail::require_targets(net, loss, data);
   return detail::measured(net, loss, data, wanted);
 }

@@ -245,8 +245,8 @@ class step_executor {
     p.first_row = rows.first;
     const const_matrix<B> t = loader.targets(rows);
     pass<B>& memory = parts_.memory(i);
-    const const_matrix<B> y =
-        loader.visit_inputs(place, [&](auto x) { return net_->forward(x, memory, p); });
+    const batch_inputs<B> x = loader.samples(place);
+    const const_matrix<B> y = net_->forward(x, memory, p);
     const index_t first = loader.first();
     loss_scratch<B>& scratch = parts_.scratch(i);
     const bool has_hits = begin_extras(loader, rows, y, t, scratch.extras);
@@ -255,12 +255,7 @@ class step_executor {
     const bool are_done = end_extras(memory, scratch.extras);
     loader.weigh(rows, log_.losses(first, rows), net_->output_gradient(memory));
     log_.measure(first, rows, {y, t, loss_.traits(), scratch}, has_hits && are_done);
-    loader.visit_inputs(place, [&](auto x) {
-      if (i < parts_in_use_)
-        net_->add_backward(x, memory, parts_.gradients(i));
-      else
-        net_->backward(x, memory, parts_.gradients(i));
-    });
+    net_->backward(x, memory, parts_.gradients(i), i < parts_in_use_);
   }
 
   /// Says what the loss of these rows may compute beside it. Returns whether that is the accuracy.

@@ -310,8 +310,8 @@ class trainer {
         int{o.report_penalties}, ", ", o.order == nullptr ? "no order" : "an order", ", ",
         gradient_callbacks, " gradient callbacks");
     const augmentation& a = o.augment;
-    words += detail::concat(", augmentation ", int{a.flip}, " ", a.crop, " ", a.rotate, " ",
-                            a.shift, " ", a.erase, " ", static_cast<int>(a.outside));
+    words += detail::concat(", augmentation ", int{a.flip}, " ", double{a.crop}, " ", double{a.rotate}, " ",
+                            index_t{a.shift}, " ", double{a.erase}, " ", static_cast<int>(a.outside));
     for (const any_metric<B>& m : metrics_for(data)) words += ", metric " + m.name();
     o.ranks->require_agreement(
         {net_, optimizer_.get(), &data, o.validation, loss_.traits().name, std::move(words),
