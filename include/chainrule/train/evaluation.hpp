@@ -100,7 +100,7 @@ template <backend B>
 [[nodiscard]] metrics measured(const network<B>& net, const any_loss<B>& loss,
                                const dataset<B>& data,
                                const std::type_identity_t<plain_vector<any_metric<B>>>& wanted,
-                               rank_group<B>* ranks = nullptr) {
+                               std::type_identity_t<rank_group<B>*> ranks = nullptr) {
   if (data.count() == 0) return {};
   const B& be = net.backend();
   metric_log<B> log(be, wanted, data.count());

@@ -29,6 +29,34 @@
 
 namespace chainrule {
 
+template <backend B>
+class trainer;
+template <backend B>
+struct fit_options;
+
+namespace detail {
+/// The ranks of a fit, or none, with what only fits of several compile.
+template <backend B>
+class fit_ranks {
+ public:
+  fit_ranks() = default;
+  fit_ranks(rank_group<B>* group)  // NOLINT: implicit
+      : group_(group), agree_(&trainer<B>::agree_all) {}
+
+  operator rank_group<B>*() const { return group_; }  // NOLINT: implicit
+  rank_group<B>* operator->() const { return group_; }
+  /// Throws value_error, on all ranks, unless they are about to do the same.
+  void agree(trainer<B>& t, const dataset<B>& data, const fit_options<B>& o,
+             std::size_t gradient_callbacks) const {
+    agree_(t, data, o, gradient_callbacks);
+  }
+
+ private:
+  rank_group<B>* group_ = nullptr;
+  void (*agree_)(trainer<B>&, const dataset<B>&, const fit_options<B>&, std::size_t) = nullptr;
+};
+}  // namespace detail
+
 /// Options of `fit`.
 template <backend B>
 struct fit_options {
@@ -65,7 +93,7 @@ struct fit_options {
   /// The processes that share each batch, of which this is one; null: this one alone. All give the
   /// same data and options. Parameters, state and metrics have the same bits on all of them, and
   /// for any number of them, provided `micro_batches` is given (docs/ranks.md). Not owned.
-  rank_group<B>* ranks = nullptr;
+  detail::fit_ranks<B> ranks{};
 };
 
 template <backend B>
@@ -211,6 +239,8 @@ class trainer {
   }
 
  private:
+  friend class detail::fit_ranks<B>;
+
   /// Ends with the fit, however that ends.
   struct fit_scope {
     bool& is_fitting;
@@ -283,7 +313,7 @@ class trainer {
                                   " of the training is a gradient_callback of another "
                                   "backend; make it one of the network's");
     }
-    if (options.ranks != nullptr) agree(data, options, of_gradients.size());
+    if (options.ranks != nullptr) options.ranks.agree(*this, data, options, of_gradients.size());
     const bool continues =
         options.order == nullptr && place_.samples == data.count() && place_.seed == options.seed;
     const index_t done = continues ? place_.done : 0;
@@ -300,8 +330,12 @@ class trainer {
     return continues;
   }
   /// Throws value_error, on all ranks, unless they are about to do the same.
-  [[gnu::cold, gnu::noinline]] void agree(const dataset<B>& data, const fit_options<B>& o,
-                                          std::size_t gradient_callbacks) {
+  [[gnu::cold, gnu::noinline]] static void agree_all(trainer& t, const dataset<B>& data,
+                                                     const fit_options<B>& o,
+                                                     std::size_t gradient_callbacks) {
+    t.agree(data, o, gradient_callbacks);
+  }
+  void agree(const dataset<B>& data, const fit_options<B>& o, std::size_t gradient_callbacks) {
     std::string words = detail::concat(
         o.epochs, " epochs, batch ", o.batch, ", seed ", o.seed, ", ", o.micro_batches,
         " micro-batches (0: by shape), accumulate ", o.accumulate, ", steps_per_epoch ",
@@ -310,8 +344,9 @@ class trainer {
         int{o.report_penalties}, ", ", o.order == nullptr ? "no order" : "an order", ", ",
         gradient_callbacks, " gradient callbacks");
     const augmentation& a = o.augment;
-    words += detail::concat(", augmentation ", int{a.flip}, " ", double{a.crop}, " ", double{a.rotate}, " ",
-                            index_t{a.shift}, " ", double{a.erase}, " ", static_cast<int>(a.outside));
+    words += detail::concat(", augmentation ", int{a.flip}, " ", double{a.crop}, " ",
+                            double{a.rotate}, " ", index_t{a.shift}, " ", double{a.erase}, " ",
+                            static_cast<int>(a.outside));
     for (const any_metric<B>& m : metrics_for(data)) words += ", metric " + m.name();
     o.ranks->require_agreement(
         {net_, optimizer_.get(), &data, o.validation, loss_.traits().name, std::move(words),
