@@ -28,15 +28,15 @@ using named_texts = plain_vector<std::pair<std::string, std::string>>;
 /// What a layer is, apart from the values of its parameters.
 struct description {
   /// Kind of the layer, such as "dense".
-  std::string kind;                                            // "dense"
-  detail::named_texts extents;    // "outputs", "128"
-  detail::named_texts constants;  // "p", "0.5"
-  std::string activation;                                      // "leaky_relu(0.2)", or empty
-  detail::named_texts options;    // "weights", "normal(0, 0.01)"
-  detail::plain_vector<description> layers;                             // of a block
+  std::string kind;                          // "dense"
+  detail::named_texts extents;               // "outputs", "128"
+  detail::named_texts constants;             // "p", "0.5"
+  std::string activation;                    // "leaky_relu(0.2)", or empty
+  detail::named_texts options;               // "weights", "normal(0, 0.01)"
+  detail::plain_vector<description> layers;  // of a block
 
   /// The line of the layer in a summary: "dense + relu", "dropout 0.5".
-  [[nodiscard]] std::string label() const {
+  [[nodiscard, gnu::cold]] std::string label() const {
     std::string text = kind;
     for (const auto& [name, value] : constants) text += detail::concat(" ", value);
     if (layers.size() == 1 && (kind == "frozen" || kind == "in_group"))

@@ -116,8 +116,9 @@ class dataset {
   /// whole number of 0, ..., classes - 1, if there are no classes, if an index is below -1 or if
   /// indices have a scale.
   template <class Element, class Label>
-  dataset(const B& be, matrix_view<Element> inputs, const std::vector<Label>& labels, int classes,
-          const normalization& scale = {}, const dataset_options& options = {})
+  [[gnu::cold]] dataset(const B& be, matrix_view<Element> inputs, const std::vector<Label>& labels,
+                        int classes, const normalization& scale = {},
+                        const dataset_options& options = {})
       : be_(be), classes_(classes) {
     if (static_cast<index_t>(labels.size()) != inputs.rows())
       detail::fail<shape_error>("a data set needs one label per sample, got ", labels.size(),

@@ -107,8 +107,9 @@ class trainer {
   /// `metrics`, accuracy is measured where targets are classes. Throws value_error if two metrics
   /// have one name, or one has that of the loss, "loss".
   template <class Loss, class Rules>
-  trainer(network<B>& net, const Loss& loss, const Rules& rules,
-          const std::type_identity_t<detail::plain_vector<any_metric<B>>>& metrics = {})
+  [[gnu::cold]] trainer(
+      network<B>& net, const Loss& loss, const Rules& rules,
+      const std::type_identity_t<detail::plain_vector<any_metric<B>>>& metrics = {})
       : net_(&net),
         be_(net.backend()),
         loss_(loss),
