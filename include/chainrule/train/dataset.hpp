@@ -388,7 +388,7 @@ class dataset {
 
   /// What holds NaN or infinity, "the inputs of sample 5" or "the targets of sample 5"; "" if
   /// nothing does. Reads all of it, also from a device.
-  [[nodiscard, gnu::noinline]] std::string what_is_not_finite() const {
+  [[nodiscard, gnu::cold, gnu::noinline]] std::string what_is_not_finite() const {
     const detail::plain_vector<bool> used = rows_in_use();
     index_t row = first_not_finite(numbers_.resident, used);
     visit_host([&]<class T>(matrix_view<const T> inputs) {
@@ -551,7 +551,7 @@ class dataset {
   }
   /// One functor is enough for all elements, unless channels differ: then a factor and a shift for
   /// each feature follow it.
-  void set_scaling(const normalization& n);
+  [[gnu::cold]] void set_scaling(const normalization& n);
   void require_indices(matrix_view<const std::int32_t> inputs, const normalization& n) {
     has_indices_ = true;
     if (n.scale != 1 || !n.mean.empty())

@@ -133,7 +133,7 @@ class trainer {
   /// that seed and number of samples are the same and no order is given; else a new one begins.
   /// Throws shape_error or value_error if the data does not fit the network or cannot be augmented,
   /// an option is out of range or an order given is not one.
-  [[gnu::cold]] history fit(const dataset<B>& data, const fit_options<B>& options = {}) {
+  history fit(const dataset<B>& data, const fit_options<B>& options = {}) {
     if (options.ranks == nullptr || options.ranks->is_first()) return fit_here(data, options);
     fit_options<B> mine = options;
     mine.callbacks = {};
