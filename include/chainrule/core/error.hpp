@@ -93,17 +93,21 @@ class message_part {
 
   void append_to(std::string& out) const {
     char digits[32];
+    int count = 1;
     if (size_ == is_character)
-      out += static_cast<char>(integer_);
+      digits[0] = static_cast<char>(integer_);
     else if (size_ == is_integer)
-      out += std::to_string(integer_);
+      count = std::snprintf(digits, sizeof digits, "%lld", integer_);
     else if (size_ == is_natural)
-      out += std::to_string(natural_);
+      count = std::snprintf(digits, sizeof digits, "%llu", natural_);
     else if (size_ == is_real)
-      out.append(digits,
-                 static_cast<std::size_t>(std::snprintf(digits, sizeof digits, "%g", real_)));
+      count = std::snprintf(digits, sizeof digits, "%g", real_);
     else
+      count = -1;
+    if (count < 0)
       out.append(text_, size_);
+    else
+      out.append(digits, static_cast<std::size_t>(count));
   }
 
  private:

@@ -208,12 +208,7 @@ class network<B> {
                           const pass_phase<B>& what = phase{}) const {
     require_samples(x.cols(), false);
     if constexpr (row_backend<B>)
-      if (x.rows() == 1 && !what.training && !p.row().empty()) {
-        p.begin_forward(*plan_, parameters_, states_, 1, what);
-        p.row().run(x.data(), parameters_.all().data());
-        p.end_forward();
-        return chain_.output(p, depth() - 1);
-      }
+      if (x.rows() == 1 && !what.training && !p.row().empty()) return run_row(x, p, what);
     return run(x, {}, x.rows(), p, what);
   }
   /// The outputs for indices (n × inputs, rows without gaps), of a network whose first layer takes
@@ -227,9 +222,11 @@ class network<B> {
   /// The outputs for scalars or indices.
   const_matrix<B> forward(const batch_inputs<B>& x, pass<B>& p,
                           const pass_phase<B>& what = phase{}) const {
-    if (!x.are_indices) return forward(x.scalars, p, what);
-    require_samples(x.cols(), true);
-    return run({}, x.indices, x.rows(), p, what);
+    require_samples(x.cols(), x.are_indices);
+    if constexpr (row_backend<B>)
+      if (!x.are_indices && x.rows() == 1 && !what.training && !p.row().empty())
+        return run_row(x.scalars, p, what);
+    return run(x.scalars, x.indices, x.rows(), p, what);
   }
 
   /// The gradient with respect to the output, n × outputs: a loss writes it here before backward.
@@ -425,6 +422,13 @@ class network<B> {
                                 cols);
   }
 
+  /// The pass of one sample by the backend's plan.
+  const_matrix<B> run_row(const const_matrix<B>& x, pass<B>& p, const pass_phase<B>& what) const {
+    p.begin_forward(*plan_, parameters_, states_, 1, what);
+    p.row().run(x.data(), parameters_.all().data());
+    p.end_forward();
+    return chain_.output(p, depth() - 1);
+  }
   const_matrix<B> run(const_matrix<B> x, const_indices<B> indices, index_t rows, pass<B>& p,
                       const pass_phase<B>& what) const {
     return run(x, indices, rows, p, what, visitor());
