@@ -46,6 +46,22 @@ TEST_CASE("A plain vector keeps its values when it grows") {
   for (int i = 0; i < 9; ++i) CHECK(*owners[static_cast<std::size_t>(i)] == i);
 }
 
+TEST_CASE("A plain vector of numbers grows by zeros, and is copied to a std::vector") {
+  plain_vector<long> numbers{4, 5};
+  numbers.resize(40);  // memory that held other bytes before
+  numbers.resize(1);
+  numbers.resize(4);
+  CHECK(numbers == plain_vector<long>{4, 0, 0, 0});
+  const std::vector<long> copied = numbers;
+  CHECK(copied == std::vector<long>{4, 0, 0, 0});
+  std::vector<long> assigned{1};
+  assigned = numbers;
+  CHECK(assigned == copied);
+  CHECK(numbers.at(0) == 4);
+  CHECK_THROWS_AS(numbers.at(4), std::out_of_range);
+  CHECK_THROWS_AS(plain_vector<long>().at(0), std::out_of_range);
+}
+
 TEST_CASE("Copies of a plain vector are separate, moves leave nothing behind") {
   const std::vector<int> values{3, 1, 2};
   plain_vector<int> a = values;

@@ -39,7 +39,7 @@ class parameter_set {
   [[nodiscard]] const B& backend() const { return be_; }
   [[nodiscard]] const plan& declared() const { return plan_; }
   /// Every parameter, in the order in which they were given.
-  [[nodiscard]] const std::vector<parameter>& parameter_list() const { return plan_.parameters(); }
+  [[nodiscard]] const detail::plain_vector<parameter>& parameter_list() const { return plan_.parameters(); }
   [[nodiscard]] arena<B>& parameters() { return parameters_; }
   [[nodiscard]] const arena<B>& parameters() const { return parameters_; }
   /// A set has no untrained state: an empty arena.

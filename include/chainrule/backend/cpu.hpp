@@ -17,7 +17,6 @@
 
 #include <cstdint>
 #include <cstring>
-#include <memory>
 #include <type_traits>
 
 #include "chainrule/backend/concept.hpp"
@@ -32,6 +31,7 @@
 #include "chainrule/backend/cpu/row_chain.hpp"
 #include "chainrule/backend/cpu/storage.hpp"
 #include "chainrule/core/compiled.hpp"
+#include "chainrule/core/holders.hpp"
 #include "chainrule/core/philox.hpp"
 
 namespace chainrule {
@@ -61,7 +61,7 @@ class basic_cpu {
   /// Uses a separate pool of `threads` threads, and the instruction set `set`. Throws value_error
   /// if `threads` is below 1 or the machine does not support `set`.
   explicit basic_cpu(int threads, chainrule::isa set = chosen_isa())
-      : pool_(std::make_shared<thread_pool>(threads)), isa_(require_supported(set)) {}
+      : pool_(detail::make_shared<thread_pool>(threads)), isa_(require_supported(set)) {}
   /// Uses the pool and the instruction set of a handle with another scalar.
   template <class U>
   explicit basic_cpu(const basic_cpu<U>& other) : pool_(other.pool()), isa_(other.isa()) {}
@@ -76,7 +76,7 @@ class basic_cpu {
 
   [[nodiscard]] int threads() const { return pool_->threads(); }
   /// The threads of the backend, shared by its copies.
-  [[nodiscard]] const std::shared_ptr<thread_pool>& pool() const { return pool_; }
+  [[nodiscard]] const detail::shared<thread_pool>& pool() const { return pool_; }
 
   [[nodiscard]] std::string name() const { return "cpu"; }
   /// The instruction set whose kernels are used.
@@ -136,7 +136,8 @@ class basic_cpu {
   template <class F, std::size_t Outs, class... In>
   void map(const F& f, const std::array<matrix, Outs>& out, const In&... in) const {
     static_assert(Outs > 0, "chainrule: map needs at least one result");
-    run_map(detail::pointwise_call<T>(isa_, "map", f, out[0].shape(), out, const_matrix(in)...));
+    run_map(
+        detail::pointwise_call<T>(isa_, "map", f, out[0].shape(), out, Outs, const_matrix(in)...));
   }
 
   /// out = the values f(in...) combined by `op` over every direction in which out has extent 1 and
@@ -146,10 +147,14 @@ class basic_cpu {
   void reduce(const Op& op, matrix out, const F& f, const In&... in) const {
     static_assert(sizeof...(In) > 0, "chainrule: reduce needs at least one operand");
     const matrix_shape whole = contract::broadcast(const_matrix(in).shape()...);
-    if (out.shape() == whole) return map(f, out, in...);  // nothing to combine
-    run_reduce(detail::reduction_call<T>(op), out, T(0),
-               detail::pointwise_call<T>(isa_, "reduce", f, whole, std::array<matrix, 0>{},
-                                         const_matrix(in)...));
+    const bool combines = out.shape() != whole;
+    detail::pointwise_call<T> call(isa_, combines ? "reduce" : "map", f, whole,
+                                   std::array<matrix, 1>{out}, combines ? 0 : 1,
+                                   const_matrix(in)...);
+    if (combines)
+      run_reduce(detail::reduction_call<T>(op), out, T(0), call);
+    else
+      run_map(std::move(call));
   }
 
   /// The same sum with beta out added to it; with beta = 0, out is not read.
@@ -160,7 +165,7 @@ class basic_cpu {
     const matrix_shape whole = contract::broadcast(const_matrix(in).shape()...);
     if (out.shape() == whole) return map(detail::plus_scaled<F>{scalars.beta, f}, out, out, in...);
     run_reduce(detail::reduction_call<T>(op), out, static_cast<T>(scalars.beta),
-               detail::pointwise_call<T>(isa_, "reduce", f, whole, std::array<matrix, 0>{},
+               detail::pointwise_call<T>(isa_, "reduce", f, whole, std::array<matrix, 1>{out}, 0,
                                          const_matrix(in)...));
   }
 
@@ -177,7 +182,7 @@ class basic_cpu {
       if constexpr (sizeof...(In) == 1)
         if (c.rows() == 1 && multiply_row(c, a, b, scalars, epilogue, in...)) return;
       const detail::pointwise_call<T> call(isa_, "gemm", epilogue, c.shape(),
-                                           std::array<matrix, 1>{c}, const_matrix(c),
+                                           std::array<matrix, 1>{c}, 1, const_matrix(c),
                                            const_matrix(in)...);
       multiply(c, a, b, scalars, &call);
     }
@@ -239,7 +244,7 @@ class basic_cpu {
     } else if (y.contiguous()) {
       const matrix pixels(y.data(), y.size() / c.outputs, c.outputs);
       const detail::pointwise_call<T> call(isa_, "convolve", f, pixels.shape(),
-                                           std::array<matrix, 1>{pixels}, const_matrix(pixels),
+                                           std::array<matrix, 1>{pixels}, 1, const_matrix(pixels),
                                            const_matrix(in)...);
       run_convolution(y, x, w, c, false, &call);
     } else {
@@ -490,18 +495,28 @@ class basic_cpu {
 
   /// work(first, last) for the pieces of 0 ... count of `per_piece` each.
   template <class Work>
-  void split(index_t count, index_t per_piece, Work&& work) const {
+  void split(index_t count, index_t per_piece, const Work& work) const {
     if (count <= per_piece) return work(index_t{0}, count);
+    split_pieces(
+        count, per_piece,
+        [](const void* context, index_t first, index_t last) {
+          (*static_cast<const Work*>(context))(first, last);
+        },
+        &work);
+  }
+  [[gnu::noinline]] void split_pieces(index_t count, index_t per_piece,
+                                      void (*work)(const void*, index_t, index_t),
+                                      const void* context) const {
     const index_t pieces = (count + per_piece - 1) / per_piece;
     pool_->for_each(pieces, [&](index_t piece) {
       const index_t first = piece * per_piece;
-      work(first, first + per_piece < count ? first + per_piece : count);
+      work(context, first, first + per_piece < count ? first + per_piece : count);
     });
   }
 
   /// work(first, last) for the rows of that shape, which is not empty.
   template <class Work>
-  void split_rows(matrix_shape whole, Work&& work) const {
+  void split_rows(matrix_shape whole, const Work& work) const {
     if (whole.size() <= grain) return work(index_t{0}, whole.rows);  // without a division
     split(whole.rows, 1 + (grain - 1) / whole.cols, work);
   }
@@ -715,7 +730,7 @@ class basic_cpu {
     }
   }
 
-  std::shared_ptr<thread_pool> pool_;
+  detail::shared<thread_pool> pool_;
   chainrule::isa isa_;
 };
 

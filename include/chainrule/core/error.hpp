@@ -93,17 +93,21 @@ class message_part {
 
   void append_to(std::string& out) const {
     char digits[32];
+    int count = 1;
     if (size_ == is_character)
-      out += static_cast<char>(integer_);
+      digits[0] = static_cast<char>(integer_);
     else if (size_ == is_integer)
-      out += std::to_string(integer_);
+      count = std::snprintf(digits, sizeof digits, "%lld", integer_);
     else if (size_ == is_natural)
-      out += std::to_string(natural_);
+      count = std::snprintf(digits, sizeof digits, "%llu", natural_);
     else if (size_ == is_real)
-      out.append(digits,
-                 static_cast<std::size_t>(std::snprintf(digits, sizeof digits, "%g", real_)));
+      count = std::snprintf(digits, sizeof digits, "%g", real_);
     else
+      count = -1;
+    if (count < 0)
       out.append(text_, size_);
+    else
+      out.append(digits, static_cast<std::size_t>(count));
   }
 
  private:
@@ -128,12 +132,45 @@ class message_part {
   return out;
 }
 
+// For up to six arguments, which most messages have, `concat` and `fail` are no templates over
+// their types: a literal of each length is one of its own.
 /// The arguments as one text: strings as they are, numbers in decimal. Calls are many and rarely
 /// executed, so their code is small: each lists its parts, and one function joins them.
 template <class... Args>
-[[nodiscard]] std::string concat(const Args&... args) {
+requires(sizeof...(Args) == 0 || sizeof...(Args) > 6) [[nodiscard]] std::string
+    concat(const Args&... args) {
   const message_part parts[] = {message_part(args)..., message_part("")};
   return join(parts, sizeof...(Args));
+}
+[[nodiscard, gnu::noinline]] inline std::string concat(message_part a) {
+  const message_part parts[] = {a};
+  return join(parts, 1);
+}
+[[nodiscard, gnu::noinline]] inline std::string concat(message_part a, message_part b) {
+  const message_part parts[] = {a, b};
+  return join(parts, 2);
+}
+[[nodiscard, gnu::noinline]] inline std::string concat(message_part a, message_part b,
+                                                       message_part c) {
+  const message_part parts[] = {a, b, c};
+  return join(parts, 3);
+}
+[[nodiscard, gnu::noinline]] inline std::string concat(message_part a, message_part b,
+                                                       message_part c, message_part d) {
+  const message_part parts[] = {a, b, c, d};
+  return join(parts, 4);
+}
+[[nodiscard, gnu::noinline]] inline std::string concat(message_part a, message_part b,
+                                                       message_part c, message_part d,
+                                                       message_part e) {
+  const message_part parts[] = {a, b, c, d, e};
+  return join(parts, 5);
+}
+[[nodiscard, gnu::noinline]] inline std::string concat(message_part a, message_part b,
+                                                       message_part c, message_part d,
+                                                       message_part e, message_part f) {
+  const message_part parts[] = {a, b, c, d, e, f};
+  return join(parts, 6);
 }
 
 template <class Error>
@@ -145,9 +182,42 @@ template <class Error>
 /// Throws Error with the arguments as its text: see concat. A throw expression in its place is
 /// three times as much code, at hundreds of places.
 template <class Error, class... Args>
-[[noreturn]] void fail(const Args&... args) {
+requires(sizeof...(Args) > 6) [[noreturn]] void fail(const Args&... args) {
   const message_part parts[] = {message_part(args)...};
   throw_joined<Error>(parts, sizeof...(Args));
+}
+template <class Error>
+[[noreturn, gnu::cold, gnu::noinline]] void fail(message_part a) {
+  const message_part parts[] = {a};
+  throw_joined<Error>(parts, 1);
+}
+template <class Error>
+[[noreturn, gnu::cold, gnu::noinline]] void fail(message_part a, message_part b) {
+  const message_part parts[] = {a, b};
+  throw_joined<Error>(parts, 2);
+}
+template <class Error>
+[[noreturn, gnu::cold, gnu::noinline]] void fail(message_part a, message_part b, message_part c) {
+  const message_part parts[] = {a, b, c};
+  throw_joined<Error>(parts, 3);
+}
+template <class Error>
+[[noreturn, gnu::cold, gnu::noinline]] void fail(message_part a, message_part b, message_part c,
+                                                 message_part d) {
+  const message_part parts[] = {a, b, c, d};
+  throw_joined<Error>(parts, 4);
+}
+template <class Error>
+[[noreturn, gnu::cold, gnu::noinline]] void fail(message_part a, message_part b, message_part c,
+                                                 message_part d, message_part e) {
+  const message_part parts[] = {a, b, c, d, e};
+  throw_joined<Error>(parts, 5);
+}
+template <class Error>
+[[noreturn, gnu::cold, gnu::noinline]] void fail(message_part a, message_part b, message_part c,
+                                                 message_part d, message_part e, message_part f) {
+  const message_part parts[] = {a, b, c, d, e, f};
+  throw_joined<Error>(parts, 6);
 }
 
 [[noreturn, gnu::cold, gnu::noinline]] inline void throw_out_of_memory(long long elements,

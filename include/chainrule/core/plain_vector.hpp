@@ -9,8 +9,10 @@
 
 #include <concepts>
 #include <cstddef>
+#include <cstring>
 #include <initializer_list>
 #include <new>
+#include <stdexcept>
 #include <type_traits>
 #include <utility>
 
@@ -18,10 +20,66 @@
 
 namespace chainrule::detail {
 
+/// The memory of a plain_vector, and what can be done with it without its type.
+class vector_memory {
+ public:
+  [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] bool empty() const { return size_ == 0; }
+
+ protected:
+  /// Moves elements to other memory, and ends the lifetime of those that were moved.
+  using relocation = void (*)(void* to, void* from, std::size_t count);
+
+  vector_memory() = default;
+  vector_memory(const vector_memory&) = delete;
+  vector_memory& operator=(const vector_memory&) = delete;
+  ~vector_memory() { ::operator delete(data_); }
+
+  /// Room for `capacity` elements of `each` bytes. They are copied as bytes unless they have a
+  /// relocation.
+  [[gnu::noinline]] void make_room(std::size_t capacity, std::size_t each, relocation relocate) {
+    if (capacity <= capacity_) return;
+    if (capacity > std::size_t(-1) / each) throw std::bad_array_new_length();
+    void* const larger = ::operator new(capacity* each);
+    if (relocate != nullptr)
+      relocate(larger, data_, size_);
+    else if (size_ != 0)
+      std::memcpy(larger, data_, size_ * each);
+    ::operator delete(data_);
+    data_ = larger;
+    capacity_ = capacity;
+  }
+  /// The capacity of a vector that is full and takes one more.
+  [[nodiscard]] std::size_t next_capacity() const { return size_ == 0 ? 4 : 2 * size_; }
+  /// Assigns bytes to a vector without elements.
+  [[gnu::noinline]] void copy_bytes(const void* first, std::size_t count, std::size_t each) {
+    make_room(count, each, nullptr);
+    if (count != 0) std::memcpy(data_, first, count * each);
+    size_ = count;
+  }
+  /// New elements are bytes of 0.
+  [[gnu::noinline]] void resize_bytes(std::size_t count, std::size_t each) {
+    make_room(count, each, nullptr);
+    if (count > size_)
+      std::memset(static_cast<char*>(data_) + size_ * each, 0, (count - size_) * each);
+    size_ = count;
+  }
+  void swap(vector_memory& other) noexcept {
+    void* const data = data_;
+    const std::size_t size = size_, capacity = capacity_;
+    data_ = other.data_, size_ = other.size_, capacity_ = other.capacity_;
+    other.data_ = data, other.size_ = size, other.capacity_ = capacity;
+  }
+
+  void* data_ = nullptr;
+  std::size_t size_ = 0;
+  std::size_t capacity_ = 0;
+};
+
 /// Elements one after another in memory. They move when there is no more room, by a move
 /// constructor that does not throw.
 template <class T>
-class plain_vector {
+class plain_vector : public vector_memory {
  public:
   using value_type = T;
 
@@ -29,9 +87,11 @@ class plain_vector {
   /// `count` elements, all T().
   explicit plain_vector(std::size_t count) : plain_vector() { resize(count); }
   /// Copies of the elements at `first`.
-  [[gnu::noinline]] plain_vector(const T* first, std::size_t count) : plain_vector() {
-    reserve(count);
-    for (; size_ < count; ++size_) ::new (static_cast<void*>(data_ + size_)) T(first[size_]);
+  plain_vector(const T* first, std::size_t count) : plain_vector() {
+    if constexpr (is_bytes)
+      copy_bytes(first, count, sizeof(T));
+    else
+      copy(first, count);
   }
   plain_vector(std::initializer_list<T> values) : plain_vector(values.begin(), values.size()) {}
   /// Copies of the elements of a std::vector.
@@ -41,57 +101,56 @@ class plain_vector {
   }
   plain_vector(const Vector& from)  // NOLINT: implicit
       : plain_vector(from.data(), from.size()) {}
-  plain_vector(const plain_vector& other) : plain_vector(other.data_, other.size_) {}
-  plain_vector(plain_vector&& other) noexcept { swap(other); }
+  plain_vector(const plain_vector& other) : plain_vector(other.data(), other.size_) {}
+  plain_vector(plain_vector&& other) noexcept : vector_memory() { swap(other); }
   plain_vector& operator=(plain_vector other) noexcept {
     swap(other);
     return *this;
   }
-  ~plain_vector() {
-    clear();
-    ::operator delete(data_);
-  }
+  /// Copies of the elements in a std::vector.
+  template <class Vector>
+  requires std::same_as<typename Vector::value_type, T> &&
+      std::constructible_from<Vector, const T*, const T*, const typename Vector::allocator_type&>
+  operator Vector() const { return Vector(begin(), end()); }  // NOLINT: implicit
+  ~plain_vector() { clear(); }
 
-  [[nodiscard]] std::size_t size() const { return size_; }
-  [[nodiscard]] bool empty() const { return size_ == 0; }
-  [[nodiscard]] T* data() { return data_; }
-  [[nodiscard]] const T* data() const { return data_; }
-  [[nodiscard]] T* begin() { return data_; }
-  [[nodiscard]] const T* begin() const { return data_; }
-  [[nodiscard]] T* end() { return data_ + size_; }
-  [[nodiscard]] const T* end() const { return data_ + size_; }
-  [[nodiscard]] T& operator[](std::size_t i) { return data_[i]; }
-  [[nodiscard]] const T& operator[](std::size_t i) const { return data_[i]; }
-  [[nodiscard]] T& front() { return data_[0]; }
-  [[nodiscard]] const T& front() const { return data_[0]; }
-  [[nodiscard]] T& back() { return data_[size_ - 1]; }
-  [[nodiscard]] const T& back() const { return data_[size_ - 1]; }
+  [[nodiscard]] T* data() { return static_cast<T*>(data_); }
+  [[nodiscard]] const T* data() const { return static_cast<const T*>(data_); }
+  [[nodiscard]] T* begin() { return static_cast<T*>(data_); }
+  [[nodiscard]] const T* begin() const { return static_cast<const T*>(data_); }
+  [[nodiscard]] T* end() { return static_cast<T*>(data_) + size_; }
+  [[nodiscard]] const T* end() const { return static_cast<const T*>(data_) + size_; }
+  [[nodiscard]] T& operator[](std::size_t i) { return static_cast<T*>(data_)[i]; }
+  [[nodiscard]] const T& operator[](std::size_t i) const { return static_cast<const T*>(data_)[i]; }
+  [[nodiscard]] const T& at(std::size_t i) const {
+    if (i >= size_) throw std::out_of_range("an index is past the end of a vector");
+    return (*this)[i];
+  }
+  [[nodiscard]] T& front() { return *static_cast<T*>(data_); }
+  [[nodiscard]] const T& front() const { return *static_cast<const T*>(data_); }
+  [[nodiscard]] T& back() { return static_cast<T*>(data_)[size_ - 1]; }
+  [[nodiscard]] const T& back() const { return static_cast<const T*>(data_)[size_ - 1]; }
 
   // Not inlined, since vectors are filled where time does not matter.
 
   [[gnu::noinline]] void push_back(T value) {
-    if (size_ == capacity_) reserve(size_ == 0 ? 4 : 2 * size_);
-    ::new (static_cast<void*>(data_ + size_)) T(std::move(value));
+    if (size_ == capacity_) reserve(next_capacity());
+    ::new (static_cast<void*>(end())) T(std::move(value));
     ++size_;
   }
-  [[gnu::noinline]] void reserve(std::size_t capacity) {
+  void reserve(std::size_t capacity) {
     static_assert(std::is_nothrow_move_constructible_v<T>);
     static_assert(alignof(T) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__);
-    if (capacity <= capacity_) return;
-    if (capacity > std::size_t(-1) / sizeof(T)) throw std::bad_array_new_length();
-    T* const larger = static_cast<T*>(::operator new(capacity * sizeof(T)));
-    for (std::size_t i = 0; i < size_; ++i) {
-      ::new (static_cast<void*>(larger + i)) T(std::move(data_[i]));
-      data_[i].~T();
-    }
-    ::operator delete(data_);
-    data_ = larger;
-    capacity_ = capacity;
+    if constexpr (is_bytes)
+      make_room(capacity, sizeof(T), nullptr);
+    else
+      make_room(capacity, sizeof(T), &relocate);
   }
-  [[gnu::noinline]] void resize(std::size_t count) {
-    reserve(count);
-    shrink(count);
-    for (; size_ < count; ++size_) ::new (static_cast<void*>(data_ + size_)) T();
+  void resize(std::size_t count) {
+    if constexpr (std::is_arithmetic_v<T> || std::is_pointer_v<T>)
+      resize_bytes(count, sizeof(T));
+    else
+      resize_each(count);
   }
   void clear() {
     if constexpr (std::is_trivially_destructible_v<T>)
@@ -103,24 +162,32 @@ class plain_vector {
   friend bool operator==(const plain_vector& a, const plain_vector& b) {
     if (a.size_ != b.size_) return false;
     for (std::size_t i = 0; i < a.size_; ++i)
-      if (!(a.data_[i] == b.data_[i])) return false;
+      if (!(a[i] == b[i])) return false;
     return true;
   }
 
  private:
-  [[gnu::noinline]] void shrink(std::size_t count) {
-    while (size_ > count) data_[--size_].~T();
-  }
-  void swap(plain_vector& other) noexcept {
-    T* const data = data_;
-    const std::size_t size = size_, capacity = capacity_;
-    data_ = other.data_, size_ = other.size_, capacity_ = other.capacity_;
-    other.data_ = data, other.size_ = size, other.capacity_ = capacity;
-  }
+  static constexpr bool is_bytes = std::is_trivially_copyable_v<T>;
 
-  T* data_ = nullptr;
-  std::size_t size_ = 0;
-  std::size_t capacity_ = 0;
+  static void relocate(void* to, void* from, std::size_t count) {
+    T* const source = static_cast<T*>(from);
+    for (std::size_t i = 0; i < count; ++i) {
+      ::new (static_cast<void*>(static_cast<T*>(to) + i)) T(std::move(source[i]));
+      source[i].~T();
+    }
+  }
+  [[gnu::noinline]] void copy(const T* first, std::size_t count) {
+    reserve(count);
+    for (; size_ < count; ++size_) ::new (static_cast<void*>(end())) T(first[size_]);
+  }
+  [[gnu::noinline]] void resize_each(std::size_t count) {
+    reserve(count);
+    shrink(count);
+    for (; size_ < count; ++size_) ::new (static_cast<void*>(end())) T();
+  }
+  [[gnu::noinline]] void shrink(std::size_t count) {
+    while (size_ > count) data()[--size_].~T();
+  }
 };
 
 }  // namespace chainrule::detail

@@ -29,23 +29,70 @@ enum class border : unsigned char {
   edge  // those of the nearest pixel
 };
 
+struct augmentation;
+
+namespace detail {
+class image_augmenter;
+
+/// What changes images. Programs that do not ask for a change do not compile it.
+struct image_code {
+  image_augmenter (*augmenter)(const augmentation&, const shape& sample, std::uint64_t seed);
+  void (*bytes)(const image_augmenter&, std::uint64_t epoch, std::int32_t sample,
+                const std::uint8_t* from, std::uint8_t* to);
+  void (*floats)(const image_augmenter&, std::uint64_t epoch, std::int32_t sample,
+                 const float* from, float* to);
+  void (*doubles)(const image_augmenter&, std::uint64_t epoch, std::int32_t sample,
+                  const double* from, double* to);
+};
+[[nodiscard]] image_code code_of_images();
+
+/// A number that says how images are changed, with what it takes to change them.
+template <class T>
+class image_option {
+ public:
+  constexpr image_option(T value) : value_(value), code_(&code_of_images) {}  // NOLINT: implicit
+  constexpr operator T() const { return value_; }                             // NOLINT: implicit
+  constexpr image_option(T value, image_code (*how)()) : value_(value), code_(how) {}
+  [[nodiscard]] constexpr auto code() const { return code_; }
+
+ private:
+  T value_;
+  image_code (*code_)();
+};
+/// A number of an augmentation without that change.
+template <class T>
+[[nodiscard]] constexpr image_option<T> unchanged(T value) {
+  return {value, nullptr};
+}
+}  // namespace detail
+
 /// Random changes of images, in this order; without any, images stay as they are.
 struct augmentation {
-  bool flip = false;  ///< mirror left and right, with probability 1/2
+  /// Mirror left and right, with probability 1/2.
+  detail::image_option<bool> flip = detail::unchanged(false);
   /// The smallest fraction of height and width that a random crop retains, in (0, 1]; the part is
   /// enlarged to the size of the image (bilinear).
-  double crop = 1;
-  double rotate = 0;  ///< degrees: by a uniform angle of at most this, about the centre (bilinear)
+  detail::image_option<double> crop = detail::unchanged(1.0);
+  /// Degrees: by a uniform angle of at most this, about the centre (bilinear).
+  detail::image_option<double> rotate = detail::unchanged(0.0);
   /// Pixels: by a uniform whole number of at most this, down or up and right or left. It is the
   /// same as to pad the image by as many pixels and to crop it to its size.
-  index_t shift = 0;
-  double erase = 0;  ///< the probability to assign 0 to a random rectangle
+  detail::image_option<index_t> shift = detail::unchanged(index_t{0});
+  /// The probability to assign 0 to a random rectangle.
+  detail::image_option<double> erase = detail::unchanged(0.0);
   /// What stands where a shifted image has no pixels.
   border outside = border::zero;
 
   /// Whether images stay as they are.
   [[nodiscard]] constexpr bool is_none() const {
     return !flip && crop == 1 && rotate == 0 && shift == 0 && erase == 0;
+  }
+  /// What changes images: known unless is_none().
+  [[nodiscard]] constexpr auto code() const {
+    auto known = flip.code();
+    for (const auto other : {crop.code(), rotate.code(), shift.code(), erase.code()})
+      if (known == nullptr) known = other;
+    return known;
   }
 };
 
@@ -67,7 +114,7 @@ class image_augmenter {
   image_augmenter() = default;
   /// Throws value_error if a change is out of range, or if samples are no images.
   image_augmenter(const augmentation& a, const shape& sample, std::uint64_t seed)
-      : options_(a), seed_(seed) {
+      : options_(a), code_(code_of_images()), seed_(seed) {
     if (a.is_none()) return;
     if (sample.rank() != 3)
       detail::fail<value_error>(
@@ -77,18 +124,31 @@ class image_augmenter {
     height_ = sample[0];
     width_ = sample[1];
     channels_ = sample[2];
-    require(is_finite(a.crop) && a.crop > 0 && a.crop <= 1, "crop", "a fraction in (0, 1]", a.crop);
-    require(is_finite(a.rotate) && a.rotate >= 0 && a.rotate <= 180, "rotate",
+    require(is_finite(double{a.crop}) && a.crop > 0 && a.crop <= 1, "crop", "a fraction in (0, 1]",
+            a.crop);
+    require(is_finite(double{a.rotate}) && a.rotate >= 0 && a.rotate <= 180, "rotate",
             "an angle of 0 to 180 degrees", a.rotate);
-    require(is_finite(a.erase) && a.erase >= 0 && a.erase <= 1, "erase", "a probability in [0, 1]",
-            a.erase);
+    require(is_finite(double{a.erase}) && a.erase >= 0 && a.erase <= 1, "erase",
+            "a probability in [0, 1]", a.erase);
     if (a.shift < 0 || a.shift >= std::min(height_, width_))
       detail::fail<value_error>(
           "augmentation: shift is at least 0 and less than the extents of the ",
-          "images, which are ", to_string(sample), ", got ", a.shift);
+          "images, which are ", to_string(sample), ", got ", index_t{a.shift});
   }
 
   [[nodiscard]] bool is_none() const { return options_.is_none(); }
+
+  /// Assigns the image of a sample, as it is changed in an epoch, to `to`, which must not overlap
+  /// `from`.
+  template <class T>
+  void change(std::uint64_t epoch, std::int32_t sample, const T* from, T* to) const {
+    if constexpr (std::is_same_v<T, std::uint8_t>)
+      code_.bytes(*this, epoch, sample, from, to);
+    else if constexpr (std::is_same_v<T, float>)
+      code_.floats(*this, epoch, sample, from, to);
+    else
+      code_.doubles(*this, epoch, sample, from, to);
+  }
 
   /// The changes of a sample in an epoch.
   [[nodiscard]] image_change draw(std::uint64_t epoch, std::int32_t sample) const {
@@ -221,9 +281,23 @@ class image_augmenter {
   }
 
   augmentation options_;
+  image_code code_{};
   std::uint64_t seed_ = 0;
   index_t height_ = 0, width_ = 0, channels_ = 0;
 };
+
+template <class T>
+void change_image(const image_augmenter& a, std::uint64_t epoch, std::int32_t sample, const T* from,
+                  T* to) {
+  a.apply(a.draw(epoch, sample), from, to);
+}
+
+[[nodiscard]] inline image_code code_of_images() {
+  return {[](const augmentation& a, const shape& sample, std::uint64_t seed) {
+            return image_augmenter(a, sample, seed);
+          },
+          &change_image<std::uint8_t>, &change_image<float>, &change_image<double>};
+}
 
 }  // namespace detail
 }  // namespace chainrule

@@ -18,6 +18,7 @@
 
 #include "chainrule/core/error.hpp"
 #include "chainrule/core/finite.hpp"
+#include "chainrule/core/plain_vector.hpp"
 #include "chainrule/core/view.hpp"
 #include "chainrule/data/images.hpp"
 
@@ -28,13 +29,14 @@ namespace chainrule {
 struct normalization {
   /// Factor of each element before mean and deviation are applied.
   double scale = 1;
-  std::vector<double> mean;       // of scaled elements; one for each channel, or one for all
-  std::vector<double> deviation;  // as many
+  detail::plain_vector<double> mean;       // of scaled elements; one for each channel, or one for all
+  detail::plain_vector<double> deviation;  // as many
 
   /// Throws shape_error if there are not as many deviations as means, value_error if a number is
   /// not finite or a deviation not positive.
-  normalization(double scale_of_elements = 1, std::vector<double> means = {},  // NOLINT: implicit
-                std::vector<double> deviations = {})
+  normalization(double scale_of_elements = 1,  // NOLINT: implicit
+                detail::plain_vector<double> means = {},
+                detail::plain_vector<double> deviations = {})
       : scale(scale_of_elements), mean(std::move(means)), deviation(std::move(deviations)) {
     check();
   }
@@ -93,7 +95,7 @@ template <class T>
   std::vector<double> deviation =
       mean_of([&](double x, std::size_t k) { return (x - mean[k]) * (x - mean[k]); });
   for (double& d : deviation) d = std::sqrt(d);
-  return {scale, mean, std::move(deviation)};
+  return {scale, mean, deviation};
 }
 /// Mean and deviation of each channel over all pixels of the images.
 [[nodiscard]] inline normalization measure_channels(const labelled_images& images,

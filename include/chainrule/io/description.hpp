@@ -12,7 +12,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "chainrule/io/json_cursor.hpp"
 #include "chainrule/layers/description.hpp"
@@ -48,8 +47,7 @@ inline void require_readable(const description& d, int depth) {
                              " at most"));
 }
 
-inline void append_pairs(std::string& out, const char* key,
-                         const std::vector<std::pair<std::string, std::string>>& pairs) {
+inline void append_pairs(std::string& out, const char* key, const named_texts& pairs) {
   if (pairs.empty()) return;
   out += concat(",\"", key, "\":");
   char before = '{';
@@ -93,10 +91,10 @@ inline void append_description(std::string& out, const description& d, int depth
     if (!is_readable(s)) in.refuse("a name or value is empty or too long");
     return s;
   };
-  const auto pairs = [&](std::vector<std::pair<std::string, std::string>>& list) {
+  const auto pairs = [&](detail::named_texts& list) {
     in.members([&](const std::string& name) {
       if (!is_readable(name)) in.refuse("a name or value is empty or too long");
-      list.emplace_back(name, text());
+      list.push_back({name, text()});
     });
   };
   in.members([&](const std::string& key) {

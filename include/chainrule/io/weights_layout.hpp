@@ -109,7 +109,7 @@ class pytorch_mapper {
   static std::string joined(const std::string& path, std::string_view name) {
     return path.empty() ? std::string(name) : concat(path, ".", name);
   }
-  [[nodiscard]] const std::vector<parameter>& slots(bool state) const {
+  [[nodiscard]] const plain_vector<parameter>& slots(bool state) const {
     return state ? declared_.states() : declared_.parameters();
   }
   [[nodiscard]] bool is_mapped(const std::string& name) const {

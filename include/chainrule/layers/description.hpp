@@ -12,26 +12,31 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
+#include "chainrule/core/plain_vector.hpp"
 #include "chainrule/core/shape.hpp"
 #include "chainrule/core/text.hpp"
 #include "chainrule/pointwise/activations.hpp"
 
 namespace chainrule {
 
+namespace detail {
+/// Names and their values.
+using named_texts = plain_vector<std::pair<std::string, std::string>>;
+}  // namespace detail
+
 /// What a layer is, apart from the values of its parameters.
 struct description {
   /// Kind of the layer, such as "dense".
-  std::string kind;                                            // "dense"
-  std::vector<std::pair<std::string, std::string>> extents;    // "outputs", "128"
-  std::vector<std::pair<std::string, std::string>> constants;  // "p", "0.5"
-  std::string activation;                                      // "leaky_relu(0.2)", or empty
-  std::vector<std::pair<std::string, std::string>> options;    // "weights", "normal(0, 0.01)"
-  std::vector<description> layers;                             // of a block
+  std::string kind;                          // "dense"
+  detail::named_texts extents;               // "outputs", "128"
+  detail::named_texts constants;             // "p", "0.5"
+  std::string activation;                    // "leaky_relu(0.2)", or empty
+  detail::named_texts options;               // "weights", "normal(0, 0.01)"
+  detail::plain_vector<description> layers;  // of a block
 
   /// The line of the layer in a summary: "dense + relu", "dropout 0.5".
-  [[nodiscard]] std::string label() const {
+  [[nodiscard, gnu::cold]] std::string label() const {
     std::string text = kind;
     for (const auto& [name, value] : constants) text += detail::concat(" ", value);
     if (layers.size() == 1 && (kind == "frozen" || kind == "in_group"))
@@ -86,11 +91,11 @@ class archive {
   void extent(std::string_view name, const shape& s) { extent(name, to_string(s)); }
   /// Extents or options on which the result depends, in words: "2x3", "same".
   void extent(std::string_view name, std::string text) {
-    description_.extents.emplace_back(name, std::move(text));
+    description_.extents.push_back({std::string(name), std::move(text)});
   }
   /// Describes a number of the layer.
   void constant(std::string_view name, double value) {
-    description_.constants.emplace_back(name, detail::digits_of(value));
+    description_.constants.push_back({std::string(name), detail::digits_of(value)});
   }
   /// An activation, with the constants that it states. The identity is none.
   template <class F>
@@ -107,7 +112,7 @@ class archive {
   }
   /// What a network that has its parameters computes without, where it was stated.
   void option(std::string_view name, std::string value) {
-    description_.options.emplace_back(name, std::move(value));
+    description_.options.push_back({std::string(name), std::move(value)});
   }
   /// A layer of a block.
   template <class Layer>

@@ -24,14 +24,14 @@ namespace chainrule::detail {
 
 /// The text under a name, or null.
 [[nodiscard]] inline const std::string* find_text(
-    const std::vector<std::pair<std::string, std::string>>& pairs, std::string_view name) {
+    const named_texts& pairs, std::string_view name) {
   for (const auto& [key, value] : pairs)
     if (key == name) return &value;
   return nullptr;
 }
 /// The text under a name. Throws value_error if there is none.
 [[nodiscard]] inline const std::string& text_of(
-    const description& d, const std::vector<std::pair<std::string, std::string>>& pairs,
+    const description& d, const named_texts& pairs,
     std::string_view name) {
   const std::string* const text = find_text(pairs, name);
   if (text == nullptr) refuse_description(d, concat("it has no '", name, "'"));

@@ -12,6 +12,7 @@
 #define CHAINRULE_LAYERS_GROUP_NORM_HPP
 
 #include <array>
+#include <tuple>
 
 #include "chainrule/layers/scale_and_shift.hpp"
 #include "chainrule/ops/linear.hpp"

@@ -12,7 +12,6 @@
 #include <cmath>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "chainrule/core/error.hpp"
 #include "chainrule/core/philox.hpp"
@@ -39,9 +38,15 @@ class initializer {
       "constant", "uniform", "normal", "scaled_uniform", "scaled_normal", "orthogonal"};
 
   /// A rule with its constants, named as at the rules.
-  constexpr initializer(rule r, double a, double b = 0) : rule_(r), a_(a), b_(b) {}
+  constexpr initializer(rule r, double a, double b = 0) : initializer(r, a, b, &orthonormalize) {}
+  /// Any rule but orthogonal. Programs that state no other do not compile what that one needs.
+  [[nodiscard]] static constexpr initializer elementwise(rule r, double a, double b = 0) {
+    return {r, a, b, nullptr};
+  }
 
-  friend constexpr bool operator==(const initializer&, const initializer&) = default;
+  friend constexpr bool operator==(const initializer& x, const initializer& y) {
+    return x.rule_ == y.rule_ && x.a_ == y.a_ && x.b_ == y.b_;
+  }
   /// The rule and its constants: "normal(0, 0.01)".
   [[nodiscard, gnu::cold]] std::string in_words() const {
     return std::string(names[static_cast<std::size_t>(rule_)]) + "(" + detail::digits_of(a_) +
@@ -82,15 +87,19 @@ class initializer {
         break;
       case rule::orthogonal:
         normal(0, 1);
-        orthonormalize(m, random);
+        orthonormalize_(m, a_, random);
         break;
     }
   }
 
  private:
+  using completion = void (*)(matrix_view<double> m, double gain, random_stream& random);
+  constexpr initializer(rule r, double a, double b, completion after)
+      : rule_(r), a_(a), b_(b), orthonormalize_(after) {}
+
   /// Makes the rows (or the columns, if they are fewer) orthonormal by Gram and Schmidt's process,
-  /// run twice per vector against rounding, and multiplies by a.
-  void orthonormalize(matrix_view<double> m, random_stream& random) const {
+  /// run twice per vector against rounding, and multiplies by the gain.
+  static void orthonormalize(matrix_view<double> m, double gain, random_stream& random) {
     const bool by_rows = m.rows() <= m.cols();
     const index_t vectors = by_rows ? m.rows() : m.cols();
     const index_t length = by_rows ? m.cols() : m.rows();
@@ -98,7 +107,7 @@ class initializer {
       return by_rows ? m(v, i) : m(i, v);
     };
     // Each vector in one piece: along the columns of a tall matrix it takes ten times as long.
-    std::vector<double> packed(static_cast<std::size_t>(vectors * length));
+    detail::plain_vector<double> packed(static_cast<std::size_t>(vectors * length));
     const auto vector = [&](index_t v) { return packed.data() + v * length; };
     for (index_t v = 0; v < vectors; ++v)
       for (index_t i = 0; i < length; ++i) vector(v)[i] = element(v, i);
@@ -124,48 +133,57 @@ class initializer {
       for (index_t i = 0; i < length; ++i) x[i] /= norm;
     }
     for (index_t v = 0; v < vectors; ++v)
-      for (index_t i = 0; i < length; ++i) element(v, i) = a_ * vector(v)[i];
+      for (index_t i = 0; i < length; ++i) element(v, i) = gain * vector(v)[i];
   }
 
   rule rule_;
   double a_;
   double b_;
+  completion orthonormalize_;
 };
 
 namespace init {
 
 /// All 0.
-[[nodiscard]] constexpr initializer zeros() { return {initializer::rule::constant, 0}; }
+[[nodiscard]] constexpr initializer zeros() {
+  return initializer::elementwise(initializer::rule::constant, 0);
+}
 /// All of this value.
 [[nodiscard]] constexpr initializer constant(double value) {
-  return {initializer::rule::constant, value};
+  return initializer::elementwise(initializer::rule::constant, value);
 }
 /// Uniform in [low, high).
 [[nodiscard]] constexpr initializer uniform(double low, double high) {
-  return {initializer::rule::uniform, low, high};
+  return initializer::elementwise(initializer::rule::uniform, low, high);
 }
 /// Normal distribution with this mean and standard deviation.
 [[nodiscard]] constexpr initializer normal(double mean, double deviation) {
-  return {initializer::rule::normal, mean, deviation};
+  return initializer::elementwise(initializer::rule::normal, mean, deviation);
 }
 /// Variance 2 / (in + out), also called Xavier. Source: X. Glorot, Y. Bengio, AISTATS 2010, eq. 16.
 [[nodiscard]] constexpr initializer glorot_uniform() {
-  return {initializer::rule::scaled_uniform, 1, 0.5};
+  return initializer::elementwise(initializer::rule::scaled_uniform, 1, 0.5);
 }
 /// Normal distribution with variance 2 / (inputs + outputs).
 [[nodiscard]] constexpr initializer glorot_normal() {
-  return {initializer::rule::scaled_normal, 1, 0.5};
+  return initializer::elementwise(initializer::rule::scaled_normal, 1, 0.5);
 }
 /// Variance 2 / in. Source: K. He et al., ICCV 2015, eq. 10.
-[[nodiscard]] constexpr initializer he_uniform() { return {initializer::rule::scaled_uniform, 2}; }
+[[nodiscard]] constexpr initializer he_uniform() {
+  return initializer::elementwise(initializer::rule::scaled_uniform, 2);
+}
 /// Normal distribution with variance 2 / inputs.
-[[nodiscard]] constexpr initializer he_normal() { return {initializer::rule::scaled_normal, 2}; }
+[[nodiscard]] constexpr initializer he_normal() {
+  return initializer::elementwise(initializer::rule::scaled_normal, 2);
+}
 /// Variance 1 / in. Source: Y. LeCun et al., "Efficient BackProp", 1998, eq. 16.
 [[nodiscard]] constexpr initializer lecun_uniform() {
-  return {initializer::rule::scaled_uniform, 1};
+  return initializer::elementwise(initializer::rule::scaled_uniform, 1);
 }
 /// Normal distribution with variance 1 / inputs.
-[[nodiscard]] constexpr initializer lecun_normal() { return {initializer::rule::scaled_normal, 1}; }
+[[nodiscard]] constexpr initializer lecun_normal() {
+  return initializer::elementwise(initializer::rule::scaled_normal, 1);
+}
 /// Orthonormal rows or columns, times `gain`. Source: A. Saxe et al., ICLR 2014.
 [[nodiscard]] constexpr initializer orthogonal(double gain = 1) {
   return {initializer::rule::orthogonal, gain};

@@ -35,9 +35,9 @@
 #define CHAINRULE_LAYERS_LAYER_HPP
 
 #include <concepts>
-#include <memory>
 #include <utility>
 
+#include "chainrule/core/holders.hpp"
 #include "chainrule/layers/description.hpp"
 #include "chainrule/layers/pass.hpp"
 #include "chainrule/layers/plan.hpp"
@@ -207,7 +207,7 @@ class any_layer {
     L held;
   };
 
-  std::unique_ptr<interface> held_;
+  detail::unique<interface> held_;
 };
 
 }  // namespace chainrule

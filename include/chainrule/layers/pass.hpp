@@ -19,10 +19,10 @@
 #define CHAINRULE_LAYERS_PASS_HPP
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <utility>
 
+#include "chainrule/core/holders.hpp"
 #include "chainrule/core/plain_vector.hpp"
 #include "chainrule/layers/plan.hpp"
 #include "chainrule/memory/tensor.hpp"
@@ -56,6 +56,17 @@ struct pass_phase : phase {
 /// Indices in B's memory that are only read.
 template <class B>
 using const_indices = typename B::template view<const std::int32_t>;
+
+/// Inputs of samples, a row each: scalars, or the indices of a network that takes those.
+template <backend B>
+struct batch_inputs {
+  const_matrix<B> scalars;
+  const_indices<B> indices;
+  bool are_indices = false;
+
+  [[nodiscard]] index_t rows() const { return are_indices ? indices.rows() : scalars.rows(); }
+  [[nodiscard]] index_t cols() const { return are_indices ? indices.cols() : scalars.cols(); }
+};
 
 /// Where a layer adds to the gradient of a parameter: gradient = what it computed + beta gradient.
 /// beta is 0 at the parameter's first use in a backward pass, and 1 after it.
@@ -116,7 +127,7 @@ class pass {
   [[gnu::noinline]] ~pass() {}  // NOLINT
   /// Memory for what the plan declares; with `training`, also for what only a backward pass reads.
   /// Throws value_error unless capacity is at least 1.
-  pass(const B& be, std::shared_ptr<const plan> declared_plan, index_t capacity, bool training)
+  pass(const B& be, detail::shared<const plan> declared_plan, index_t capacity, bool training)
       : be_(be), plan_(std::move(declared_plan)), capacity_(capacity), has_training_(training) {
     if (capacity < 1)
       detail::fail<value_error>("a pass needs room for at least 1 sample, got ", capacity);
@@ -329,8 +340,8 @@ class pass {
            (step & 0xffffffffffffU);
   }
 
-  std::optional<B> be_;  // none by default: making a backend would open its device
-  std::shared_ptr<const plan> plan_;
+  detail::maybe<B> be_;  // none by default: making a backend would open its device
+  detail::shared<const plan> plan_;
   index_t capacity_ = 0;
   index_t rows_ = 0;
   bool has_training_ = false;

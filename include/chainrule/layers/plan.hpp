@@ -20,7 +20,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "chainrule/core/plain_vector.hpp"
 #include "chainrule/core/shape.hpp"
@@ -281,8 +280,8 @@ class plan {
     index_t rows, cols;
   };
 
-  [[nodiscard]] const std::vector<parameter>& parameters() const { return parameters_; }
-  [[nodiscard]] const std::vector<parameter>& states() const { return states_; }
+  [[nodiscard]] const detail::plain_vector<parameter>& parameters() const { return parameters_; }
+  [[nodiscard]] const detail::plain_vector<parameter>& states() const { return states_; }
   /// Places of all parameters.
   [[nodiscard]] const arena_plan& parameter_arena() const { return parameter_arena_; }
   /// Places of all state.
@@ -327,7 +326,7 @@ class plan {
     memory peak;       // and behind those of the layers in it, at most
   };
 
-  static index_t find(const std::vector<parameter>& list, const std::string& name) {
+  static index_t find(const detail::plain_vector<parameter>& list, const std::string& name) {
     for (std::size_t i = 0; i < list.size(); ++i)
       if (list[i].name == name) return static_cast<index_t>(i);
     return -1;
@@ -392,10 +391,10 @@ class plan {
     return {static_cast<index_t>(scratches_.size()) - 1};
   }
 
-  std::vector<parameter> parameters_;
+  detail::plain_vector<parameter> parameters_;
   detail::plain_vector<index_t> declared_by_;  // the number of the layer that declared each first
   index_t uses_ = 0;
-  std::vector<parameter> states_;
+  detail::plain_vector<parameter> states_;
   arena_plan parameter_arena_;
   arena_plan state_arena_;
   detail::plain_vector<saved_matrix> saved_;
@@ -423,11 +422,11 @@ namespace detail {
 template <backend B>
 void initialize(const B& be, arena<B>& values, const parameter& p, std::uint64_t seed,
                 std::uint64_t stream) {
-  auto drawn = host_vector<double>(p.place.rows * p.place.cols);
-  auto rounded = host_vector<scalar_t<B>>(p.place.rows * p.place.cols);
+  auto drawn = host_vector<double, plain_vector<double>>(p.place.rows * p.place.cols);
+  auto rounded = host_vector<scalar_t<B>, plain_vector<scalar_t<B>>>(p.place.rows * p.place.cols);
   random_stream random(seed, stream);
   p.initial.fill({drawn.data(), p.place.rows, p.place.cols}, p.inputs, p.outputs, random);
-  std::copy(drawn.begin(), drawn.end(), rounded.begin());
+  for (std::size_t i = 0; i < drawn.size(); ++i) rounded[i] = static_cast<scalar_t<B>>(drawn[i]);
   be.upload(values[p.place],
             matrix_view<const scalar_t<B>>(rounded.data(), p.place.rows, p.place.cols));
   be.synchronize();  // `rounded` must live until it is read

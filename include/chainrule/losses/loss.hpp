@@ -29,10 +29,10 @@
 
 #include <concepts>
 #include <limits>
-#include <memory>
 #include <string>
 
 #include "chainrule/core/finite.hpp"
+#include "chainrule/core/holders.hpp"
 #include "chainrule/ops/softmax.hpp"
 
 namespace chainrule {
@@ -61,7 +61,7 @@ template <backend B>
 struct loss_scratch {
   loss_scratch() = default;
   /// Allocates memory for batches of up to `rows` rows with that many outputs.
-  loss_scratch(const B& be, index_t rows, index_t outputs)
+  [[gnu::cold]] loss_scratch(const B& be, index_t rows, index_t outputs)
       : first(be, rows, 1),
         second(be, rows, 1),
         third(be, rows, 1),
@@ -162,7 +162,7 @@ class any_loss {
   /// Holds a copy of the loss; copies of this object share it.
   template <class Loss>
   requires(!std::same_as<Loss, any_loss>) any_loss(const Loss& l)  // NOLINT: implicit, as any_layer
-      : held_(std::make_shared<holder<Loss>>(l)), traits_(traits_of(l)) {}
+      : held_(detail::make_shared<holder<Loss>>(l)), traits_(traits_of(l)) {}
 
   void operator()(const B& be, const_matrix<B> y, const_matrix<B> t, const_matrix<B> scale,
                   matrix<B> losses, matrix<B> gradient, loss_scratch<B>& scratch) const {
@@ -197,7 +197,7 @@ class any_loss {
     Loss held;
   };
 
-  std::shared_ptr<const interface> held_;
+  detail::shared<const interface> held_;
   loss_traits traits_;
 };
 

@@ -24,13 +24,13 @@
 #define CHAINRULE_METRICS_METRIC_HPP
 
 #include <limits>
-#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "chainrule/core/finite.hpp"
+#include "chainrule/core/holders.hpp"
+#include "chainrule/core/plain_vector.hpp"
 #include "chainrule/losses/loss.hpp"
 
 namespace chainrule {
@@ -99,7 +99,7 @@ class any_metric {
   template <class Metric>
   requires(!std::same_as<Metric, any_metric>)
       any_metric(const Metric& m)  // NOLINT: implicit, so that lists of metrics read well
-      : held_(std::make_shared<holder<Metric>>(m)) {
+      : held_(detail::make_shared<holder<Metric>>(m)) {
     if constexpr (requires { m.name(); })
       name_ = m.name();
     else
@@ -154,7 +154,7 @@ class any_metric {
     Metric held;
   };
 
-  std::shared_ptr<const interface> held_;
+  detail::shared<const interface> held_;
   std::string name_;
   index_t columns_ = 1;
   bool lower_is_better_ = false;
@@ -174,7 +174,7 @@ struct metrics {
   /// Mean loss; NaN of no samples.
   double loss = std::numeric_limits<double>::quiet_NaN();
   double accuracy = std::numeric_limits<double>::quiet_NaN();  // NaN unless it was measured
-  std::vector<metric_value> values;                            // all of them, accuracy too
+  detail::plain_vector<metric_value> values;                   // all of them, accuracy too
 
   /// Whether the accuracy was measured.
   [[nodiscard]] bool has_accuracy() const { return !detail::is_nan(accuracy); }

@@ -16,13 +16,13 @@
 #define CHAINRULE_NETWORK_NETWORK_HPP
 
 #include <algorithm>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <tuple>
 #include <utility>
 #include <vector>
 
+#include "chainrule/core/holders.hpp"
 #include "chainrule/core/plain_vector.hpp"
 #include "chainrule/layers/chain.hpp"
 #include "chainrule/layers/reshape.hpp"
@@ -53,7 +53,8 @@ class network<B> {
 
   /// Binds copies of the layers one after another and initializes the parameters from seed 0.
   /// Throws shape_error if neighbours do not fit, value_error if there are none.
-  network(const B& be, std::vector<any_layer<B>> layers);
+  network(const B& be, const std::vector<any_layer<B>>& layers)
+      : network(be, layers.data(), layers.size()) {}
   /// Refuses, at compile time, a network without layers.
   template <class None = void>
   explicit network(const B& be) : be_(be) {
@@ -70,7 +71,7 @@ class network<B> {
   /// A network of the same layers with the same parameters and state.
   [[nodiscard]] network clone() const {
     (void)declared();
-    network copy(be_, std::vector<any_layer<B>>(unbound_.begin(), unbound_.end()));
+    network copy(be_, unbound_.data(), unbound_.size());
     copy.assign(*this);
     return copy;
   }
@@ -98,7 +99,7 @@ class network<B> {
   }
 
   /// Every parameter, in the order of the layers.
-  [[nodiscard]] const std::vector<parameter>& parameter_list() const {
+  [[nodiscard]] const detail::plain_vector<parameter>& parameter_list() const {
     return declared().parameters();
   }
   [[nodiscard]] arena<B>& parameters() { return parameters_; }
@@ -208,22 +209,27 @@ class network<B> {
   // By reference: copied to the stack, a view would make consecutive calls wait for each other.
   const_matrix<B> forward(const const_matrix<B>& x, pass<B>& p,
                           const pass_phase<B>& what = phase{}) const {
-    require_samples(x, false);
+    require_samples(x.cols(), false);
     if constexpr (row_backend<B>)
-      if (x.rows() == 1 && !what.training && !p.row().empty()) {
-        p.begin_forward(*plan_, parameters_, states_, 1, what);
-        p.row().run(x.data(), parameters_.all().data(), states_.all().data());
-        p.end_forward();
-        return chain_.output(p, depth() - 1);
-      }
+      if (x.rows() == 1 && !what.training && !p.row().empty()) return run_row(x, p, what);
     return run(x, {}, x.rows(), p, what);
   }
   /// The outputs for indices (n × inputs, rows without gaps), of a network whose first layer takes
   /// them, such as embedding.
   template <indices_of<B> Indices>
   const_matrix<B> forward(const Indices& x, pass<B>& p, const pass_phase<B>& what = phase{}) const {
-    require_samples(x, true);
+    require_samples(x.cols(), true);
     return run({}, x, x.rows(), p, what);
+  }
+
+  /// The outputs for scalars or indices.
+  const_matrix<B> forward(const batch_inputs<B>& x, pass<B>& p,
+                          const pass_phase<B>& what = phase{}) const {
+    require_samples(x.cols(), x.are_indices);
+    if constexpr (row_backend<B>)
+      if (!x.are_indices && x.rows() == 1 && !what.training && !p.row().empty())
+        return run_row(x.scalars, p, what);
+    return run(x.scalars, x.indices, x.rows(), p, what);
   }
 
   /// The gradient with respect to the output, n × outputs: a loss writes it here before backward.
@@ -247,26 +253,31 @@ class network<B> {
   /// which was one in training. Throws shape_error.
   void backward(const_matrix<B> x, pass<B>& p, arena<B>& gradients,
                 matrix<B> input_gradient = {}) const {
-    require_samples(x, false);
+    require_samples(x.cols(), false);
     run_backward(x, {}, x.rows(), p, gradients, input_gradient, false);
   }
   /// A backward pass that adds dL/dparameters to `gradients`; dL/dx is assigned.
   void add_backward(const_matrix<B> x, pass<B>& p, arena<B>& gradients,
                     matrix<B> input_gradient = {}) const {
-    require_samples(x, false);
+    require_samples(x.cols(), false);
     run_backward(x, {}, x.rows(), p, gradients, input_gradient, true);
   }
   /// The backward pass of a network that takes indices, which have no gradient.
   template <indices_of<B> Indices>
   void backward(const Indices& x, pass<B>& p, arena<B>& gradients) const {
-    require_samples(x, true);
+    require_samples(x.cols(), true);
     run_backward({}, x, x.rows(), p, gradients, {}, false);
   }
   /// Adds the gradients of the parameters, for inputs that are indices.
   template <indices_of<B> Indices>
   void add_backward(const Indices& x, pass<B>& p, arena<B>& gradients) const {
-    require_samples(x, true);
+    require_samples(x.cols(), true);
     run_backward({}, x, x.rows(), p, gradients, {}, true);
+  }
+  /// The backward pass for scalars or indices, which adds the gradients of the parameters if `add`.
+  void backward(const batch_inputs<B>& x, pass<B>& p, arena<B>& gradients, bool add) const {
+    require_samples(x.cols(), x.are_indices);
+    run_backward(x.scalars, x.indices, x.rows(), p, gradients, {}, add);
   }
   /// Passes for diagnosis, of scalars or indices x: for each layer i, in the order of the pass,
   /// around(i, m, run) is called and has to call run() once. m is the layer's output in the forward
@@ -276,7 +287,7 @@ class network<B> {
   const_matrix<B> trace_forward(const Samples& x, pass<B>& p, const pass_phase<B>& what,
                                 const Around& around) const {
     constexpr bool are_indices = indices_of<Samples, B>;
-    require_samples(x, are_indices);
+    require_samples(x.cols(), are_indices);
     const auto visit = [&](index_t i, const auto& f) {
       around(i, const_matrix<B>(chain_.output(p, i)), [&] { f(at(i)); });
     };
@@ -291,7 +302,7 @@ class network<B> {
   void trace_backward(const Samples& x, pass<B>& p, arena<B>& gradients, matrix<B> input_gradient,
                       const Around& around) const {
     constexpr bool are_indices = indices_of<Samples, B>;
-    require_samples(x, are_indices);
+    require_samples(x.cols(), are_indices);
     const auto visit = [&](index_t i, const auto& f) {
       around(i, const_matrix<B>(chain_.gradient(p, i)), [&] { f(at(i)); });
     };
@@ -354,9 +365,9 @@ class network<B> {
   const { return refuse_samples<Samples>().view(); }
 
   /// One line per layer: its name, the shape of its output, its number of parameters.
-  [[nodiscard]] std::vector<layer_summary> layers() const {
+  [[nodiscard, gnu::cold]] detail::plain_vector<layer_summary> layers() const {
     (void)declared();
-    std::vector<layer_summary> lines;
+    detail::plain_vector<layer_summary> lines;
     for (index_t i = 0; i < depth(); ++i) {
       index_t count = 0;
       const std::string prefix = detail::concat(i, ".");
@@ -373,11 +384,11 @@ class network<B> {
     if (first < 0 || count < 1 || first > depth() - count)
       detail::fail<value_error>("a network of ", depth(), " layers has no slice of ", count,
                                 " layers from layer ", first);
-    std::vector<any_layer<B>> layers{
-        input(first == 0 ? input_shape() : chain_.output_shape(first - 1))};
-    const auto begin = unbound_.end() - depth() + first;  // an input before them has no number
-    layers.insert(layers.end(), begin, begin + count);
-    network part(be_, std::move(layers));
+    detail::plain_vector<any_layer<B>> layers;
+    layers.push_back(input(first == 0 ? input_shape() : chain_.output_shape(first - 1)));
+    const auto* const begin = unbound_.end() - depth() + first;  // an input before has no number
+    for (index_t i = 0; i < count; ++i) layers.push_back(begin[i]);
+    network part(be_, layers.data(), layers.size());
     part.assign_from(*this, [&](const std::string& name) {
       return std::to_string(first + std::stoll(name)) + name.substr(name.find('.'));
     });
@@ -392,6 +403,10 @@ class network<B> {
     return a.result();
   }
 
+ protected:
+  /// Binds copies of `count` layers.
+  [[gnu::cold]] network(const B& be, const any_layer<B>* layers, std::size_t count);
+
  private:
   [[nodiscard]] const any_layer<B>& at(index_t i) const {
     return layers_[static_cast<std::size_t>(i)];
@@ -400,17 +415,23 @@ class network<B> {
     return [this](index_t i, const auto& f) { f(at(i)); };
   }
 
-  template <class Samples>
-  void require_samples(const Samples& x, bool are_indices) const {
+  void require_samples(index_t cols, bool are_indices) const {
     if ((declared().index_count() > 0) != are_indices)
       detail::fail<shape_error>(
           are_indices ? "the network takes scalars, the samples are indices"
                       : "the network takes indices: give it a matrix of std::int32_t");
-    if (x.cols() != inputs())
+    if (cols != inputs())
       detail::fail<shape_error>("the network expects ", input_in_words(), ", the samples have ",
-                                x.cols());
+                                cols);
   }
 
+  /// The pass of one sample by the backend's plan.
+  const_matrix<B> run_row(const const_matrix<B>& x, pass<B>& p, const pass_phase<B>& what) const {
+    p.begin_forward(*plan_, parameters_, states_, 1, what);
+    p.row().run(x.data(), parameters_.all().data(), states_.all().data());
+    p.end_forward();
+    return chain_.output(p, depth() - 1);
+  }
   const_matrix<B> run(const_matrix<B> x, const_indices<B> indices, index_t rows, pass<B>& p,
                       const pass_phase<B>& what) const {
     return run(x, indices, rows, p, what, visitor());
@@ -470,8 +491,8 @@ class network<B> {
                : detail::concat("samples of ", to_string(input_shape()), ", ", inputs(), what);
   }
 
-  static void require_same(const char* what, const std::vector<parameter>& mine,
-                           const std::vector<parameter>& theirs) {
+  static void require_same(const char* what, const detail::plain_vector<parameter>& mine,
+                           const detail::plain_vector<parameter>& theirs) {
     if (theirs.size() != mine.size())
       detail::fail<shape_error>("a network of ", mine.size(), " ", what,
                                 "s cannot take those of one with ", theirs.size());
@@ -485,8 +506,9 @@ class network<B> {
   /// All elements for an arena of this network, from one in which slots may have other places.
   template <chainrule::backend From, class Name>
   [[nodiscard]] static std::vector<scalar_t<B>> values_for(
-      const arena<B>& to, const std::vector<parameter>& mine, const From& from_be,
-      const arena<From>& from, const std::vector<parameter>& theirs, const Name& name_in_other) {
+      const arena<B>& to, const detail::plain_vector<parameter>& mine, const From& from_be,
+      const arena<From>& from, const detail::plain_vector<parameter>& theirs,
+      const Name& name_in_other) {
     const std::vector<scalar_t<From>> values = to_host(from_be, from.all());
     auto result = detail::host_vector<scalar_t<B>>(to.all().cols());
     const auto first = [](const arena_plan& plan, const chainrule::slice& s) {
@@ -509,18 +531,18 @@ class network<B> {
   detail::plain_vector<any_layer<B>> unbound_;  // as they were given
   detail::plain_vector<any_layer<B>> layers_;
   layer_chain chain_;
-  std::shared_ptr<const plan> plan_;  // shared with the passes
+  detail::shared<const plan> plan_;  // shared with the passes
   arena<B> parameters_;
   arena<B> states_;
 };
 
 template <backend B>
-network<B>::network(const B& be, std::vector<any_layer<B>> layers) : be_(be) {
-  for (any_layer<B>& l : layers) unbound_.push_back(std::move(l));
+network<B>::network(const B& be, const any_layer<B>* layers, std::size_t count)
+    : be_(be), unbound_(layers, count) {
   const bool has_input = !unbound_.empty() && unbound_.front().is_input();
   layers_ = detail::plain_vector<any_layer<B>>(unbound_.data() + (has_input ? 1 : 0),
                                                unbound_.size() - (has_input ? 1U : 0U));
-  auto declared = std::make_shared<plan>();
+  auto declared = detail::make_shared<plan>();
   shape in;
   if (has_input) in = any_layer<B>(unbound_.front()).bind(*declared, in);
   if (layers_.empty()) detail::fail<value_error>("a network needs at least one layer");
@@ -543,7 +565,7 @@ class network : public network<B> {
   /// Binds the layers one after another and initializes the parameters from seed 0. Throws
   /// shape_error if neighbours do not fit.
   explicit network(const B& be, const Layers&... layers)
-      : network<B>(be, std::vector<any_layer<B>>{any_layer<B>(layers)...}), listed_(layers...) {}
+      : network(be, listed{any_layer<B>(layers)...}, layers...) {}
 
   /// The same layers with the same parameters and state on another backend.
   template <backend To>
@@ -555,6 +577,10 @@ class network : public network<B> {
   }
 
  private:
+  using listed = any_layer<B>[sizeof...(Layers)];
+  network(const B& be, const listed& erased, const Layers&... layers)
+      : network<B>(be, erased, sizeof...(Layers)), listed_(layers...) {}
+
   std::tuple<Layers...> listed_;
 };
 

@@ -112,8 +112,8 @@ struct log_sum_exp_op {
 /// The number of the first largest element of each row, assigned to `argmax` (n × 1, as scalars);
 /// infinity in a row with NaN. `columns` is the row 0, 1, ..., c - 1; `max` is n × 1 scratch.
 template <backend B>
-void argmax(const B& be, const_matrix<B> x, const_matrix<B> columns, matrix<B> max,
-            matrix<B> argmax) {
+[[gnu::noinline]] void argmax(const B& be, const_matrix<B> x, const_matrix<B> columns,
+                              matrix<B> max, matrix<B> argmax) {
   if constexpr (requires { be.argmax_rows(x, argmax); }) {
     be.argmax_rows(x, argmax);
   } else {

@@ -13,11 +13,11 @@
 #include <cmath>
 #include <concepts>
 #include <cstdint>
-#include <memory>
 #include <utility>
 
 #include "chainrule/core/error.hpp"
 #include "chainrule/core/finite.hpp"
+#include "chainrule/core/holders.hpp"
 
 namespace chainrule {
 
@@ -34,7 +34,7 @@ class schedule {
   requires(!std::convertible_to<F, double> && !std::same_as<std::remove_cvref_t<F>, schedule> &&
            std::convertible_to<std::invoke_result_t<const F&, std::int64_t>, double>)
       schedule(F f)  // NOLINT: implicit, a function of the step is a schedule
-      : function_(std::make_shared<const holder<F>>(std::move(f))) {}
+      : function_(detail::make_shared<const holder<F>>(std::move(f))) {}
 
   /// The value at that step, counted from 0.
   [[nodiscard]] double operator()(std::int64_t step) const {
@@ -56,7 +56,7 @@ class schedule {
   };
 
   double constant_ = 0;
-  std::shared_ptr<const callable> function_;
+  detail::shared<const callable> function_;
 };
 
 namespace detail {

@@ -16,7 +16,6 @@
 
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "chainrule/memory/arena.hpp"
 #include "chainrule/train/history.hpp"
@@ -30,7 +29,7 @@ struct fit_record {
   index_t batch = 0;                        // samples of a step on full batches
   std::int64_t steps_done = 0;              // by earlier calls of fit
   std::int64_t epochs_done = 0;             // by them: an epoch that is continued does not count
-  std::vector<std::string> metric_names{};  // of the training data
+  detail::plain_vector<std::string> metric_names{};  // of the training data
 };
 
 /// A step that was taken.

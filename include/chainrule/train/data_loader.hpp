@@ -19,14 +19,12 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
-#include <optional>
 #include <span>
-#include <vector>
 
+#include "chainrule/core/holders.hpp"
 #include "chainrule/core/plain_vector.hpp"
-#include "chainrule/data/augmentation.hpp"
 #include "chainrule/data/sampler.hpp"
-#include "chainrule/memory/staging.hpp"
+#include "chainrule/layers/pass.hpp"
 #include "chainrule/train/dataset.hpp"
 
 namespace chainrule {
@@ -62,128 +60,6 @@ struct loader_options {
 };
 
 namespace detail {
-
-/// Batches that the host gathers. They are sent from two staging areas in turn, so that the host
-/// can gather the next batch while the backend computes; where the memory is the host's, they are
-/// read in place.
-template <backend B>
-class host_batches {
- public:
-  host_batches(const B& be, const dataset<B>& data, index_t capacity)
-      : be_(be), rows_(be.template allocate<std::int32_t>(capacity)) {
-    auto numbers = detail::host_vector<std::int32_t>(capacity);
-    for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<std::int32_t>(i);
-    be_.upload(rows_.view(), matrix_view<const std::int32_t>(numbers.data(), 1, capacity));
-    const index_t size = detail::elements_of(capacity, data.features());
-    data.visit_host([&]<class T>(matrix_view<const T>) {
-      if constexpr (dataset<B>::can_stream)
-        for (auto& s : memory<T>()) s = std::make_unique<chainrule::staging_of<B, T>>(be_, size);
-      else
-        memory<T>() = detail::host_vector<T, plain_vector<T>>(size);
-    });
-  }
-
-  /// Whether the memory is for the type of the data's inputs.
-  [[nodiscard]] bool suits(const dataset<B>& data) {
-    bool is_there = false;
-    data.visit_host([&]<class T>(matrix_view<const T>) {
-      if constexpr (dataset<B>::can_stream)
-        is_there = memory<T>().front() != nullptr;
-      else
-        is_there = !memory<T>().empty();
-    });
-    return is_there;
-  }
-
-  /// Assigns the samples of those numbers to x, scalars or indices as the data's inputs, changed as
-  /// `augmenter` draws. They are the rows of the batch from row `first` on. Throws value_error if a
-  /// number is no sample's.
-  template <class Inputs>
-  void load(const dataset<B>& data, std::span<const std::int32_t> numbers, index_t first,
-            const image_augmenter& augmenter, std::uint64_t epoch, Inputs x) {
-    data.visit_host([&]<class T>(matrix_view<const T> inputs) {
-      for (const std::int32_t number : numbers)
-        if (number < 0 || number >= inputs.rows())
-          detail::fail<value_error>("a batch names sample ", number, ", expected 0 to ",
-                                    inputs.rows() - 1);
-      const auto count = static_cast<index_t>(numbers.size());
-      if constexpr (is_index<T> != is_index<typename Inputs::value_type>) {
-        // Never called: indices are loaded as indices, all else as scalars.
-      } else if constexpr (dataset<B>::can_stream) {
-        chainrule::staging_of<B, T>& s = *memory<T>()[turn_];
-        turn_ = 1 - turn_;
-        copy(inputs, numbers, augmenter, epoch, s.data());
-        gather(data, s.send(count, inputs.cols()), x);
-        s.done();
-      } else {
-        T* const to = memory<T>().data() + first * inputs.cols();
-        copy(inputs, numbers, augmenter, epoch, to);
-        gather(data, matrix_view<const T>(to, count, inputs.cols()), x);
-      }
-    });
-  }
-
- private:
-  template <class T>
-  static constexpr bool is_index = std::same_as<T, std::int32_t>;
-  template <class T>
-  using memory_for = std::conditional_t<dataset<B>::can_stream,
-                                        std::array<std::unique_ptr<chainrule::staging_of<B, T>>, 2>,
-                                        plain_vector<T>>;
-
-  template <class T>
-  [[nodiscard]] memory_for<T>& memory() {
-    if constexpr (std::same_as<T, std::uint8_t>)
-      return bytes_;
-    else if constexpr (is_index<T>)
-      return indices_;
-    else
-      return numbers_;
-  }
-
-  /// Copies the samples to `to`, one after another.
-  template <class T>
-  void copy(matrix_view<const T> inputs, std::span<const std::int32_t> numbers,
-            const image_augmenter& augmenter, std::uint64_t epoch, T* to) const {
-    const auto sample = [&](index_t i) {
-      const std::int32_t number = numbers[static_cast<std::size_t>(i)];
-      const T* const from = inputs.data() + number * inputs.stride();
-      T* const there = to + i * inputs.cols();
-      if (is_index<T> || augmenter.is_none())  // only images are changed
-        std::memcpy(there, from, static_cast<std::size_t>(inputs.cols()) * sizeof(T));
-      else if constexpr (!is_index<T>)
-        augmenter.apply(augmenter.draw(epoch, number), from, there);
-    };
-    const auto count = static_cast<index_t>(numbers.size());
-    if constexpr (parallel_backend<B>) {
-      constexpr index_t at_once = 8;  // some microseconds of work
-      be_.parallel_for((count + at_once - 1) / at_once, [&](index_t piece) {
-        const index_t last = std::min(count, (piece + 1) * at_once);
-        for (index_t i = piece * at_once; i < last; ++i) sample(i);
-      });
-    } else {
-      for (index_t i = 0; i < count; ++i) sample(i);
-    }
-  }
-
-  /// Assigns all rows to x, as the data set's inputs are scaled.
-  template <class View, class Inputs>
-  void gather(const dataset<B>& data, View all, Inputs x) const {
-    using T = std::remove_const_t<typename View::value_type>;
-    const auto rows = rows_.view().block(0, 0, 1, all.rows());
-    if constexpr (is_index<T>)
-      be_.gather(x, all, rows);
-    else
-      data.template gather_scaled<T>(rows, all, x);
-  }
-
-  B be_;
-  typename B::template storage<std::int32_t> rows_;  // 0, 1, 2, ...: a batch lies in its order
-  memory_for<std::uint8_t> bytes_;
-  memory_for<std::int32_t> indices_;
-  memory_for<scalar_t<B>> numbers_;
-  std::size_t turn_ = 0;
-};
 
 /// Assigns an order that a user's code draws. Throws value_error unless it names each sample
 /// exactly once, or names samples if it may repeat them.
@@ -232,10 +108,14 @@ class data_loader {
   /// Takes other data or options, for an epoch that is begun at sample number `done` and for whole
   /// ones. Buffers that fit are kept. Throws value_error if the batch is below 1 or the data cannot
   /// be augmented as the options say, out_of_memory.
-  void reset(const dataset<B>& data, const loader_options& options, index_t done = 0) {
+  [[gnu::cold]] void reset(const dataset<B>& data, const loader_options& options,
+                           index_t done = 0) {
     if (options.batch < 1)
       detail::fail<value_error>("batches need at least 1 sample, got ", options.batch);
-    detail::image_augmenter augmenter(options.augment, data.sample_shape(), options.seed);
+    detail::image_augmenter augmenter;
+    if (!options.augment.is_none())
+      augmenter =
+          options.augment.code()().augmenter(options.augment, data.sample_shape(), options.seed);
     if (!augmenter.is_none() && (data.has_indices() || !data.is_on_host()))
       detail::fail<value_error>(
           data.has_indices()
@@ -250,7 +130,7 @@ class data_loader {
     const index_t most =
         options_.batch + std::max(merged_in(data.count()), merged_in(data.count() - done));
     const index_t features = data.features();
-    if (capacity_ != most || features_ != features) host_batches_.reset();
+    if (capacity_ != most || features_ != features) host_batches_ = {};
     detail::require_size(be_, inputs_, most, data.has_indices() ? 0 : features);
     if (const index_t size = data.has_indices() ? detail::elements_of(most, features) : 0;
         indices_.size() != size) {
@@ -267,8 +147,11 @@ class data_loader {
       order_ = be_.template allocate<std::int32_t>(data.count());
     }
     const bool is_prepared_by_host = !data.is_resident() || !augmenter_.is_none();
-    if (is_prepared_by_host && !(host_batches_ && host_batches_->suits(data)))
-      host_batches_ = std::make_unique<detail::host_batches<B>>(be_, data, most);
+    const auto maker = data.maker_of_host_batches();
+    if (is_prepared_by_host && !(host_batches_ && maker == maker_)) {
+      host_batches_ = maker(be_, most, features);
+      maker_ = maker;
+    }
     data_ = &data;
     samples_ = first_ = size_ = 0;
   }
@@ -383,6 +266,11 @@ class data_loader {
   /// Whether the data set's samples have weights.
   [[nodiscard]] bool is_weighted() const { return data_->is_weighted(); }
 
+  /// Inputs of a range of the batch's rows, whichever they are.
+  [[nodiscard]] batch_inputs<B> samples(row_range r) {
+    if (data_->has_indices()) return {{}, indices(r), true};
+    return {inputs(r), {}, false};
+  }
   /// f(inputs(r)), or f(indices(r)) of a data set of indices.
   template <class F>
   decltype(auto) visit_inputs(row_range r, const F& f) {
@@ -400,14 +288,14 @@ class data_loader {
     if (data_->is_weighted())
       data_->gather_weights(rows, weights_.view().middle_rows(r.first, r.count));
     const row_range place{at, r.count};
-    if (is_resident())
-      return visit_inputs(place, [&](auto x) { data_->gather(rows, x, targets(r)); });
-    const std::span<const std::int32_t> all(host_order_);
+    const bool has_indices = data_->has_indices();
+    const matrix<B> x = has_indices ? matrix<B>{} : inputs(place);
+    const indices_view i = has_indices ? indices(place) : indices_view{};
+    if (is_resident()) return data_->gather(rows, x, i, targets(r));
+    const std::span<const std::int32_t> all(host_order_.data(), host_order_.size());
     const auto numbers =
         all.subspan(static_cast<std::size_t>(first_ + r.first), static_cast<std::size_t>(r.count));
-    visit_inputs(place, [&](auto x) {
-      host_batches_->load(*data_, numbers, r.first, augmenter_, epoch_, x);
-    });
+    host_batches_->load(*data_, numbers, r.first, augmenter_, epoch_, x, i);
     data_->gather_targets(rows, targets(r));
   }
 
@@ -421,7 +309,8 @@ class data_loader {
   order_t host_order_;
   typename B::template storage<std::int32_t> order_;
   detail::image_augmenter augmenter_;
-  std::unique_ptr<detail::host_batches<B>> host_batches_;  // none if the host takes no part
+  detail::unique<detail::host_batches<B>> host_batches_;  // none if the host takes no part
+  detail::unique<detail::host_batches<B>> (*maker_)(const B&, index_t, index_t) = nullptr;
   std::uint64_t epoch_ = 0;
   index_t samples_ = 0;
   index_t first_ = 0;

@@ -23,7 +23,6 @@
 #include <concepts>
 #include <cstdint>
 #include <limits>
-#include <memory>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -31,6 +30,7 @@
 
 #include "chainrule/backend/device/runtime.hpp"
 #include "chainrule/core/class_number.hpp"
+#include "chainrule/core/holders.hpp"
 #include "chainrule/core/plain_vector.hpp"
 #include "chainrule/data/host_matrix.hpp"
 #include "chainrule/data/images.hpp"
@@ -38,6 +38,29 @@
 #include "chainrule/memory/tensor.hpp"
 
 namespace chainrule {
+
+template <backend B>
+class dataset;
+
+namespace detail {
+struct no_counted_rows {};
+template <class B>
+struct counted_rows {
+  using type = no_counted_rows;
+};
+template <has_device_counter B>
+struct counted_rows<B> {
+  using type = typename B::counted_rows;
+};
+template <class B>
+using counted_rows_of = typename counted_rows<B>::type;
+
+template <backend B>
+class host_batches;
+template <backend B, class T>
+[[nodiscard]] unique<host_batches<B>> make_host_batches(const B& be, index_t capacity,
+                                                        index_t features);
+}  // namespace detail
 
 /// Where the inputs of a data set are kept, if the backend's memory is not the host's.
 enum class residence : unsigned char {
@@ -93,8 +116,9 @@ class dataset {
   /// whole number of 0, ..., classes - 1, if there are no classes, if an index is below -1 or if
   /// indices have a scale.
   template <class Element, class Label>
-  dataset(const B& be, matrix_view<Element> inputs, const std::vector<Label>& labels, int classes,
-          const normalization& scale = {}, const dataset_options& options = {})
+  [[gnu::cold]] dataset(const B& be, matrix_view<Element> inputs, const std::vector<Label>& labels,
+                        int classes, const normalization& scale = {},
+                        const dataset_options& options = {})
       : be_(be), classes_(classes) {
     if (static_cast<index_t>(labels.size()) != inputs.rows())
       detail::fail<shape_error>("a data set needs one label per sample, got ", labels.size(),
@@ -150,7 +174,7 @@ class dataset {
   /// the numbers is copied: memory of the data set is shared, what it borrows must outlive the
   /// subset as well. Throws value_error if there is no such sample.
   [[nodiscard]] dataset subset(std::span<const std::int32_t> numbers) const {
-    auto rows = std::make_shared<std::vector<std::int32_t>>(numbers.begin(), numbers.end());
+    auto rows = detail::make_shared<std::vector<std::int32_t>>(numbers.begin(), numbers.end());
     for (std::int32_t& row : *rows) {
       if (row < 0 || row >= count())
         detail::fail<value_error>("a subset names sample ", row, " of a data set of ", count(),
@@ -186,7 +210,7 @@ class dataset {
       of_rows[row] = weight;
     }
     dataset result = *this;
-    result.weights_ = std::make_shared<tensor<B>>(
+    result.weights_ = detail::make_shared<tensor<B>>(
         from_host(be_, matrix_view<const scalar>(of_rows.data(), targets().rows(), 1)));
     be_.synchronize();
     result.weigh_ = [](const B& be, const_matrix<B> w, matrix<B> losses, matrix<B> gradients) {
@@ -208,7 +232,7 @@ class dataset {
     return weighted(of_samples);
   }
   /// Whether the samples have weights.
-  [[nodiscard]] bool is_weighted() const { return weights_ != nullptr; }
+  [[nodiscard]] bool is_weighted() const { return static_cast<bool>(weights_); }
   /// The weights of the rows that row_of names; empty without weights. Reads the backend's memory.
   [[nodiscard]] std::vector<scalar> weights_of_rows() const {
     return is_weighted() ? to_host(be_, view_of(weights_)) : std::vector<scalar>();
@@ -238,12 +262,12 @@ class dataset {
   }
 
   [[nodiscard, gnu::noinline]] index_t count() const {
-    return rows_ == nullptr ? targets().rows() : static_cast<index_t>(rows_->size());
+    return !rows_ ? targets().rows() : static_cast<index_t>(rows_->size());
   }
   /// The row of a sample, which gather() takes: that of a subset is its number in the whole data
   /// set, else it is the number itself.
   [[nodiscard]] std::int32_t row_of(std::int32_t sample) const {
-    return rows_ == nullptr ? sample : (*rows_)[static_cast<std::size_t>(sample)];
+    return !rows_ ? sample : (*rows_)[static_cast<std::size_t>(sample)];
   }
   /// Number of elements of a sample.
   [[nodiscard]] index_t features() const { return features_; }
@@ -281,18 +305,10 @@ class dataset {
   void gather(const Rows& rows, matrix<B> x, matrix<B> t) const {
     require_resident();
     require_inputs(false);
-    const auto from = [&]<class Element>(typename B::template view<const Element> inputs) {
-      const const_matrix<B> all = targets();
-      if constexpr (requires { be_.gather_pair(x, inputs, t, all, rows, scaling_); })
-        if (target_cols() > 0 && channels_ == nullptr)
-          return be_.gather_pair(x, inputs, t, all, rows, scaling_);
-      gather_scaled<Element>(rows, inputs, x);
-      gather_targets(rows, t);
-    };
     if (bytes_.resident.empty())
-      from(numbers_.resident);
+      gather_from(rows, numbers_.resident, x, t);
     else
-      from(bytes_.resident);
+      gather_from(rows, bytes_.resident, x, t);
   }
   /// Assigns the indices of the samples of those rows to x and their targets to t. Throws
   /// value_error if the inputs are streamed, or if they are not indices.
@@ -303,6 +319,19 @@ class dataset {
     be_.gather(x, indices_.resident, rows);
     gather_targets(rows, t);
   }
+  /// Assigns the samples of those rows to x, or to `i` where they are indices, and their targets to
+  /// t. Compiled for inputs of the type that a data set was made of, and for no other.
+  void gather(const indices& rows, matrix<B> x, indices i, matrix<B> t) const {
+    require_resident();
+    gather_(*this, rows, x, i, t);
+  }
+  /// The same for rows that begin at a number which the backend counts.
+  void gather(const detail::counted_rows_of<B>& rows, matrix<B> x, indices i, matrix<B> t) const {
+    require_resident();
+    gather_counted_(*this, rows, x, i, t);
+  }
+  /// What makes the batches that the host gathers: one function for each type of inputs.
+  [[nodiscard]] auto maker_of_host_batches() const { return make_host_batches_; }
   /// Throws value_error unless the inputs are indices, or scalars if not `as_indices`.
   void require_inputs(bool as_indices) const {
     if (as_indices != has_indices_)
@@ -354,12 +383,12 @@ class dataset {
     const double scale[] = {scaling_.scale, scaling_.shift};
     f(std::as_bytes(std::span(scale)));
     all(view_of(channels_));
-    if (rows_ != nullptr) f(std::as_bytes(std::span(*rows_)));
+    if (rows_) f(std::as_bytes(std::span(*rows_)));
   }
 
   /// What holds NaN or infinity, "the inputs of sample 5" or "the targets of sample 5"; "" if
   /// nothing does. Reads all of it, also from a device.
-  [[nodiscard, gnu::noinline]] std::string what_is_not_finite() const {
+  [[nodiscard, gnu::cold, gnu::noinline]] std::string what_is_not_finite() const {
     const detail::plain_vector<bool> used = rows_in_use();
     index_t row = first_not_finite(numbers_.resident, used);
     visit_host([&]<class T>(matrix_view<const T> inputs) {
@@ -373,6 +402,16 @@ class dataset {
 
   /// Whether the host can read the inputs: they are streamed, or its memory is the backend's.
   [[nodiscard]] bool is_on_host() const { return !can_stream || !is_resident_; }
+  /// The inputs where the caller has them, if they are on the host and of this type.
+  template <class T>
+  [[nodiscard]] matrix_view<const T> host_inputs() const {
+    if constexpr (std::same_as<T, std::uint8_t>)
+      return bytes_.host;
+    else if constexpr (std::same_as<T, std::int32_t>)
+      return indices_.host;
+    else
+      return numbers_.host;
+  }
   /// Calls `visit` with the inputs where the caller has them, of bytes, indices or scalars; without
   /// elements unless they are on the host.
   template <class Visit>
@@ -398,11 +437,11 @@ class dataset {
             detail::fail<value_error>("sample ", i, " has ", m(i, j), " in column ", j,
                                       ", too large for the backend's scalar; scale it");
         }
-      memory = std::make_shared<const std::vector<scalar>>(std::move(converted));
+      memory = detail::make_shared<const std::vector<scalar>>(std::move(converted));
     }
     [[nodiscard]] matrix_view<const scalar> view() const { return {memory->data(), rows, cols}; }
     index_t rows, cols;
-    std::shared_ptr<const std::vector<scalar>> memory;
+    detail::shared<const std::vector<scalar>> memory;
   };
   template <class... Rest>
   dataset(const scalars& inputs, const B& be, const Rest&... rest)
@@ -410,12 +449,35 @@ class dataset {
     if (is_on_host()) own_ = inputs.memory;
   }
 
+  template <class Element, class Rows>
+  void gather_from(const Rows& rows, typename B::template view<const Element> inputs, matrix<B> x,
+                   matrix<B> t) const {
+    const const_matrix<B> all = targets();
+    if constexpr (requires { be_.gather_pair(x, inputs, t, all, rows, scaling_); })
+      if (target_cols() > 0 && !channels_)
+        return be_.gather_pair(x, inputs, t, all, rows, scaling_);
+    gather_scaled<Element>(rows, inputs, x);
+    gather_targets(rows, t);
+  }
+  template <class Element, class Rows>
+  static void gather_inputs(const dataset& d, const Rows& rows, matrix<B> x, indices i,
+                            matrix<B> t) {
+    if constexpr (std::same_as<Element, std::int32_t>) {
+      d.be_.gather(i, d.indices_.resident, rows);
+      d.gather_targets(rows, t);
+    } else if constexpr (std::same_as<Element, std::uint8_t>) {
+      d.gather_from<Element>(rows, d.bytes_.resident, x, t);
+    } else {
+      d.gather_from<Element>(rows, d.numbers_.resident, x, t);
+    }
+  }
+
   void hold_targets(matrix_view<const scalar> targets) {
-    targets_ = std::make_shared<tensor<B>>(from_host(be_, targets));
+    targets_ = detail::make_shared<tensor<B>>(from_host(be_, targets));
     be_.synchronize();
   }
-  [[nodiscard]] static const_matrix<B> view_of(const std::shared_ptr<const tensor<B>>& t) {
-    return t == nullptr ? const_matrix<B>{} : t->view();  // none if it was moved from
+  [[nodiscard]] static const_matrix<B> view_of(const detail::shared<const tensor<B>>& t) {
+    return t ? t->view() : const_matrix<B>{};  // none if it was moved from
   }
 
   template <class Element>
@@ -429,6 +491,10 @@ class dataset {
         "the backend's scalar (float of cpu, double of basic_cpu<double>); convert them, or take "
         "the other backend");
     const matrix_view<const U> read_only = inputs;
+    gather_ = &gather_inputs<U, indices>;
+    if constexpr (has_device_counter<B>)
+      gather_counted_ = &gather_inputs<U, detail::counted_rows_of<B>>;
+    make_host_batches_ = &detail::make_host_batches<B, U>;
     set_shape(inputs.cols(), options.sample);
     if constexpr (std::same_as<U, std::int32_t>)
       require_indices(read_only, scale);
@@ -445,7 +511,7 @@ class dataset {
   /// Inputs of one type, in the backend's memory or where the caller has them.
   template <class Element>
   struct source {
-    std::shared_ptr<typename B::template storage<Element>> storage;
+    detail::shared<typename B::template storage<Element>> storage;
     typename B::template view<const Element> resident;
     matrix_view<const Element> host;  // if it is not in another memory
   };
@@ -457,7 +523,7 @@ class dataset {
       is_resident_ = wants_resident(inputs.size() * static_cast<index_t>(sizeof(Element)), options);
       try {
         if (is_resident_)
-          held.storage = std::make_shared<typename B::template storage<Element>>(
+          held.storage = detail::make_shared<typename B::template storage<Element>>(
               be_.template allocate<Element>(inputs.size()));
       } catch (const out_of_memory&) {  // a device may also limit what one buffer can hold
         if (options.inputs == residence::resident) throw;
@@ -485,7 +551,7 @@ class dataset {
   }
   /// One functor is enough for all elements, unless channels differ: then a factor and a shift for
   /// each feature follow it.
-  void set_scaling(const normalization& n);
+  [[gnu::cold]] void set_scaling(const normalization& n);
   void require_indices(matrix_view<const std::int32_t> inputs, const normalization& n) {
     has_indices_ = true;
     if (n.scale != 1 || !n.mean.empty())
@@ -511,10 +577,10 @@ class dataset {
 
   /// Whether each row is that of a sample; nothing if all are.
   [[nodiscard]] detail::plain_vector<bool> rows_in_use() const {
-    if (rows_ == nullptr && weights_ == nullptr) return {};
+    if (!rows_ && !weights_) return {};
     detail::plain_vector<bool> used(static_cast<std::size_t>(targets().rows()));
-    for (bool& is_used : used) is_used = rows_ == nullptr;
-    if (rows_ != nullptr)
+    for (bool& is_used : used) is_used = !rows_;
+    if (rows_)
       for (const std::int32_t row : *rows_) used[static_cast<std::size_t>(row)] = true;
     const std::vector<scalar> weights = weights_of_rows();
     for (std::size_t i = 0; i < weights.size(); ++i)
@@ -523,7 +589,7 @@ class dataset {
   }
   /// The first sample of a row.
   [[nodiscard]] index_t sample_of(index_t row) const {
-    if (rows_ == nullptr) return row;
+    if (!rows_) return row;
     return std::find(rows_->begin(), rows_->end(), row) - rows_->begin();
   }
   /// The first row in use with an element that is not finite, -1 if there is none; of a matrix of
@@ -563,7 +629,7 @@ class dataset {
   int classes_ = 0;
   fn::affine scaling_;
   // A factor and a shift for each feature, 2 × features, if channels differ.
-  std::shared_ptr<const tensor<B>> channels_;
+  detail::shared<const tensor<B>> channels_;
   index_t features_ = 0;
   shape sample_;
   bool is_resident_ = true;
@@ -572,12 +638,18 @@ class dataset {
   source<std::uint8_t> bytes_;
   source<std::int32_t> indices_;
   source<scalar> numbers_;
-  std::shared_ptr<const tensor<B>> targets_;
-  std::shared_ptr<const tensor<B>> weights_;  // of the rows that targets_ has; none if all are 1
+  detail::shared<const tensor<B>> targets_;
+  detail::shared<const tensor<B>> weights_;  // of the rows that targets_ has; none if all are 1
+  // Assigned where inputs are, for their type.
+  void (*gather_)(const dataset&, const indices&, matrix<B>, indices, matrix<B>) = nullptr;
+  void (*gather_counted_)(const dataset&, const detail::counted_rows_of<B>&, matrix<B>, indices,
+                          matrix<B>) = nullptr;
+  detail::unique<detail::host_batches<B>> (*make_host_batches_)(const B&, index_t,
+                                                                index_t) = nullptr;
   // Assigned where weights are, so that programs without weights do not compile it.
   void (*weigh_)(const B&, const_matrix<B>, matrix<B>, matrix<B>) = nullptr;
-  std::shared_ptr<const std::vector<scalar>> own_;  // what `host` views look at, if it is ours
-  std::shared_ptr<const std::vector<std::int32_t>> rows_;  // of a subset
+  detail::shared<const std::vector<scalar>> own_;  // what `host` views look at, if it is ours
+  detail::shared<const std::vector<std::int32_t>> rows_;  // of a subset
 };
 
 template <backend B>
@@ -598,7 +670,7 @@ void dataset<B>::set_scaling(const normalization& n) {
     factors[i] = static_cast<scalar>(n.scale / n.deviation[k]);
     factors[features + i] = static_cast<scalar>(-n.mean[k] / n.deviation[k]);
   }
-  channels_ = std::make_shared<tensor<B>>(
+  channels_ = detail::make_shared<tensor<B>>(
       from_host(be_, matrix_view<const scalar>(factors.data(), 2, features_)));
 }
 
@@ -616,5 +688,7 @@ template <backend B>
 }
 
 }  // namespace chainrule
+
+#include "chainrule/train/host_batches.hpp"
 
 #endif  // CHAINRULE_TRAIN_DATASET_HPP

@@ -34,7 +34,8 @@ void require_inputs(const network<B>& net, const dataset<B>& data) {
 /// Throws shape_error or value_error unless the data has targets, which fit the network, and the
 /// loss takes them.
 template <backend B>
-void require_targets(const network<B>& net, const any_loss<B>& loss, const dataset<B>& data) {
+[[gnu::cold]] void require_targets(const network<B>& net, const any_loss<B>& loss,
+                                   const dataset<B>& data) {
   require_inputs(net, data);
   if (data.target_cols() == 0 && data.count() > 0)
     detail::fail<value_error>(
@@ -91,8 +92,7 @@ void for_outputs(const network<B>& net, const dataset<B>& data, const F& f, int 
   for (loader.begin_epoch(0); loader.next();) {
     if (loader.first() / loader.batch() % ranks != rank) continue;
     loader.load();
-    f(loader.visit_inputs({0, loader.size()}, [&](auto x) { return net.forward(x, memory); }),
-      loader);
+    f(net.forward(loader.samples({0, loader.size()}), memory), loader);
   }
 }
 
@@ -101,7 +101,7 @@ template <backend B>
 [[nodiscard]] metrics measured(const network<B>& net, const any_loss<B>& loss,
                                const dataset<B>& data,
                                const std::type_identity_t<plain_vector<any_metric<B>>>& wanted,
-                               rank_group<B>* ranks = nullptr) {
+                               std::type_identity_t<rank_group<B>*> ranks = nullptr) {
   if (data.count() == 0) return {};
   const B& be = net.backend();
   metric_log<B> log(be, wanted, data.count());
@@ -165,9 +165,9 @@ void apply_link(const B& be, const loss_traits& loss, matrix<B> y) {
 /// which are without weights. The network is not changed. Throws shape_error, or value_error, if
 /// the data does not fit network and loss.
 template <backend B>
-[[nodiscard]] metrics evaluate(const network<B>& net, const std::type_identity_t<any_loss<B>>& loss,
-                               const dataset<B>& data,
-                               const std::vector<any_metric<B>>& wanted = {}) {
+[[nodiscard]] metrics evaluate(
+    const network<B>& net, const std::type_identity_t<any_loss<B>>& loss, const dataset<B>& data,
+    const std::type_identity_t<detail::plain_vector<any_metric<B>>>& wanted = {}) {
   detail::require_targets(net, loss, data);
   return detail::measured(net, loss, data, wanted);
 }

@@ -4,7 +4,6 @@
 #define CHAINRULE_TRAIN_HISTORY_HPP
 
 #include <string>
-#include <vector>
 
 #include "chainrule/metrics/metric.hpp"
 
@@ -61,7 +60,7 @@ enum class stop_reason {
 /// All epochs of one call of fit.
 struct history {
   /// A record per epoch.
-  std::vector<epoch_record> epochs;
+  detail::plain_vector<epoch_record> epochs;
   /// Why the training ended.
   stop_reason reason = stop_reason::finished;
   std::string message;  // the reason in words

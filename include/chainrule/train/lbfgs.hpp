@@ -203,17 +203,12 @@ class lbfgs {
       loader_.load();
       const row_range rows{0, loader_.size()};
       const matrix<B> losses = losses_.view().middle_rows(loader_.first(), rows.count);
-      const const_matrix<B> y = loader_.visit_inputs(
-          rows, [&](auto x) { return net_.forward(x, pass_, phase::train(0, 0)); });
+      const batch_inputs<B> x = loader_.samples(rows);
+      const const_matrix<B> y = net_.forward(x, pass_, phase::train(0, 0));
       const matrix<B> dy = net_.output_gradient(pass_);
       loss_(be_, y, loader_.targets(), scale_.view(), losses, dy, scratch_);
       loader_.weigh(rows, losses, dy);
-      loader_.visit_inputs(rows, [&](auto x) {
-        if (loader_.first() == 0)
-          net_.backward(x, pass_, gradients);
-        else
-          net_.add_backward(x, pass_, gradients);
-      });
+      net_.backward(x, pass_, gradients, loader_.first() != 0);
     }
     double sum = 0;
     for (const scalar_t<B> l : to_host(be_, const_matrix<B>(losses_.view())))

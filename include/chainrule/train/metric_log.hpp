@@ -5,10 +5,10 @@
 
 #include <algorithm>
 #include <array>
-#include <optional>
 #include <span>
 #include <vector>
 
+#include "chainrule/core/holders.hpp"
 #include "chainrule/core/plain_vector.hpp"
 #include "chainrule/metrics/metric.hpp"
 #include "chainrule/train/data_loader.hpp"
@@ -21,8 +21,8 @@ class metric_log {
   metric_log() = default;
   /// For epochs of `samples`. With `batch`, the numbers of a batch of at most so many samples are
   /// first written side by side and then copied by `place`, at a place that the backend counts.
-  metric_log(const B& be, const detail::plain_vector<any_metric<B>>& metrics, index_t samples,
-             index_t batch = 0)
+  [[gnu::cold]] metric_log(const B& be, const detail::plain_vector<any_metric<B>>& metrics,
+                           index_t samples, index_t batch = 0)
       : be_(be), metrics_(metrics), samples_(samples), batch_capacity_(batch) {
     first_column_.push_back(0);
     first_column_.push_back(1);  // the loss has one
@@ -92,7 +92,7 @@ class metric_log {
         host = to_host(*be_, const_matrix<B>(all_.view()).block(0, from + first * k, 1, count * k));
         from = 0;
       }
-      std::vector<double> means(static_cast<std::size_t>(k));
+      detail::plain_vector<double> means(static_cast<std::size_t>(k));
       for (index_t c = 0; c < k; ++c) {
         double sum = 0;
         for (index_t e = c; e < count * k; e += k)
@@ -104,7 +104,8 @@ class metric_log {
         continue;
       }
       const any_metric<B>& metric = metrics_[i - 1];
-      m.values.push_back({metric.name(), metric.result(means), metric.lower_is_better()});
+      m.values.push_back(
+          {metric.name(), metric.result({means.data(), means.size()}), metric.lower_is_better()});
       if (metric.name() == accuracy::name) m.accuracy = m.values.back().value;
     }
     return m;
@@ -150,7 +151,7 @@ class metric_log {
     return {in.view().block(0, begin + row * k, 1, r.count * k).data(), r.count, k};
   }
 
-  std::optional<B> be_;  // none before there is data: making a backend would open its device
+  detail::maybe<B> be_;  // none before there is data: making a backend would open its device
   detail::plain_vector<any_metric<B>> metrics_;
   std::size_t accuracy_ = 0;  // the section of the accuracy, 0 without one
   index_t samples_ = 0;

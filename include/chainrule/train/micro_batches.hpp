@@ -12,6 +12,7 @@
 
 #include <algorithm>
 
+#include "chainrule/core/holders.hpp"
 #include "chainrule/core/plain_vector.hpp"
 #include "chainrule/losses/loss.hpp"
 #include "chainrule/network/network.hpp"
@@ -82,9 +83,9 @@ class micro_batches {
     parts_.clear();
     const index_t rows = (capacity + count - 1) / count;
     for (index_t i = 0; i < share_ && i < count; ++i)
-      parts_.push_back({net.make_pass(rows, true),
-                        loss_scratch<B>(net.backend(), rows, net.outputs()),
-                        i == 0 ? arena<B>{} : net.make_gradients()});
+      parts_.push_back(detail::unique<part>(
+          new part{net.make_pass(rows, true), loss_scratch<B>(net.backend(), rows, net.outputs()),
+                   i == 0 ? arena<B>{} : net.make_gradients()}));
     capacity_ = capacity;
   }
 
@@ -122,7 +123,7 @@ class micro_batches {
   [[nodiscard]] loss_scratch<B>& scratch(index_t i) { return part_of(i).scratch; }
   [[nodiscard]] arena<B>& gradients(index_t i) {
     part& p = part_of(i);
-    return &p == &parts_.front() ? total_ : p.gradients;
+    return &p == parts_.front().get() ? total_ : p.gradients;
   }
 
   /// Adds elements [first, first + size) of the gradients of this rank's micro-batches, of `count`
@@ -148,14 +149,14 @@ class micro_batches {
   };
 
   [[nodiscard]] part& part_of(index_t i) {
-    return parts_[static_cast<std::size_t>(i - rank_ * share_)];
+    return *parts_[static_cast<std::size_t>(i - rank_ * share_)];
   }
 
   index_t capacity_ = 0;
   index_t most_ = 0;
   index_t rank_ = 0, ranks_ = 1;
-  index_t share_ = 1;                 // micro-batches of a rank
-  detail::plain_vector<part> parts_;  // of this rank
+  index_t share_ = 1;                                 // micro-batches of a rank
+  detail::plain_vector<detail::unique<part>> parts_;  // of this rank
   arena<B> total_;
 };
 

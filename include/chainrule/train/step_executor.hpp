@@ -17,10 +17,10 @@
 
 #include <algorithm>
 #include <array>
-#include <memory>
 #include <optional>
 #include <utility>
 
+#include "chainrule/core/holders.hpp"
 #include "chainrule/core/plain_vector.hpp"
 #include "chainrule/optim/product_updates.hpp"
 #include "chainrule/train/callback.hpp"
@@ -253,8 +253,8 @@ class step_executor {
     p.first_row = rows.first;
     const const_matrix<B> t = loader.targets(rows);
     pass<B>& memory = parts_.memory(i);
-    const const_matrix<B> y =
-        loader.visit_inputs(place, [&](auto x) { return net_->forward(x, memory, p); });
+    const batch_inputs<B> x = loader.samples(place);
+    const const_matrix<B> y = net_->forward(x, memory, p);
     const index_t first = loader.first();
     loss_scratch<B>& scratch = parts_.scratch(i);
     const bool has_hits = begin_extras(loader, rows, y, t, scratch.extras);
@@ -268,12 +268,7 @@ class step_executor {
       updates_.begin();
     }
     memory.set_updates(updates_in_backward_ ? &updates_ : nullptr);
-    loader.visit_inputs(place, [&](auto x) {
-      if (i < parts_in_use_)
-        net_->add_backward(x, memory, parts_.gradients(i));
-      else
-        net_->backward(x, memory, parts_.gradients(i));
-    });
+    net_->backward(x, memory, parts_.gradients(i), i < parts_in_use_);
   }
 
   /// Says what the loss of these rows may compute beside it. Returns whether that is the accuracy.
@@ -398,8 +393,8 @@ class step_executor {
     divisor_ = divisor;
   }
 
-  static constexpr bool has_extras = has_device_counter<B> && tracing_backend<B> &&
-                                     detail::has_row_extras<B>;
+  static constexpr bool has_extras =
+      has_device_counter<B> && tracing_backend<B> && detail::has_row_extras<B>;
 
   network<B>* net_;
   B be_;
@@ -408,7 +403,7 @@ class step_executor {
   micro_batches<B> parts_;
   metric_log<B> log_;
   detail::plain_vector<gradient_callback<B>*> callbacks_;
-  std::unique_ptr<counter_t<B>> count_;  // of batches of the epoch, and of passes of this fit
+  detail::unique<counter_t<B>> count_;  // of batches of the epoch, and of passes of this fit
   phase first_pass_;
   tensor<B> scale_;           // 1 / batch size
   index_t divisor_ = 0;       // what scale_ holds
@@ -435,7 +430,7 @@ step_executor<B>::step_executor(network<B>& net, any_loss<B> loss, any_optimizer
       optimizer_(&optimizer),
       parts_(net),
       scale_(be_, 1, 1) {
-  if constexpr (has_device_counter<B>) count_ = std::make_unique<counter_t<B>>(be_);
+  if constexpr (has_device_counter<B>) count_ = detail::unique<counter_t<B>>(new counter_t<B>(be_));
 }
 
 }  // namespace chainrule

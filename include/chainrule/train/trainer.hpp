@@ -17,17 +17,45 @@
 
 #include <chrono>
 #include <limits>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "chainrule/core/holders.hpp"
 #include "chainrule/core/plain_vector.hpp"
 #include "chainrule/train/early_stopping.hpp"
 #include "chainrule/train/evaluation.hpp"
 #include "chainrule/train/step_executor.hpp"
 
 namespace chainrule {
+
+template <backend B>
+class trainer;
+template <backend B>
+struct fit_options;
+
+namespace detail {
+/// The ranks of a fit, or none, with what only fits of several compile.
+template <backend B>
+class fit_ranks {
+ public:
+  fit_ranks() = default;
+  fit_ranks(rank_group<B>* group)  // NOLINT: implicit
+      : group_(group), agree_(&trainer<B>::agree_all) {}
+
+  operator rank_group<B>*() const { return group_; }  // NOLINT: implicit
+  rank_group<B>* operator->() const { return group_; }
+  /// Throws value_error, on all ranks, unless they are about to do the same.
+  void agree(trainer<B>& t, const dataset<B>& data, const fit_options<B>& o,
+             std::size_t gradient_callbacks) const {
+    agree_(t, data, o, gradient_callbacks);
+  }
+
+ private:
+  rank_group<B>* group_ = nullptr;
+  void (*agree_)(trainer<B>&, const dataset<B>&, const fit_options<B>&, std::size_t) = nullptr;
+};
+}  // namespace detail
 
 /// Options of `fit`.
 template <backend B>
@@ -39,7 +67,7 @@ struct fit_options {
   /// Evaluated after each epoch; may be null.
   const dataset<B>* validation = nullptr;
   /// Called in this order; not owned.
-  std::vector<callback*> callbacks{};
+  detail::plain_vector<callback*> callbacks{};
   epoch_order* order = nullptr;  // draws the order of samples in the seed's place
   /// The remaining samples join the last full batch instead of forming a short one.
   bool merge_last_batch = false;
@@ -65,7 +93,7 @@ struct fit_options {
   /// The processes that share each batch, of which this is one; null: this one alone. All give the
   /// same data and options. Parameters, state and metrics have the same bits on all of them, and
   /// for any number of them, provided `micro_batches` is given (docs/ranks.md). Not owned.
-  rank_group<B>* ranks = nullptr;
+  detail::fit_ranks<B> ranks{};
 };
 
 template <backend B>
@@ -79,14 +107,15 @@ class trainer {
   /// `metrics`, accuracy is measured where targets are classes. Throws value_error if two metrics
   /// have one name, or one has that of the loss, "loss".
   template <class Loss, class Rules>
-  trainer(network<B>& net, const Loss& loss, const Rules& rules,
-          const std::vector<any_metric<B>>& metrics = {})
+  [[gnu::cold]] trainer(
+      network<B>& net, const Loss& loss, const Rules& rules,
+      const std::type_identity_t<detail::plain_vector<any_metric<B>>>& metrics = {})
       : net_(&net),
         be_(net.backend()),
         loss_(loss),
         metrics_(metrics),
-        optimizer_(std::make_unique<chainrule::optimizer<B, decltype(chain(rules))>>(
-            be_, net.parameters().plan(), rules)),
+        optimizer_(new chainrule::optimizer<B, decltype(chain(rules))>(be_, net.parameters().plan(),
+                                                                       rules)),
         loader_(be_),
         executor_(net, loss_, *optimizer_) {
     for (std::size_t i = 0; i < metrics_.size(); ++i) {
@@ -107,8 +136,9 @@ class trainer {
   history fit(const dataset<B>& data, const fit_options<B>& options = {}) {
     if (options.ranks == nullptr || options.ranks->is_first()) return fit_here(data, options);
     fit_options<B> mine = options;
-    std::erase_if(mine.callbacks,
-                  [](const callback* c) { return c != nullptr && c->is_for_first_rank(); });
+    mine.callbacks = {};
+    for (callback* c : options.callbacks)
+      if (c == nullptr || !c->is_for_first_rank()) mine.callbacks.push_back(c);
     return fit_here(data, mine);
   }
 
@@ -210,6 +240,8 @@ class trainer {
   }
 
  private:
+  friend class detail::fit_ranks<B>;
+
   /// Ends with the fit, however that ends.
   struct fit_scope {
     bool& is_fitting;
@@ -282,7 +314,7 @@ class trainer {
                                   " of the training is a gradient_callback of another "
                                   "backend; make it one of the network's");
     }
-    if (options.ranks != nullptr) agree(data, options, of_gradients.size());
+    if (options.ranks != nullptr) options.ranks.agree(*this, data, options, of_gradients.size());
     const bool continues =
         options.order == nullptr && place_.samples == data.count() && place_.seed == options.seed;
     const index_t done = continues ? place_.done : 0;
@@ -299,8 +331,12 @@ class trainer {
     return continues;
   }
   /// Throws value_error, on all ranks, unless they are about to do the same.
-  [[gnu::cold, gnu::noinline]] void agree(const dataset<B>& data, const fit_options<B>& o,
-                                          std::size_t gradient_callbacks) {
+  [[gnu::cold, gnu::noinline]] static void agree_all(trainer& t, const dataset<B>& data,
+                                                     const fit_options<B>& o,
+                                                     std::size_t gradient_callbacks) {
+    t.agree(data, o, gradient_callbacks);
+  }
+  void agree(const dataset<B>& data, const fit_options<B>& o, std::size_t gradient_callbacks) {
     std::string words = detail::concat(
         o.epochs, " epochs, batch ", o.batch, ", seed ", o.seed, ", ", o.micro_batches,
         " micro-batches (0: by shape), accumulate ", o.accumulate, ", steps_per_epoch ",
@@ -309,8 +345,9 @@ class trainer {
         int{o.report_penalties}, ", ", o.order == nullptr ? "no order" : "an order", ", ",
         gradient_callbacks, " gradient callbacks");
     const augmentation& a = o.augment;
-    words += detail::concat(", augmentation ", int{a.flip}, " ", a.crop, " ", a.rotate, " ",
-                            a.shift, " ", a.erase, " ", static_cast<int>(a.outside));
+    words += detail::concat(", augmentation ", int{a.flip}, " ", double{a.crop}, " ",
+                            double{a.rotate}, " ", index_t{a.shift}, " ", double{a.erase}, " ",
+                            static_cast<int>(a.outside));
     for (const any_metric<B>& m : metrics_for(data)) words += ", metric " + m.name();
     o.ranks->require_agreement(
         {net_, optimizer_.get(), &data, o.validation, loss_.traits().name, std::move(words),
@@ -345,7 +382,7 @@ class trainer {
   /// What callbacks are told before the first epoch.
   [[nodiscard, gnu::cold, gnu::noinline]] fit_record record_of_fit(
       const dataset<B>& data, const fit_options<B>& options) const {
-    std::vector<std::string> names;
+    detail::plain_vector<std::string> names;
     for (const any_metric<B>& m : metrics_for(data)) names.push_back(m.name());
     return {options.epochs, data.count(), largest_step(data, options),
             steps(),        epochs_done_, std::move(names)};
@@ -449,7 +486,7 @@ class trainer {
   B be_;
   any_loss<B> loss_;
   detail::plain_vector<any_metric<B>> metrics_;
-  std::unique_ptr<any_optimizer<B>> optimizer_;
+  detail::unique<any_optimizer<B>> optimizer_;
   data_loader<B> loader_;
   step_executor<B> executor_;
   std::uint64_t epochs_begun_ = 0;  // over all calls of fit: each epoch has an order of its own

@@ -67,14 +67,13 @@ class pointwise_call {
   using as_lane = math::lane<T>;  // those of other instruction sets behave the same
 
   /// f(in...) over the shape `whole`, by kernels for `set`; the functor must outlive the call.
-  /// Throws shape_error, naming the verb, if an operand cannot be repeated to that shape or a
-  /// result has another.
+  /// The first `results` of `out` are assigned; a reduction assigns none. Throws shape_error,
+  /// naming the verb, if an operand cannot be repeated to that shape or a result has another.
   template <class F, std::size_t Outs, class... In>
   pointwise_call(isa set, const char* verb, const F& f, matrix_shape whole,
-                 const std::array<matrix_view<T>, Outs>& out, const In&... in)
+                 const std::array<matrix_view<T>, Outs>& out, std::size_t results, const In&... in)
       : functor_(&f),
-        kernel_(pointwise_kernel < T, F,
-                Outs == 0 ? 1 : Outs > (set, std::make_index_sequence<sizeof...(In)>{})),
+        kernel_(pointwise_kernel<T, F, Outs>(set, std::make_index_sequence<sizeof...(In)>{})),
         set_(set),
         whole_(whole) {
     static_assert(
@@ -85,7 +84,7 @@ class pointwise_call {
                   "chainrule: a pointwise functor takes at most 16 operands and gives at most 8 "
                   "results");
     const std::array<matrix_view<const T>, sizeof...(In)> operands{in...};
-    connect(verb, operands.data(), operands.size(), out.data(), out.size());
+    connect(verb, operands.data(), operands.size(), out.data(), results);
   }
 
   [[nodiscard]] matrix_shape whole() const { return whole_; }
