@@ -135,7 +135,7 @@ endforeach()
 set(header layers/initializers.hpp)
 read_header(text ${header})
 names(all "constexpr initializer ([a-z0-9_]+)\\(" "${text}")
-list(REMOVE_ITEM all initializer_for)  # chooses one of the others
+list(REMOVE_ITEM all initializer_for elementwise)  # which choose, or make, one of the others
 found(all ${header} "rule of first weights")
 foreach(name IN LISTS all)
   wanted("layers|dense, weights by ${name}" ${header})

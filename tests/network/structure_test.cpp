@@ -112,7 +112,7 @@ TEST_CASE("the summary is a table", "[network]") {
         "  2  tanh          n x 1500               0\n"
         "  3  dense         n x 10            15,010\n"
         "     total                        1,192,510\n"
-        "     memory for batches of 32: 5.92 MB in inference, 10.89 MB in training\n");
+        "     memory for batches of 32: 5.93 MB in inference, 10.89 MB in training\n");
   CHECK(detail::grouped(0) == "0");
   CHECK(detail::grouped(999) == "999");
   CHECK(detail::grouped(1000) == "1,000");

@@ -2,8 +2,8 @@
 /// `detail::shared`, `detail::unique`, `detail::maybe`: the parts of std::shared_ptr,
 /// std::unique_ptr and std::optional that members of the library's own classes need.
 ///
-/// For each type that one of the standard library's is of, a compiler processes thirty to fifty
-/// functions; of these, about six.
+/// std::shared_ptr<T> and the others are thirty to fifty functions for each T that a compiler has
+/// to process; these are about six.
 #ifndef CHAINRULE_CORE_HOLDERS_HPP
 #define CHAINRULE_CORE_HOLDERS_HPP
 
@@ -61,6 +61,14 @@ template <class T>
 class shared : public shared_owner {
  public:
   shared() = default;
+  shared(const shared&) noexcept = default;
+  shared(shared&& other) noexcept
+      : shared_owner(std::move(other)), object_(std::exchange(other.object_, nullptr)) {}
+  shared& operator=(shared other) noexcept {
+    std::swap(object_, other.object_);
+    shared_owner::operator=(std::move(other));
+    return *this;
+  }
   template <class U>
   requires std::is_convertible_v<U*, T*> shared(shared<U> other)  // NOLINT: implicit
       : shared_owner(std::move(other)), object_(other.get()) {}
@@ -74,7 +82,7 @@ class shared : public shared_owner {
   friend shared<U> make_shared(Args&&... args);
   shared(shared_block* block, T* object) : shared_owner(block), object_(object) {}
 
-  T* object_ = nullptr;  // that of the block, which is null where this is moved from
+  T* object_ = nullptr;  // that of the block
 };
 
 template <class T>

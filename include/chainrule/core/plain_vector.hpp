@@ -126,6 +126,7 @@ class plain_vector : public vector_memory {
     if (i >= size_) throw std::out_of_range("an index is past the end of a vector");
     return (*this)[i];
   }
+  [[nodiscard]] T& at(std::size_t i) { return const_cast<T&>(std::as_const(*this).at(i)); }
   [[nodiscard]] T& front() { return *static_cast<T*>(data_); }
   [[nodiscard]] const T& front() const { return *static_cast<const T*>(data_); }
   [[nodiscard]] T& back() { return static_cast<T*>(data_)[size_ - 1]; }
@@ -137,6 +138,16 @@ class plain_vector : public vector_memory {
     if (size_ == capacity_) reserve(next_capacity());
     ::new (static_cast<void*>(end())) T(std::move(value));
     ++size_;
+  }
+  /// Adds T(args...).
+  template <class... Args>
+  T& emplace_back(Args&&... args) {
+    push_back(T(std::forward<Args>(args)...));
+    return back();
+  }
+  void pop_back() {
+    back().~T();
+    --size_;
   }
   void reserve(std::size_t capacity) {
     static_assert(std::is_nothrow_move_constructible_v<T>);

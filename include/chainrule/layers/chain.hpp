@@ -102,11 +102,13 @@ class layer_chain {
       if (!last) p.place_in_dy(at(i).in_dy, gradient(p, i));
       if constexpr (tracing_backend<B>) {
         between.of_layer_before.reset();
+        between.has_ended = false;
         if (is_linked && i > first)
           visit(i - 1, [&](const auto& l) { between.of_layer_before = begin_of_backward<B>(l); });
       }
       visit(i,
             [&](const auto& layer) { backward_in_chain(layer, p, in, out, dout, din, between); });
+      if constexpr (tracing_backend<B>) between.is_begun = between.has_ended;
     }
   }
   /// Allows the last layer to overwrite the chain's dy.

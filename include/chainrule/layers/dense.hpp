@@ -137,7 +137,7 @@ class dense {
     if (!dx.empty()) dx = with_columns(dx, w.rows());
     bool begins_before = false;  // the backward pass of the layer before
     if constexpr (tracing_backend<B>)
-      link.is_begun = begins_before = !dx.empty() && link.of_layer_before;
+      link.has_ended = begins_before = !dx.empty() && link.of_layer_before;
     const bool updates = link.updates != nullptr && trained && beta_w == 0;
     dz = with_columns(dz, outputs_);
     x = with_columns(x, w.rows());

@@ -36,7 +36,7 @@ struct description {
   detail::plain_vector<description> layers;  // of a block
 
   /// The line of the layer in a summary: "dense + relu", "dropout 0.5".
-  [[nodiscard, gnu::cold]] std::string label() const {
+  [[nodiscard, gnu::noinline]] std::string label() const {
     std::string text = kind;
     for (const auto& [name, value] : constants) text += detail::concat(" ", value);
     if (layers.size() == 1 && (kind == "frozen" || kind == "in_group"))

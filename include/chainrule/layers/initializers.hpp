@@ -41,6 +41,9 @@ class initializer {
   constexpr initializer(rule r, double a, double b = 0) : initializer(r, a, b, &orthonormalize) {}
   /// Any rule but orthogonal. Programs that state no other do not compile what that one needs.
   [[nodiscard]] static constexpr initializer elementwise(rule r, double a, double b = 0) {
+    if (r == rule::orthogonal)
+      detail::fail<value_error>("orthogonal weights are not drawn one by one; write initializer(",
+                                "initializer::rule::orthogonal, gain)");
     return {r, a, b, nullptr};
   }
 

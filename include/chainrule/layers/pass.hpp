@@ -100,16 +100,15 @@ struct backward_link {
   /// The functor (dy, y) -> dz by which a layer begins its backward pass.
   struct functor {};
   static constexpr bool is_begun = false;
-  weight_updates<B>* updates = nullptr;  // of parameters that no other layer has, unless null
+  weight_updates<B>* updates = nullptr;  // unless null, may update instead of assigning a gradient
 };
 template <tracing_backend B>
 struct backward_link<B> {
   using functor = std::optional<typename B::traced_functor>;
-  functor of_layer_before;  // if any, the layer may apply it to (dx, x)
-  // Before the layer's backward pass, whether its dy is its dz already; after it, whether it did so
-  // for the layer before.
-  bool is_begun = false;
-  weight_updates<B>* updates = nullptr;  // of parameters that no other layer has, unless null
+  bool is_begun = false;                 // the layer's dy is its dz already
+  functor of_layer_before;               // if any, the layer may apply it to (dx, x),
+  bool has_ended = false;                // and says so here
+  weight_updates<B>* updates = nullptr;  // unless null, may update instead of assigning a gradient
 };
 
 /// The memory behind the handles of a plan, for up to `capacity` samples. Move-only.

@@ -312,6 +312,8 @@ class plan {
   [[nodiscard]] bool is_cut_by_samples() const { return !needs_whole_batch_; }
   /// The declarations of parameters to be trained so far, shared ones counted again.
   [[nodiscard]] index_t parameter_uses() const { return uses_; }
+  /// Whether some layers share a parameter.
+  [[nodiscard]] bool shares_parameters() const { return shares_parameters_; }
 
  private:
   /// What belongs to the layer that is being bound.
@@ -368,6 +370,7 @@ class plan {
       if (p.tags != tags)
         detail::fail<value_error>(scope_.layer, " shares the parameter ", full,
                                   " but trains it differently; give both layers the same tags");
+      shares_parameters_ = true;
       return {i};
     }
     declared_by_.push_back(scope_.number);
@@ -394,6 +397,7 @@ class plan {
   detail::plain_vector<parameter> parameters_;
   detail::plain_vector<index_t> declared_by_;  // the number of the layer that declared each first
   index_t uses_ = 0;
+  bool shares_parameters_ = false;
   detail::plain_vector<parameter> states_;
   arena_plan parameter_arena_;
   arena_plan state_arena_;

@@ -61,7 +61,7 @@ template <backend B>
 struct loss_scratch {
   loss_scratch() = default;
   /// Allocates memory for batches of up to `rows` rows with that many outputs.
-  [[gnu::cold]] loss_scratch(const B& be, index_t rows, index_t outputs)
+  [[gnu::noinline]] loss_scratch(const B& be, index_t rows, index_t outputs)
       : first(be, rows, 1),
         second(be, rows, 1),
         third(be, rows, 1),

@@ -365,7 +365,7 @@ class network<B> {
   const { return refuse_samples<Samples>().view(); }
 
   /// One line per layer: its name, the shape of its output, its number of parameters.
-  [[nodiscard, gnu::cold]] detail::plain_vector<layer_summary> layers() const {
+  [[nodiscard, gnu::noinline]] detail::plain_vector<layer_summary> layers() const {
     (void)declared();
     detail::plain_vector<layer_summary> lines;
     for (index_t i = 0; i < depth(); ++i) {
@@ -405,7 +405,7 @@ class network<B> {
 
  protected:
   /// Binds copies of `count` layers.
-  [[gnu::cold]] network(const B& be, const any_layer<B>* layers, std::size_t count);
+  [[gnu::noinline]] network(const B& be, const any_layer<B>* layers, std::size_t count);
 
  private:
   [[nodiscard]] const any_layer<B>& at(index_t i) const {

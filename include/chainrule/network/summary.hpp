@@ -16,7 +16,7 @@ namespace chainrule {
 /// One line per layer (number, layer, output shape, parameters), then the total and the memory for
 /// batches of 32 samples (network::memory). `n` stands for the number of samples.
 template <backend B>
-[[nodiscard, gnu::cold]] std::string summary(const network<B>& net) {
+[[nodiscard, gnu::noinline]] std::string summary(const network<B>& net) {
   const detail::plain_vector<layer_summary> lines = net.layers();
   const char* const input = net.declared().index_count() > 0 ? "indices" : "input";
   std::size_t widest = std::string_view(input).size();

@@ -251,9 +251,9 @@ class any_optimizer {
   /// each group of parameters.
   // The scalars of a step lie in the backend's memory, so that a schedule never changes a kernel:
   // for each region (a rule may depend on its tags) the rate and then the scalars of the rules.
-  [[gnu::cold]] any_optimizer(const B& be, const arena_plan& plan, std::size_t slots,
-                              std::size_t scalars, std::string name, bool measures,
-                              bool tags_alike);
+  [[gnu::noinline]] any_optimizer(const B& be, const arena_plan& plan, std::size_t slots,
+                                  std::size_t scalars, std::string name, bool measures,
+                                  bool tags_alike);
 
   /// Makes update() one of these parameters.
   void bind(arena<B>& parameters, arena<B> gradients) {
@@ -375,7 +375,7 @@ class optimizer final : public any_optimizer<B> {
 
   /// State for arenas of that plan, all 0. `rules` is a rule or a chain of rules.
   template <class Rules>
-  [[gnu::cold]] optimizer(const B& be, const arena_plan& plan, const Rules& rules)
+  [[gnu::noinline]] optimizer(const B& be, const arena_plan& plan, const Rules& rules)
       : any_optimizer<B>(be, plan, slots, Chain::scalars, name_of(chain(rules)),
                          measures_gradient<first_rule>, Chain::treats_tags_alike),
         rules_(chain(rules)) {

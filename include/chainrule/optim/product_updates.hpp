@@ -16,16 +16,15 @@ namespace chainrule {
 template <backend B>
 class product_updates final : public weight_updates<B> {
  public:
-  /// For steps of this network by this optimizer. They must outlive the object, as must the
-  /// gradients.
-  [[gnu::cold]] void prepare(network<B>& net, any_optimizer<B>& optimizer, arena<B>& gradients) {
+  /// For steps of this network by this optimizer, which must outlive the object.
+  [[gnu::cold]] void prepare(network<B>& net, any_optimizer<B>& optimizer) {
     net_ = &net;
     optimizer_ = &optimizer;
-    gradients_ = &gradients;
     const auto& all = net.declared().parameters();
     done_.reserve(all.size());
     has_large_ = false;
-    if (!optimizer.all_state().empty()) return;  // update_by_product would do nothing
+    // update_by_product would do nothing; the gradients of shared weights are several products.
+    if (!optimizer.all_state().empty() || net.declared().shares_parameters()) return;
     for (const parameter& p : all) has_large_ = has_large_ || p.place.rows * p.place.cols >= least;
   }
   /// Whether there may be weights to update in products.
@@ -42,15 +41,15 @@ class product_updates final : public weight_updates<B> {
     done_.push_back({first, dw.size()});
     return true;
   }
-  /// Updates the parameters that were not.
-  void finish() {
-    const index_t all = gradients_->all().cols();
+  /// Updates the parameters that were not, by these gradients.
+  void finish(const arena<B>& gradients) {
+    const index_t all = gradients.all().cols();
     for (index_t at = 0; at < all;) {
       std::pair<index_t, index_t> next{all, 0};
       for (const auto& d : done_)
         if (d.first >= at && d.first < next.first) next = d;
       if (at < next.first)
-        optimizer_->update_range(net_->parameters(), *gradients_, at, next.first - at);
+        optimizer_->update_range(net_->parameters(), gradients, at, next.first - at);
       at = next.first + next.second;
     }
   }
@@ -61,7 +60,6 @@ class product_updates final : public weight_updates<B> {
 
   network<B>* net_ = nullptr;
   any_optimizer<B>* optimizer_ = nullptr;
-  arena<B>* gradients_ = nullptr;
   detail::plain_vector<std::pair<index_t, index_t>> done_;  // first element and size
   bool has_large_ = false;
 };

@@ -108,8 +108,8 @@ class data_loader {
   /// Takes other data or options, for an epoch that is begun at sample number `done` and for whole
   /// ones. Buffers that fit are kept. Throws value_error if the batch is below 1 or the data cannot
   /// be augmented as the options say, out_of_memory.
-  [[gnu::cold]] void reset(const dataset<B>& data, const loader_options& options,
-                           index_t done = 0) {
+  [[gnu::noinline]] void reset(const dataset<B>& data, const loader_options& options,
+                               index_t done = 0) {
     if (options.batch < 1)
       detail::fail<value_error>("batches need at least 1 sample, got ", options.batch);
     detail::image_augmenter augmenter;

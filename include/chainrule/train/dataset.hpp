@@ -116,9 +116,9 @@ class dataset {
   /// whole number of 0, ..., classes - 1, if there are no classes, if an index is below -1 or if
   /// indices have a scale.
   template <class Element, class Label>
-  [[gnu::cold]] dataset(const B& be, matrix_view<Element> inputs, const std::vector<Label>& labels,
-                        int classes, const normalization& scale = {},
-                        const dataset_options& options = {})
+  [[gnu::noinline]] dataset(const B& be, matrix_view<Element> inputs,
+                            const std::vector<Label>& labels, int classes,
+                            const normalization& scale = {}, const dataset_options& options = {})
       : be_(be), classes_(classes) {
     if (static_cast<index_t>(labels.size()) != inputs.rows())
       detail::fail<shape_error>("a data set needs one label per sample, got ", labels.size(),
@@ -551,7 +551,7 @@ class dataset {
   }
   /// One functor is enough for all elements, unless channels differ: then a factor and a shift for
   /// each feature follow it.
-  [[gnu::cold]] void set_scaling(const normalization& n);
+  [[gnu::noinline]] void set_scaling(const normalization& n);
   void require_indices(matrix_view<const std::int32_t> inputs, const normalization& n) {
     has_indices_ = true;
     if (n.scale != 1 || !n.mean.empty())

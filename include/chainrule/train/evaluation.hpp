@@ -34,8 +34,8 @@ void require_inputs(const network<B>& net, const dataset<B>& data) {
 /// Throws shape_error or value_error unless the data has targets, which fit the network, and the
 /// loss takes them.
 template <backend B>
-[[gnu::cold]] void require_targets(const network<B>& net, const any_loss<B>& loss,
-                                   const dataset<B>& data) {
+[[gnu::noinline]] void require_targets(const network<B>& net, const any_loss<B>& loss,
+                                       const dataset<B>& data) {
   require_inputs(net, data);
   if (data.target_cols() == 0 && data.count() > 0)
     detail::fail<value_error>(

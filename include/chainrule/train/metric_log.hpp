@@ -21,8 +21,8 @@ class metric_log {
   metric_log() = default;
   /// For epochs of `samples`. With `batch`, the numbers of a batch of at most so many samples are
   /// first written side by side and then copied by `place`, at a place that the backend counts.
-  [[gnu::cold]] metric_log(const B& be, const detail::plain_vector<any_metric<B>>& metrics,
-                           index_t samples, index_t batch = 0)
+  [[gnu::noinline]] metric_log(const B& be, const detail::plain_vector<any_metric<B>>& metrics,
+                               index_t samples, index_t batch = 0)
       : be_(be), metrics_(metrics), samples_(samples), batch_capacity_(batch) {
     first_column_.push_back(0);
     first_column_.push_back(1);  // the loss has one

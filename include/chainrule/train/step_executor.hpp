@@ -47,6 +47,8 @@ class captured_work<B> {
  public:
   template <class Work>
   void run(const B& be, Work&& work) {
+    if constexpr (requires { be.captures_steps(); })
+      can_capture_ = can_capture_ && be.captures_steps();
     // The first run builds the kernels and fills the pool of memory: neither can be captured.
     if (has_run_ && can_capture_ && !graph_) try {
         graph_.emplace(be.capture(work));
@@ -93,7 +95,7 @@ class step_executor {
                    ranks == nullptr ? 0 : ranks->rank(), count);
     ranks_ = ranks;
     optimizer_->require_plan(net_->parameters(), parts_.total());
-    updates_.prepare(*net_, *optimizer_, parts_.total());
+    updates_.prepare(*net_, *optimizer_);
     const bool by_batch = has_device_counter<B> || ranks != nullptr;
     log_ = {};
     log_ = metric_log<B>(be_, metrics, samples, by_batch ? loader.capacity() : 0);
@@ -125,6 +127,8 @@ class step_executor {
 
   /// Takes one step on the loader's batch; gradients are divided by `divisor`. A step on several
   /// batches is one call for each: the first of them begins with new gradients, the last updates.
+  /// Where a layer throws in its backward pass and gradients are not read, layers behind it may
+  /// have been updated.
   void step(data_loader<B>& loader, index_t divisor, bool is_first = true, bool is_last = true) {
     set_scale(divisor);
     if (is_first) {
@@ -307,7 +311,7 @@ class step_executor {
 
   /// Updates the parameters by the sum of `count` gradients.
   void update(index_t count) {
-    if (updates_in_backward_) return updates_.finish();
+    if (updates_in_backward_) return updates_.finish(parts_.total());
     arena<B>& parameters = net_->parameters();
     const arena<B>& gradients = parts_.total();
     if constexpr (has_device_counter<B>)

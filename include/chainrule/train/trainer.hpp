@@ -107,7 +107,7 @@ class trainer {
   /// `metrics`, accuracy is measured where targets are classes. Throws value_error if two metrics
   /// have one name, or one has that of the loss, "loss".
   template <class Loss, class Rules>
-  [[gnu::cold]] trainer(
+  [[gnu::noinline]] trainer(
       network<B>& net, const Loss& loss, const Rules& rules,
       const std::type_identity_t<detail::plain_vector<any_metric<B>>>& metrics = {})
       : net_(&net),
@@ -165,7 +165,8 @@ class trainer {
   [[nodiscard]] any_optimizer<B>& optimizer() { return *optimizer_; }
   [[nodiscard]] const any_optimizer<B>& optimizer() const { return *optimizer_; }
   /// The gradients of the last step; of several ranks that update a piece each, those of this one's
-  /// piece only until the epoch ends.
+  /// piece only until the epoch ends. After a fit that ended by an exception, and within an epoch
+  /// where no callback needs gradients, those of large weights may be of an earlier step.
   [[nodiscard]] const arena<B>& gradients() const { return executor_.gradients(); }
   /// Calls f(inputs, targets, phase, loss) with the batch under way, for callbacks that diagnose;
   /// the phase is that of the batch until the update. Throws value_error outside of a step.

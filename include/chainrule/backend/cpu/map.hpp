@@ -365,12 +365,13 @@ void reduce_short_rows(isa set, const reduction_call<T>& op, const T* values, in
                        index_t cols, T beta, T* out, index_t step) {
   constexpr index_t lanes = 64 / static_cast<index_t>(sizeof(T));
   const index_t padded = (rows + lanes - 1) / lanes * lanes;
-  // Lanes beyond the rows hold any numbers, and so do their results.
   alignas(64) T columns[2 * run_length];
   alignas(64) T total[run_length];
   for (index_t r = 0; r < padded; ++r) total[r] = op.neutral;
-  for (index_t j = 0; j < cols; ++j)
+  for (index_t j = 0; j < cols; ++j) {
     for (index_t r = 0; r < rows; ++r) columns[j * padded + r] = values[r * cols + j];
+    for (index_t r = rows; r < padded; ++r) columns[j * padded + r] = T(0);
+  }
   op.combine_each(set, columns, padded, total, cols);
   for (index_t r = 0; r < rows; ++r) assign_scaled(out[r * step], beta, total[r]);
 }

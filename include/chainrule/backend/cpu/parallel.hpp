@@ -35,7 +35,7 @@ CHAINRULE_CPU_BEGIN
 class thread_pool {
  public:
   /// A pool of `threads` threads, the calling thread included. Throws value_error below 1.
-  [[gnu::cold]] explicit thread_pool(int threads) {
+  [[gnu::noinline]] explicit thread_pool(int threads) {
     if (threads < 1 || threads > max_threads)
       detail::fail<value_error>("the number of threads must be between 1 and ", max_threads,
                                 ", got ", threads);
@@ -226,7 +226,7 @@ class thread_pool {
 }
 
 /// The pool of handles that were not given a number of threads, made by the first call.
-[[nodiscard, gnu::cold]] inline const detail::shared<thread_pool>& shared_thread_pool() {
+[[nodiscard, gnu::noinline]] inline const detail::shared<thread_pool>& shared_thread_pool() {
   static const auto pool = detail::make_shared<thread_pool>(default_threads());
   return pool;
 }

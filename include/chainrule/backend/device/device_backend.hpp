@@ -25,6 +25,12 @@ class device_backend : public device_windows<Runtime, T> {
   template <class U>
   using rebind = device_backend<Runtime, U>;
 
+  /// Whether a training is to capture its steps here.
+  [[nodiscard]] bool captures_steps() const requires device::captures<Runtime> {
+    if constexpr (requires(const Runtime& r) { r.captures_steps(); })
+      return this->runtime()->captures_steps();
+    return true;
+  }
   /// Captures the work that `work()` queues, without running it: see device/graph_capture.hpp.
   template <class Work>
   requires device::captures<Runtime>

@@ -414,15 +414,6 @@ class runtime_base {
   }
   /// Counts a launch that runs the work of several replays.
   void count_persistent_launch() { ++counted_.persistent_launches; }
-  /// Whether the kernel of a text need not be compiled: it is loaded, or cached on disk.
-  [[nodiscard]] bool is_compiled(const std::string& text) {
-    return kernels_.contains(text) ||
-           kernel_cache(Derived::api, self().fingerprint(), Derived::prelude() + text, "").load();
-  }
-  /// Adds launches of another graph to those captured.
-  void capture(const std::vector<captured_launch>& launches) {
-    captured_.insert(captured_.end(), launches.begin(), launches.end());
-  }
   /// Whether an error has made the device useless, for callers that hold the lock.
   [[nodiscard]] bool is_poisoned() const { return !fatal_.empty(); }
   /// Whether queued work is captured instead of run.

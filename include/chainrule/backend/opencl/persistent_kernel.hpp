@@ -70,7 +70,7 @@ inline constexpr const char* cpu_dialect = R"text(#undef KERNEL
 #endif
 #define CR_CLAIMED cr_counters[0]
 #define CR_DONE cr_counters[16]
-#define CR_LEFT cr_counters[32]
+#define CR_ENDED cr_counters[32]
 )text";
 
 /// Calls use(name) for all functions and types that a text defines.
@@ -214,12 +214,13 @@ struct cpu_composition {
     while (CR_DONE < begin && patience > 0) --patience;
     if (patience == 0) break;
     if (atomic_cmpxchg(&CR_CLAIMED, claimed, claimed + 1) != claimed) continue;
-    atomic_add(&CR_DONE, 0u);  // what was done is visible from now on
+    mem_fence(CLK_GLOBAL_MEM_FENCE);  // what was done is visible from now on
     switch (launch) {
 )" + c.cases + R"(    }
+    mem_fence(CLK_GLOBAL_MEM_FENCE);
     atomic_inc(&CR_DONE);
   }
-  if (atomic_inc(&CR_LEFT) == get_num_groups(0) - 1) CR_CLAIMED = CR_DONE = CR_LEFT = 0;
+  if (atomic_inc(&CR_ENDED) == get_num_groups(0) - 1) CR_CLAIMED = CR_DONE = CR_ENDED = 0;
 }
 )";
   return std::move(c.kernel);

@@ -54,7 +54,6 @@ struct opencl_graph {
   // On the heap, since replays that are deferred refer to it.
   struct replays {
     std::vector<Launch> launches;
-    std::uint64_t count = 0;   // of replays while it is not composed
     bool can_persist = false;  // and is not composed
     std::optional<persistent> composed;
   };
@@ -89,10 +88,6 @@ class basic_opencl_runtime
       device::opencl_graph<Api, typename base::captured_launch, typename base::kernel_handle>;
   /// Replays that one launch of a persistent kernel runs, at most.
   static constexpr unsigned most_deferred = 64;
-  /// Replays of a captured step after which its persistent kernel is used if it was compiled
-  /// before, and after which it is compiled, which takes seconds.
-  static constexpr std::uint64_t replays_before_loading = 128;
-  static constexpr std::uint64_t replays_before_compiling = 8192;
   /// Compute units of a device with persistent kernels, at most: they share one counter.
   static constexpr int most_units = 16;
   /// Launches of a step that becomes one, and buffers that it uses, at most: compiling takes longer
@@ -131,14 +126,16 @@ class basic_opencl_runtime
     if ((number_of<cl_device_fp_config>(device_, CL_DEVICE_SINGLE_FP_CONFIG) &
          CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT) != 0)
       build_options_ += " -cl-fp32-correctly-rounded-divide-sqrt";  // as on other devices
-    const char* persistent = std::getenv("CHAINRULE_OPENCL_PERSISTENT");
-    const std::string_view wanted = persistent == nullptr ? "" : persistent;
-    at_once_ = wanted == "1";
-    persistent_ = wanted != "0" && info.kind == device_kind::processor &&
-                  base::layout() == device_kind::processor && info.units <= most_units &&
-                  !base::checks_memory();
+    const char* wanted = std::getenv("CHAINRULE_OPENCL_PERSISTENT");
+    persistent_ = wanted != nullptr && std::string_view(wanted) == "1" &&
+                  info.kind == device_kind::processor && base::layout() == device_kind::processor &&
+                  info.units <= most_units && !base::checks_memory();
   }
   ~basic_opencl_runtime() { base::close(); }
+
+  /// Whether a training is to capture its steps. Queueing captured launches one by one saves
+  /// nothing.
+  [[nodiscard]] bool captures_steps() const { return persistent_; }
 
  private:
   /// The codes by which drivers report that a device is lost or that a kernel has crashed.
@@ -294,9 +291,9 @@ class basic_opencl_runtime
   void wait() { check(Api::finish(queue_.get()), "clFinish"); }
 
   // Graph capture, see runtime_base::begin_capture(): OpenCL 1.2 has none, so the launches that
-  // the base class notes are queued again. On a CPU device those of a step that is replayed often
-  // become one persistent kernel, and replays that follow each other one launch of it: a replay is
-  // queued when other work is queued or the host waits, at the latest after most_deferred.
+  // the base class notes are queued again. On a CPU device they become one persistent kernel if
+  // CHAINRULE_OPENCL_PERSISTENT is 1, and replays that follow each other one launch of it: a replay
+  // is queued when other work is queued or the host waits, at the latest after most_deferred.
 
   void raw_begin_capture() {}
   void raw_abandon_capture() noexcept {}
@@ -308,13 +305,10 @@ class basic_opencl_runtime
   }
   void raw_replay(const graph& g) {
     typename graph::replays& r = *g.state;
-    if (base::is_capturing()) return base::capture(r.launches);
+    if (base::is_capturing())
+      throw backend_error("opencl: replay: a captured step cannot be a part of another one");
     if (deferred_ != &r) raw_queue_deferred();
-    if (r.can_persist) {
-      const bool may_compile = at_once_ || r.count == replays_before_compiling;
-      if (may_compile || r.count == replays_before_loading) compose(r, may_compile);
-      ++r.count;
-    }
+    if (r.can_persist) compose(r);
     if (!r.composed) return launch_all(r);
     deferred_ = &r;
     if (++deferrals_ == most_deferred) raw_queue_deferred();
@@ -323,7 +317,7 @@ class basic_opencl_runtime
     for (const auto& l : r.launches) queue_launch(l.kernel->module, l.items, l.arguments);
   }
   /// Composes the launches, if that is possible; they are queued one by one otherwise.
-  void compose(typename graph::replays& r, bool may_compile) {
+  void compose(typename graph::replays& r) {
     std::vector<device::composed_launch> launches;
     for (const auto& l : r.launches) {
       r.can_persist = r.can_persist && l.items.local_width * l.items.local_height <= 1;
@@ -332,7 +326,7 @@ class basic_opencl_runtime
     if (!r.can_persist) return;
     device::cpu_persistent_kernel k = device::compose_for_cpu(launches, base::info().units);
     r.can_persist = k.buffers.size() <= most_buffers;
-    if (!r.can_persist || (!may_compile && !base::is_compiled(k.text))) return;
+    if (!r.can_persist) return;
     r.can_persist = false;
     try {
       typename graph::persistent made{base::built("persistent", k.text), {}, {}, {}};
@@ -491,7 +485,6 @@ class basic_opencl_runtime
   cl_device_id device_ = nullptr;
   std::string build_options_ = "-cl-std=CL1.2";
   bool persistent_ = false;  // captured steps may become persistent kernels
-  bool at_once_ = false;     // at their first replay
   typename graph::replays* deferred_ = nullptr;
   unsigned deferrals_ = 0;  // replays of it that are not queued
   device::opencl_owner<cl_context, &Api::release_context> context_;
