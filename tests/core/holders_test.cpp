@@ -49,6 +49,7 @@ TEST_CASE("A shared object lives as long as its last owner") {
   const shared<const base> moved = std::move(kept);
   CHECK_FALSE(kept);  // NOLINT: after the move
   CHECK((*moved).number() == 3);
+  CHECK(kept.get() == nullptr);
   kept = {};
   CHECK(base::alive == 1);
 }

@@ -87,6 +87,39 @@ struct watched : dense<dynamic, dynamic, fn::sigmoid> {
   }
 };
 
+/// A layer of a user's: y = x / 2, which begins its backward pass where its neighbour did not, and
+/// never that of the layer before it.
+struct halving {
+  static constexpr const char* name = "halving";
+  struct half {
+    template <class T>
+    T operator()(T dy, T y) const {
+      return 0.5 * dy + 0 * y;
+    }
+  };
+  shape bind(plan&, const shape& in) const { return in; }
+  void describe(archive&) const {}
+  [[nodiscard]] auto begin_of_backward() const { return half{}; }
+  template <backend B>
+  void forward(pass<B>& p, const_matrix<B> x, matrix<B> y) const {
+    p.backend().map(fn::affine{0.5, 0}, y, x);
+  }
+  template <backend B>
+  void backward(pass<B>& p, const_matrix<B> x, const_matrix<B> y, const_matrix<B> dy,
+                matrix<B> dx) const {
+    backward_link<B> alone;
+    backward(p, x, y, dy, dx, alone);
+  }
+  template <backend B>
+  void backward(pass<B>& p, const_matrix<B>, const_matrix<B>, const_matrix<B> dy, matrix<B> dx,
+                backward_link<B>& link) const {
+    if (link.is_begun)
+      p.backend().copy(dx, dy);
+    else
+      p.backend().map(fn::affine{0.5, 0}, dx, dy);
+  }
+};
+
 }  // namespace
 
 TEMPLATE_LIST_TEST_CASE("linked layers have the gradients of layers by themselves", "[device]",
@@ -101,6 +134,8 @@ TEMPLATE_LIST_TEST_CASE("linked layers have the gradients of layers by themselve
                        concat{dense{3, relu{}}, dense{2}}, dense{4, gelu{}}, dense{2}}) == 0);
   // Nor to layers that derive from dense and have a backward pass of their own.
   CHECK(spared(network{be, watched{6, 5}, watched{5, 4}}) == 0);
+  // A layer that was begun for, and begins for none.
+  CHECK(spared(network{be, dense{6, 5, relu{}}, halving{}, dense{3}}) == 0);
   // Layers that are collected at run time.
   std::vector<any_layer<TestType>> layers{dense{6, 5, relu{}}};
   layers.push_back(dense{4, fn::sigmoid{}});

@@ -53,6 +53,40 @@ bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
 
+/// A block that applies one dense layer twice and hands its link to both.
+struct applied_twice {
+  static constexpr const char* name = "applied_twice";
+  dense<> first{128}, second{128};
+  saved_id middle;
+  scratch_id gradient;
+
+  shape bind(plan& p, const shape& in) {
+    const shape out = p.child("one", first, in);
+    middle = p.intermediate(out.size());
+    gradient = p.scratch(out.size());
+    return p.child("one", second, out);
+  }
+  void describe(archive&) const {}
+  template <backend B>
+  void forward(pass<B>& p, const_matrix<B> x, matrix<B> y) const {
+    first.forward(p, x, p.saved(middle));
+    second.forward(p, const_matrix<B>(p.saved(middle)), y);
+  }
+  template <backend B>
+  void backward(pass<B>& p, const_matrix<B> x, const_matrix<B> y, const_matrix<B> dy,
+                matrix<B> dx) const {
+    backward_link<B> alone;
+    backward(p, x, y, dy, dx, alone);
+  }
+  template <backend B>
+  void backward(pass<B>& p, const_matrix<B> x, const_matrix<B> y, const_matrix<B> dy, matrix<B> dx,
+                backward_link<B>& link) const {
+    const const_matrix<B> m = p.saved(middle);
+    second.backward(p, m, y, dy, p.scratch(gradient), link);
+    first.backward(p, x, m, const_matrix<B>(p.scratch(gradient)), dx, link);
+  }
+};
+
 /// A callback that does nothing: with one, gradients may be read after each step.
 struct idle final : callback {};
 
@@ -242,13 +276,54 @@ TEST_CASE("frozen weights and those of layers within layers stay as without such
     net.initialize(3);
     const std::vector<float> before =
         to_host(be, std::as_const(net).parameters()[net.place_of("0.weight")]);
-    trainer t{net, softmax_cross_entropy{}, adam{.rate = 0.01}};
+    trainer t{net, softmax_cross_entropy{}, sgd{.rate = 0.1}};
     idle nothing;
     fit_options<cpu> options{.epochs = 2, .batch = 32};
     if (reads) options.callbacks = {&nothing};
     t.fit(data, options);
     CHECK(
         same_bits(to_host(be, std::as_const(net).parameters()[net.place_of("0.weight")]), before));
+    return numbers(be, std::as_const(net).parameters());
+  };
+  CHECK(same_bits(run(false), run(true)));
+}
+
+TEST_CASE("weights that layers share are updated by the sum of their gradients") {
+  const samples all;
+  const cpu be(1);
+  const dataset<cpu> data = all.data(be);
+  const auto run = [&](bool reads) {
+    const std::vector<any_layer<cpu>> layers{dense{features, 128, relu{}}, applied_twice{},
+                                             dense{128, 10}};
+    network<cpu> net{be, layers};
+    net.initialize(3);
+    trainer t{net, softmax_cross_entropy{}, sgd{.rate = 0.1}};
+    idle nothing;
+    fit_options<cpu> options{.epochs = 2, .batch = 32};
+    if (reads) options.callbacks = {&nothing};
+    t.fit(data, options);
+    return numbers(be, std::as_const(net).parameters());
+  };
+  CHECK(same_bits(run(false), run(true)));
+}
+
+TEST_CASE("an executor may be moved between its steps") {
+  const samples all;
+  const cpu be(1);
+  const dataset<cpu> data = all.data(be);
+  const auto run = [&](bool moves) {
+    auto net = net_of(be);
+    trainer t{net, softmax_cross_entropy{}, sgd{.rate = 0.1}};
+    data_loader<cpu> loader(be, data, {.batch = 32});
+    step_executor<cpu> first(net, softmax_cross_entropy{}, t.optimizer());
+    first.prepare(loader, count, {}, 1);
+    first.set_gradients_read(false);
+    first.begin_fit(1, 0, {});
+    step_executor<cpu> second = std::move(first);
+    step_executor<cpu>& used = moves ? second : (first = std::move(second));
+    loader.begin_epoch(1, 0);
+    used.begin_epoch(3, 3);
+    while (loader.next()) used.step(loader, loader.size());
     return numbers(be, std::as_const(net).parameters());
   };
   CHECK(same_bits(run(false), run(true)));
