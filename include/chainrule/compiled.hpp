@@ -34,16 +34,15 @@
 namespace chainrule {
 
 CHAINRULE_INSTANTIATE class detail::pointwise_call<float>;
-#if CHAINRULE_HAS_X86_TARGETS
-// Else a program without optimization would add without fused operations in passes of one sample.
-CHAINRULE_INSTANTIATE index_t detail::next_sums_avx2(const detail::gemm_problem<float>&, index_t,
-                                                     index_t, float*);
-CHAINRULE_INSTANTIATE index_t detail::next_sums_avx2(const detail::gemm_problem<double>&, index_t,
-                                                     index_t, double*);
-CHAINRULE_INSTANTIATE index_t detail::next_sums_avx512(const detail::gemm_problem<float>&, index_t,
-                                                       index_t, float*);
-CHAINRULE_INSTANTIATE index_t detail::next_sums_avx512(const detail::gemm_problem<double>&, index_t,
-                                                       index_t, double*);
+#if defined(CHAINRULE_COMPILED_SOURCE) && CHAINRULE_HAS_X86_TARGETS  // declared in gemm/row.hpp
+template index_t detail::next_sums_avx2(const detail::gemm_problem<float>&, index_t, index_t,
+                                        float*);
+template index_t detail::next_sums_avx2(const detail::gemm_problem<double>&, index_t, index_t,
+                                        double*);
+template index_t detail::next_sums_avx512(const detail::gemm_problem<float>&, index_t, index_t,
+                                          float*);
+template index_t detail::next_sums_avx512(const detail::gemm_problem<double>&, index_t, index_t,
+                                          double*);
 #endif
 CHAINRULE_INSTANTIATE class basic_cpu<float>;
 CHAINRULE_INSTANTIATE class basic_cpu<double>;

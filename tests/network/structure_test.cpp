@@ -104,6 +104,8 @@ TEST_CASE("a network of layers in a vector is that of listed layers", "[network]
 TEST_CASE("the summary is a table", "[network]") {
   const network net{tested<float>{}, dense{784, 1500, relu{}}, dropout{0.25},
                     activation{fn::tanh{}}, dense{1500, 10}};
+  // Where passes of one sample have steps, there is room behind each matrix.
+  const std::string memory = row_backend<tested<float>> ? "5.93" : "5.92";
   CHECK(summary(net) ==
         "     layer         output        parameters\n"
         "     input         n x 784                 \n"
@@ -112,7 +114,8 @@ TEST_CASE("the summary is a table", "[network]") {
         "  2  tanh          n x 1500               0\n"
         "  3  dense         n x 10            15,010\n"
         "     total                        1,192,510\n"
-        "     memory for batches of 32: 5.93 MB in inference, 10.89 MB in training\n");
+        "     memory for batches of 32: " +
+            memory + " MB in inference, 10.89 MB in training\n");
   CHECK(detail::grouped(0) == "0");
   CHECK(detail::grouped(999) == "999");
   CHECK(detail::grouped(1000) == "1,000");

@@ -10,6 +10,7 @@
 #include "chainrule/backend/cpu/gemm/plan.hpp"
 #include "chainrule/backend/cpu/kernel.hpp"
 #include "chainrule/backend/cpu/vector.hpp"
+#include "chainrule/core/compiled.hpp"
 
 namespace chainrule::detail {
 CHAINRULE_CPU_BEGIN
@@ -89,6 +90,14 @@ CHAINRULE_TARGET_AVX2 [[gnu::noinline]] index_t next_sums_avx2(const gemm_proble
                                                                index_t padding, T* to) {
   return next_sums<T, 32>(g, j, padding, to);
 }
+#if !CHAINRULE_DEFINITIONS
+// Those of chainrule::compiled have the bits of its other products; without optimization a product
+// and a sum are not fused.
+extern template index_t next_sums_avx2(const gemm_problem<float>&, index_t, index_t, float*);
+extern template index_t next_sums_avx2(const gemm_problem<double>&, index_t, index_t, double*);
+extern template index_t next_sums_avx512(const gemm_problem<float>&, index_t, index_t, float*);
+extern template index_t next_sums_avx512(const gemm_problem<double>&, index_t, index_t, double*);
+#endif
 #endif
 
 /// Assigns columns [j, j + count) of c, from their sums.
