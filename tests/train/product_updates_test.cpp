@@ -1,5 +1,5 @@
 // Weights that are updated by the products that compute their gradients: the bits of other steps,
-// and gradients that are there whenever somebody may read them.
+// and gradients that are assigned whenever a callback or the caller may read them.
 #include <cstring>
 #include <string_view>
 #include <vector>

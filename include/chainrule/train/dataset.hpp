@@ -325,7 +325,8 @@ class dataset {
     require_resident();
     gather_(*this, rows, x, i, t);
   }
-  /// The same for rows that begin at a number which the backend counts.
+  /// Assigns the samples and targets of the rows from the number on that the backend counts, as
+  /// gather(rows, x, i, t) does those of `rows`.
   void gather(const detail::counted_rows_of<B>& rows, matrix<B> x, indices i, matrix<B> t) const {
     require_resident();
     gather_counted_(*this, rows, x, i, t);
